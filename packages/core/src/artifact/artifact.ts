@@ -1,0 +1,25 @@
+/**
+ * What identifies a stored value. Identity is (codec, digest); the digest is sha-256 over the encoded payload before
+ * compression, so that it is the same on every machine and in every store. See docs/formats/identity.md.
+ */
+
+/** Lower-case hex sha-256, 64 characters. */
+export type Digest = string & { readonly __brand: "Digest" };
+
+/** How a payload is encoded: a name of `docs/formats/identity.md` (`cbor`, `bytes`, `text`, `float64`, …) or of a plug-in. */
+export type CodecId = string;
+
+export interface ArtifactRef {
+  readonly codec: CodecId;
+  readonly digest: Digest;
+  /** Size of the payload before compression. */
+  readonly sizeBytes: number;
+}
+
+/** An encoded value that is not stored yet. The chunks may alias the caller's memory: hash or write them first. */
+export interface EncodedArtifact extends ArtifactRef {
+  readonly chunks: readonly Uint8Array[];
+}
+
+/** Blobs of at most this many payload bytes live inside the metadata database and commit with their rows. */
+export const INLINE_LIMIT_BYTES = 16 * 1024;

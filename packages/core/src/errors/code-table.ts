@@ -1,0 +1,39 @@
+/**
+ * All error codes with meaning, usual cause and remedy. `docs/errors.md` has a heading for each and a test holds table,
+ * documents and suite together. Each room keeps its own part in `codes/`, so that a code stands near those who throw it.
+ */
+import { artifactCodes } from "./codes/artifact.ts";
+import { cliCodes } from "./codes/cli.ts";
+import { clientCodes } from "./codes/client.ts";
+import { flowCodes } from "./codes/flow.ts";
+import { graphCodes } from "./codes/graph.ts";
+import { metadataCodes } from "./codes/metadata.ts";
+import { packageCodes } from "./codes/package.ts";
+import { runnerCodes } from "./codes/runner.ts";
+import { storageCodes } from "./codes/storage.ts";
+
+/** What is written about a code. */
+export interface CodeEntry {
+  readonly meaning: string;
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+export const codeTable = {
+  FLOW_INTERNAL: {
+    meaning: "An invariant of Millrace itself is broken",
+    cause: "A defect in Millrace",
+    remedy: "Report it with the message and, if you can, the flow",
+  },
+  ...flowCodes,
+  ...graphCodes,
+  ...packageCodes,
+  ...runnerCodes,
+  ...artifactCodes,
+  ...storageCodes,
+  ...metadataCodes,
+  ...clientCodes,
+  ...cliCodes,
+} as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;
+
+export type ErrorCode = keyof typeof codeTable;

@@ -1,0 +1,41 @@
+/**
+ * Everything that can happen in a run, as one union. The runner emits, sinks subscribe (terminal, plain lines, `--json`,
+ * a program's `for await`), nothing else prints. The JSON form (`kind`, `at`, fields) is stable; fields may be added.
+ */
+import type { SerializedError } from "../errors/flow-error.ts";
+import type { RunRecord } from "./run-record.ts";
+
+interface At {
+  /** UTC. */
+  readonly at: Date;
+}
+
+/** Where a task stands, for people: `Train/17/fold/1.2`. */
+interface TaskAt extends At {
+  readonly task: string;
+  readonly step: string;
+  readonly path: string;
+  readonly attempt: number;
+}
+
+export type RunEvent =
+  | (At & { readonly kind: "run.created"; readonly run: string; readonly runId: string; readonly flow: string; readonly tags: readonly string[]; readonly store: string; readonly storeIsNew: boolean })
+  | (At & { readonly kind: "run.upstream"; readonly name: string; readonly selector: string; readonly run: string; readonly runId: string; readonly candidates: readonly string[] })
+  | (At & { readonly kind: "run.warning"; readonly code: string; readonly message: string; readonly hint?: string })
+  | (TaskAt & { readonly kind: "task.started" })
+  | (TaskAt & { readonly kind: "task.output"; readonly stream: "stdout" | "stderr"; readonly text: string })
+  | (TaskAt & { readonly kind: "task.succeeded"; readonly durationMs: number; readonly fanOut?: number; readonly choice?: string })
+  | (TaskAt & { readonly kind: "task.failed"; readonly durationMs: number; readonly error: SerializedError })
+  | (TaskAt & { readonly kind: "task.cancelled"; readonly reason: string })
+  | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
+  | (At & { readonly kind: "run.finished"; readonly status: "succeeded" | "failed" | "cancelled"; readonly durationMs: number; readonly record: RunRecord });
+
+export interface StepProgress {
+  readonly step: string;
+  /** Tasks known so far; grows when a foreach opens. */
+  readonly total: number;
+  readonly running: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+}

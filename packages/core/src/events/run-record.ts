@@ -1,0 +1,75 @@
+/**
+ * The whole record of a run as plain JSON: the last `--json` event of `flow run`, the body of `flow show --json` and the
+ * body of a run's manifest. Digests are lower-case hex, times ISO 8601 UTC.
+ */
+import type { SerializedError } from "../errors/flow-error.ts";
+
+export type RunStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "lost";
+export type TaskStatus = "queued" | "running" | "succeeded" | "failed" | "caught" | "cancelled" | "lost" | "skipped";
+
+export interface RunRecord {
+  readonly schema: 1;
+  readonly id: string;
+  /** The store's alias: `Train/17`. */
+  readonly run: string;
+  readonly flow: { readonly project: string; readonly name: string };
+  readonly status: RunStatus;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly durationMs?: number;
+  readonly tags: readonly string[];
+  readonly systemTags: readonly string[];
+  /** Encoded input of each parameter (`z.encode`); secrets are left out and named in `secretParameters`. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly secretParameters: readonly string[];
+  readonly upstreams: readonly UpstreamRecord[];
+  /** What the end step left behind, with parameters and constants. */
+  readonly artifacts: readonly ArtifactRecord[];
+  readonly tasks: { readonly total: number; readonly byStatus: Readonly<Record<string, number>> };
+  readonly failure?: { readonly task?: string; readonly error: SerializedError };
+  readonly environment: EnvironmentRecord;
+  readonly codePackage?: { readonly digest: string; readonly entry: string };
+}
+
+export interface UpstreamRecord {
+  readonly name: string;
+  readonly flow: string;
+  /** The selector as it was asked: tags, a run, `sameAs` or "newest". */
+  readonly selector: SelectorRecord;
+  /** Absent for an optional upstream that matched nothing. */
+  readonly run?: string;
+  readonly runId?: string;
+  /** How many successful runs matched, and their names, newest first, at most 20. */
+  readonly candidateCount: number;
+  readonly candidates: readonly string[];
+  readonly resolvedAt: string;
+  /** Artifacts of it that tasks of this run read. */
+  readonly reads: readonly { readonly name: string; readonly codec: string; readonly digest: string }[];
+}
+
+export type SelectorRecord =
+  | { readonly kind: "newest" }
+  | { readonly kind: "tags"; readonly tags: readonly string[] }
+  | { readonly kind: "run"; readonly run: string }
+  | { readonly kind: "sameAs"; readonly path: readonly string[] };
+
+export interface ArtifactRecord {
+  readonly name: string;
+  readonly kind: "artifact" | "parameter" | "constant" | "config" | "file";
+  readonly codec: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+export interface EnvironmentRecord {
+  readonly millrace: string;
+  readonly node: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly host: string;
+  readonly actor: string;
+  readonly cwd: string;
+  readonly command: readonly string[];
+  readonly git?: { readonly sha: string; readonly branch?: string; readonly dirty: boolean; readonly remote?: string };
+}

@@ -1,0 +1,22 @@
+/**
+ * How a flow instance gets its values: by field name, as read-only accessors that also record who reads what.
+ * The runner gives a `FlowBinding`; `bindFlow` (bind.ts) builds the instance.
+ */
+export interface FlowBinding {
+  /** Parameters, configs, files and upstreams, by field name. Called on first read; the result is kept. */
+  readonly values: Readonly<Record<string, () => unknown>>;
+  /** Artifacts visible when the step begins, by field name: read lazily, replaced by the step's own assignment. */
+  readonly inputs: Readonly<Record<string, () => unknown>>;
+  /** Told once for each of `values` and `inputs` that the step reads. */
+  readonly onRead: (field: string) => void;
+  readonly signal: AbortSignal;
+  /** `this.mergeArtifacts(inputs, options)` lands here. */
+  readonly merge: (flow: object, inputs: unknown, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }) => void;
+}
+
+/** What a step left on the instance, field by field, in the order of assignment. */
+export type FieldState =
+  /** Never read and never assigned: passed on by identity, without any work. */
+  | { readonly kind: "untouched"; readonly name: string }
+  /** Read, and so perhaps changed in place, or assigned: encoded and compared by digest. */
+  | { readonly kind: "value"; readonly name: string; readonly value: unknown; readonly declared: boolean };

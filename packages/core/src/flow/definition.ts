@@ -1,0 +1,104 @@
+/**
+ * What a flow class says about itself, as plain data: the result of the flow room and the input of the graph room.
+ *
+ * Invariants: JSON-safe (it is cached beside the code package, so that `flow graph` needs no user code); everything the
+ * decorators and field definitions recorded is here, unchecked. Not here: the class, schemas and functions, which stay
+ * with the loaded flow (`flow/bind.ts`).
+ */
+import type { SourceLocation } from "../errors/flow-error.ts";
+import type { Duration } from "../util/duration.ts";
+
+/** How a flow is told apart from others, over all projects: shown as `project/name`. */
+export interface FlowIdentity {
+  /** From the nearest package.json's name (or "local" without one). */
+  readonly project: string;
+  readonly name: string;
+}
+
+export interface FlowDefinition extends FlowIdentity {
+  /** Names of the flow before a rename (`static formerly`). */
+  readonly formerly: readonly string[];
+  /** First paragraph of the class's doc comment, where the source is at hand. */
+  readonly summary?: string;
+  readonly location?: SourceLocation;
+  /** In the order of the class's own source, base classes first. */
+  readonly steps: readonly StepDefinition[];
+  readonly params: readonly ParamDefinition[];
+  readonly upstreams: readonly UpstreamDefinition[];
+  /** Declared artifacts (`artifact(schema)`). */
+  readonly artifacts: readonly string[];
+  readonly configs: readonly FileDefinition[];
+  readonly files: readonly FileDefinition[];
+  /** Names of initialised fields that are neither definitions nor functions: kept once with the run. */
+  readonly constants: readonly string[];
+}
+
+export type StepKind = "step" | "join" | "choose";
+
+export interface StepDefinition {
+  readonly name: string;
+  readonly kind: StepKind;
+  /** Whether the step receives `inputs`: every join, and a choose with `join: true`. */
+  readonly isJoin: boolean;
+  /** Declared targets in declared order; for choose, the distinct targets of its cases. */
+  readonly next: readonly string[];
+  /** The field that a foreach iterates over. */
+  readonly foreach?: string;
+  /** The field that a choose looks at, and its cases in declared order. */
+  readonly on?: string;
+  readonly cases?: readonly { readonly value: string; readonly target: string }[];
+  readonly behaviour: StepBehaviour;
+  readonly location?: SourceLocation;
+  /** Number of declared parameters of the method. */
+  readonly arity: number;
+  readonly summary?: string;
+}
+
+/** Behaviour asked for in the decorator, as plain data. */
+export interface StepBehaviour {
+  readonly maxParallel?: number;
+  readonly timeout?: Duration;
+}
+
+export interface ParamDefinition {
+  readonly name: string;
+  /** The flag without dashes, kebab-case: `--fold-count` for `foldCount`; the name itself is accepted as well. */
+  readonly flag: string;
+  readonly short?: string;
+  readonly env?: string;
+  readonly hidden: boolean;
+  readonly secret: boolean;
+  readonly help?: string;
+  /** Whether a value must be given: the schema has no default and refuses undefined, and there is no late default. */
+  readonly required: boolean;
+  /** JSON text of the default, where it is known before the run. */
+  readonly defaultText?: string;
+  /** The values that are allowed, when the schema is an enum or a union of literals. */
+  readonly choices?: readonly string[];
+  readonly type: "string" | "number" | "integer" | "boolean" | "array" | "object" | "unknown";
+}
+
+export interface UpstreamDefinition {
+  readonly name: string;
+  /** The producer; without a project when only a name was given: then any project, if unambiguous. */
+  readonly flow: { readonly project?: string; readonly name: string };
+  /** Tags looked for unless told otherwise; absent when a function decides (`hasLateTags`). */
+  readonly tags: readonly string[];
+  readonly hasLateTags: boolean;
+  /** `upstream(X, { sameAs: this.model.upstreams.source })` is `["model", "source"]`. */
+  readonly sameAs?: readonly string[];
+  readonly maxAge?: Duration;
+  readonly optional: boolean;
+  /** Upstream names of the producer, when its class is known. */
+  readonly upstreamNames?: readonly string[];
+  readonly help?: string;
+}
+
+/** A value read from a file before the run: `config()` (parsed and checked) or `includeFile()` (as it is). */
+export interface FileDefinition {
+  readonly name: string;
+  readonly flag: string;
+  readonly defaultPath?: string;
+  readonly required: boolean;
+  readonly help?: string;
+}

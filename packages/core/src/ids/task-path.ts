@@ -1,0 +1,24 @@
+/**
+ * Where a task stands inside its run: the step and, for each foreach that is open there, the index of the item, from
+ * the outermost in; a round of a loop follows the index after `~`. See docs/formats/ids.md.
+ *
+ *     Train/17/start            step "start", path ""
+ *     Train/17/fold/1.2         item 2 of item 1: path "1.2"
+ *     Train/17/refine/0~4       the fifth round of a loop over item 0: path "0~4"
+ */
+export type TaskPath = string;
+
+/** The path of item `index` below a path. */
+export function childPath(parent: TaskPath, index: number): TaskPath {
+  return parent === "" ? String(index) : `${parent}.${index}`;
+}
+
+/** The indices of a path, outermost first, without rounds. */
+export function pathIndices(path: TaskPath): readonly number[] {
+  return path === "" ? [] : path.split(".").map((part) => Number.parseInt(part, 10));
+}
+
+/** Whether a text is a well-formed task path. */
+export function isTaskPath(text: string): boolean {
+  return text === "" || /^(?:(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?|~(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?)*$/.test(text);
+}

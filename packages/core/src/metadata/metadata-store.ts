@@ -1,0 +1,292 @@
+/**
+ * The contract of the records: runs, tasks, artifacts, tags, lineage. Metadata knows records and digests and keeps small
+ * blobs; it knows nothing of values, threads or files.
+ *
+ * Clauses that hold for every back-end:
+ * - A write that returned is durable. Each writing method is one transaction: all of it or nothing.
+ * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it.
+ * - `number` counts the runs of one flow identity from 1 and is never used again.
+ * - A task counts as done only through `commitTick`; a run is final only through `finishRun`, and then never changes.
+ * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
+ * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
+ */
+import type { ArtifactRef, CodecId, Digest } from "../artifact/artifact.ts";
+import type { SerializedError } from "../errors/flow-error.ts";
+import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
+import type { FlowIdentity } from "../flow/definition.ts";
+import type { RunId } from "../ids/run-id.ts";
+import type { TaskPath } from "../ids/task-path.ts";
+
+/** The store's own row number of a run; grows by creation. */
+export type RunSequence = number & { readonly __brand: "RunSequence" };
+/** The store's own row number of a task. */
+export type TaskSequence = number & { readonly __brand: "TaskSequence" };
+
+export interface RunRow {
+  readonly sequence: RunSequence;
+  readonly id: RunId;
+  readonly flow: FlowIdentity;
+  readonly number: number;
+  readonly status: RunStatus;
+  readonly createdAt: Date;
+  readonly startedAt?: Date;
+  readonly finishedAt?: Date;
+  /** Held now, sorted. */
+  readonly tags: readonly string[];
+  readonly systemTags: readonly string[];
+  /** Encoded inputs by name; secrets are not among them. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly secretParameters: readonly string[];
+  readonly packageDigest?: Digest;
+  readonly environment: EnvironmentRecord;
+  readonly failure?: { readonly task?: string; readonly error: SerializedError };
+  /** The end task, once it succeeded: its visible artifacts are what the run left behind. */
+  readonly endTask?: TaskSequence;
+}
+
+export interface NewRun {
+  readonly id: RunId;
+  readonly flow: FlowIdentity;
+  /** Earlier names of the flow, whose history it goes on. */
+  readonly formerly: readonly string[];
+  readonly createdAt: Date;
+  readonly tags: readonly string[];
+  readonly systemTags: readonly string[];
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly secretParameters: readonly string[];
+  /** Parameters, constants, configs and files as values of the run, visible in every task. */
+  readonly values: readonly NewRunValue[];
+  readonly packageDigest?: Digest;
+  readonly environment: EnvironmentRecord;
+  readonly upstreams: readonly NewUpstream[];
+  readonly blobs: readonly NewBlob[];
+  readonly actor: string;
+  readonly host: string;
+}
+
+export type RunValueKind = "parameter" | "constant" | "config" | "file";
+export interface NewRunValue extends ArtifactRef {
+  readonly name: string;
+  readonly kind: RunValueKind;
+}
+
+export interface NewUpstream {
+  readonly name: string;
+  readonly flow: FlowIdentity | { readonly name: string };
+  readonly selector: SelectorRecord;
+  readonly producer?: RunId;
+  readonly candidateCount: number;
+  readonly candidates: readonly string[];
+  readonly resolvedAt: Date;
+}
+
+export interface UpstreamRow extends NewUpstream {
+  readonly run: RunSequence;
+}
+
+/**
+ * A blob named by rows of the same transaction. `stored` is what is kept inside the database (plain or zstd, as
+ * `compression` says); absent when the blob store holds the bytes, which must be durable before this row is written.
+ */
+export interface NewBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly storedBytes: number;
+  readonly compression: "none" | "zstd";
+  readonly stored?: Uint8Array;
+}
+export type BlobRow = NewBlob;
+
+export interface NewTask {
+  readonly sequence: TaskSequence;
+  readonly run: RunSequence;
+  readonly step: string;
+  readonly path: TaskPath;
+  readonly attempt: number;
+  readonly startedAt: Date;
+  /** The task whose visible artifacts this one starts with; absent for the start step and for joins. */
+  readonly inherits?: TaskSequence;
+}
+
+export interface TaskRow extends NewTask {
+  readonly status: TaskStatus;
+  readonly finishedAt?: Date;
+  readonly error?: SerializedError;
+  /** For a finished foreach split: the number of its items. */
+  readonly fanOut?: number;
+  /** For a finished choose: the value of `on`. */
+  readonly choice?: string;
+}
+
+/** An artifact that a task set or changed; `visible` artifacts also count those inherited. */
+export interface ArtifactRow extends ArtifactRef {
+  readonly name: string;
+}
+
+/** Items `first` … `first + count - 1` of a foreach, as one blob (docs/formats/pages.md). */
+export interface ItemPageRow extends ArtifactRef {
+  readonly split: TaskSequence;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One artifact of an upstream run, or of any run read through the client inside a step. */
+export interface UpstreamRead {
+  readonly task: TaskSequence;
+  /** The upstream field; absent for a read through the client. */
+  readonly upstream?: string;
+  readonly producer: RunId;
+  readonly artifact: string;
+  readonly codec: CodecId;
+  readonly digest: Digest;
+}
+
+export interface LogChunk {
+  readonly task: TaskSequence;
+  readonly attempt: number;
+  readonly stream: "stdout" | "stderr";
+  readonly at: Date;
+  readonly text: string;
+}
+
+export interface FinishedTask {
+  readonly sequence: TaskSequence;
+  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly finishedAt: Date;
+  readonly error?: SerializedError;
+  readonly fanOut?: number;
+  readonly choice?: string;
+  readonly artifacts: readonly ArtifactRow[];
+  readonly pages: readonly Omit<ItemPageRow, "split">[];
+}
+
+/** All that happened since the last tick, written in one transaction in this order. */
+export interface Tick {
+  readonly started: readonly NewTask[];
+  readonly blobs: readonly NewBlob[];
+  readonly finished: readonly FinishedTask[];
+  readonly reads: readonly UpstreamRead[];
+  readonly logs: readonly LogChunk[];
+}
+
+export interface FinishRun {
+  readonly run: RunSequence;
+  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly finishedAt: Date;
+  readonly endTask?: TaskSequence;
+  readonly failure?: RunRow["failure"];
+}
+
+export interface RunQuery {
+  readonly flow?: { readonly project?: string; readonly name: string };
+  /** All of them must be held. */
+  readonly tags?: readonly string[];
+  readonly status?: RunStatus;
+  /** Encoded inputs that must be equal (compared as canonical JSON). */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  /** Only runs with a smaller sequence: the key of the next page. */
+  readonly before?: RunSequence;
+  /** Default 50, at most 1,000. */
+  readonly limit?: number;
+}
+
+export interface TaskQuery {
+  readonly run: RunSequence;
+  readonly step?: string;
+  readonly path?: TaskPath;
+  readonly status?: TaskStatus;
+  readonly after?: TaskSequence;
+  readonly limit?: number;
+}
+
+/** One move of one tag, as it is kept in the append-only, hash-chained log (docs/formats/tag-log.md). */
+export interface TagEvent {
+  readonly sequence: number;
+  readonly at: Date;
+  readonly actor: string;
+  readonly host: string;
+  readonly verb: "add" | "remove";
+  readonly tag: string;
+  readonly run: RunId;
+  /** How it came: by `flow run --tag`, by `flow tag`, … */
+  readonly via: string;
+  readonly reason?: string;
+  readonly previous: Digest;
+  readonly digest: Digest;
+}
+
+export interface TagMove {
+  readonly run: RunSequence;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+  readonly actor: string;
+  readonly host: string;
+  readonly at: Date;
+  readonly via: string;
+  readonly reason?: string;
+}
+
+export interface MetadataReader {
+  /** Version of the schema and id of this store. */
+  info(): Promise<{ readonly schemaVersion: number; readonly storeId: string; readonly createdAt: Date }>;
+  run(sequence: RunSequence): Promise<RunRow | undefined>;
+  runById(id: RunId): Promise<RunRow | undefined>;
+  runByNumber(flow: { readonly project?: string; readonly name: string }, number: number): Promise<readonly RunRow[]>;
+  /** Newest first. */
+  runs(query: RunQuery): Promise<readonly RunRow[]>;
+  /** How many match, without `before` and `limit`. */
+  countRuns(query: RunQuery): Promise<number>;
+  /** Every flow that has a run, by name, with its number of runs and its newest. */
+  flows(): Promise<readonly { readonly flow: FlowIdentity; readonly runs: number; readonly newest: RunSequence }[]>;
+  /** Tags in use, with the number of runs that hold them, most used first; runs filtered by flow. */
+  tags(query: { readonly flow?: { readonly project?: string; readonly name: string } }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
+  tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]>;
+  runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
+  upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
+  reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
+  /** Runs that name this run as a producer, newest first. */
+  consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
+  task(sequence: TaskSequence): Promise<TaskRow | undefined>;
+  /** By sequence, ascending. */
+  tasks(query: TaskQuery): Promise<readonly TaskRow[]>;
+  /** Tasks of a run by step and status. */
+  taskCounts(run: RunSequence): Promise<readonly { readonly step: string; readonly status: TaskStatus; readonly count: number }[]>;
+  /** What a task set or changed itself, by name. */
+  ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]>;
+  /** What a task leaves visible: its own artifacts over those it inherits, by name. */
+  visibleArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]>;
+  visibleArtifact(task: TaskSequence, name: string): Promise<ArtifactRow | undefined>;
+  /** The page that holds item `index` of a split. */
+  itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
+  blob(digest: Digest): Promise<BlobRow | undefined>;
+  logs(query: { readonly task: TaskSequence; readonly attempt?: number; readonly stream?: "stdout" | "stderr" }): Promise<readonly LogChunk[]>;
+  close(): Promise<void>;
+}
+
+export interface MetadataStore extends MetadataReader {
+  /** Creates a run as "running", with its values, upstream edges, tags and tag events. */
+  createRun(run: NewRun): Promise<RunRow>;
+  /** Row numbers for tasks to come; never given twice, also not to another process. */
+  reserveTasks(count: number): Promise<TaskSequence>;
+  commitTick(tick: Tick): Promise<void>;
+  finishRun(finish: FinishRun): Promise<RunRow>;
+  /** Code package: manifest as JSON text; its files are blobs. Storing one that is there changes nothing. */
+  putPackage(pack: { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly NewBlob[] }): Promise<void>;
+  package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
+  /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
+  moveTags(move: TagMove): Promise<readonly TagEvent[]>;
+}
+
+/**
+ * The few reads that a task's field getters need, without an event loop. SQLite gives them by its own connection in each
+ * worker; a remote store gives them through one I/O thread. A task sees what was committed before it was dispatched.
+ */
+export interface TaskReader {
+  runById(id: RunId): RunRow | undefined;
+  runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
+  upstreams(run: RunSequence): readonly UpstreamRow[];
+  visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
+  itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
+  blob(digest: Digest): BlobRow | undefined;
+  close(): void;
+}

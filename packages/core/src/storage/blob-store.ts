@@ -1,0 +1,53 @@
+/**
+ * The contract of a store of bytes. Storage knows keys and bytes, not flows, runs or encodings.
+ *
+ * Clauses that hold for every back-end and wrapper:
+ * - A key is 1 to 200 characters of `[a-z0-9/._-]`, no empty, `.` or `..` part; anything else is FLOW_STORAGE_BAD_KEY.
+ * - A key is written once. `put` of a key that exists changes nothing and answers `"exists"`; two writers at once leave
+ *   one complete value, never a mixture.
+ * - When `put` answers, the bytes are durable: they survive a power cut.
+ * - A reader never sees a part of a value: neither while it is written nor after a crash.
+ * - `get` of a missing key gives undefined; a store that cannot be reached is FLOW_STORAGE_UNAVAILABLE.
+ * - After `close`, every call is FLOW_STORAGE_CLOSED.
+ */
+export interface BlobStore {
+  readonly capabilities: BlobStoreCapabilities;
+  /** Stores bytes under a key. `chunks` are written one after another and are not kept or changed. */
+  put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists">;
+  /** The bytes of a key, or the part of them that a range names (cut at the end of the value); undefined when missing. */
+  get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
+  /** Size in bytes, or undefined when missing. */
+  stat(key: string): Promise<{ readonly sizeBytes: number } | undefined>;
+  /** Keys that begin with a prefix, ascending by code unit, in pages. */
+  list(options: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage>;
+  /** Removes a key; a missing key is no error. */
+  delete(key: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+export interface BlobPage {
+  readonly keys: readonly string[];
+  /** Give it as `after` to get the next page; absent on the last one. */
+  readonly next?: string;
+}
+
+export interface BlobStoreCapabilities {
+  /** Whether values can be read without awaiting (`SyncBlobStore`), as a folder can. */
+  readonly synchronous: boolean;
+  /** Whether `get` with a range reads only that part. */
+  readonly rangeReads: boolean;
+  /** Whether values outlive the process. */
+  readonly persistent: boolean;
+}
+
+/** A store whose reads and writes need no event loop: used inside tasks, whose field getters are synchronous. */
+export interface SyncBlobStore extends BlobStore {
+  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists";
+  getSync(key: string, range?: ByteRange): Uint8Array | undefined;
+}

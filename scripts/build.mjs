@@ -1,0 +1,97 @@
+// Builds what npm would publish: one bundle for each entry point with esbuild, declarations with tsc. Work is skipped
+// when the contents of all inputs are those of the last build. `--types` builds the declarations too (packing needs them).
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const withTypes = process.argv.includes("--types");
+
+const packages = {
+  core: {
+    entries: {
+      index: "src/index.ts",
+      internal: "src/internal.ts",
+      register: "src/package/register.ts",
+      vitest: "src/package/vitest.ts",
+      worker: "src/runner/worker/main.ts",
+    },
+    // zod goes into the bundle: read unbundled it costs every start 95 ms (docs/adr).
+    external: ["@dagrejs/graphlib", "better-sqlite3", "esbuild", "kysely", "oxc-parser", "piscina", "vitest", "vite"],
+    splitting: true,
+  },
+  cli: { entries: { flow: "src/main.ts" }, external: ["@millrace/core", "@millrace/core/*"], splitting: true },
+  ml: { entries: { index: "src/index.ts" }, packagesExternal: true, splitting: false },
+};
+
+const stampFile = path.join(root, "node_modules/.millrace-built.json");
+const stamps = fs.existsSync(stampFile) ? JSON.parse(fs.readFileSync(stampFile, "utf8")) : {};
+let changed = false;
+for (const [name, options] of Object.entries(packages)) await bundle(name, options);
+if (withTypes) declarations();
+if (changed) fs.writeFileSync(stampFile, JSON.stringify(stamps));
+
+async function bundle(name, options) {
+  const folder = path.join(root, "packages", name);
+  const present = Object.fromEntries(Object.entries(options.entries).filter(([, file]) => fs.existsSync(path.join(folder, file))));
+  if (Object.keys(present).length === 0) return;
+  const digest = inputsDigest(folder);
+  if (stamps[name] === digest && Object.keys(present).every((entry) => fs.existsSync(path.join(folder, "dist", `${entry}.js`)))) return;
+  const esbuild = await import("esbuild");
+  const dist = path.join(folder, "dist");
+  const aside = `${dist}.new-${process.pid}`;
+  await esbuild.build({
+    absWorkingDir: folder,
+    entryPoints: present,
+    outdir: aside,
+    bundle: true,
+    splitting: options.splitting,
+    chunkNames: "chunks/[name]-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "node22.15",
+    sourcemap: "linked",
+    sourcesContent: true,
+    keepNames: false,
+    logLevel: "warning",
+    logOverride: { "unsupported-require-call": "silent" },
+    ...(options.packagesExternal ? { packages: "external" } : { external: options.external }),
+    define: { __MILLRACE_VERSION__: JSON.stringify(JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version) },
+    tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
+    ...(name === "cli" ? { banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' } } : {}),
+  });
+  if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
+  fs.rmSync(dist, { recursive: true, force: true });
+  fs.renameSync(aside, dist);
+  stamps[name] = digest;
+  changed = true;
+}
+
+function declarations() {
+  for (const name of ["core", "ml"]) {
+    const folder = path.join(root, "packages", name);
+    if (!fs.existsSync(path.join(folder, "tsconfig.build.json"))) continue;
+    const digest = `${inputsDigest(folder)} types`;
+    if (stamps[`${name}:types`] === digest && fs.existsSync(path.join(folder, "dist/types"))) continue;
+    fs.rmSync(path.join(folder, "dist/types"), { recursive: true, force: true });
+    const result = spawnSync("tsc", ["-p", path.join(folder, "tsconfig.build.json")], { stdio: "inherit" });
+    if (result.status !== 0) process.exit(result.status ?? 1);
+    stamps[`${name}:types`] = digest;
+    changed = true;
+  }
+}
+
+function inputsDigest(folder) {
+  const digest = createHash("sha256").update(process.version).update(fs.readFileSync(fileURLToPath(import.meta.url)));
+  for (const file of ["package.json", "../../pnpm-lock.yaml"].map((name) => path.join(folder, name))) {
+    if (fs.existsSync(file)) digest.update(fs.readFileSync(file));
+  }
+  const sources = fs.readdirSync(path.join(folder, "src"), { recursive: true, withFileTypes: true });
+  for (const entry of sources.filter((item) => item.isFile() && !item.name.endsWith(".test.ts")).sort((a, b) => (path.join(a.parentPath, a.name) < path.join(b.parentPath, b.name) ? -1 : 1))) {
+    const file = path.join(entry.parentPath, entry.name);
+    digest.update(`${path.relative(folder, file)}\0`).update(fs.readFileSync(file)).update("\0");
+  }
+  return digest.digest("hex");
+}
