@@ -16,7 +16,7 @@ const packages = {
       internal: "src/internal.ts",
       register: "src/package/register.ts",
       vitest: "src/package/vitest.ts",
-      worker: "src/runner/worker/main.ts",
+      worker: "src/wiring/worker-main.ts",
     },
     // zod goes into the bundle: read unbundled it costs every start 95 ms (docs/adr).
     external: ["@dagrejs/graphlib", "better-sqlite3", "esbuild", "kysely", "oxc-parser", "piscina", "vitest", "vite"],

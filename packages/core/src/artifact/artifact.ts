@@ -23,3 +23,16 @@ export interface EncodedArtifact extends ArtifactRef {
 
 /** Blobs of at most this many payload bytes live inside the metadata database and commit with their rows. */
 export const INLINE_LIMIT_BYTES = 16 * 1024;
+
+/**
+ * A blob named by rows of the same transaction. `stored` is what is kept inside the database (plain or zstd, as
+ * `compression` says); absent when the blob store holds the bytes, which must be durable before this row is written.
+ */
+export interface NewBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly storedBytes: number;
+  readonly compression: "none" | "zstd";
+  readonly stored?: Uint8Array;
+}
+export type BlobRow = NewBlob;

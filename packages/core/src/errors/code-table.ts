@@ -7,6 +7,7 @@ import { cliCodes } from "./codes/cli.ts";
 import { clientCodes } from "./codes/client.ts";
 import { flowCodes } from "./codes/flow.ts";
 import { graphCodes } from "./codes/graph.ts";
+import { lineageCodes } from "./codes/lineage.ts";
 import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
 import { runnerCodes } from "./codes/runner.ts";
@@ -32,6 +33,7 @@ export const codeTable = {
   ...artifactCodes,
   ...storageCodes,
   ...metadataCodes,
+  ...lineageCodes,
   ...clientCodes,
   ...cliCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

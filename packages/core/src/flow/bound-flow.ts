@@ -1,9 +1,9 @@
 /**
  * How a flow instance gets its values: by field name, as read-only accessors that also record who reads what.
- * The runner gives a `FlowBinding`; `bindFlow` (bind.ts) builds the instance.
+ * The runner gives a `FlowBinding`; `bindFlow` (bind-flow.ts) builds the instance.
  */
 export interface FlowBinding {
-  /** Parameters, configs, files and upstreams, by field name. Called on first read; the result is kept. */
+  /** Parameters, configs, files, upstreams and stored constants, by field name. Called on first read; the result is kept. */
   readonly values: Readonly<Record<string, () => unknown>>;
   /** Artifacts visible when the step begins, by field name: read lazily, replaced by the step's own assignment. */
   readonly inputs: Readonly<Record<string, () => unknown>>;
@@ -14,7 +14,7 @@ export interface FlowBinding {
   readonly merge: (flow: object, inputs: unknown, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }) => void;
 }
 
-/** What a step left on the instance, field by field, in the order of assignment. */
+/** What a step left on the instance, field by field, in the order of the instance's own fields. */
 export type FieldState =
   /** Never read and never assigned: passed on by identity, without any work. */
   | { readonly kind: "untouched"; readonly name: string }

@@ -3,7 +3,7 @@
  *
  * Invariants: JSON-safe (it is cached beside the code package, so that `flow graph` needs no user code); everything the
  * decorators and field definitions recorded is here, unchecked. Not here: the class, schemas and functions, which stay
- * with the loaded flow (`flow/bind.ts`).
+ * with the loaded class (`flow/bind-flow.ts`).
  */
 import type { SourceLocation } from "../errors/flow-error.ts";
 import type { Duration } from "../util/duration.ts";

@@ -10,12 +10,14 @@
  * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
-import type { ArtifactRef, CodecId, Digest } from "../artifact/artifact.ts";
+import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
+
+export type { BlobRow, NewBlob };
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
@@ -83,19 +85,6 @@ export interface NewUpstream {
 export interface UpstreamRow extends NewUpstream {
   readonly run: RunSequence;
 }
-
-/**
- * A blob named by rows of the same transaction. `stored` is what is kept inside the database (plain or zstd, as
- * `compression` says); absent when the blob store holds the bytes, which must be durable before this row is written.
- */
-export interface NewBlob {
-  readonly digest: Digest;
-  readonly sizeBytes: number;
-  readonly storedBytes: number;
-  readonly compression: "none" | "zstd";
-  readonly stored?: Uint8Array;
-}
-export type BlobRow = NewBlob;
 
 export interface NewTask {
   readonly sequence: TaskSequence;
@@ -260,6 +249,8 @@ export interface MetadataReader {
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
   logs(query: { readonly task: TaskSequence; readonly attempt?: number; readonly stream?: "stdout" | "stderr" }): Promise<readonly LogChunk[]>;
+  /** A stored code package: its manifest as JSON text. */
+  package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;
 }
 
@@ -272,7 +263,6 @@ export interface MetadataStore extends MetadataReader {
   finishRun(finish: FinishRun): Promise<RunRow>;
   /** Code package: manifest as JSON text; its files are blobs. Storing one that is there changes nothing. */
   putPackage(pack: { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly NewBlob[] }): Promise<void>;
-  package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
 }

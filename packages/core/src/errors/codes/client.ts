@@ -6,4 +6,44 @@ export const clientCodes = {
     cause: "A typing error in Flow/17, Flow@tag or Flow/17/step/0",
     remedy: "Write Flow, Flow/17, Flow@tag or Flow/17/step/path, optionally with .artifact behind it",
   },
+  FLOW_CLIENT_NO_STORE: {
+    meaning: "There is no store to read from",
+    cause: "No flow has run here yet, or the command was started in another folder",
+    remedy: "Run a flow first, go to its folder, or name the store with --store or MILLRACE_STORE",
+  },
+  FLOW_CLIENT_NOT_A_STORE: {
+    meaning: "The path that was given as a store is something else",
+    cause: "It is a file, or a folder that holds other things and no store",
+    remedy: "Name an empty or new folder, or the folder of a store",
+  },
+  FLOW_CLIENT_NO_ARTIFACT: {
+    meaning: "A run or task has no artifact of that name",
+    cause: "A typing error, or no step on the way to the end set the field",
+    remedy: "Use one of the names that the hint lists",
+  },
+  FLOW_CLIENT_NOT_FINISHED: {
+    meaning: "A run or task has no artifacts to read because it has not succeeded",
+    cause: "It failed, was cancelled or is still running",
+    remedy: "Wait for it, read one of its finished tasks, or read another run",
+  },
+  FLOW_CLIENT_READ_FAILED: {
+    meaning: "An artifact could not be read back",
+    cause: "Its bytes are missing, damaged or of a kind that this program cannot decode",
+    remedy: "Run flow validate, and make the artifact again if its bytes are damaged",
+  },
+  FLOW_CLIENT_NO_TASK: {
+    meaning: "A run has no task of that name",
+    cause: "A typing error in the step or path, or a step that was not reached",
+    remedy: "Use a step that the run has; flow show lists them",
+  },
+  FLOW_CLIENT_NO_UPSTREAM: {
+    meaning: "A run has no upstream of that name",
+    cause: "A typing error, or an optional upstream that found no run",
+    remedy: "Use one of the names that the hint lists",
+  },
+  FLOW_CLIENT_BAD_QUERY: {
+    meaning: "A query for runs cannot be answered as asked",
+    cause: "A parameter value that cannot be compared, a negative limit or an unknown status",
+    remedy: "Compare with the value as it stands on the command line",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

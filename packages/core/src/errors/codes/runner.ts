@@ -16,4 +16,64 @@ export const runnerCodes = {
     cause: "Ctrl-C, an abort signal or a call of cancel()",
     remedy: "Run it again",
   },
+  FLOW_RUNNER_WORKER_ENDED: {
+    meaning: "A worker ended before its task reported a result",
+    cause: "The step called process.exit(), threw in a timer or callback, or ran out of memory",
+    remedy: "Look at the task's log; let the step return or throw",
+  },
+  FLOW_RUNNER_NO_ARTIFACT: {
+    meaning: "A run has no artifact of the name that was asked for",
+    cause: "A misspelt name, or a producer that never set the field",
+    remedy: "Use one of the names that the hint lists",
+  },
+  FLOW_RUNNER_NO_PRODUCER: {
+    meaning: "The run that an upstream names is not in this store",
+    cause: "The store was changed, or is not the one that the run was recorded in",
+    remedy: "Choose another run with --NAME-run, or the right store with --store",
+  },
+  FLOW_RUNNER_READ_ONLY: {
+    meaning: "A stored value of another run or of a join's input was assigned to",
+    cause: "Inputs and upstream data are kept as they are",
+    remedy: "Assign to a field of the flow itself",
+  },
+  FLOW_RUNNER_NO_INPUT: {
+    meaning: "A join asked for the input of a step that did not deliver, or that delivered several",
+    cause: "A choice took another way, or the step is the body of a foreach",
+    remedy: "Use inputs[0], inputs.map(…) or the field that the choice was made on",
+  },
+  FLOW_RUNNER_MERGE_CONFLICT: {
+    meaning: "mergeArtifacts found fields in which the inputs differ",
+    cause: "Two branches set the same field to different values",
+    remedy: "Set the field in the join before the call, or exclude it",
+  },
+  FLOW_RUNNER_MERGE_MISSING: {
+    meaning: "mergeArtifacts was told to include a field that no input has",
+    cause: "A misspelt name, or a branch that never set it",
+    remedy: "Take the name out of include or set the field before the join",
+  },
+  FLOW_RUNNER_MERGE_USAGE: {
+    meaning: "mergeArtifacts was called in a way that has no meaning",
+    cause: "It was called outside a join, or with include and exclude together",
+    remedy: "Call this.mergeArtifacts(inputs, { exclude: […] }) in a join",
+  },
+  FLOW_RUNNER_NOT_ITERABLE: {
+    meaning: "The field of a foreach cannot be iterated over",
+    cause: "The step did not set it",
+    remedy: "Assign an array or another iterable to it in that step or before",
+  },
+  FLOW_RUNNER_NO_CASE: {
+    meaning: "The value that a choose step looked at has no case",
+    cause: "The field was not set, or set to a value outside its type",
+    remedy: "Set the field to one of the cases",
+  },
+  FLOW_RUNNER_SUB_FLOW: {
+    meaning: "A step tried to run another flow",
+    cause: "Flows inside steps are not supported yet",
+    remedy: "Run one flow after the other and connect them with upstream()",
+  },
+  FLOW_RUNNER_BAD_PARAMS_FILE: {
+    meaning: "The file given with --params cannot be used",
+    cause: "It is missing, unreadable or no JSON object",
+    remedy: "Give a JSON file with an object that has one entry for each parameter",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

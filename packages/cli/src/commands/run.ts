@@ -1,0 +1,216 @@
+/**
+ * `flow run FILE`: the flags of the command and, once the flow is read, the flow's own. Progress goes to stderr, the
+ * outcome to stdout; with `--json` each event is a line of stdout and the last one holds the whole record.
+ */
+import type { RunEvent, Running } from "@millrace/core/internal";
+import { faultsError } from "../arguments/faults-error.ts";
+import type { Flag } from "../arguments/flag.ts";
+import { flagClashes, flowFlags } from "../arguments/flow-flags.ts";
+import { FILE_ARGUMENT, readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
+import { loadCore } from "../core.ts";
+import { EXIT } from "../exit-code.ts";
+import { renderTaskError } from "../render/errors.ts";
+import { renderCommandHelp } from "../render/help.ts";
+import { createProgress, REDRAW_MS, silentProgress } from "../render/progress.ts";
+import { renderNewStore, renderOutcome, renderUpstream, renderWarning } from "../render/run-lines.ts";
+import { createStepBoard, summary } from "../render/step-board.ts";
+import { type Command, type Context, DEBUG_FLAG, HELP_FLAG, invocation, STORE_FLAG } from "./command.ts";
+import { commandTable } from "./table.ts";
+
+const OWN_FLAGS: readonly Flag[] = [
+  { name: "tag", type: "list", placeholder: "TAG", help: "Tag the run, such as prod:v1" },
+  { name: "params", type: "text", placeholder: "FILE", help: "Parameters from a JSON file; flags go before it" },
+  { name: "flow", type: "text", placeholder: "NAME", help: "Which flow, when the file holds several" },
+  { name: "max-workers", type: "number", min: 1, help: "Tasks at the same time (default: one a core)" },
+  { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
+  STORE_FLAG,
+  { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
+  { name: "quiet", type: "boolean", short: "q", help: "Print the outcome only" },
+  DEBUG_FLAG,
+  HELP_FLAG,
+];
+
+export const runCommand: Command = {
+  usage: "run FILE [--PARAMETER VALUE …] [--UPSTREAM-tag TAG | --UPSTREAM-run RUN] [--tag TAG …]",
+  positionals: [FILE_ARGUMENT],
+  flags: OWN_FLAGS,
+  examples: [
+    ["run train.ts --tag prod:v1", "run it and tag the run"],
+    ["run predict.ts --model-tag prod:v1", "read the newest successful run with this tag"],
+    ["run train.ts --help", "the parameters of this flow"],
+  ],
+  notes:
+    "Flags of the flow itself: --PARAMETER VALUE for each parameter (--no-PARAMETER turns a boolean off, a list is given by repeating its flag), --NAME-tag and --NAME-run for each upstream. Words behind -- are no flags.",
+  readsOwnWords: true,
+  run: (_, context) => run(context),
+};
+
+async function run(context: Context): Promise<number> {
+  const entry = commandTable.find(({ name }) => name === "run")!;
+  const first = readRunWords(context.words, OWN_FLAGS);
+  const wantsHelp = first.values.get("help") === true;
+  if (wantsHelp && first.file === undefined) {
+    context.stdout.write(renderCommandHelp(entry, runCommand, context.stdout));
+    return EXIT.done;
+  }
+  if (first.file === undefined)
+    throw await faultsError("flow run", [
+      ...first.faults,
+      ...(first.faults.some(({ kind }) => kind === "missing-argument")
+        ? []
+        : [{ kind: "missing-argument", argument: "FILE" } as const]),
+    ]);
+
+  const core = await loadCore();
+  const pack = await core.preparePackage(first.file);
+  const flow = core.selectFlow(pack, first.values.get("flow") as string | undefined);
+  const flags = flowFlags(flow.definition);
+  const clashes = flagClashes(flags, OWN_FLAGS);
+  if (clashes.length > 0) throw core.problemsError(`Cannot make flags for "${flow.definition.name}"`, clashes);
+  if (wantsHelp) {
+    const groups = [
+      { title: `Parameters of ${flow.definition.name}`, flags: flags.params },
+      { title: "Upstreams", flags: flags.upstreams },
+    ];
+    const usage = `run ${first.file} [flags]`;
+    context.stdout.write(
+      renderCommandHelp(
+        entry,
+        { ...runCommand, usage, examples: [], positionals: [] },
+        context.stdout,
+        groups,
+        flow.definition.summary ?? `Run ${flow.definition.name}`,
+      ),
+    );
+    return EXIT.done;
+  }
+  const words = readFlowWords(context.words, OWN_FLAGS, flow.definition);
+  if (words.faults.length > 0) throw await faultsError(`flow run ${first.file}`, words.faults);
+
+  const own = invocation(words.values, words.positionals);
+  const stores = await core.openStores({
+    ...optional("store", own.text("store")),
+    cwd: context.cwd,
+    environment: context.environment,
+    create: true,
+  });
+  try {
+    const running = core.startRun({
+      package: pack,
+      flow,
+      stores,
+      flags: words.flags,
+      ...optional("paramsFile", own.text("params")),
+      environment: context.environment,
+      tags: [...own.list("tag")],
+      upstreams: words.upstreams,
+      ...optional("maxWorkers", own.number("max-workers")),
+      strict: own.isOn("strict"),
+      cwd: context.cwd,
+      command: ["flow", "run", ...context.words],
+    });
+    return await follow(running, context, {
+      json: own.isOn("json"),
+      quiet: own.isOn("quiet"),
+      debug: own.isOn("debug"),
+      formatDuration: core.formatDuration,
+    });
+  } finally {
+    await stores.close();
+  }
+}
+
+interface FollowOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly formatDuration: (ms: number) => string;
+}
+
+/** Prints what happens until the run is over; the exit code says how it ended. */
+async function follow(running: Running, context: Context, options: FollowOptions): Promise<number> {
+  const { stdout, stderr } = context;
+  const progress =
+    options.json || options.quiet
+      ? silentProgress
+      : createProgress({ output: stderr, now: context.now, formatDuration: options.formatDuration });
+  const board = createStepBoard();
+  const say = (line: string | undefined): void => {
+    if (line !== undefined && !options.json)
+      progress === silentProgress ? stderr.write(`${line}\n`) : progress.note(line);
+  };
+  let interrupted: "SIGINT" | "SIGTERM" | undefined;
+  let finished: Extract<RunEvent, { readonly kind: "run.finished" }> | undefined;
+  let lastProgress = "";
+
+  const release = context.signals.take((signal) => {
+    if (interrupted !== undefined) {
+      progress.end();
+      context.signals.exit(signalCode(signal));
+    }
+    interrupted = signal;
+    say(
+      stderr.paint.yellow(signal === "SIGINT" ? "Stopping the run … Ctrl-C again stops at once" : "Stopping the run …"),
+    );
+    running.cancel(signal === "SIGINT" ? "Ctrl-C" : "the process was told to end (SIGTERM)");
+  });
+  const timer = setInterval(() => progress.tick(), REDRAW_MS);
+  timer.unref();
+  try {
+    for await (const event of running) {
+      board.apply(event);
+      if (options.json) {
+        // Progress comes ten times a second: only what changed is worth a line.
+        const text = event.kind === "run.progress" ? JSON.stringify(event.steps) : undefined;
+        if (text === undefined || text !== lastProgress) stdout.write(`${JSON.stringify(event)}\n`);
+        lastProgress = text ?? lastProgress;
+      } else if (event.kind === "run.upstream") {
+        if (!options.quiet) say(renderUpstream(event, stderr.paint));
+      } else if (event.kind === "run.warning") {
+        say(renderWarning(event, stderr.paint));
+      } else {
+        if (event.kind === "run.created" && !options.quiet) say(renderNewStore(event, stderr.paint));
+        progress.apply(event);
+      }
+      if (event.kind === "run.finished") finished = event;
+    }
+  } finally {
+    clearInterval(timer);
+    progress.end();
+    release();
+  }
+  if (finished === undefined) return interrupted === undefined ? EXIT.internal : signalCode(interrupted);
+  if (!options.json) {
+    const { status, record } = finished;
+    if (record.failure !== undefined)
+      stderr.write(
+        renderTaskError(record.failure.task ?? record.run, record.failure.error, {
+          paint: stderr.paint,
+          debug: options.debug,
+          cwd: context.cwd,
+        }),
+      );
+    stdout.write(
+      renderOutcome(
+        {
+          status,
+          record,
+          duration: options.formatDuration(finished.durationMs),
+          summary: summary(board, status === "succeeded"),
+        },
+        stdout.paint,
+      ),
+    );
+  }
+  if (finished.status === "succeeded") return EXIT.done;
+  return interrupted === undefined || finished.status === "failed" ? EXIT.failed : signalCode(interrupted);
+}
+
+function signalCode(signal: "SIGINT" | "SIGTERM"): number {
+  return signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated;
+}
+
+/** A property that is there only when it has a value. */
+function optional<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]?: Value });
+}

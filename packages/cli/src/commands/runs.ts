@@ -1,0 +1,151 @@
+/** `flow runs [FLOW]`: runs of a store, newest first. */
+import type { RunQuery, RunRow, RunStatus } from "@millrace/core/internal";
+import { EXIT } from "../exit-code.ts";
+import { statusMark, statusWord } from "../render/status.ts";
+import { renderTable } from "../render/table.ts";
+import { dateTime } from "../render/text.ts";
+import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { withStores } from "./with-stores.ts";
+
+const STATUSES = ["running", "succeeded", "failed", "cancelled", "queued", "lost"];
+const PAGE = 1_000;
+
+export const runsCommand: Command = {
+  usage: "runs [FLOW] [--tag TAG …] [--status STATUS] [--limit N]",
+  positionals: [{ name: "FLOW", help: "Only runs of this flow: Train or project/Train", required: false }],
+  flags: [
+    { name: "tag", type: "list", placeholder: "TAG", help: "Only runs that hold this tag" },
+    {
+      name: "status",
+      type: "text",
+      placeholder: "STATUS",
+      choices: STATUSES,
+      help: `Only runs in this state: ${STATUSES.join(", ")}`,
+    },
+    { name: "limit", type: "number", short: "n", min: 1, help: "At most so many (default 20)" },
+    { ...JSON_FLAG, help: "Print one JSON object a line" },
+    STORE_FLAG,
+    DEBUG_FLAG,
+  ],
+  examples: [
+    ["runs Train --tag prod:v1", ""],
+    ["runs --status failed -n 5", ""],
+  ],
+  run: (invocation, context) =>
+    withStores(invocation, context, async ({ metadata }, core) => {
+      const flow = invocation.positionals[0];
+      const identified = flow === undefined ? undefined : await core.identifyFlow(metadata, core.flowNameOf(flow));
+      if (identified !== undefined && identified.kind !== "known") {
+        throw await unknownFlow(flow!, identified);
+      }
+      const status = invocation.text("status") as RunStatus | undefined;
+      const query: RunQuery = {
+        ...(identified === undefined ? {} : { flow: identified.flow }),
+        tags: core.normalTags(invocation.list("tag")),
+        ...(status === undefined ? {} : { status }),
+      };
+      const rows = await take(invocation.number("limit") ?? 20, (page) => metadata.runs({ ...query, ...page }));
+      const severalProjects = new Set(rows.map((row) => row.flow.project)).size > 1;
+      const nameOf = (row: RunRow): string => (severalProjects ? core.fullRunName(row) : core.runName(row));
+
+      const { stdout } = context;
+      const { paint } = stdout;
+      if (invocation.isOn("json")) {
+        for (const row of rows) stdout.write(`${JSON.stringify(runJson(row, core.runName(row)))}\n`);
+        return EXIT.done;
+      }
+      if (rows.length === 0) {
+        context.stderr.write("No run matches\n");
+        return EXIT.done;
+      }
+      const duration = (row: RunRow): string =>
+        row.finishedAt === undefined
+          ? ""
+          : core.formatDuration(row.finishedAt.getTime() - (row.startedAt ?? row.createdAt).getTime());
+      stdout.write(
+        renderTable(
+          [
+            { title: "  RUN" },
+            { title: "STATUS" },
+            { title: "TAGS", shrinkTo: 12 },
+            { title: "CREATED" },
+            { title: "TOOK", align: "right" },
+            { title: "PARAMETERS", shrinkTo: 10 },
+          ],
+          rows.map((row) => [
+            `${statusMark(row.status, paint)} ${nameOf(row)}`,
+            statusWord(row.status, paint),
+            row.tags.join(", "),
+            dateTime(row.createdAt),
+            duration(row),
+            parameterText(row.parameters),
+          ]),
+          { paint, width: stdout.columns() },
+        ),
+      );
+      const total = await metadata.countRuns(query);
+      if (total > rows.length)
+        context.stderr.write(
+          paint.dim(
+            `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`} --limit ${Math.min(total, rows.length * 5)}\n`,
+          ),
+        );
+      return EXIT.done;
+
+      async function unknownFlow(
+        name: string,
+        found:
+          | { readonly kind: "unknown" }
+          | { readonly kind: "ambiguous"; readonly problem: import("@millrace/core/internal").Problem },
+      ): Promise<Error> {
+        if (found.kind === "ambiguous") return core.problemsError(`Cannot list runs of "${name}"`, [found.problem]);
+        const known = (await metadata.flows()).map((entry) => entry.flow.name);
+        const nearest = core.nearestName(name.slice(name.lastIndexOf("/") + 1), known);
+        return new core.FlowError("FLOW_LINEAGE_NO_RUN", {
+          message: `Cannot list runs of "${name}": the store has no run of this flow`,
+          hint:
+            nearest !== undefined
+              ? `Did you mean "${nearest}"?`
+              : known.length === 0
+                ? "Run a flow first"
+                : `There are ${known.slice(0, 20).join(", ")}`,
+        });
+      }
+    }),
+};
+
+async function take(
+  limit: number,
+  read: (page: { before?: RunRow["sequence"]; limit: number }) => Promise<readonly RunRow[]>,
+): Promise<readonly RunRow[]> {
+  const rows: RunRow[] = [];
+  while (rows.length < limit) {
+    const wanted = Math.min(PAGE, limit - rows.length);
+    const before = rows.at(-1)?.sequence;
+    const page = await read({ limit: wanted, ...(before === undefined ? {} : { before }) });
+    rows.push(...page);
+    if (page.length < wanted) break;
+  }
+  return rows;
+}
+
+function runJson(row: RunRow, name: string): Record<string, unknown> {
+  return {
+    id: row.id,
+    run: name,
+    flow: row.flow,
+    status: row.status,
+    createdAt: row.createdAt,
+    startedAt: row.startedAt,
+    finishedAt: row.finishedAt,
+    tags: row.tags,
+    systemTags: row.systemTags,
+    parameters: row.parameters,
+  };
+}
+
+function parameterText(parameters: Readonly<Record<string, unknown>>): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(" ");
+}

@@ -1,0 +1,32 @@
+import type { CommandEntry } from "./command.ts";
+
+/** The commands in the order of `flow --help`: what a user meets first comes first. */
+export const commandTable: readonly CommandEntry[] = [
+  { name: "run", summary: "Run a flow", load: async () => (await import("./run.ts")).runCommand },
+  {
+    name: "check",
+    summary: "Check a flow without running it",
+    load: async () => (await import("./check.ts")).checkCommand,
+  },
+  { name: "graph", summary: "Draw the steps of a flow", load: async () => (await import("./graph.ts")).graphCommand },
+  { name: "runs", summary: "List runs, newest first", load: async () => (await import("./runs.ts")).runsCommand },
+  {
+    name: "show",
+    summary: "Show a run, step or task with what it read and left",
+    load: async () => (await import("./show.ts")).showCommand,
+  },
+  { name: "logs", summary: "Print what tasks wrote", load: async () => (await import("./logs.ts")).logsCommand },
+  { name: "dump", summary: "Print or save artifacts", load: async () => (await import("./dump.ts")).dumpCommand },
+  {
+    name: "validate",
+    summary: "Check that what runs read is what was stored, and still current",
+    load: async () => (await import("./validate.ts")).validateCommand,
+  },
+  { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
+  { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
+  {
+    name: "tag list",
+    summary: "List tags and the runs that they name",
+    load: async () => (await import("./tag.ts")).tagListCommand,
+  },
+];

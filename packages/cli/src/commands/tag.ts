@@ -1,0 +1,145 @@
+/** `flow tag add|remove|list`: labels on runs. Every move is kept in the store's log with who, when and why. */
+import { EXIT } from "../exit-code.ts";
+import { renderTable } from "../render/table.ts";
+import { dateTime } from "../render/text.ts";
+import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { selectRun, withStores } from "./with-stores.ts";
+
+const REASON_FLAG = { name: "reason", type: "text", placeholder: "TEXT", help: "Why; kept in the log" } as const;
+const RUN_ARGUMENT = { name: "SELECTOR", help: "The run: Train/17, Train@prod:v1, or an id", required: true } as const;
+
+export const tagAddCommand: Command = {
+  usage: "tag add SELECTOR TAG … [--reason TEXT]",
+  positionals: [RUN_ARGUMENT, { name: "TAG", help: "1 to 500 characters", required: true, many: true }],
+  flags: [REASON_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
+  examples: [['tag add Train/17 prod:v1 --reason "better on the holdout"', ""]],
+  run: (invocation, context) => move("add", invocation, context),
+};
+
+export const tagRemoveCommand: Command = {
+  usage: "tag remove SELECTOR TAG … [--reason TEXT]",
+  positionals: [RUN_ARGUMENT, { name: "TAG", help: "A tag that the run holds", required: true, many: true }],
+  flags: [REASON_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
+  examples: [["tag remove Train/17 prod:v1", ""]],
+  run: (invocation, context) => move("remove", invocation, context),
+};
+
+export const tagListCommand: Command = {
+  usage: "tag list [FLOW | SELECTOR] [--limit N]",
+  positionals: [
+    { name: "FLOW", help: "Only tags of this flow; a run (Train/17) shows its tags with every move", required: false },
+  ],
+  flags: [
+    { name: "limit", type: "number", short: "n", min: 1, help: "At most so many moves of a run (default 50)" },
+    { ...JSON_FLAG, help: "Print one JSON object a line" },
+    STORE_FLAG,
+    DEBUG_FLAG,
+  ],
+  examples: [
+    ["tag list Train", ""],
+    ["tag list Train/17", "who moved what, when and why"],
+  ],
+  run: (invocation, context) => list(invocation, context),
+};
+
+function move(verb: "add" | "remove", invocation: Invocation, context: Context): Promise<number> {
+  return withStores(invocation, context, async (stores, core) => {
+    const [selector, ...tags] = invocation.positionals;
+    const { run } = await selectRun(core, stores, selector!, context, { successfulOnly: true });
+    const reason = invocation.text("reason");
+    const { actor, host } = core.resolveConfig({ cwd: context.cwd, environment: context.environment });
+    const events = await core.moveTags(
+      stores.metadata,
+      run,
+      { [verb]: tags },
+      { actor, host, at: new Date(context.now()), via: "flow tag", ...(reason === undefined ? {} : { reason }) },
+    );
+    const after = (await stores.metadata.run(run.sequence)) ?? run;
+    const name = core.runName(run);
+    const { stdout } = context;
+    if (invocation.isOn("json")) {
+      stdout.write(`${JSON.stringify({ run: name, runId: run.id, tags: after.tags, moves: events })}\n`);
+      return EXIT.done;
+    }
+    const moved = events.map((event) => event.tag);
+    const what =
+      moved.length === 0
+        ? "nothing to change"
+        : `${verb === "add" ? "tagged" : "no longer tagged"} ${moved.join(", ")}`;
+    stdout.write(
+      `${stdout.paint.green("✓")} ${stdout.paint.bold(name)} ${what}; it holds ${after.tags.length === 0 ? "no tags" : after.tags.join(", ")}\n`,
+    );
+    return EXIT.done;
+  });
+}
+
+function list(invocation: Invocation, context: Context): Promise<number> {
+  return withStores(invocation, context, async (stores, core) => {
+    const { metadata } = stores;
+    const { stdout } = context;
+    const style = { paint: stdout.paint, width: stdout.columns() };
+    const text = invocation.positionals[0];
+    if (text !== undefined && namesOneRun(text)) {
+      const { run } = await selectRun(core, stores, text, context);
+      const events = await metadata.tagEvents({ run: run.id, limit: invocation.number("limit") ?? 50 });
+      if (invocation.isOn("json")) {
+        stdout.write(`${JSON.stringify({ run: core.runName(run), runId: run.id, tags: run.tags, moves: events })}\n`);
+        return EXIT.done;
+      }
+      stdout.write(
+        `${stdout.paint.bold(core.runName(run))} holds ${run.tags.length === 0 ? "no tags" : run.tags.join(", ")}\n`,
+      );
+      if (events.length > 0) {
+        const columns = [
+          { title: "WHEN" },
+          { title: "MOVE" },
+          { title: "TAG", shrinkTo: 10 },
+          { title: "BY", shrinkTo: 8 },
+          { title: "VIA" },
+          { title: "REASON", shrinkTo: 10 },
+        ];
+        stdout.write(
+          renderTable(
+            columns,
+            events.map((event) => [
+              dateTime(event.at),
+              event.verb === "add" ? "added" : "removed",
+              event.tag,
+              event.actor,
+              event.via,
+              event.reason ?? "",
+            ]),
+            style,
+          ),
+        );
+      }
+      return EXIT.done;
+    }
+    const tags = await metadata.tags(text === undefined ? {} : { flow: flowOf(core.flowNameOf(text)) });
+    const rows: { tag: string; runs: number; newest: string }[] = [];
+    for (const entry of tags) {
+      const newest = await metadata.run(entry.newest);
+      rows.push({ tag: entry.tag, runs: entry.runs, newest: newest === undefined ? "" : core.runName(newest) });
+    }
+    if (invocation.isOn("json")) for (const row of rows) stdout.write(`${JSON.stringify(row)}\n`);
+    else if (rows.length === 0) context.stderr.write("No tags\n");
+    else
+      stdout.write(
+        renderTable(
+          [{ title: "TAG", shrinkTo: 20 }, { title: "RUNS", align: "right" }, { title: "NEWEST" }],
+          rows.map((row) => [row.tag, String(row.runs), row.newest]),
+          style,
+        ),
+      );
+    return EXIT.done;
+  });
+}
+
+function flowOf({ project, name }: { readonly project?: string | undefined; readonly name: string }) {
+  return project === undefined ? { name } : { project, name };
+}
+
+/** `Train/17`, `Train@tag` and ids name a run; `Train` and `shop/Train` name a flow. */
+function namesOneRun(text: string): boolean {
+  return text.includes("@", 1) || /(?:^|\/)\d+$/.test(text) || /^[0-9a-f]{8}-/.test(text);
+}

@@ -1,0 +1,44 @@
+import { isFlowErrorLike } from "./render/errors.ts";
+
+/** What the command's exit code says. 130 and 143 are those that a shell gives for SIGINT and SIGTERM. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  store: 3,
+  internal: 70,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** Codes whose room says something else than their kind of failure. */
+const EXCEPTIONS: Readonly<Record<string, number>> = {
+  FLOW_CLIENT_BAD_SELECTOR: EXIT.usage,
+  FLOW_CLIENT_BAD_QUERY: EXIT.usage,
+  FLOW_CLIENT_NO_STORE: EXIT.store,
+  FLOW_CLIENT_NOT_A_STORE: EXIT.store,
+  FLOW_CLIENT_STORE_NOT_WRITABLE: EXIT.store,
+  FLOW_LINEAGE_BAD_TAG: EXIT.usage,
+  FLOW_CLI_OUTPUT_NOT_WRITABLE: EXIT.failed,
+};
+
+const BY_ROOM: Readonly<Record<string, number>> = {
+  CLI: EXIT.usage,
+  FLOW: EXIT.usage,
+  GRAPH: EXIT.usage,
+  PACKAGE: EXIT.usage,
+  PARAM: EXIT.usage,
+  CONFIG: EXIT.usage,
+  STORAGE: EXIT.store,
+  METADATA: EXIT.store,
+  STORE: EXIT.store,
+  WIRING: EXIT.store,
+  INTERNAL: EXIT.internal,
+};
+
+/** The exit code for an error that ended a command: by its code, and 70 for what is no error of ours to foresee. */
+export function exitCodeOf(thrown: unknown): number {
+  if (!isFlowErrorLike(thrown)) return EXIT.internal;
+  const room = thrown.code.split("_")[1] ?? "";
+  return EXCEPTIONS[thrown.code] ?? BY_ROOM[room] ?? EXIT.failed;
+}

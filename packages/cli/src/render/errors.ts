@@ -1,0 +1,157 @@
+/**
+ * Errors for people and for programs. A FlowError shows its message, every problem with its place, what to do next and its
+ * code; our own stack only with --debug. An error of the user's step shows the user's own stack. Anything else is our bug.
+ */
+import { relative } from "node:path";
+import type { FlowError, Problem, SerializedError } from "@millrace/core/internal";
+import type { Paint } from "./output.ts";
+import { harmless } from "./text.ts";
+
+export interface ErrorStyle {
+  readonly paint: Paint;
+  readonly debug: boolean;
+  /** Files below it are shown relative. */
+  readonly cwd: string;
+}
+
+/** Problems shown of one error; the rest is counted. */
+const MAX_PROBLEMS = 100;
+const MAX_CAUSES = 8;
+
+/** The error as lines for stderr, ending with a newline. */
+export function renderError(thrown: unknown, style: ErrorStyle): string {
+  const { paint } = style;
+  const lines = [`${paint.red("✗")} ${paint.bold(clean(errorMessage(thrown)))}`];
+  if (isFlowErrorLike(thrown)) {
+    const problems = thrown.problems.length > 1 || thrown.problems[0]?.location !== undefined ? thrown.problems : [];
+    for (const problem of problems.slice(0, MAX_PROBLEMS))
+      lines.push(...problemLines(problem, problems.length > 1, style));
+    if (problems.length > MAX_PROBLEMS) lines.push(paint.dim(`  … ${problems.length - MAX_PROBLEMS} more`));
+    if (thrown.hint !== undefined) lines.push(hintLine(thrown.hint, "  ", paint));
+    lines.push(...causeLines(thrown, style));
+    lines.push(`  ${paint.dim(thrown.code)}`);
+  } else {
+    lines.push(
+      hintLine("This is a defect of Millrace: please report it; --debug shows where it happened", "  ", paint),
+      `  ${paint.dim("FLOW_INTERNAL")}`,
+    );
+  }
+  if (style.debug) lines.push(paint.dim(indent(clean(stackOf(thrown)), "  ")));
+  return `${lines.join("\n")}\n`;
+}
+
+/** The error of a task as lines: what the user's code threw, with the user's own frames, and its causes. */
+export function renderTaskError(task: string, error: SerializedError, style: ErrorStyle): string {
+  const { paint } = style;
+  const isOurs = error.code !== "FLOW_STEP_FAILED";
+  const lines = [
+    `${paint.red("✗")} ${paint.bold(task)} failed: ${clean(isOurs || error.name === "Error" ? error.message : `${error.name}: ${error.message}`)}`,
+  ];
+  lines.push(...stackLines(error, style));
+  for (const problem of error.problems ?? []) lines.push(...problemLines(problem, true, style));
+  if (error.hint !== undefined) lines.push(hintLine(error.hint, "  ", paint));
+  if (isOurs) lines.push(`  ${paint.dim(error.code)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** The body of `{"error": …}`: without stacks and causes' stacks unless asked for. */
+export function errorJson(
+  thrown: unknown,
+  options: { readonly debug: boolean },
+): { readonly error: Record<string, unknown> } {
+  const stack = options.debug ? { stack: stackOf(thrown) } : {};
+  if (!isFlowErrorLike(thrown)) return { error: { code: "FLOW_INTERNAL", message: errorMessage(thrown), ...stack } };
+  return {
+    error: {
+      code: thrown.code,
+      message: thrown.message,
+      ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
+      ...(Object.keys(thrown.context).length === 0 ? {} : { context: thrown.context }),
+      ...(thrown.problems.length === 0 ? {} : { problems: thrown.problems }),
+      ...(thrown.cause === undefined ? {} : { cause: errorMessage(thrown.cause) }),
+      ...stack,
+    },
+  };
+}
+
+/** As core's `isFlowError`, by the same mark: this module must not load core in order to say that core cannot be loaded. */
+export function isFlowErrorLike(thrown: unknown): thrown is FlowError {
+  return thrown instanceof Error && Symbol.for("millrace.FlowError") in thrown;
+}
+
+function problemLines(problem: Problem, withHint: boolean, style: ErrorStyle): readonly string[] {
+  const { paint } = style;
+  const location = problem.location;
+  const place =
+    location === undefined
+      ? ""
+      : `${paint.cyan(`${shortPath(location.file, style.cwd)}:${location.line}${location.column === undefined ? "" : `:${location.column}`}`)}  `;
+  const lines = [`  ${place}${clean(problem.message)}`];
+  if (withHint && problem.hint !== undefined) lines.push(hintLine(problem.hint, "    ", paint));
+  return lines;
+}
+
+/** The frames of the user's code; without any, nothing: a stack of ours helps nobody but us. */
+function stackLines(error: SerializedError, style: ErrorStyle): readonly string[] {
+  const lines: string[] = [];
+  let current: SerializedError | undefined = error;
+  for (let depth = 0; current !== undefined && depth < MAX_CAUSES; depth++) {
+    if (depth > 0) lines.push(`  caused by ${clean(`${current.name}: ${current.message}`)}`);
+    lines.push(...framesOf(current.stack ?? "", style).map((frame) => style.paint.dim(`    ${frame}`)));
+    current = current.cause;
+  }
+  return lines;
+}
+
+function framesOf(stack: string, style: ErrorStyle): readonly string[] {
+  const frames = stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => clean(line.trim()).replaceAll("file://", "").replaceAll(`${style.cwd}/`, ""));
+  return style.debug ? frames : frames.filter((frame) => !/\bnode:internal\b|\(node:/.test(frame));
+}
+
+function causeLines(error: FlowError, style: ErrorStyle): readonly string[] {
+  const lines: string[] = [];
+  let cause: unknown = error.cause;
+  let said = error.message;
+  for (let depth = 0; cause instanceof Error && depth < MAX_CAUSES; depth++) {
+    // Many messages already end with what the cause says.
+    if (!said.includes(cause.message)) lines.push(`  because: ${clean(cause.message)}`);
+    said += cause.message;
+    cause = cause.cause;
+  }
+  return lines.map((line) => style.paint.dim(line));
+}
+
+function errorMessage(thrown: unknown): string {
+  if (isFlowErrorLike(thrown)) return thrown.message;
+  if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`;
+  return `${typeof thrown === "string" ? thrown : JSON.stringify(thrown)}`;
+}
+
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const cause = thrown.cause === undefined ? "" : `\ncaused by ${stackOf(thrown.cause)}`;
+  return `${thrown.stack ?? thrown.message}${cause}`;
+}
+
+function hintLine(hint: string, blanks: string, paint: Paint): string {
+  return `${blanks}${paint.yellow("→")} ${clean(hint)}`;
+}
+
+function shortPath(file: string, cwd: string): string {
+  const short = relative(cwd, file);
+  return short !== "" && !short.startsWith("..") ? short : file;
+}
+
+function indent(text: string, blanks: string): string {
+  return text
+    .split("\n")
+    .map((line) => blanks + line)
+    .join("\n");
+}
+
+function clean(text: string): string {
+  return harmless(text, { colours: false });
+}

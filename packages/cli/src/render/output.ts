@@ -1,0 +1,43 @@
+import pc from "picocolors";
+
+/** The colour functions of one stream; each gives the text back unchanged when the stream shows no colours. */
+export type Paint = ReturnType<typeof pc.createColors>;
+
+/** One of the two streams of the command, with what the renderers must know about it. */
+export interface Output {
+  write(text: string | Uint8Array): void;
+  readonly isTerminal: boolean;
+  /** Infinity when the stream is no terminal: what is piped is not cut. */
+  readonly columns: () => number;
+  readonly rows: () => number;
+  readonly paint: Paint;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The output over a stream of the process. A reader that went away (`flow runs | head`) makes later writes silent. */
+export function streamOutput(stream: NodeJS.WriteStream, environment: Environment): Output {
+  let isOpen = true;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") throw error;
+    isOpen = false;
+  });
+  const isTerminal = stream.isTTY === true && environment["TERM"] !== "dumb";
+  return {
+    write: (text) => {
+      if (isOpen) stream.write(text);
+    },
+    isTerminal,
+    columns: () => (isTerminal ? stream.columns || 80 : Number.POSITIVE_INFINITY),
+    rows: () => stream.rows || 24,
+    paint: pc.createColors(wantsColour(isTerminal, environment)),
+  };
+}
+
+/** Whether to colour: NO_COLOR (not empty) forbids, FORCE_COLOR asks for it, else only on a terminal. */
+export function wantsColour(isTerminal: boolean, environment: Environment): boolean {
+  if (environment["NO_COLOR"]) return false;
+  const force = environment["FORCE_COLOR"];
+  if (force !== undefined) return force !== "0" && force !== "false";
+  return isTerminal;
+}

@@ -1,0 +1,96 @@
+import type { RunEvent } from "@millrace/core/internal";
+import type { Progress, ProgressOptions } from "./progress.ts";
+import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
+import { clockTime, harmless } from "./text.ts";
+
+/** A foreach with at most this many tasks is told task by task; a wider one by counts. */
+const TOLD_SINGLY = 10;
+/** Failures told singly for each step: the first ones say what is wrong, the thousandth does not. */
+const FAILURES_TOLD = 20;
+/** Milliseconds between two lines of counts of one step. */
+const COUNTS_MS = 1_000;
+
+interface Told {
+  lines: number;
+  failures: number;
+  countsAt: number;
+  ended: number;
+}
+
+/** One line for each thing that happens, without flooding a log file. */
+export function createPlainLines({ output, now, formatDuration }: ProgressOptions): Progress {
+  const board = createStepBoard();
+  const told = new Map<string, Told>();
+  let run = "";
+
+  const line = (at: Date, what: string, state: string, more = ""): void => {
+    output.write(`${clockTime(at)}  ${what}  ${state}${more === "" ? "" : `  ${more}`}\n`);
+  };
+  const toldOf = (step: string): Told => {
+    let entry = told.get(step);
+    if (entry === undefined) {
+      entry = { lines: 0, failures: 0, countsAt: Number.NEGATIVE_INFINITY, ended: 0 };
+      told.set(step, entry);
+    }
+    return entry;
+  };
+  const tellCounts = (state: StepState, isLast: boolean): void => {
+    const entry = toldOf(state.step);
+    const ended = endedTasks(state);
+    if (entry.ended === ended || (!isLast && now() - entry.countsAt < COUNTS_MS)) return;
+    entry.ended = ended;
+    entry.countsAt = now();
+    const parts = [
+      ...(state.running > 0 ? [`${state.running} running`] : []),
+      ...(state.failed > 0 ? [`${state.failed} failed`] : []),
+      ...(state.cancelled > 0 ? [`${state.cancelled} cancelled`] : []),
+      ...(state.startedAt === undefined ? [] : [formatDuration(now() - state.startedAt)]),
+    ];
+    line(new Date(now()), `${run}/${state.step}`, `${ended} of ${state.total} done`, parts.join(", "));
+  };
+  const tellWide = (isLast: boolean): void => {
+    for (const state of board.steps.values()) {
+      const isWhole = state.total > 0 && endedTasks(state) >= state.total && state.running === 0;
+      if (state.total > TOLD_SINGLY || (told.get(state.step)?.lines ?? 0) >= TOLD_SINGLY)
+        tellCounts(state, isLast || isWhole);
+    }
+  };
+  /** Whether an event of this step is told by itself; counts itself. */
+  const isSingle = (step: string, path: string): boolean => {
+    if (path === "") return true;
+    const entry = toldOf(step);
+    if ((board.steps.get(step)?.total ?? 0) > TOLD_SINGLY) entry.lines = TOLD_SINGLY;
+    return entry.lines < TOLD_SINGLY && ++entry.lines <= TOLD_SINGLY;
+  };
+
+  return {
+    apply(event: RunEvent) {
+      board.apply(event);
+      switch (event.kind) {
+        case "run.created":
+          run = event.run;
+          line(event.at, run, "started", event.tags.join(", "));
+          break;
+        case "task.succeeded":
+          if (isSingle(event.step, event.path)) line(event.at, event.task, "done", formatDuration(event.durationMs));
+          break;
+        case "task.failed": {
+          const entry = toldOf(event.step);
+          if (entry.failures++ < FAILURES_TOLD)
+            line(event.at, event.task, "failed", harmless(event.error.message.split("\n", 1)[0]!, { colours: false }));
+          break;
+        }
+        case "task.cancelled":
+          if (isSingle(event.step, event.path))
+            line(event.at, event.task, "cancelled", harmless(event.reason, { colours: false }));
+          break;
+        default:
+          break;
+      }
+      tellWide(false);
+    },
+    tick: () => tellWide(false),
+    note: (text) => output.write(`${text}\n`),
+    end: () => tellWide(true),
+  };
+}

@@ -1,0 +1,49 @@
+/** Lines of `flow run` that are no progress: which upstream runs were taken, warnings, and how the run ended. */
+import type { RunEvent, RunRecord } from "@millrace/core/internal";
+import type { Paint } from "./output.ts";
+import { harmless } from "./text.ts";
+
+type EventOf<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind }>;
+
+/** `Train/17 in .millrace (new)` is said aloud when the store is made. */
+export function renderNewStore(event: EventOf<"run.created">, paint: Paint): string | undefined {
+  return event.storeIsNew ? paint.dim(`Made a new store in ${event.store}`) : undefined;
+}
+
+/** `model ← Train/17 (prod:v1), the newest of 3` */
+export function renderUpstream(event: EventOf<"run.upstream">, paint: Paint): string {
+  const others = event.candidates.filter((name) => name !== event.run);
+  return `${paint.dim("reads")} ${event.name} ${paint.dim("←")} ${paint.bold(event.run)} ${paint.dim(`(${event.selector}${others.length > 0 ? `; also ${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}` : ""})`)}`;
+}
+
+export function renderWarning(event: Pick<EventOf<"run.warning">, "code" | "message" | "hint">, paint: Paint): string {
+  const hint = event.hint === undefined ? "" : `\n  ${paint.yellow("→")} ${harmless(event.hint, { colours: false })}`;
+  return `${paint.yellow("!")} ${harmless(event.message, { colours: false })}${hint}`;
+}
+
+export interface Outcome {
+  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly record: RunRecord;
+  /** `9.1 s` */
+  readonly duration: string;
+  /** `4 tasks done, 1 failed, 2 not started` */
+  readonly summary: string;
+}
+
+/** The last lines: what happened, and what to type next. */
+export function renderOutcome({ status, record, duration, summary }: Outcome, paint: Paint): string {
+  const mark = status === "succeeded" ? paint.green("✓") : status === "failed" ? paint.red("✗") : paint.yellow("■");
+  const how =
+    status === "succeeded"
+      ? paint.green("succeeded")
+      : status === "failed"
+        ? paint.red("failed")
+        : paint.yellow("cancelled");
+  const tags = status === "succeeded" && record.tags.length > 0 ? ` [${record.tags.join(", ")}]` : "";
+  const next = [
+    ...(record.failure?.task === undefined ? [] : [`flow logs ${record.failure.task}`]),
+    `flow show ${record.run}`,
+    ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
+  ];
+  return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n  ${paint.dim(next.join("     "))}\n`;
+}

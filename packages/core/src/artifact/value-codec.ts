@@ -1,0 +1,135 @@
+/**
+ * A value and its payload (docs/formats/identity.md).
+ *
+ * Top-level buffers, typed arrays and texts are stored as they are, so that other programs read the blob without any
+ * library; whatever a registered value codec claims goes by that; everything else is CBOR. Inside other values there is
+ * CBOR alone. Invariant: equal values have equal codec and digest, on every machine.
+ */
+import { types } from "node:util";
+import { FlowError, isFlowError } from "../errors/flow-error.ts";
+import type { CodecId, EncodedArtifact } from "./artifact.ts";
+import { ByteReader } from "./cbor/byte-reader.ts";
+import { tooLarge } from "./cbor/byte-writer.ts";
+import { type CborDecodeOptions, decodeCbor } from "./cbor/decode.ts";
+import { encodeCbor } from "./cbor/encode.ts";
+import { hasExtraProperties } from "./cbor/extra-properties.ts";
+import { unsupportedType } from "./cbor/unsupported-type.ts";
+import { valueCodecs } from "./codecs/value-codecs.ts";
+import { digestOf } from "./digest.ts";
+import {
+  type TypedArray,
+  typedArrayBytes,
+  typedArrayFrom,
+  typedArrayKindByCodec,
+  typedArrayKindOf,
+} from "./typed-arrays.ts";
+
+/** 2 GiB: what one write to a file takes at most. */
+export const DEFAULT_MAX_BYTES = 2 * 1024 ** 3;
+
+export interface EncodeOptions {
+  /** What messages call the value, such as `this.model`; default `this`. */
+  readonly path?: string;
+  /** Refuse larger encodings; bytes, default 2 GiB. */
+  readonly maxBytes?: number;
+}
+
+export type DecodeOptions = CborDecodeOptions;
+
+/**
+ * Encodes a value and computes its identity.
+ *
+ * The chunks may be views of the value's own memory: write them before the value changes.
+ *
+ * @param value anything that is data: what the language has, and instances of registered classes
+ * @throws FlowError FLOW_ARTIFACT_UNSERIALISABLE (with the path), FLOW_ARTIFACT_TOO_LARGE, FLOW_ARTIFACT_CODEC_FAILED
+ * @example
+ * encodeValue(new Float64Array(3)).codec; // "float64"
+ * encodeValue({ rows: 3 }, { path: "this.summary" }).codec; // "cbor"
+ */
+export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedArtifact {
+  const { path = "this", maxBytes = DEFAULT_MAX_BYTES } = options;
+  const { codec, chunks } = encodePayload(value, path, maxBytes);
+  let sizeBytes = 0;
+  for (const chunk of chunks) sizeBytes += chunk.byteLength;
+  if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+  return { codec, digest: digestOf(chunks), sizeBytes, chunks };
+}
+
+/**
+ * The value of a payload, in memory of its own: changing it changes nothing that is stored.
+ *
+ * @throws FlowError FLOW_ARTIFACT_UNKNOWN_CODEC, and what `decodeCbor` throws
+ */
+export function decodeValue(codec: CodecId, payload: Uint8Array, options: DecodeOptions = {}): unknown {
+  if (codec === "cbor") return decodeCbor(payload, options);
+  if (codec === "text") return new ByteReader(payload).text(payload.byteLength);
+  if (codec === "bytes") return Buffer.from(payload);
+  const kind = typedArrayKindByCodec(codec);
+  if (kind !== undefined) {
+    if (payload.byteLength % kind.width !== 0) new ByteReader(payload).corrupt(`a ${kind.name} ends inside an element`);
+    return typedArrayFrom(payload, kind) ?? unsupportedType(kind.name);
+  }
+  const plugIn = valueCodecs().get(codec);
+  if (plugIn === undefined) {
+    throw new FlowError("FLOW_ARTIFACT_UNKNOWN_CODEC", {
+      message: `Cannot read an artifact: its codec "${codec}" is not loaded`,
+      hint: `Import the package that defines the codec "${codec}"`,
+      context: { codec },
+    });
+  }
+  return withCodecErrors(codec, "Cannot read an artifact", "decode", () => plugIn.decode(payload));
+}
+
+interface Payload {
+  readonly codec: CodecId;
+  readonly chunks: readonly Uint8Array[];
+}
+
+function encodePayload(value: unknown, path: string, maxBytes: number): Payload {
+  if (typeof value === "string" && value.isWellFormed()) return { codec: "text", chunks: [Buffer.from(value)] };
+  if (typeof value === "object" && value !== null && !types.isProxy(value)) {
+    const payload = rawPayload(value) ?? plugInPayload(value, path);
+    if (payload !== undefined) return payload;
+  }
+  return { codec: "cbor", chunks: encodeCbor(value, { path, maxBytes }) };
+}
+
+/** Buffers and typed arrays as they are. Those that CBOR would refuse are left to it, for the message. */
+function rawPayload(value: object): Payload | undefined {
+  if (!ArrayBuffer.isView(value)) return undefined;
+  const prototype: object = Object.getPrototypeOf(value);
+  const kind = typedArrayKindOf(prototype);
+  if (kind === undefined && prototype !== Buffer.prototype) return undefined;
+  const array = value as TypedArray;
+  const isPlain =
+    !types.isSharedArrayBuffer(array.buffer) && !(array.buffer as ArrayBuffer).detached && !hasExtraProperties(array);
+  if (!isPlain) return undefined;
+  return kind === undefined
+    ? { codec: "bytes", chunks: [value as Buffer] }
+    : { codec: kind.codec, chunks: [typedArrayBytes(array, kind)] };
+}
+
+function plugInPayload(value: object, path: string): Payload | undefined {
+  const codecs = valueCodecs();
+  if (codecs.size === 0) return undefined;
+  const plugIn = [...codecs.values()].findLast((candidate) => candidate.matches(value));
+  if (plugIn === undefined) return undefined;
+  return {
+    codec: plugIn.id,
+    chunks: withCodecErrors(plugIn.id, `Cannot save ${path}`, "encode", () => plugIn.encode(value)),
+  };
+}
+
+function withCodecErrors<T>(codec: CodecId, failure: string, verb: "encode" | "decode", call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (isFlowError(error)) throw error;
+    throw new FlowError("FLOW_ARTIFACT_CODEC_FAILED", {
+      message: `${failure}: the ${verb} function of the codec "${codec}" threw ${String(error)}`,
+      context: { codec },
+      cause: error,
+    });
+  }
+}

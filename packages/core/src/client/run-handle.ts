@@ -1,0 +1,154 @@
+import { FlowError } from "../errors/flow-error.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { Run, StepName } from "../flow/public-types.ts";
+import { describeStatus } from "../lineage/near-misses.ts";
+import { runName } from "../lineage/run-name.ts";
+import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
+import { nearestName } from "../util/nearest-name.ts";
+import type { ClientContext } from "./client.ts";
+import { promiseRecord } from "./promise-record.ts";
+import { moveTags } from "./tags.ts";
+import { TaskHandle, TaskList } from "./task-handle.ts";
+
+/** One run, as it stood when it was read. */
+export class RunHandle<T extends Flow = Flow> implements Run<T> {
+  readonly data: Run<T>["data"];
+  readonly upstreams: Run<T>["upstreams"];
+  readonly #context: ClientContext;
+  readonly #row: RunRow;
+
+  constructor(context: ClientContext, row: RunRow) {
+    this.#context = context;
+    this.#row = row;
+    this.data = promiseRecord((name) => this.#readArtifact(name));
+    this.upstreams = promiseRecord((name) => this.#readUpstream(name));
+  }
+
+  /** The global id, the same in every store. */
+  get id(): string {
+    return this.#row.id;
+  }
+
+  /** The store's alias: `Train/17`. */
+  get name(): string {
+    return runName(this.#row);
+  }
+
+  get flow(): string {
+    return `${this.#row.flow.project}/${this.#row.flow.name}`;
+  }
+
+  get number(): number {
+    return this.#row.number;
+  }
+
+  get status(): Run["status"] {
+    return this.#row.status;
+  }
+
+  /** Held when the run was read; `addTags` and `removeTags` give a newer handle. */
+  get tags(): readonly string[] {
+    return this.#row.tags;
+  }
+
+  get createdAt(): Date {
+    return new Date(this.#row.createdAt);
+  }
+
+  /** The record itself. */
+  get row(): RunRow {
+    return this.#row;
+  }
+
+  step<K extends StepName<T>>(name: K): { readonly tasks: AsyncIterable<TaskHandle<T>> } {
+    return { tasks: new TaskList<T>(this.#context, this.#row, String(name)) };
+  }
+
+  /**
+   * Gives tags to the run.
+   *
+   * @returns the run with the tags that it holds now, and the moves that were logged
+   * @throws FlowError FLOW_LINEAGE_BAD_TAG
+   */
+  async addTags(tags: readonly string[], options: { readonly reason?: string } = {}): Promise<RunHandle<T>> {
+    return await this.#move({ add: tags }, options.reason);
+  }
+
+  /** Takes tags from the run; one that it does not hold is no error. */
+  async removeTags(tags: readonly string[], options: { readonly reason?: string } = {}): Promise<RunHandle<T>> {
+    return await this.#move({ remove: tags }, options.reason);
+  }
+
+  /** Every move of a tag of this run, newest first. */
+  async tagEvents(): Promise<readonly TagEvent[]> {
+    return await this.#context.metadata.tagEvents({ run: this.#row.id });
+  }
+
+  async #move(tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] }, reason: string | undefined): Promise<RunHandle<T>> {
+    const { metadata, actor, host, now } = this.#context;
+    await moveTags(metadata, this.#row, tags, { actor, host, at: now(), via: "client", ...(reason === undefined ? {} : { reason }) });
+    return new RunHandle<T>(this.#context, (await metadata.run(this.#row.sequence)) ?? this.#row);
+  }
+
+  async #readArtifact(name: string): Promise<unknown> {
+    const { metadata, reader } = this.#context;
+    const { endTask } = this.#row;
+    const own = endTask === undefined ? undefined : await metadata.visibleArtifact(endTask, name);
+    if (own !== undefined && this.#row.status === "succeeded") return await reader.read(this.#row, `${this.name}/end`, own);
+    const values = await metadata.runValues(this.#row.sequence);
+    const value = values.find((candidate) => candidate.name === name);
+    if (value !== undefined) return await reader.read(this.#row, this.name, value);
+    if (this.#row.status !== "succeeded" || endTask === undefined) throw this.#notFinished(name);
+    throw await this.#noArtifact(name, values);
+  }
+
+  #notFinished(name: string): FlowError {
+    const { status } = this.#row;
+    const isUnderWay = status === "running" || status === "queued";
+    return new FlowError("FLOW_CLIENT_NOT_FINISHED", {
+      message: `Cannot read "${name}" of ${this.name}: the run ${describeStatus(status)}, so it has no end result`,
+      hint: isUnderWay ? "Wait until it has succeeded, or read a finished task with run.step(name).tasks" : "Read one of its finished tasks with run.step(name).tasks",
+      context: { run: this.id, artifact: name, status },
+    });
+  }
+
+  async #noArtifact(name: string, values: readonly ArtifactRow[]): Promise<FlowError> {
+    const { metadata } = this.#context;
+    const visible = this.#row.endTask === undefined ? [] : await metadata.visibleArtifacts(this.#row.endTask);
+    const names = [...visible, ...values].map((row) => row.name);
+    const edges = await metadata.upstreams(this.#row.sequence);
+    return new FlowError("FLOW_CLIENT_NO_ARTIFACT", {
+      message: `Cannot read "${name}" of ${this.name}: the run left no artifact of this name`,
+      hint: edges.some((edge) => edge.name === name) ? `It is an upstream: await run.upstreams.${name}` : nameHint(name, names),
+      context: { run: this.id, artifact: name, names },
+    });
+  }
+
+  async #readUpstream(name: string): Promise<unknown> {
+    const { metadata } = this.#context;
+    const edges = await metadata.upstreams(this.#row.sequence);
+    const edge = edges.find((candidate) => candidate.name === name);
+    if (edge === undefined) {
+      throw new FlowError("FLOW_CLIENT_NO_UPSTREAM", {
+        message: `Cannot follow "${name}" of ${this.name}: the run has no upstream of this name`,
+        hint: nameHint(name, edges.map((candidate) => candidate.name)),
+        context: { run: this.id, upstream: name },
+      });
+    }
+    const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
+    if (producer !== undefined) return new RunHandle(this.#context, producer);
+    throw new FlowError("FLOW_CLIENT_NO_UPSTREAM", {
+      message: edge.producer === undefined
+        ? `Cannot follow "${name}" of ${this.name}: it is optional and found no run`
+        : `Cannot follow "${name}" of ${this.name}: the run ${edge.producer} is not in this store`,
+      context: { run: this.id, upstream: name },
+    });
+  }
+}
+
+/** What to say to someone who asked for a name that is not there. */
+export function nameHint(name: string, names: readonly string[]): string {
+  const near = nearestName(name, names);
+  if (near !== undefined) return `Did you mean "${near}"?`;
+  return names.length === 0 ? "There are none" : `There are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`;
+}

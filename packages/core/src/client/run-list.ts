@@ -1,0 +1,113 @@
+import { FlowError, problemsError } from "../errors/flow-error.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { Query, Run, Runs } from "../flow/public-types.ts";
+import { normalTags } from "../lineage/check-tags.ts";
+import { findByTags, findRunByText, severalRunsProblem } from "../lineage/find-run.ts";
+import { type FlowName, identifyFlow } from "../lineage/identify-flow.ts";
+import type { RunQuery, RunSequence } from "../metadata/metadata-store.ts";
+import type { ClientContext } from "./client.ts";
+import { selectorError } from "./find-run.ts";
+import { RunHandle } from "./run-handle.ts";
+
+const PAGE = 50;
+const STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "lost"];
+
+/** The runs of one flow, newest first, perhaps filtered. */
+export class RunList<T extends Flow> implements Runs<T> {
+  readonly #context: ClientContext;
+  readonly #flow: FlowName;
+  readonly #query: Query<T>;
+
+  constructor(context: ClientContext, flow: FlowName, query: Query<T>) {
+    this.#context = context;
+    this.#flow = flow;
+    this.#query = query;
+  }
+
+  /** The same runs with more conditions: tags add up, the rest of the newer query counts. */
+  where(query: Query<T>): Runs<T> {
+    const tags = [...(this.#query.tags ?? []), ...(query.tags ?? [])];
+    return new RunList<T>(this.#context, this.#flow, { ...this.#query, ...query, ...(tags.length === 0 ? {} : { tags }) });
+  }
+
+  /**
+   * The newest run that fits; successful ones alone unless the query names a status.
+   *
+   * @throws FlowError FLOW_LINEAGE_NO_RUN, with near misses in the hint
+   */
+  async latest(query: Query<T> = {}): Promise<RunHandle<T>> {
+    const all = this.where(query) as RunList<T>;
+    const { tags = [], params, status } = all.#query;
+    const { metadata, project, warn } = this.#context;
+    if (params === undefined && (status === undefined || status === "succeeded")) {
+      const found = await findByTags(metadata, this.#flow, tags, project);
+      if (found.kind === "problem") throw selectorError([this.#flow.name, ...tags].join("@"), found.problem);
+      const several = severalRunsProblem(found);
+      if (several !== undefined) warn(several);
+      return new RunHandle<T>(this.#context, found.run);
+    }
+    const limited = new RunList<T>(this.#context, this.#flow, { ...all.#query, status: status ?? "succeeded", limit: 1 });
+    for await (const run of limited) return run as RunHandle<T>;
+    throw new FlowError("FLOW_LINEAGE_NO_RUN", {
+      message: `Cannot find a run of ${this.#flow.name}: none fits the query`,
+      hint: `List what there is with flow runs ${this.#flow.name}`,
+      context: { flow: this.#flow.name, tags, status: status ?? "succeeded", ...(params === undefined ? {} : { params }) },
+    });
+  }
+
+  /** One run of this flow: its number, `Train/17`, a run id or `Train@prod:v1`. */
+  async get(run: number | string): Promise<RunHandle<T>> {
+    const { metadata, project } = this.#context;
+    const found = await findRunByText(metadata, String(run), { flow: this.#flow, ...(project === undefined ? {} : { ownProject: project }) });
+    if (found.kind === "problem") throw selectorError(String(run), found.problem);
+    return new RunHandle<T>(this.#context, found.run);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Run<T>> {
+    const { metadata, project } = this.#context;
+    const query = runQuery(this.#query as Query<Flow>);
+    const identified = await identifyFlow(metadata, this.#flow, project);
+    if (identified.kind === "ambiguous") throw problemsError("Cannot list runs", [identified.problem]);
+    if (identified.kind === "unknown") return;
+    let left = this.#query.limit ?? Number.POSITIVE_INFINITY;
+    let before: RunSequence | undefined;
+    while (left > 0) {
+      const limit = Math.min(left, PAGE);
+      const page = await metadata.runs({ ...query, flow: identified.flow, limit, ...(before === undefined ? {} : { before }) });
+      for (const row of page) yield new RunHandle<T>(this.#context, row);
+      if (page.length < limit) return;
+      left -= page.length;
+      before = page.at(-1)!.sequence;
+    }
+  }
+}
+
+/** A query of the client as one of the store; refuses what cannot be compared. */
+function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "parameters"> {
+  const { status, limit, tags } = query;
+  if (status !== undefined && !STATUSES.includes(status)) throw badQuery(`"${status}" is no status`, `Use one of ${STATUSES.join(", ")}`);
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) throw badQuery(`the limit ${limit} is no whole number from 0 on`);
+  const parameters = query.params as Readonly<Record<string, unknown>> | undefined;
+  for (const [name, value] of Object.entries(parameters ?? {})) {
+    if (!isPlainJson(value)) throw badQuery(`parameter "${name}" is compared as it is stored, and this value is no JSON`, "Give the value as it stands in the run's record");
+  }
+  return {
+    ...(tags === undefined ? {} : { tags: normalTags(tags) }),
+    ...(status === undefined ? {} : { status }),
+    ...(parameters === undefined ? {} : { parameters }),
+  };
+}
+
+function badQuery(why: string, hint?: string): FlowError {
+  return new FlowError("FLOW_CLIENT_BAD_QUERY", { message: `Cannot look for runs: ${why}`, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** Dates, maps and instances are stored in an encoded form that only the flow's schema knows. */
+function isPlainJson(value: unknown): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isPlainJson);
+  if (typeof value !== "object") return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isPlainJson);
+}

@@ -1,0 +1,84 @@
+import type { ArtifactRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
+import { runName } from "../lineage/run-name.ts";
+import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metadata/metadata-store.ts";
+
+/**
+ * The whole record of a run as plain JSON: what `flow show --json` prints and what the last event of a run carries.
+ * Lists are in a fixed order, so that two records of one run compare equal as text.
+ */
+export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
+  const [edges, reads, values, visible, counts] = await Promise.all([
+    metadata.upstreams(run.sequence),
+    metadata.reads(run.sequence),
+    metadata.runValues(run.sequence),
+    run.endTask === undefined ? [] : metadata.visibleArtifacts(run.endTask),
+    metadata.taskCounts(run.sequence),
+  ]);
+  const upstreams: UpstreamRecord[] = [];
+  for (const edge of edges) upstreams.push(await upstreamRecord(metadata, edge, reads));
+  const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
+  const byStatus: Record<string, number> = {};
+  for (const { status, count } of counts) byStatus[status] = (byStatus[status] ?? 0) + count;
+
+  return {
+    schema: 1,
+    id: run.id,
+    run: runName(run),
+    flow: { project: run.flow.project, name: run.flow.name },
+    status: run.status,
+    createdAt: run.createdAt.toISOString(),
+    ...(run.startedAt === undefined ? {} : { startedAt: run.startedAt.toISOString() }),
+    ...(run.finishedAt === undefined ? {} : { finishedAt: run.finishedAt.toISOString(), durationMs: run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime() }),
+    tags: run.tags,
+    systemTags: run.systemTags,
+    parameters: run.parameters,
+    secretParameters: run.secretParameters,
+    upstreams,
+    artifacts: [
+      ...visible.map((row): ArtifactRecord => artifactRecord("artifact", row)),
+      ...values.map((row): ArtifactRecord => artifactRecord(row.kind, row)),
+    ].sort(byName),
+    tasks: { total: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus },
+    ...(run.failure === undefined ? {} : { failure: run.failure }),
+    environment: run.environment,
+    ...(pack === undefined ? {} : { codePackage: pack }),
+  };
+}
+
+async function upstreamRecord(metadata: MetadataReader, edge: UpstreamRow, reads: readonly UpstreamRead[]): Promise<UpstreamRecord> {
+  const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
+  const flow = "project" in edge.flow ? `${edge.flow.project}/${edge.flow.name}` : edge.flow.name;
+  // Many tasks of a foreach read the same artifact: it is named once, and a second digest under one name would show.
+  const distinct = new Map<string, UpstreamRecord["reads"][number]>();
+  for (const read of reads) {
+    if (read.upstream === edge.name) distinct.set(`${read.artifact} ${read.codec} ${read.digest}`, { name: read.artifact, codec: read.codec, digest: read.digest });
+  }
+  return {
+    name: edge.name,
+    flow,
+    selector: edge.selector,
+    ...(producer === undefined ? {} : { run: runName(producer) }),
+    ...(edge.producer === undefined ? {} : { runId: edge.producer }),
+    candidateCount: edge.candidateCount,
+    candidates: edge.candidates,
+    resolvedAt: edge.resolvedAt.toISOString(),
+    reads: [...distinct.values()].sort(byName),
+  };
+}
+
+function artifactRecord(kind: ArtifactRecord["kind"], row: { readonly name: string; readonly codec: string; readonly digest: string; readonly sizeBytes: number }): ArtifactRecord {
+  return { name: row.name, kind, codec: row.codec, digest: row.digest, sizeBytes: row.sizeBytes };
+}
+
+function byName(left: { readonly name: string }, right: { readonly name: string }): number {
+  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
+}
+
+/** The entry file of the run's code package; reading one needs a store that keeps packages, which a bare reader may not. */
+async function packageEntry(metadata: MetadataReader, run: RunRow): Promise<{ readonly digest: string; readonly entry: string } | undefined> {
+  if (run.packageDigest === undefined) return undefined;
+  const pack = await metadata.package(run.packageDigest);
+  if (pack === undefined) return undefined;
+  const manifest = JSON.parse(pack.manifest) as { readonly entry?: string };
+  return { digest: run.packageDigest, entry: manifest.entry ?? "" };
+}

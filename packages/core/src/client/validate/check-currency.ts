@@ -1,0 +1,52 @@
+import { matchRuns } from "../../lineage/match-runs.ts";
+import { quoteAll } from "../../lineage/near-misses.ts";
+import { runName } from "../../lineage/run-name.ts";
+import type { MetadataReader, RunRow, TagEvent, UpstreamRow } from "../../metadata/metadata-store.ts";
+import type { CheckSink } from "./report.ts";
+
+/** How far back the log is searched for the move that explains a difference. */
+const MAX_EVENTS = 1_000;
+
+/** V21: resolved again now, each selector still leads to the run that was read. Runs named by hand and `sameAs` always do. */
+export async function checkCurrency(metadata: MetadataReader, edges: readonly UpstreamRow[], failsWhenOld: boolean, sink: CheckSink): Promise<void> {
+  for (const edge of edges) {
+    if (edge.selector.kind !== "tags" && edge.selector.kind !== "newest") continue;
+    const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
+    if (producer === undefined) continue; // V15 says so, or the upstream is optional and found nothing.
+    const tags = edge.selector.kind === "tags" ? edge.selector.tags : [];
+    const { newest } = await matchRuns(metadata, producer.flow, tags);
+    const about = { upstream: edge.name };
+    if (newest?.id === producer.id) {
+      sink.add("V21", "pass", `${tags.length === 0 ? `the newest ${producer.flow.name}` : quoteAll(tags)} is still ${runName(producer)}`, about);
+      continue;
+    }
+    const evidence = tags.length === 0 ? newerRun(producer, newest) : await tagMove(metadata, producer, newest, tags);
+    sink.add("V21", failsWhenOld ? "fail" : "warn", evidence, about);
+  }
+}
+
+function newerRun(producer: RunRow, newest: RunRow | undefined): string {
+  if (newest === undefined) return `${runName(producer)} was the newest, and no successful run is there any more`;
+  return `${runName(newest)} of ${day(newest.createdAt)} is newer than ${runName(producer)} of ${day(producer.createdAt)}`;
+}
+
+async function tagMove(metadata: MetadataReader, producer: RunRow, newest: RunRow | undefined, tags: readonly string[]): Promise<string> {
+  const lost = tags.filter((tag) => !producer.tags.includes(tag));
+  const tag = lost[0] ?? tags[0]!;
+  const events = await metadata.tagEvents({ tag, limit: MAX_EVENTS });
+  const taken = events.find((event) => event.run === producer.id && event.verb === "remove");
+  if (newest === undefined) return `no successful run carries ${quoteAll(tags)} any more: "${tag}" was taken from ${runName(producer)}${who(taken)}`;
+  const given = events.find((event) => event.run === newest.id && event.verb === "add");
+  if (lost.length === 0) return `${quoteAll(tags)} is now also on ${runName(newest)}, which is newer than ${runName(producer)}: put there${who(given)}`;
+  return `"${tag}" moved from ${runName(producer)} to ${runName(newest)}${who(taken ?? given)}`;
+}
+
+/** When and by whom a tag was moved, as the log has it. */
+function who(event: TagEvent | undefined): string {
+  if (event === undefined) return "";
+  return ` on ${day(event.at)} by ${event.actor}${event.reason === undefined ? "" : ` (${event.reason})`}`;
+}
+
+function day(at: Date): string {
+  return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

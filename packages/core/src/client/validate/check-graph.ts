@@ -1,0 +1,149 @@
+/**
+ * V00: the tasks of a run form the whole graph. What each finished task led to must be there and have succeeded: the next
+ * steps, the chosen case, one task for each item of a foreach. The graph comes from the definition that is stored with
+ * the code package; without it, what the tasks say about each other is checked alone.
+ */
+import type { FlowDefinition, StepDefinition } from "../../flow/definition.ts";
+import { childPath, pathIndices, type TaskPath } from "../../ids/task-path.ts";
+import { describeStatus } from "../../lineage/near-misses.ts";
+import { runName } from "../../lineage/run-name.ts";
+import type { MetadataReader, RunRow, TaskRow, TaskSequence } from "../../metadata/metadata-store.ts";
+import { listTasks } from "../logs.ts";
+import { taskName } from "../task-name.ts";
+import type { CheckSink } from "./report.ts";
+
+/** How many broken places are named: the first ones say what happened. */
+const MAX_NAMED = 5;
+
+export async function checkTasks(metadata: MetadataReader, run: RunRow, definition: FlowDefinition | undefined, sink: CheckSink): Promise<void> {
+  if (run.status !== "succeeded") {
+    sink.add("V00", "fail", `${runName(run)} ${describeStatus(run.status)}: it has no result to rely on`);
+    return;
+  }
+  const tasks = new TaskTable();
+  for await (const task of listTasks(metadata, run)) tasks.add(task);
+
+  const faults: string[] = [];
+  const end = run.endTask === undefined ? undefined : tasks.bySequence(run.endTask);
+  if (end === undefined) faults.push("no end task is recorded");
+  else if (!isDone(end)) faults.push(`the end task ${taskName(run, end)} ${describeStatus(end.status)}`);
+  for (const task of tasks.latest()) {
+    if (!isDone(task) && task.status !== "skipped") faults.push(`${taskName(run, task)} ${describeStatus(task.status)}`);
+    const parent = task.inherits === undefined ? undefined : tasks.bySequence(task.inherits);
+    if (task.inherits !== undefined && parent === undefined) faults.push(`${taskName(run, task)} starts from a task that is not recorded`);
+    if (parent !== undefined && !isDone(parent)) faults.push(`${taskName(run, task)} starts from ${taskName(run, parent)}, which ${describeStatus(parent.status)}`);
+  }
+  faults.push(...(definition === undefined ? missingItems(run, tasks) : missingTasks(run, tasks, definition)));
+
+  if (faults.length > 0) {
+    const more = faults.length > MAX_NAMED ? `; and ${faults.length - MAX_NAMED} more` : "";
+    sink.add("V00", "fail", `${runName(run)} is not whole: ${faults.slice(0, MAX_NAMED).join("; ")}${more}`);
+    return;
+  }
+  const by = definition === undefined ? "by what the tasks record of each other" : "along the recorded graph";
+  sink.add("V00", "pass", `all ${tasks.size} tasks of ${runName(run)} succeeded, from start to ${end!.step}, ${by}`);
+}
+
+/** Tasks by place; of several attempts at one place, the one that counts is the success, else the last. */
+class TaskTable {
+  readonly #bySequence = new Map<TaskSequence, TaskRow>();
+  readonly #byPlace = new Map<string, TaskRow>();
+
+  get size(): number {
+    return this.#byPlace.size;
+  }
+
+  add(task: TaskRow): void {
+    this.#bySequence.set(task.sequence, task);
+    const place = `${task.step}/${task.path}`;
+    const earlier = this.#byPlace.get(place);
+    if (earlier === undefined || !isDone(earlier)) this.#byPlace.set(place, task);
+  }
+
+  at(step: string, path: TaskPath): TaskRow | undefined {
+    return this.#byPlace.get(`${step}/${path}`);
+  }
+
+  bySequence(sequence: TaskSequence): TaskRow | undefined {
+    return this.#bySequence.get(sequence);
+  }
+
+  latest(): Iterable<TaskRow> {
+    return this.#byPlace.values();
+  }
+}
+
+/** Without a graph: each finished foreach has a task for every one of its items. */
+function missingItems(run: RunRow, tasks: TaskTable): readonly string[] {
+  const children = new Map<TaskSequence, Set<TaskPath>>();
+  for (const task of tasks.latest()) {
+    if (task.inherits === undefined) continue;
+    const paths = children.get(task.inherits);
+    if (paths === undefined) children.set(task.inherits, new Set([task.path]));
+    else paths.add(task.path);
+  }
+  const faults: string[] = [];
+  for (const task of tasks.latest()) {
+    if (!isDone(task) || task.fanOut === undefined) continue;
+    const paths = children.get(task.sequence) ?? new Set();
+    let missing = 0;
+    for (let index = 0; index < task.fanOut; index++) if (!paths.has(childPath(task.path, index))) missing += 1;
+    if (missing > 0) faults.push(`${missing} of the ${task.fanOut} items of ${taskName(run, task)} have no task`);
+  }
+  return faults;
+}
+
+/** With a graph: everything that a finished task leads to is there. */
+function missingTasks(run: RunRow, tasks: TaskTable, definition: FlowDefinition): readonly string[] {
+  const steps = new Map(definition.steps.map((step) => [step.name, step]));
+  const depths = depthsOf(tasks);
+  const faults: string[] = [];
+  if (tasks.at("start", "") === undefined) faults.push("the start task is not recorded");
+  for (const task of tasks.latest()) {
+    const step = steps.get(task.step);
+    if (step === undefined) {
+      faults.push(`${taskName(run, task)} is of a step that the flow does not have`);
+      continue;
+    }
+    if (!isDone(task)) continue;
+    for (const target of targetsOf(step, task)) {
+      const missing = missingTargets(tasks, task, step, target, depths.get(target));
+      if (missing.length > 0) faults.push(`${taskName(run, task)} leads to ${target}${missing.length > 1 ? ` ${missing.length} times` : ""}, but ${missing[0]} is not recorded`);
+    }
+  }
+  return faults;
+}
+
+/** The steps that a finished task leads to: for a choose, those of the case that it chose. */
+function targetsOf(step: StepDefinition, task: TaskRow): readonly string[] {
+  if (step.kind !== "choose") return step.next;
+  return (step.cases ?? []).filter((each) => each.value === task.choice).map((each) => each.target);
+}
+
+/** Where the tasks of one target would stand, as far as none stands there. */
+function missingTargets(tasks: TaskTable, task: TaskRow, step: StepDefinition, target: string, depth: number | undefined): readonly string[] {
+  const name = (path: TaskPath) => (path === "" ? target : `${target}/${path}`);
+  if (step.foreach !== undefined) {
+    const missing: string[] = [];
+    for (let index = 0; index < (task.fanOut ?? 0); index++) {
+      const path = childPath(task.path, index);
+      if (tasks.at(target, path) === undefined) missing.push(name(path));
+    }
+    return missing;
+  }
+  // A join that closes a foreach stands one level further out; how far out a step stands, its own tasks say.
+  if (depth === undefined) return [target];
+  const path = task.path.split(".").slice(0, depth).join(".");
+  return tasks.at(target, path) === undefined ? [name(path)] : [];
+}
+
+/** How many foreach steps are open at each step: the length of its tasks' paths. */
+function depthsOf(tasks: TaskTable): ReadonlyMap<string, number> {
+  const depths = new Map<string, number>();
+  for (const task of tasks.latest()) depths.set(task.step, pathIndices(task.path).length);
+  return depths;
+}
+
+function isDone(task: TaskRow): boolean {
+  return task.status === "succeeded" || task.status === "caught";
+}

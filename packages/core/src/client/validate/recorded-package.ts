@@ -1,0 +1,16 @@
+import type { Digest } from "../../artifact/artifact.ts";
+import type { FlowDefinition } from "../../flow/definition.ts";
+import type { MetadataReader, MetadataStore, RunRow } from "../../metadata/metadata-store.ts";
+
+/** What validation needs of a stored code package. All parts may be missing: another version may have written it. */
+export interface RecordedPackage {
+  readonly files?: readonly { readonly name: string; readonly digest: Digest; readonly sizeBytes: number }[];
+  readonly flows?: readonly { readonly definition?: FlowDefinition }[];
+}
+
+/** The code package of a run as the store records it; undefined when the run names none; "missing" when it is not there. */
+export async function recordedPackage(metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>, run: RunRow): Promise<RecordedPackage | "missing" | undefined> {
+  if (run.packageDigest === undefined || metadata.package === undefined) return undefined;
+  const pack = await metadata.package(run.packageDigest);
+  return pack === undefined ? "missing" : (JSON.parse(pack.manifest) as RecordedPackage);
+}

@@ -1,0 +1,146 @@
+/**
+ * `flow validate`: whether what runs read is whole and is what was stored (integrity), and whether it is still what the
+ * selectors mean (currency). The two are kept apart: a model that has moved on does not make an old prediction wrong.
+ *
+ * Each check is a function of its own in this folder and adds its findings to a sink; evidence is written in words and
+ * names runs, artifacts and digests. Nothing is changed, each stored value is read and hashed once. Ids follow the list in
+ * docs/guide/validate.md.
+ */
+import type { ArtifactRow, MetadataReader, MetadataStore, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+import type { RunId } from "../../ids/run-id.ts";
+import { runName } from "../../lineage/run-name.ts";
+import type { ReadingStores } from "../artifact-reader.ts";
+import { findRun } from "../find-run.ts";
+import { BlobChecker } from "./blob-checker.ts";
+import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
+import { checkCurrency } from "./check-currency.ts";
+import { checkProducers, checkSelectors } from "./check-edges.ts";
+import { checkTasks } from "./check-graph.ts";
+import { checkReads } from "./check-reads.ts";
+import { checkSharedData } from "./check-shared-data.ts";
+import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
+import { recordedPackage } from "./recorded-package.ts";
+import { CHECKS, type CheckSink, type CheckStatus, type ValidatedRun, type ValidationCheck, type ValidationReport } from "./report.ts";
+
+export interface ValidateOptions {
+  /** Which run: `Predict/3`, `Predict@prod:v1`, a run id. Default: the newest successful run of each flow that has upstreams. */
+  readonly selector?: string;
+  /** Whether a selector that leads elsewhere today is a failure; by default a warning. */
+  readonly current?: boolean;
+  /** Whether several runs on a tag and shared data from different runs are failures; by default warnings. */
+  readonly strict?: boolean;
+  /** Preferred where the selector names a flow of several projects. */
+  readonly ownProject?: string;
+}
+
+/** Stores to validate; packages are looked at when the store can give them. */
+export interface ValidateStores extends ReadingStores {
+  readonly metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>;
+}
+
+/**
+ * Validates runs.
+ *
+ * @returns a report; damage is a finding in it, not an error
+ * @throws FlowError FLOW_CLIENT_BAD_SELECTOR, FLOW_LINEAGE_NO_RUN when the selector names no run
+ */
+export async function validate(stores: ValidateStores, options: ValidateOptions = {}): Promise<ValidationReport> {
+  const checks: ValidationCheck[] = [];
+  const runs: ValidatedRun[] = [];
+  const blobs = new BlobChecker(stores);
+  const tagLog = await followTagLog(stores.metadata);
+  for (const { run, warnings } of await selectRuns(stores.metadata, options)) {
+    const name = runName(run);
+    const first = checks.length;
+    const sink: CheckSink = {
+      add(id, status, evidence, about = {}) {
+        checks.push({ id, ...CHECKS[id], status, evidence, subject: { run: name, ...about } });
+      },
+    };
+    for (const warning of warnings) sink.add("V01", options.strict === true ? "fail" : "warn", warning);
+    await validateRun(stores, run, { blobs, tagLog, options }, sink);
+    const ok = checks.slice(first).every((check) => check.status !== "fail");
+    runs.push({ run: name, runId: run.id, flow: `${run.flow.project}/${run.flow.name}`, status: run.status, ok });
+  }
+  const totals: Record<CheckStatus, number> = { pass: 0, warn: 0, fail: 0 };
+  for (const check of checks) totals[check.status] += 1;
+  return { schema: 1, ok: totals.fail === 0, runs, checks, totals, hashed: blobs.hashed };
+}
+
+interface Shared {
+  readonly blobs: BlobChecker;
+  readonly tagLog: TagLogVerdict;
+  readonly options: ValidateOptions;
+}
+
+async function validateRun(stores: ValidateStores, run: RunRow, { blobs, tagLog, options }: Shared, sink: CheckSink): Promise<void> {
+  const { metadata } = stores;
+  const edges = await metadata.upstreams(run.sequence);
+  const producers = await loadProducers(metadata, edges);
+  const names = new Map<RunId, string>([...producers.values()].map((producer) => [producer.id, runName(producer)]));
+  const isStrict = options.strict === true;
+
+  checkSelectors(edges, names, isStrict, sink);
+  await checkProducers(metadata, run, sink);
+  await checkSharedData(metadata, run, isStrict, sink);
+  await checkReads(metadata, run, edges, blobs, sink);
+  for (const edge of edges) {
+    const producer = edge.producer === undefined ? undefined : producers.get(edge.producer);
+    if (producer !== undefined) await checkArtifacts(metadata, producer, blobs, sink, edge.name);
+  }
+  await checkArtifacts(metadata, run, blobs, sink);
+  const definition = await checkPackage(stores, run, blobs, sink);
+  await checkTasks(metadata, run, definition, sink);
+  for (const producer of producers.values()) await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
+  await checkTagLog(metadata, run, tagLog, sink);
+  await checkCurrency(metadata, edges, options.current === true, sink);
+}
+
+/** V03 for the files of the code package; answers the flow's definition, where the package has it. */
+async function checkPackage({ metadata }: ValidateStores, run: RunRow, blobs: BlobChecker, sink: CheckSink) {
+  const pack = await recordedPackage(metadata, run);
+  if (pack === undefined) return undefined;
+  if (pack === "missing") {
+    sink.add("V03", "fail", `the code package ${run.packageDigest} of ${runName(run)} is not in the store`, { digest: run.packageDigest! });
+    return undefined;
+  }
+  let whole = 0;
+  for (const file of pack.files ?? []) {
+    const artifact: ArtifactRow = { name: file.name, codec: "bytes", digest: file.digest, sizeBytes: file.sizeBytes };
+    if (await checkBytes(artifact, `"${file.name}" of the code package of ${runName(run)}`, blobs, sink, { digest: file.digest })) whole += 1;
+  }
+  if (whole > 0) sink.add("V03", "pass", `${whole} of ${pack.files!.length} files of the code package of ${runName(run)} are there and hash to their digests`, { digest: run.packageDigest! });
+  return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
+}
+
+async function definitionOf(metadata: ValidateStores["metadata"], run: RunRow) {
+  const pack = await recordedPackage(metadata, run);
+  if (pack === undefined || pack === "missing") return undefined;
+  return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
+}
+
+async function loadProducers(metadata: MetadataReader, edges: readonly UpstreamRow[]): Promise<ReadonlyMap<RunId, RunRow>> {
+  const producers = new Map<RunId, RunRow>();
+  for (const edge of edges) {
+    const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
+    if (producer !== undefined) producers.set(producer.id, producer);
+  }
+  return producers;
+}
+
+/** The runs to look at, with what is to be said about how they were found. */
+async function selectRuns(metadata: MetadataReader, options: ValidateOptions): Promise<readonly { readonly run: RunRow; readonly warnings: readonly string[] }[]> {
+  if (options.selector !== undefined) {
+    const found = await findRun(metadata, options.selector, { successfulOnly: true, ...(options.ownProject === undefined ? {} : { ownProject: options.ownProject }) });
+    return [{ run: found.run, warnings: found.warnings.map((warning) => warning.message) }];
+  }
+  const newest: RunRow[] = [];
+  for (const { flow } of await metadata.flows()) {
+    const [run] = await metadata.runs({ flow, status: "succeeded", limit: 1 });
+    if (run !== undefined) newest.push(run);
+  }
+  const consumers: RunRow[] = [];
+  for (const run of newest) if ((await metadata.upstreams(run.sequence)).length > 0) consumers.push(run);
+  // A store where no flow reads from another has results all the same, and a check of nothing would look like a good one.
+  return (consumers.length > 0 ? consumers : newest).map((run) => ({ run, warnings: [] }));
+}

@@ -1,0 +1,55 @@
+/**
+ * What the process was started with, as one frozen object.
+ *
+ * Purpose: every setting has one place where option, environment and default meet. Invariants: this room alone reads
+ * `process.env` (through `readProcess`); all others are handed what they need, so a test can run a store beside another
+ * without touching the process. Not here: parameters of flows (the CLI and the flow room), opening of stores (wiring).
+ */
+import { hostname, userInfo } from "node:os";
+import { findStore, type StoreChoice } from "./find-store.ts";
+
+/** Variables of a process, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Config {
+  readonly cwd: string;
+  readonly store: StoreChoice;
+  /** Who acts: recorded with runs and tag moves. */
+  readonly actor: string;
+  /** Name of this machine. */
+  readonly host: string;
+}
+
+/** What the process itself says: for entry points; everything below them gets it as an argument. */
+export function readProcess(): { readonly cwd: string; readonly environment: Environment; readonly command: readonly string[] } {
+  return { cwd: process.cwd(), environment: process.env, command: process.argv.slice(1) };
+}
+
+/**
+ * Resolves the settings of a process.
+ *
+ * @param input.store  the `--store` option, relative to `cwd`
+ * @param input.environment  `MILLRACE_STORE` names the store, `MILLRACE_USER` (else `USER`, `LOGNAME`, the system's own
+ *   name for the user) the actor
+ */
+export function resolveConfig(input: { readonly store?: string; readonly cwd: string; readonly environment: Environment }): Config {
+  const variable = input.environment.MILLRACE_STORE;
+  const store = findStore({
+    cwd: input.cwd,
+    ...(input.store === undefined ? {} : { option: input.store }),
+    ...(variable === undefined ? {} : { variable }),
+  });
+  return Object.freeze({ cwd: input.cwd, store: Object.freeze(store), actor: findActor(input.environment), host: hostname() || "unknown" });
+}
+
+function findActor(environment: Environment): string {
+  for (const name of ["MILLRACE_USER", "USER", "LOGNAME"]) {
+    const value = environment[name]?.trim();
+    if (value !== undefined && value !== "") return value;
+  }
+  try {
+    return userInfo().username || "unknown";
+  } catch {
+    return "unknown"; // A container may run under a user id that has no entry in the system's list of users.
+  }
+}

@@ -1,0 +1,35 @@
+import { arch, platform, release } from "node:os";
+import type { EnvironmentRecord } from "../events/run-record.ts";
+import type { Config, Environment } from "./config.ts";
+import { readGitState } from "./git-state.ts";
+import { hideSecrets } from "./hide-secrets.ts";
+import { MILLRACE_VERSION } from "./version.ts";
+
+/**
+ * What is kept about the machine, the user and the code with each run. Starts asking git at once and never fails: call it
+ * early and await it when the run is created, so that git's milliseconds pass beside the loading of the flow.
+ *
+ * @param input.command  the arguments of the process; values of secret flags are left out
+ * @param input.secretFlags  flags (without dashes) that the flow declares as secret
+ * @param input.gitFolder  where git is asked, by default the working directory
+ */
+export async function readEnvironmentRecord(input: {
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly command: readonly string[];
+  readonly secretFlags?: readonly string[];
+  readonly gitFolder?: string;
+}): Promise<EnvironmentRecord> {
+  const git = await readGitState(input.gitFolder ?? input.config.cwd, input.environment);
+  return {
+    millrace: MILLRACE_VERSION,
+    node: process.version,
+    os: `${platform()} ${release()}`,
+    arch: arch(),
+    host: input.config.host,
+    actor: input.config.actor,
+    cwd: input.config.cwd,
+    command: hideSecrets(input.command, input.secretFlags),
+    ...(git === undefined ? {} : { git }),
+  };
+}

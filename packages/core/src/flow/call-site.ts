@@ -1,0 +1,46 @@
+import { fileURLToPath } from "node:url";
+import type { SourceLocation } from "../errors/flow-error.ts";
+
+/** Where a decorator or a definition was written; file and line are worked out only when somebody asks. */
+export interface CallSite {
+  readonly stack?: string;
+}
+
+// One frame would do. The second one is for engines that count the frame of the function that is left out.
+const FRAMES = 2;
+
+/**
+ * Remembers the place that called `callee`, cheaply: V8 keeps raw frames and formats them (through source maps) when
+ * `stack` is read, which most runs never do.
+ */
+// biome-ignore lint/complexity/noBannedTypes: any function can be the callee
+export function captureCallSite(callee: Function): CallSite {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = FRAMES;
+  try {
+    const site: CallSite = {};
+    Error.captureStackTrace(site, callee);
+    return site;
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/** File, line and column of a call site, or undefined when the stack names no file. */
+export function locate(site: CallSite | undefined): SourceLocation | undefined {
+  for (const line of site?.stack?.split("\n") ?? []) {
+    const match = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/.exec(line);
+    if (match === null) continue;
+    return { file: toPath(match[1]!), line: Number(match[2]), column: Number(match[3]) };
+  }
+  return undefined;
+}
+
+function toPath(file: string): string {
+  if (!file.startsWith("file://")) return file;
+  try {
+    return fileURLToPath(file.replace(/[?#].*$/, ""));
+  } catch {
+    return file; // a URL with a host is shown as it is
+  }
+}

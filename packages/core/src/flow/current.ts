@@ -1,0 +1,117 @@
+/**
+ * `current`: facts about the task that runs right now, by asynchronous context, so that any function that a step calls
+ * can ask. The storage hangs on `globalThis` under a `Symbol.for` key: two copies of this package share it.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { FlowError } from "../errors/flow-error.ts";
+import type { TaskPath } from "../ids/task-path.ts";
+import { pathIndices } from "../ids/task-path.ts";
+import { seededRandom } from "./random.ts";
+
+/** What the runner tells about a task. */
+export interface CurrentTask {
+  readonly run: CurrentRun;
+  readonly step: string;
+  readonly path: TaskPath;
+  readonly attempt: number;
+  /** Index of the item of the innermost foreach; worked out from the path when left out. */
+  readonly index?: number;
+}
+
+/** The run that the current task belongs to. */
+export interface CurrentRun {
+  readonly id: string;
+  /** The store's alias: `Train/17`. */
+  readonly name: string;
+  readonly flow: string;
+  readonly project: string;
+  readonly tags: readonly string[];
+}
+
+/** Facts about the task that runs right now. Each property throws `FLOW_FLOW_NOT_RUNNING` outside of a task. */
+export interface Current {
+  readonly run: CurrentRun;
+  readonly step: string;
+  /** Where the task stands inside its run: `""`, `"3"`, `"1.2"`. */
+  readonly path: TaskPath;
+  /** The task for people: `Train/17/fold/1.2`. */
+  readonly task: string;
+  /** Which attempt of the task this is, as the run's records number it. */
+  readonly attempt: number;
+  /** Index of the item of the innermost foreach; undefined outside of one. */
+  readonly index: number | undefined;
+  /**
+   * The next random number in [0, 1). The sequence depends on run id, step and task path only, so that a retry draws
+   * the same numbers and no two tasks share a sequence.
+   */
+  random(): number;
+}
+
+interface Entry {
+  readonly task: CurrentTask;
+  random?: () => number;
+}
+
+const KEY = Symbol.for("millrace.current");
+const holder = globalThis as unknown as Record<symbol, AsyncLocalStorage<Entry> | undefined>;
+
+function storage(): AsyncLocalStorage<Entry> {
+  holder[KEY] ??= new AsyncLocalStorage<Entry>();
+  return holder[KEY];
+}
+
+/** Runs a function, and all that it starts, as a task: what the runner calls around a step. */
+export function runAsTask<R>(task: CurrentTask, run: () => R): R {
+  return storage().run({ task }, run);
+}
+
+/** Whether a task is running here. */
+export function isInTask(): boolean {
+  return storage().getStore() !== undefined;
+}
+
+/**
+ * The task that runs right now.
+ *
+ * @throws FlowError FLOW_FLOW_NOT_RUNNING when a property is read outside of a task
+ * @example
+ * ```ts
+ * console.log(`${current.task}, attempt ${current.attempt}`);
+ * ```
+ */
+export const current: Current = Object.freeze({
+  get run() {
+    return entry("run").task.run;
+  },
+  get step() {
+    return entry("step").task.step;
+  },
+  get path() {
+    return entry("path").task.path;
+  },
+  get task() {
+    const { run, step, path } = entry("task").task;
+    return path === "" ? `${run.name}/${step}` : `${run.name}/${step}/${path}`;
+  },
+  get attempt() {
+    return entry("attempt").task.attempt;
+  },
+  get index() {
+    const { index, path } = entry("index").task;
+    return index ?? pathIndices(path).at(-1);
+  },
+  random() {
+    const now = entry("random");
+    now.random ??= seededRandom(`millrace:1:${now.task.run.id}:${now.task.step}:${now.task.path}`);
+    return now.random();
+  },
+});
+
+function entry(asked: string): Entry {
+  const found = storage().getStore();
+  if (found !== undefined) return found;
+  throw new FlowError("FLOW_FLOW_NOT_RUNNING", {
+    message: `Cannot read current.${asked}: no task is running here`,
+    hint: "Read it inside a step, or in a function that a step calls",
+  });
+}

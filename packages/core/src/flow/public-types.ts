@@ -1,0 +1,254 @@
+/**
+ * The public types of a flow: what the compiler knows about steps, fields, parameters, artifacts and upstreams.
+ *
+ * Invariants: one signature for each decorator and function, so that an error lands on the literal that is wrong and
+ * completions offer only what fits; every mapped type goes over `Own<T>`, the members that the user's class adds.
+ * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
+ * time.
+ */
+import type * as z from "zod";
+import type { Duration } from "../util/duration.ts";
+import type { Flow } from "./flow.ts";
+
+export type { Duration } from "../util/duration.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the only parameter list that every method is assignable to
+type Fn = (...a: any[]) => unknown;
+type Own<T> = Exclude<keyof T, keyof Flow>;
+
+/** Names of the methods that a flow class adds to `Flow`. */
+export type StepName<T> = { [K in Own<T>]-?: T[K] extends Fn ? K : never }[Own<T>];
+
+/** Steps that a plain transition may lead to: they take nothing, or the inputs of a join. */
+type NextStep<T> = {
+  [K in Own<T>]-?: T[K] extends Fn ? (T[K] extends (inputs: Inputs<T>) => unknown ? K : never) : never;
+}[Own<T>];
+
+/** Steps that a foreach over items of type `E` may lead to. */
+type StepTaking<T, E> = {
+  [K in Own<T>]-?: T[K] extends Fn ? (T[K] extends (item: E, index: number) => unknown ? K : never) : never;
+}[Own<T>];
+
+type Elem<X> = X extends Iterable<infer E> | AsyncIterable<infer E> ? E : never;
+
+type IterableField<T> = {
+  [K in Own<T>]-?: NonNullable<T[K]> extends string
+    ? never
+    : NonNullable<T[K]> extends Iterable<unknown> | AsyncIterable<unknown>
+      ? K
+      : never;
+}[Own<T>];
+
+type Wide<X> = string extends X ? true : number extends X ? true : false;
+
+/** Fields that hold a union of literals: what a choose can look at. */
+type UnionField<T> = {
+  [K in Own<T>]-?: T[K] extends string | number | boolean ? (Wide<T[K]> extends true ? never : K) : never;
+}[Own<T>];
+
+/** Fields that can hold a failure: `failure?: TaskFailure`. */
+type FailureField<T> = {
+  [K in Own<T>]-?: undefined extends T[K] ? (TaskFailure extends T[K] ? K : never) : never;
+}[Own<T>];
+
+type Target<T, F> = [F] extends [never] ? NextStep<T> : F extends keyof T ? StepTaking<T, Elem<NonNullable<T[F]>>> : never;
+
+/**
+ * What a join receives: its inputs as a list, in declared order of the branches or in the order of the items, and each
+ * of them by the name of the step it comes from. Write `Inputs<Train>`, not `Inputs<this>`.
+ *
+ * @example
+ * ```ts
+ * @join({ next: "end" })
+ * pickBest(inputs: Inputs<Train>) { this.best = Math.max(...inputs.map((input) => input.score)); }
+ * ```
+ */
+export type Inputs<T> = readonly Readonly<T>[] & { readonly [K in StepName<T>]: Readonly<T> };
+
+/** Which artifacts `mergeArtifacts` looks at: the included ones, all but the excluded ones, or all. */
+export type Merge<T> =
+  | { readonly include?: readonly (keyof Artifacts<T>)[]; readonly exclude?: never }
+  | { readonly include?: never; readonly exclude?: readonly (keyof Artifacts<T>)[] };
+
+/** What `catch` leaves in its field when all attempts of a task have failed. */
+export interface TaskFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly attempts: number;
+}
+
+/** How a step is executed. What this version does not carry out yet is refused when the flow is loaded. */
+export interface Behaviour<T> {
+  /** Further attempts after a failure. @experimental refused when the flow is loaded */
+  readonly retry?: number | ((flow: T) => number) | { times: number; delay?: Duration; factor?: number };
+  /** The longest time that one attempt may take. @experimental refused when the flow is loaded */
+  readonly timeout?: Duration;
+  /** The field that receives the failure instead of failing the run. @experimental refused when the flow is loaded */
+  readonly catch?: FailureField<T>;
+  /** Where the step runs. @experimental refused when the flow is loaded */
+  readonly isolate?: "thread" | "process";
+  /** How many tasks of this step may run at once; a whole number from 1. */
+  readonly maxParallel?: number;
+}
+
+type StepContext<T> = ClassMethodDecoratorContext<T> & { readonly private: false; readonly static: false };
+
+// biome-ignore lint/suspicious/noExplicitAny: the argument list of the decorated method is inferred through it
+export type StepDecorator<T> = <A extends any[]>(value: (this: T, ...a: A) => unknown, context: StepContext<T>) => void;
+export type JoinDecorator<T> = (value: (this: T, inputs: Inputs<T>) => unknown, context: StepContext<T>) => void;
+
+type CasesOf<T, S extends keyof T> = { readonly [V in `${T[S] & (string | number | boolean)}`]: StepName<T> };
+
+/** What `@step` takes. @see step */
+export type StepOptions<T extends Flow, F extends IterableField<T>, N extends Target<T, F>> = {
+  readonly foreach?: F;
+  readonly next?: N | readonly N[];
+} & Behaviour<NoInfer<T>>;
+
+export type { CasesOf, IterableField, Target, UnionField };
+
+/** How a parameter reaches the run. */
+export interface ParamOptions<V> {
+  /** One letter: `-k 5`. */
+  readonly short?: string;
+  /** Environment variable to look at; default `MILLRACE_PARAM_` and the name in upper snake case. */
+  readonly env?: string;
+  /** Leave it out of the help text. */
+  readonly hidden?: boolean;
+  /** Take it only from the environment or the `--params` file, and never store it. */
+  readonly secret?: boolean;
+  /** A default that depends on other parameters or configs: `() => this.conf.folds`. */
+  readonly default?: () => V;
+}
+
+/** How a config file is found. */
+export interface ConfigOptions {
+  /** Path that is read unless another one is given. */
+  readonly default?: string;
+  readonly short?: string;
+  /** Environment variable that may hold the path. */
+  readonly env?: string;
+}
+
+/** How a file is found and read. */
+export interface IncludeFileOptions {
+  /** `"utf8"` gives a string; left out, the field is a `Uint8Array`. */
+  readonly encoding?: "utf8";
+  /** Path that is read unless another one is given. */
+  readonly default?: string;
+  readonly short?: string;
+  /** Environment variable that may hold the path. */
+  readonly env?: string;
+}
+
+/** What `includeFile` gives for its options. */
+export type IncludedFile<O extends IncludeFileOptions> = O extends { readonly encoding: "utf8" } ? string : Uint8Array;
+
+declare const upstreamOf: unique symbol;
+
+/** A run that this run reads from. */
+export interface Upstream<T extends Flow = Flow> {
+  readonly [upstreamOf]: T;
+  /** Which run it is. */
+  readonly run: RunFacts;
+  /** Its artifacts, read on first use. */
+  readonly data: Artifacts<T>;
+  /** The runs that it read from in turn, by the names its own class gives them. */
+  readonly upstreams: Upstreams<T>;
+}
+
+/** What is known of a run without reading its artifacts. */
+export interface RunFacts {
+  readonly id: string;
+  readonly flow: string;
+  readonly tags: readonly string[];
+  readonly createdAt: Date;
+}
+
+type IsUpstream<X> = [X] extends [never] ? false : NonNullable<X> extends { readonly [upstreamOf]: Flow } ? true : false;
+
+/** The upstream fields of a flow. */
+export type Upstreams<T> = { readonly [K in Own<T> as IsUpstream<T[K]> extends true ? K : never]: NonNullable<T[K]> };
+
+/** What a run of `T` leaves behind: all public fields but methods and upstreams. */
+export type Artifacts<T> = {
+  readonly [K in Own<T> as T[K] extends Fn ? never : IsUpstream<T[K]> extends true ? never : K]: T[K];
+};
+
+/** A flow class that can be run: no abstract one. */
+export type FlowClass<T extends Flow = Flow> = new () => T;
+
+/** Which run an upstream stands for unless the command line says otherwise. */
+export interface UpstreamOptions<T extends Flow> {
+  /** The very run that another upstream read from, unless --NAME-tag or --NAME-run says otherwise. */
+  readonly sameAs?: Upstream<T>;
+  /** Tags looked for unless told otherwise. */
+  readonly tags?: readonly string[] | (() => readonly string[]);
+  /** A run older than this is refused. */
+  readonly maxAge?: Duration;
+  /** No run found gives `undefined` instead of an error. */
+  readonly optional?: boolean;
+}
+
+type Writable<X> = { -readonly [P in keyof X]: X[P] };
+type IfEq<X, Y, A, B> = (<G>() => G extends X ? 1 : 2) extends <G>() => G extends Y ? 1 : 2 ? A : B;
+type ReadonlyKey<T> = {
+  [K in Own<T>]-?: T[K] extends Fn
+    ? never
+    : IsUpstream<T[K]> extends true
+      ? never
+      : IfEq<Pick<T, K>, Writable<Pick<T, K>>, never, K>;
+}[Own<T>];
+
+/** Values of the read-only fields (parameters, configs, files), all optional. */
+export type Params<T> = { readonly [K in ReadonlyKey<T>]?: T[K] };
+
+/** A run as the client sees it; artifacts are promises. */
+export interface Run<T extends Flow = Flow> extends RunFacts {
+  readonly status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "lost";
+  readonly data: { readonly [K in keyof Artifacts<T>]: Promise<Artifacts<T>[K]> };
+  readonly upstreams: {
+    readonly [K in keyof Upstreams<T>]: Upstreams<T>[K] extends { readonly [upstreamOf]: infer U extends Flow }
+      ? Promise<Run<U>>
+      : never;
+  };
+  step<K extends StepName<T>>(
+    name: K,
+  ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };
+}
+
+/** How `run` starts a flow. */
+export interface RunOptions<T extends Flow> {
+  /** Values of the output type of each parameter's schema. */
+  readonly params?: Params<T>;
+  readonly tags?: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly upstreams?: {
+    // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; `Run<Flow>` would refuse runs of classes with steps
+    readonly [K in keyof Upstreams<T>]?: string | { readonly tags: readonly string[] } | Run<any>;
+  };
+}
+
+/** A run that has been started: await it for the finished run, iterate over it for events. */
+export interface Running<T extends Flow>
+  extends AsyncIterable<{ readonly kind: string; readonly at: Date }>,
+    PromiseLike<Run<T>> {
+  readonly id: Promise<string>;
+  cancel(reason?: string): void;
+}
+
+/** Which runs are meant: all conditions must hold. */
+export interface Query<T extends Flow> {
+  readonly tags?: readonly string[];
+  readonly status?: Run["status"];
+  readonly params?: Params<T>;
+  readonly limit?: number;
+}
+
+/** The runs of a flow, newest first. */
+export interface Runs<T extends Flow> extends AsyncIterable<Run<T>> {
+  latest(q?: Query<T>): Promise<Run<T>>;
+  get(run: number | string): Promise<Run<T>>;
+  where(q: Query<T>): Runs<T>;
+}

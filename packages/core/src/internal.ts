@@ -1,0 +1,47 @@
+/**
+ * What the `flow` command and other programs of this repository need besides the public API. It promises nothing to
+ * anyone else and may change with any version. What is heavy (stores, the runner) is loaded when it is first called, so
+ * that `flow graph` pays for neither.
+ */
+import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
+
+export { codeTable, type CodeEntry, type ErrorCode } from "./errors/code-table.ts";
+export { FlowError, isFlowError, type Problem, problemsError, type SerializedError, serializeError, type SourceLocation } from "./errors/flow-error.ts";
+export type { RunEvent, StepProgress } from "./events/run-event.ts";
+export type { ArtifactRecord, RunRecord, RunStatus, TaskStatus, UpstreamRecord } from "./events/run-record.ts";
+export type { FileDefinition, FlowDefinition, ParamDefinition, StepDefinition, UpstreamDefinition } from "./flow/definition.ts";
+export { checkGraph } from "./graph/check-graph.ts";
+export { drawDot } from "./graph/draw-dot.ts";
+export { drawMermaid } from "./graph/draw-mermaid.ts";
+export { drawText } from "./graph/draw-text.ts";
+export type { Graph } from "./graph/graph.ts";
+export { parseSelector, type Selector } from "./ids/selector.ts";
+export { isRunId, type RunId } from "./ids/run-id.ts";
+export { normalTags } from "./lineage/check-tags.ts";
+export { identifyFlow } from "./lineage/identify-flow.ts";
+export { fullRunName, runName } from "./lineage/run-name.ts";
+export type { ArtifactRow, MetadataStore, RunQuery, RunRow, TagEvent, TaskRow, TaskSequence } from "./metadata/metadata-store.ts";
+export { Client } from "./client/client.ts";
+export { findRun } from "./client/find-run.ts";
+export { flowNameOf } from "./client/flow-name.ts";
+export { ArtifactReader } from "./client/artifact-reader.ts";
+export { listTasks, noTask, readLogs } from "./client/logs.ts";
+export { taskName } from "./client/task-name.ts";
+export { runRecord } from "./client/run-record.ts";
+export { moveTags } from "./client/tags.ts";
+export { validate, type ValidationReport } from "./client/validate/validate.ts";
+export { resolveConfig } from "./config/config.ts";
+export { MILLRACE_VERSION } from "./config/version.ts";
+export { selectFlow } from "./package/flow-file.ts";
+export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
+export { preparePackage } from "./package/prepare-package.ts";
+export { formatDuration, parseDurationMs } from "./util/duration.ts";
+export { nearestName } from "./util/nearest-name.ts";
+export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
+export type { RunHandle as Running } from "./wiring/running.ts";
+export type { OpenStores };
+
+export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
+  const wiring = await import("./wiring/open-stores.ts");
+  return wiring.openStores(input);
+}

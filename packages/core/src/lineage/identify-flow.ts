@@ -1,0 +1,38 @@
+import type { Problem } from "../errors/flow-error.ts";
+import type { FlowIdentity } from "../flow/definition.ts";
+import type { MetadataReader } from "../metadata/metadata-store.ts";
+
+/** A flow as it is named: with its project, or by name alone. */
+export interface FlowName {
+  readonly project?: string | undefined;
+  readonly name: string;
+}
+
+export type IdentifiedFlow =
+  | { readonly kind: "known"; readonly flow: FlowIdentity }
+  /** No run of a flow of this name is in the store. */
+  | { readonly kind: "unknown" }
+  | { readonly kind: "ambiguous"; readonly problem: Problem };
+
+/**
+ * Which flow a name means in a store. With a project it is that one; without, the flow of that name in `ownProject`, else
+ * the only project that has runs of it. Several are never guessed between.
+ */
+export async function identifyFlow(metadata: MetadataReader, name: FlowName, ownProject?: string): Promise<IdentifiedFlow> {
+  if (name.project !== undefined) return { kind: "known", flow: { project: name.project, name: name.name } };
+  const found = (await metadata.flows()).map((entry) => entry.flow).filter((flow) => flow.name === name.name);
+  const own = found.find((flow) => flow.project === ownProject);
+  if (own !== undefined) return { kind: "known", flow: own };
+  const [first, second] = found;
+  if (first === undefined) return { kind: "unknown" };
+  if (second === undefined) return { kind: "known", flow: first };
+  const full = found.map((flow) => `${flow.project}/${flow.name}`).sort();
+  return {
+    kind: "ambiguous",
+    problem: {
+      code: "FLOW_LINEAGE_AMBIGUOUS_FLOW",
+      message: `"${name.name}" is a flow of several projects: ${full.join(", ")}`,
+      hint: `Write the project in front, such as ${full[0]}`,
+    },
+  };
+}

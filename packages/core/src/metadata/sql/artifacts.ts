@@ -1,0 +1,78 @@
+/** Queries about artifacts and pages of foreach items. */
+import { query, type SchemaBuilder } from "./query.ts";
+import type { ArtifactTable, ItemPageTable } from "./schema.ts";
+
+/** A chain of tasks that is longer than this can only be a circle in a damaged store. */
+const MAX_CHAIN = 100_000;
+
+export const insertArtifact = query<ArtifactTable>()((db, arg) =>
+  db.insertInto("artifact").values({
+    task: arg("task"),
+    name: arg("name"),
+    codec: arg("codec"),
+    digest: arg("digest"),
+    size_bytes: arg("size_bytes"),
+  }),
+);
+
+export const ownArtifacts = query<{ task: number }>()((db, arg) =>
+  db.selectFrom("artifact").select(["name", "codec", "digest", "size_bytes"]).where("task", "=", arg("task")).orderBy("name"),
+);
+
+/** The artifacts of a task and of those whose artifacts it inherits, nearest task first. */
+export const visibleArtifacts = query<{ task: number }>()((db, arg) =>
+  chainOf(db, arg("task"))
+    .innerJoin("artifact", "artifact.task", "chain.task")
+    .select(["artifact.name", "artifact.codec", "artifact.digest", "artifact.size_bytes"])
+    .orderBy("chain.depth"),
+);
+
+export const visibleArtifact = query<{ task: number; name: string }>()((db, arg) =>
+  chainOf(db, arg("task"))
+    .innerJoin("artifact", "artifact.task", "chain.task")
+    .select(["artifact.name", "artifact.codec", "artifact.digest", "artifact.size_bytes"])
+    .where("artifact.name", "=", arg("name"))
+    .orderBy("chain.depth")
+    .limit(1),
+);
+
+function chainOf(db: SchemaBuilder, task: number) {
+  return db
+    .withRecursive("chain(task, depth)", (of) =>
+      of
+        .selectFrom("task")
+        .select((row) => ["task.sequence as task", row.lit(0).as("depth")])
+        .where("task.sequence", "=", task)
+        .unionAll(
+          of
+            .selectFrom("chain")
+            .innerJoin("task", "task.sequence", "chain.task")
+            .select((row) => [row.ref("task.inherits").$castTo<number>().as("task"), row("chain.depth", "+", row.lit(1)).as("depth")])
+            .where("task.inherits", "is not", null)
+            .where("chain.depth", "<", (row) => row.lit(MAX_CHAIN)),
+        ),
+    )
+    .selectFrom("chain");
+}
+
+export const insertItemPage = query<ItemPageTable>()((db, arg) =>
+  db.insertInto("item_page").values({
+    split: arg("split"),
+    first: arg("first"),
+    count: arg("count"),
+    codec: arg("codec"),
+    digest: arg("digest"),
+    size_bytes: arg("size_bytes"),
+  }),
+);
+
+/** The last page that begins at or before an item; whether it reaches the item is seen from its count. */
+export const itemPage = query<{ split: number; index: number }>()((db, arg) =>
+  db
+    .selectFrom("item_page")
+    .select(["split", "first", "count", "codec", "digest", "size_bytes"])
+    .where("split", "=", arg("split"))
+    .where("first", "<=", arg("index"))
+    .orderBy("first", "desc")
+    .limit(1),
+);

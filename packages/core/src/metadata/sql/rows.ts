@@ -1,0 +1,165 @@
+/**
+ * Rows of tables to and from rows of the contract: digests as 32 bytes inside and lower-case hex outside, times as
+ * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: types only from
+ * elsewhere.
+ */
+import type { Digest } from "../../artifact/artifact.ts";
+import type { RunId } from "../../ids/run-id.ts";
+import type {
+  ArtifactRow,
+  BlobRow,
+  ItemPageRow,
+  LogChunk,
+  RunRow,
+  RunSequence,
+  RunValueKind,
+  TagEvent,
+  TaskRow,
+  TaskSequence,
+  UpstreamRead,
+  UpstreamRow,
+} from "../metadata-store.ts";
+import type {
+  ArtifactTable,
+  BlobTable,
+  ItemPageTable,
+  LogTable,
+  RunTable,
+  RunValueTable,
+  TagEventTable,
+  TaskTable,
+  UpstreamReadTable,
+  UpstreamTable,
+} from "./schema.ts";
+
+/** A row of `run` as it is read: `Generated` is a matter of inserting. */
+export type RunRecord = Omit<RunTable, "sequence"> & { readonly sequence: number };
+
+export function bytesOfDigest(digest: Digest | string): Buffer {
+  return Buffer.from(digest, "hex");
+}
+
+export function digestOfBytes(bytes: Uint8Array): Digest {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex") as Digest;
+}
+
+export function toRunRow(row: RunRecord, tags: readonly string[]): RunRow {
+  return {
+    sequence: row.sequence as RunSequence,
+    id: row.id as RunId,
+    flow: { project: row.project, name: row.flow_name },
+    number: row.number,
+    status: row.status,
+    createdAt: new Date(row.created_at),
+    ...(row.started_at === null ? {} : { startedAt: new Date(row.started_at) }),
+    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
+    tags,
+    systemTags: JSON.parse(row.system_tags),
+    parameters: JSON.parse(row.parameters),
+    secretParameters: JSON.parse(row.secret_parameters),
+    ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
+    environment: JSON.parse(row.environment),
+    ...(row.failure === null ? {} : { failure: JSON.parse(row.failure) }),
+    ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
+  };
+}
+
+export function toTaskRow(row: TaskTable): TaskRow {
+  return {
+    sequence: row.sequence as TaskSequence,
+    run: row.run as RunSequence,
+    step: row.step,
+    path: row.path,
+    attempt: row.attempt,
+    startedAt: new Date(row.started_at),
+    ...(row.inherits === null ? {} : { inherits: row.inherits as TaskSequence }),
+    status: row.status,
+    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
+    ...(row.error === null ? {} : { error: JSON.parse(row.error) }),
+    ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
+    ...(row.choice === null ? {} : { choice: row.choice }),
+  };
+}
+
+export function toArtifactRow(row: Omit<ArtifactTable, "task">): ArtifactRow {
+  return { name: row.name, codec: row.codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };
+}
+
+/**
+ * The artifacts that a chain of tasks leaves visible, by name: of rows that come nearest task first, the first of each
+ * name counts.
+ */
+export function toVisibleArtifacts(rows: readonly Omit<ArtifactTable, "task">[]): readonly ArtifactRow[] {
+  const nearest = new Map<string, ArtifactRow>();
+  for (const row of rows) if (!nearest.has(row.name)) nearest.set(row.name, toArtifactRow(row));
+  return [...nearest.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+export function toRunValue(row: Omit<RunValueTable, "run">): ArtifactRow & { readonly kind: RunValueKind } {
+  return { ...toArtifactRow(row), kind: row.kind };
+}
+
+export function toItemPageRow(row: ItemPageTable): ItemPageRow {
+  return {
+    split: row.split as TaskSequence,
+    first: row.first,
+    count: row.count,
+    codec: row.codec,
+    digest: digestOfBytes(row.digest),
+    sizeBytes: row.size_bytes,
+  };
+}
+
+export function toBlobRow(row: BlobTable): BlobRow {
+  return {
+    digest: digestOfBytes(row.digest),
+    sizeBytes: row.size_bytes,
+    storedBytes: row.stored_bytes,
+    compression: row.compression,
+    ...(row.stored === null ? {} : { stored: new Uint8Array(row.stored.buffer, row.stored.byteOffset, row.stored.byteLength) }),
+  };
+}
+
+export function toUpstreamRow(row: UpstreamTable): UpstreamRow {
+  return {
+    run: row.run as RunSequence,
+    name: row.name,
+    flow: row.flow_project === null ? { name: row.flow_name } : { project: row.flow_project, name: row.flow_name },
+    selector: JSON.parse(row.selector),
+    ...(row.producer === null ? {} : { producer: row.producer as RunId }),
+    candidateCount: row.candidate_count,
+    candidates: JSON.parse(row.candidates),
+    resolvedAt: new Date(row.resolved_at),
+  };
+}
+
+export function toUpstreamRead(row: Omit<UpstreamReadTable, "run">): UpstreamRead {
+  return {
+    task: row.task as TaskSequence,
+    ...(row.upstream === "" ? {} : { upstream: row.upstream }),
+    producer: row.producer as RunId,
+    artifact: row.artifact,
+    codec: row.codec,
+    digest: digestOfBytes(row.digest),
+  };
+}
+
+export function toLogChunk(row: Omit<LogTable, "sequence">): LogChunk {
+  return { task: row.task as TaskSequence, attempt: row.attempt, stream: row.stream, at: new Date(row.at), text: row.text };
+}
+
+export function toTagEvent(row: TagEventTable): TagEvent {
+  return {
+    sequence: row.sequence,
+    at: new Date(row.at),
+    actor: row.actor,
+    host: row.host,
+    verb: row.verb,
+    tag: row.tag,
+    run: row.run as RunId,
+    via: row.via,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    previous: digestOfBytes(row.previous),
+    digest: digestOfBytes(row.digest),
+  };
+}

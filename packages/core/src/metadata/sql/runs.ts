@@ -1,0 +1,238 @@
+/** Queries about runs, flows and parameters of runs. */
+import type { RunStatus } from "../../events/run-record.ts";
+import { type Query, query, type SchemaBuilder } from "./query.ts";
+import type { RunRecord } from "./rows.ts";
+
+const runColumns = [
+  "run.sequence",
+  "run.id",
+  "run.flow",
+  "run.project",
+  "run.flow_name",
+  "run.number",
+  "run.status",
+  "run.created_at",
+  "run.started_at",
+  "run.finished_at",
+  "run.end_task",
+  "run.package_digest",
+  "run.system_tags",
+  "run.parameters",
+  "run.secret_parameters",
+  "run.environment",
+  "run.failure",
+] as const;
+
+export const runBySequence = query<{ sequence: number }>()((db, arg) =>
+  db.selectFrom("run").select(runColumns).where("run.sequence", "=", arg("sequence")),
+);
+
+export const runById = query<{ id: string }>()((db, arg) =>
+  db.selectFrom("run").select(runColumns).where("run.id", "=", arg("id")),
+);
+
+export const runsByNumber = query<{ flow: number; number: number }>()((db, arg) =>
+  db.selectFrom("run").select(runColumns).where("run.flow", "=", arg("flow")).where("run.number", "=", arg("number")).orderBy("run.sequence"),
+);
+
+/** What a page of runs is filtered by; one compiled statement for each shape. */
+export interface RunPageShape {
+  readonly flow: boolean;
+  readonly status: boolean;
+  readonly tags: number;
+  readonly parameters: number;
+  readonly before: boolean;
+}
+
+export interface RunPageArguments {
+  readonly flow: number;
+  readonly status: RunStatus;
+  readonly before: number;
+  readonly limit: number;
+  readonly [tag: `tag${number}`]: string;
+  readonly [parameter: `parameter${number}`]: string;
+  readonly [value: `value${number}`]: Uint8Array;
+}
+
+/**
+ * Newest runs first. With tags, the first tag leads: its index holds flow, status and sequence, so the newest succeeded
+ * run of a flow with a tag is the first entry that is looked at.
+ */
+export function runPage(shape: RunPageShape): Query<RunPageArguments, RunRecord> {
+  return {
+    build: (db, arg) => {
+      const rows = filteredRuns(db, arg, shape).select(runColumns);
+      const ordered = shape.tags > 0 ? rows.orderBy("t0.run", "desc") : rows.orderBy("run.sequence", "desc");
+      return ordered.limit(arg("limit"));
+    },
+  };
+}
+
+export function runCount(shape: RunPageShape): Query<RunPageArguments, { readonly count: number }> {
+  return {
+    build: (db, arg) => filteredRuns(db, arg, shape).select((of) => of.fn.countAll<number>().as("count")),
+  };
+}
+
+type ArgumentOf = Parameters<Query<RunPageArguments, unknown>["build"]>[1];
+
+function filteredRuns(db: SchemaBuilder, arg: ArgumentOf, shape: RunPageShape) {
+  // "t0" is the tag that leads. It stands in the types of both branches, and in the statement only when there is one.
+  let rows =
+    shape.tags > 0
+      ? db.selectFrom("run_tag as t0").innerJoin("run", "run.sequence", "t0.run").where("t0.tag", "=", arg("tag0"))
+      : (db.selectFrom("run") as unknown as ReturnType<typeof runsWithTag>);
+  const key = shape.tags > 0 ? ("t0.run" as const) : ("run.sequence" as const);
+  if (shape.flow) rows = rows.where(shape.tags > 0 ? "t0.flow" : "run.flow", "=", arg("flow"));
+  if (shape.status) rows = rows.where(shape.tags > 0 ? "t0.status" : "run.status", "=", arg("status"));
+  if (shape.before) rows = rows.where(key, "<", arg("before"));
+  for (let index = 1; index < shape.tags; index++) {
+    rows = rows.where((of) =>
+      of.exists(
+        of.selectFrom("run_tag as other").select("other.run").whereRef("other.run", "=", key).where("other.tag", "=", arg(`tag${index}`)),
+      ),
+    );
+  }
+  for (let index = 0; index < shape.parameters; index++) {
+    rows = rows.where(
+      key,
+      "in",
+      db
+        .selectFrom("run_parameter as p")
+        .select("p.run")
+        .where("p.name", "=", arg(`parameter${index}`))
+        .where("p.value_digest", "=", arg(`value${index}`)),
+    );
+  }
+  return rows;
+}
+
+/** Only for its type: what `filteredRuns` builds on. */
+function runsWithTag(db: SchemaBuilder) {
+  return db.selectFrom("run_tag as t0").innerJoin("run", "run.sequence", "t0.run");
+}
+
+export const insertRun = query<Omit<RunRecord, "sequence" | "finished_at" | "end_task" | "failure">>()((db, arg) =>
+  db.insertInto("run").values({
+    id: arg("id"),
+    flow: arg("flow"),
+    project: arg("project"),
+    flow_name: arg("flow_name"),
+    number: arg("number"),
+    status: arg("status"),
+    created_at: arg("created_at"),
+    started_at: arg("started_at"),
+    package_digest: arg("package_digest"),
+    system_tags: arg("system_tags"),
+    parameters: arg("parameters"),
+    secret_parameters: arg("secret_parameters"),
+    environment: arg("environment"),
+  }).returning("sequence"),
+);
+
+export const insertRunParameter = query<{ run: number; name: string; value_digest: Uint8Array }>()((db, arg) =>
+  db.insertInto("run_parameter").values({ run: arg("run"), name: arg("name"), value_digest: arg("value_digest") }),
+);
+
+export const insertRunValue = query<{ run: number; name: string; kind: "parameter" | "constant" | "config" | "file"; codec: string; digest: Uint8Array; size_bytes: number }>()(
+  (db, arg) =>
+    db.insertInto("run_value").values({
+      run: arg("run"),
+      name: arg("name"),
+      kind: arg("kind"),
+      codec: arg("codec"),
+      digest: arg("digest"),
+      size_bytes: arg("size_bytes"),
+    }),
+);
+
+export const runValues = query<{ run: number }>()((db, arg) =>
+  db
+    .selectFrom("run_value")
+    .select(["name", "kind", "codec", "digest", "size_bytes"])
+    .where("run", "=", arg("run"))
+    .orderBy("name"),
+);
+
+export const runStatus = query<{ sequence: number }>()((db, arg) =>
+  db.selectFrom("run").select(["id", "flow", "status"]).where("sequence", "=", arg("sequence")),
+);
+
+/** Changes nothing when the run is final. */
+export const finishRun = query<{ sequence: number; status: RunStatus; finished_at: number; end_task: number | null; failure: string | null }>()(
+  (db, arg) =>
+    db
+      .updateTable("run")
+      .set({ status: arg("status"), finished_at: arg("finished_at"), end_task: arg("end_task"), failure: arg("failure") })
+      .where("sequence", "=", arg("sequence"))
+      .where("status", "in", ["queued", "running", "lost"]),
+);
+
+export const flowsByName = query<{ name: string }>()((db, arg) =>
+  db.selectFrom("flow_name").select(["project", "flow"]).where("name", "=", arg("name")).orderBy("project"),
+);
+
+export const flowOf = query<{ project: string; name: string }>()((db, arg) =>
+  db.selectFrom("flow_name").select("flow").where("project", "=", arg("project")).where("name", "=", arg("name")),
+);
+
+export const flows = query<Record<never, never>>()((db) =>
+  db.selectFrom("flow").select(["project", "name", "run_count", "newest_run"]).where("run_count", ">", 0).orderBy("name").orderBy("project"),
+);
+
+export const insertFlow = query<{ project: string; name: string }>()((db, arg) =>
+  db
+    .insertInto("flow")
+    .values({ project: arg("project"), name: arg("name"), last_number: 0, run_count: 0, newest_run: 0 })
+    .returning("id"),
+);
+
+export const insertFlowName = query<{ project: string; name: string; flow: number }>()((db, arg) =>
+  db.insertInto("flow_name").values({ project: arg("project"), name: arg("name"), flow: arg("flow") }),
+);
+
+export const renameFlow = query<{ id: number; name: string }>()((db, arg) =>
+  db.updateTable("flow").set({ name: arg("name") }).where("id", "=", arg("id")),
+);
+
+export const nextNumber = query<{ id: number }>()((db, arg) =>
+  db
+    .updateTable("flow")
+    .set((of) => ({ last_number: of("last_number", "+", 1), run_count: of("run_count", "+", 1) }))
+    .where("id", "=", arg("id"))
+    .returning("last_number"),
+);
+
+export const setNewestRun = query<{ id: number; run: number }>()((db, arg) =>
+  db.updateTable("flow").set({ newest_run: arg("run") }).where("id", "=", arg("id")),
+);
+
+/** The four statements by which one flow takes over the history of another. */
+export const flowCounters = query<{ id: number }>()((db, arg) =>
+  db.selectFrom("flow").select(["last_number", "run_count", "newest_run"]).where("id", "=", arg("id")),
+);
+
+export const setFlowCounters = query<{ id: number; last_number: number; run_count: number; newest_run: number }>()((db, arg) =>
+  db
+    .updateTable("flow")
+    .set({ last_number: arg("last_number"), run_count: arg("run_count"), newest_run: arg("newest_run") })
+    .where("id", "=", arg("id")),
+);
+
+export const moveRuns = query<{ from: number; to: number }>()((db, arg) =>
+  db.updateTable("run").set({ flow: arg("to") }).where("flow", "=", arg("from")),
+);
+
+export const moveRunTags = query<{ from: number; to: number }>()((db, arg) =>
+  db
+    .updateTable("run_tag")
+    .set({ flow: arg("to") })
+    .where("run", "in", db.selectFrom("run").select("sequence").where("flow", "=", arg("to")))
+    .where("flow", "=", arg("from")),
+);
+
+export const moveFlowNames = query<{ from: number; to: number }>()((db, arg) =>
+  db.updateTable("flow_name").set({ flow: arg("to") }).where("flow", "=", arg("from")),
+);
+
+export const deleteFlow = query<{ id: number }>()((db, arg) => db.deleteFrom("flow").where("id", "=", arg("id")));

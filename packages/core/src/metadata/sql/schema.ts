@@ -1,0 +1,194 @@
+/**
+ * The tables as TypeScript types, for Kysely. What the columns mean stands in docs/formats/schema.md; what they are made
+ * of, in migrations/. Digests are 32 bytes, times whole milliseconds UTC, structured fields JSON text.
+ */
+import type { Generated } from "kysely";
+import type { RunStatus, TaskStatus } from "../../events/run-record.ts";
+import type { RunValueKind } from "../metadata-store.ts";
+
+export interface Schema {
+  readonly store: StoreTable;
+  readonly flow: FlowTable;
+  readonly flow_name: FlowNameTable;
+  readonly blob: BlobTable;
+  readonly code_package: CodePackageTable;
+  readonly code_package_blob: CodePackageBlobTable;
+  readonly run: RunTable;
+  readonly run_tag: RunTagTable;
+  readonly run_parameter: RunParameterTable;
+  readonly run_value: RunValueTable;
+  readonly upstream: UpstreamTable;
+  readonly task: TaskTable;
+  readonly artifact: ArtifactTable;
+  readonly item_page: ItemPageTable;
+  readonly upstream_read: UpstreamReadTable;
+  readonly log: LogTable;
+  readonly tag_event: TagEventTable;
+}
+
+export interface StoreTable {
+  readonly id: number;
+  readonly store_id: string;
+  readonly schema_version: number;
+  readonly created_at: number;
+  readonly next_task: number;
+}
+
+/** One line of history: a flow over all its renames. */
+export interface FlowTable {
+  readonly id: Generated<number>;
+  readonly project: string;
+  /** The name it goes by now. */
+  readonly name: string;
+  readonly last_number: number;
+  readonly run_count: number;
+  readonly newest_run: number;
+}
+
+/** Every name that a flow has or had. */
+export interface FlowNameTable {
+  readonly project: string;
+  readonly name: string;
+  readonly flow: number;
+}
+
+export interface BlobTable {
+  readonly digest: Uint8Array;
+  readonly size_bytes: number;
+  readonly stored_bytes: number;
+  readonly compression: "none" | "zstd";
+  readonly stored: Uint8Array | null;
+}
+
+export interface CodePackageTable {
+  readonly digest: Uint8Array;
+  readonly manifest: string;
+}
+
+export interface CodePackageBlobTable {
+  readonly package: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
+export interface RunTable {
+  readonly sequence: Generated<number>;
+  readonly id: string;
+  readonly flow: number;
+  readonly project: string;
+  /** The name that the flow had when it ran: `Train/17` stays `Train/17` after a rename. */
+  readonly flow_name: string;
+  readonly number: number;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly started_at: number | null;
+  readonly finished_at: number | null;
+  readonly end_task: number | null;
+  readonly package_digest: Uint8Array | null;
+  readonly system_tags: string;
+  readonly parameters: string;
+  readonly secret_parameters: string;
+  readonly environment: string;
+  readonly failure: string | null;
+}
+
+export interface RunTagTable {
+  readonly run: number;
+  readonly tag: string;
+  /** Kept beside the tag so that "newest succeeded run of a flow with this tag" is one step in an index. */
+  readonly flow: number;
+  readonly status: RunStatus;
+}
+
+export interface RunParameterTable {
+  readonly run: number;
+  readonly name: string;
+  /** sha-256 of the canonical JSON of the encoded input. */
+  readonly value_digest: Uint8Array;
+}
+
+export interface RunValueTable {
+  readonly run: number;
+  readonly name: string;
+  readonly kind: RunValueKind;
+  readonly codec: string;
+  readonly digest: Uint8Array;
+  readonly size_bytes: number;
+}
+
+export interface UpstreamTable {
+  readonly run: number;
+  readonly name: string;
+  readonly flow_project: string | null;
+  readonly flow_name: string;
+  readonly selector: string;
+  readonly producer: string | null;
+  readonly candidate_count: number;
+  readonly candidates: string;
+  readonly resolved_at: number;
+}
+
+export interface TaskTable {
+  readonly sequence: number;
+  readonly run: number;
+  readonly step: string;
+  readonly path: string;
+  readonly attempt: number;
+  readonly status: TaskStatus;
+  readonly started_at: number;
+  readonly finished_at: number | null;
+  readonly inherits: number | null;
+  readonly fan_out: number | null;
+  readonly choice: string | null;
+  readonly error: string | null;
+}
+
+export interface ArtifactTable {
+  readonly task: number;
+  readonly name: string;
+  readonly codec: string;
+  readonly digest: Uint8Array;
+  readonly size_bytes: number;
+}
+
+export interface ItemPageTable {
+  readonly split: number;
+  readonly first: number;
+  readonly count: number;
+  readonly codec: string;
+  readonly digest: Uint8Array;
+  readonly size_bytes: number;
+}
+
+export interface UpstreamReadTable {
+  readonly run: number;
+  readonly task: number;
+  /** The upstream field; empty for a read through the client. */
+  readonly upstream: string;
+  readonly producer: string;
+  readonly artifact: string;
+  readonly codec: string;
+  readonly digest: Uint8Array;
+}
+
+export interface LogTable {
+  readonly sequence: Generated<number>;
+  readonly task: number;
+  readonly attempt: number;
+  readonly stream: "stdout" | "stderr";
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface TagEventTable {
+  readonly sequence: number;
+  readonly at: number;
+  readonly actor: string;
+  readonly host: string;
+  readonly verb: "add" | "remove";
+  readonly tag: string;
+  readonly run: string;
+  readonly via: string;
+  readonly reason: string | null;
+  readonly previous: Uint8Array;
+  readonly digest: Uint8Array;
+}

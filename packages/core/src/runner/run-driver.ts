@@ -1,0 +1,360 @@
+/**
+ * Drives one run from its first task to its end: takes ready tasks from the scheduler, hands them to the executor in
+ * batches, commits what comes back, and only after the commit tells the scheduler, so that a crash at any instant loses
+ * nothing that was counted as done. The main thread is the only writer of records.
+ *
+ *     scheduler ──ready──▶ batches ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
+ *
+ * The first failure is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that
+ * do not stop within the grace period are ended. Not here: what a task does (worker/), what is ready (scheduler/).
+ */
+import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import type { RunEvent } from "../events/run-event.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
+import { BatchSize } from "./batch-size.ts";
+import type { Executor } from "./executor.ts";
+import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
+import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { TickBuilder } from "./tick-builder.ts";
+
+export interface RunDriverOptions {
+  readonly graph: Graph;
+  readonly run: RunContext;
+  readonly metadata: MetadataStore;
+  readonly executor: Executor;
+  readonly emit: (event: RunEvent) => void;
+  readonly signal?: AbortSignal;
+  readonly now?: () => Date;
+  /** How long running tasks may take to stop by themselves; milliseconds, default 5,000. */
+  readonly graceMs?: number;
+}
+
+/** How a run ended; `finishRun` of the store takes it as it is. */
+export type RunEnd = Omit<FinishRun, "finishedAt">;
+
+/** Where a task stands, as events say it. */
+interface TaskName {
+  readonly task: string;
+  readonly step: string;
+  readonly path: string;
+  readonly attempt: number;
+}
+
+/** Task numbers reserved beyond what is needed at once, so that few ticks must ask for more. */
+const RESERVE = 1_024;
+const PROGRESS_MS = 100;
+/** Begun tasks and output wait this long for a result to be committed with, so that they seldom cost a commit of their own. */
+const LAZY_COMMIT_MS = 100;
+const GRACE_MS = 5_000;
+/** How long the end of a run waits for output that workers sent but that has not arrived. */
+const OUTPUT_WAIT_MS = 1_000;
+
+/** Runs all tasks of a run. Rejects only when the store or Millrace itself fails; a failing step is an outcome. */
+export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
+  return new RunDriver(options).drive();
+}
+
+class RunDriver {
+  readonly #options: RunDriverOptions;
+  readonly #scheduler: Scheduler;
+  readonly #contracts: ReadonlyMap<string, StepContract>;
+  readonly #sizes = new BatchSize();
+  readonly #tick = new TickBuilder();
+  readonly #now: () => Date;
+  readonly #ended = Promise.withResolvers<RunEnd>();
+  /** Tasks in a worker now, and those that had begun when their worker was lost. */
+  readonly #active = new Map<TaskSequence, ReadyTask>();
+  readonly #begun = new Set<TaskSequence>();
+  readonly #batchesOfStep = new Map<string, number>();
+  #results: TaskResult[] = [];
+  #batches = 0;
+  #block = { next: 0, end: 0 };
+  #isCommitting = false;
+  #isCommitQueued = false;
+  #lazyTimer: NodeJS.Timeout | undefined;
+  #isEnding = false;
+  #failure: { readonly task: string; readonly error: SerializedError } | undefined;
+  #cancelReason: string | undefined;
+  #isStopping = false;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #liveChunksAnnounced = 0;
+  #liveChunksReceived = 0;
+
+  constructor(options: RunDriverOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => new Date());
+    this.#scheduler = new Scheduler(options.graph, (count) => this.#allocate(count));
+    this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
+  }
+
+  async drive(): Promise<RunEnd> {
+    const { executor, signal } = this.#options;
+    executor.onMessage((message) => this.#output(message.chunk));
+    const progress = setInterval(() => this.#emitProgress(), PROGRESS_MS).unref();
+    const onAbort = (): void => this.#cancel(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      await this.#reserve(this.#scheduler.slack);
+      this.#scheduler.begin();
+      if (signal?.aborted) onAbort();
+      this.#dispatch();
+      this.#endWhenIdle();
+      return await this.#ended.promise;
+    } finally {
+      clearInterval(progress);
+      clearTimeout(this.#graceTimer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #dispatch(): void {
+    if (this.#isStopping) return;
+    let hasTaken = true;
+    while (hasTaken) {
+      hasTaken = false;
+      for (const { step, count } of this.#scheduler.readySteps()) {
+        if (!this.#hasRoom(step)) continue;
+        const size = this.#sizes.of(step, count, this.#options.executor.slots);
+        const tasks = this.#scheduler.take(step, size);
+        if (tasks.length === 0) continue;
+        this.#submit(step, tasks);
+        hasTaken = true;
+        break;
+      }
+    }
+  }
+
+  /** Short tasks may queue one message a worker ahead, so that no worker waits for the commit of the last one. */
+  #hasRoom(step: string): boolean {
+    const { slots } = this.#options.executor;
+    if (this.#batches >= (this.#sizes.isShort(step) ? 2 * slots : slots)) return false;
+    const limit = this.#options.graph.nodes[step]!.step.behaviour.maxParallel;
+    return limit === undefined || (this.#batchesOfStep.get(step) ?? 0) < limit;
+  }
+
+  #submit(step: string, tasks: readonly ReadyTask[]): void {
+    const startedAt = this.#now();
+    for (const task of tasks) {
+      this.#active.set(task.sequence, task);
+      if (this.#begun.has(task.sequence)) continue; // Its row is there: a worker was lost before it reported.
+      this.#begun.add(task.sequence);
+      const inherits = task.inherits === undefined ? {} : { inherits: task.inherits };
+      this.#tick.started({ sequence: task.sequence, run: this.#options.run.sequence, step, path: task.path, attempt: 1, startedAt, ...inherits });
+      this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
+    }
+    this.#batches++;
+    this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
+    this.#commitLazily();
+    const batch: Batch = { run: this.#options.run, step: this.#contracts.get(step)!, tasks: tasks.map((task) => ({ ...task, attempt: 1 })) };
+    this.#options.executor.submit(batch).then(
+      (results) => this.#reported(step, results),
+      (error: unknown) => this.#lost(step, tasks, error),
+    );
+  }
+
+  #reported(step: string, results: readonly TaskResult[]): void {
+    this.#left(step);
+    for (const result of results) {
+      this.#sizes.measured(step, result.durationMs);
+      this.#liveChunksAnnounced += result.liveChunks;
+      this.#results.push(result);
+    }
+    this.#commitSoon();
+  }
+
+  /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
+  #lost(step: string, tasks: readonly ReadyTask[], error: unknown): void {
+    this.#left(step);
+    if (tasks.length > 1 && !this.#isStopping) {
+      for (const task of tasks) {
+        this.#active.delete(task.sequence);
+        this.#scheduler.giveBack(task.sequence);
+      }
+      this.#dispatch();
+      return;
+    }
+    for (const task of tasks) {
+      const outcome = this.#isStopping ? ({ kind: "cancelled" } as const) : ({ kind: "failed", error: serializeError(workerEnded(step, error)) } as const);
+      this.#results.push({ sequence: task.sequence, attempt: 1, startedAt: this.#now(), durationMs: 0, outcome, blobs: [], reads: [], logs: [], liveChunks: 0 });
+    }
+    this.#commitSoon();
+  }
+
+  #left(step: string): void {
+    this.#batches--;
+    this.#batchesOfStep.set(step, this.#batchesOfStep.get(step)! - 1);
+  }
+
+  #output(chunk: LogChunk): void {
+    this.#liveChunksReceived++;
+    this.#tick.logged(chunk);
+    this.#emitOutput(chunk);
+    this.#commitLazily();
+  }
+
+  #commitLazily(): void {
+    this.#lazyTimer ??= setTimeout(() => this.#commitSoon(), LAZY_COMMIT_MS);
+  }
+
+  #commitSoon(): void {
+    if (this.#isCommitQueued) return;
+    this.#isCommitQueued = true;
+    setImmediate(() => void this.#commit());
+  }
+
+  /** Writes all that happened since the last commit in one transaction, and then acts on it. */
+  async #commit(): Promise<void> {
+    this.#isCommitQueued = false;
+    if (this.#isCommitting) return;
+    clearTimeout(this.#lazyTimer);
+    this.#lazyTimer = undefined;
+    this.#isCommitting = true;
+    try {
+      const results = this.#results;
+      this.#results = [];
+      const finishedAt = this.#now();
+      for (const result of results) this.#tick.finished(result, finishedAt);
+      if (!this.#tick.isEmpty) await this.#options.metadata.commitTick(this.#tick.take());
+      await this.#reserve(this.#needed(results));
+      for (const result of results) this.#settle(result, finishedAt);
+      this.#dispatch();
+    } catch (error) {
+      this.#ended.reject(error);
+      return;
+    } finally {
+      this.#isCommitting = false;
+    }
+    if (this.#results.length > 0) this.#commitSoon();
+    else this.#endWhenIdle();
+  }
+
+  /** What a durable result means: for the scheduler, for the run, and for those who watch. */
+  #settle(result: TaskResult, at: Date): void {
+    const task = this.#active.get(result.sequence)!;
+    this.#active.delete(result.sequence);
+    this.#begun.delete(result.sequence);
+    const where = this.#describe(task);
+    for (const chunk of result.logs) this.#emitText(chunk, where);
+    const { outcome, durationMs } = result;
+    switch (outcome.kind) {
+      case "succeeded": {
+        const facts = { ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }), ...(outcome.choice === undefined ? {} : { choice: outcome.choice }) };
+        this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
+        this.#scheduler.succeeded(result.sequence, facts);
+        if (this.#isStopping) this.#scheduler.stop();
+        return;
+      }
+      case "failed":
+        this.#options.emit({ kind: "task.failed", at, ...where, durationMs, error: outcome.error });
+        this.#scheduler.failed(result.sequence);
+        this.#failure ??= { task: where.task, error: outcome.error };
+        this.#stop();
+        return;
+      case "cancelled":
+        this.#options.emit({ kind: "task.cancelled", at, ...where, reason: this.#stopReason });
+        this.#scheduler.cancelled(result.sequence);
+    }
+  }
+
+  get #stopReason(): string {
+    return this.#failure === undefined ? (this.#cancelReason ?? "the run was cancelled") : `${this.#failure.task} failed`;
+  }
+
+  #cancel(reason: unknown): void {
+    this.#cancelReason ??= typeof reason === "string" ? reason : "the run was cancelled";
+    this.#stop();
+    this.#endWhenIdle();
+  }
+
+  #stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#scheduler.stop();
+    this.#options.executor.cancel();
+    this.#graceTimer = setTimeout(() => void this.#options.executor.close(), this.#options.graceMs ?? GRACE_MS);
+  }
+
+  #endWhenIdle(): void {
+    if (!this.#scheduler.isIdle || this.#batches > 0 || this.#results.length > 0 || this.#isCommitting || this.#isEnding) return;
+    this.#isEnding = true;
+    void this.#end().catch((error: unknown) => this.#ended.reject(error));
+  }
+
+  async #end(): Promise<void> {
+    for (let waited = 0; this.#liveChunksReceived < this.#liveChunksAnnounced && waited < OUTPUT_WAIT_MS; waited += 5) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    clearTimeout(this.#lazyTimer);
+    if (!this.#tick.isEmpty) await this.#options.metadata.commitTick(this.#tick.take());
+    this.#emitProgress();
+    const run = this.#options.run.sequence;
+    if (this.#failure !== undefined) return this.#ended.resolve({ run, status: "failed", failure: this.#failure });
+    if (this.#cancelReason !== undefined) return this.#ended.resolve({ run, status: "cancelled" });
+    const { endTask } = this.#scheduler;
+    if (endTask === undefined) {
+      throw new FlowError("FLOW_INTERNAL", { message: `${this.#options.run.name} has nothing left to run but did not reach "${this.#options.graph.end}"` });
+    }
+    this.#ended.resolve({ run, status: "succeeded", endTask });
+  }
+
+  /** Task numbers that acting on these results can ask for at most. */
+  #needed(results: readonly TaskResult[]): number {
+    let count = 0;
+    for (const { outcome } of results) if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
+    return count;
+  }
+
+  async #reserve(count: number): Promise<void> {
+    if (this.#block.end - this.#block.next >= count) return;
+    const first = await this.#options.metadata.reserveTasks(count + RESERVE);
+    this.#block = { next: first, end: first + count + RESERVE };
+  }
+
+  #allocate(count: number): TaskSequence {
+    const first = this.#block.next;
+    this.#block.next += count;
+    if (this.#block.next > this.#block.end) throw new FlowError("FLOW_INTERNAL", { message: `Only ${this.#block.end - first} of ${count} task numbers were reserved` });
+    return first as TaskSequence;
+  }
+
+  #describe(task: ReadyTask): TaskName {
+    const path = task.path === "" ? "" : `/${task.path}`;
+    return { task: `${this.#options.run.name}/${task.step}${path}`, step: task.step, path: task.path, attempt: 1 };
+  }
+
+  #emitOutput(chunk: LogChunk): void {
+    const task = this.#active.get(chunk.task);
+    if (task !== undefined) this.#emitText(chunk, this.#describe(task));
+  }
+
+  #emitText(chunk: LogChunk, where: TaskName): void {
+    this.#options.emit({ kind: "task.output", at: chunk.at, ...where, stream: chunk.stream, text: chunk.text });
+  }
+
+  #emitProgress(): void {
+    this.#options.emit({ kind: "run.progress", at: this.#now(), steps: this.#scheduler.progress });
+  }
+}
+
+function contractOf(graph: Graph, name: string): StepContract {
+  const node = graph.nodes[name]!;
+  const { step } = node;
+  return {
+    name,
+    isJoin: step.isJoin,
+    sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
+    ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
+    ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
+  };
+}
+
+function workerEnded(step: string, cause: unknown): FlowError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new FlowError("FLOW_RUNNER_WORKER_ENDED", {
+    message: `Step "${step}" ended its worker before it finished: ${why}`,
+    hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
+    context: { step },
+    cause,
+  });
+}

@@ -1,0 +1,305 @@
+/**
+ * Decides which task runs when: state transitions only, without threads, clocks, stores or promises.
+ *
+ * Every edge of the graph is, in each scope instance, *delivered* (its source finished and took it) or *dead* (its
+ * source was never reached, or chose another way), exactly once. From that alone follows what is ready:
+ * a plain step on its first delivered edge; a join when each of its edges is resolved and one was delivered; the join of
+ * a foreach when that holds for every child, and at once when there is no child. A step whose edges are all dead is dead
+ * itself and passes death on (dead-path elimination). The caller takes ready tasks, runs them, and reports back after the
+ * result is durable. Not here: batching, limits of time, retries, recording.
+ *
+ * Task numbers come from outside (`allocate`), so that a replay with the same numbers gives the same tasks.
+ */
+import { FlowError } from "../../errors/flow-error.ts";
+import type { StepProgress } from "../../events/run-event.ts";
+import type { Graph, GraphEdge, GraphNode } from "../../graph/graph.ts";
+import { childPath, type TaskPath } from "../../ids/task-path.ts";
+import type { TaskSequence } from "../../metadata/metadata-store.ts";
+import { type Arrival, type Closing, type Fan, type JoinInput, type ScopeInstance, topScope } from "./scope-instance.ts";
+import { moveTask, type TaskState } from "./task-state.ts";
+
+/** A task that may run now. */
+export interface ReadyTask {
+  readonly sequence: TaskSequence;
+  readonly step: string;
+  readonly path: TaskPath;
+  /** Whose visible artifacts it starts with; absent for the start step and for joins. */
+  readonly inherits?: TaskSequence;
+  /** For a foreach child: the split task that holds its item, and the item's index. */
+  readonly item?: { readonly split: TaskSequence; readonly index: number };
+  /** For a join: its inputs in declared or item order. */
+  readonly inputs?: readonly JoinInput[];
+}
+
+/** What a task reports when it succeeded. */
+export interface TaskOutcome {
+  /** Number of items, for a foreach step. */
+  readonly fanOut?: number;
+  /** Value of `on`, for a choose step. */
+  readonly choice?: string;
+}
+
+/** Tasks of one step that became ready together: one task, or the children of one fan from `next` to `end`. */
+interface ReadyGroup {
+  readonly step: string;
+  readonly first: TaskSequence;
+  readonly fan?: Fan;
+  readonly scope?: ScopeInstance;
+  readonly inherits?: TaskSequence;
+  readonly inputs?: readonly JoinInput[];
+  next: number;
+  readonly end: number;
+}
+
+interface RunningTask {
+  readonly task: ReadyTask;
+  readonly scope: ScopeInstance;
+  state: TaskState;
+}
+
+interface Counts {
+  total: number;
+  running: number;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+}
+
+export class Scheduler {
+  readonly #graph: Graph;
+  readonly #allocate: (count: number) => TaskSequence;
+  readonly #ready: ReadyGroup[] = [];
+  /** Tasks that a lost worker gave back: they go before all others. */
+  readonly #returned: RunningTask[] = [];
+  readonly #running = new Map<TaskSequence, RunningTask>();
+  readonly #counts = new Map<string, Counts>();
+  #endTask: TaskSequence | undefined;
+
+  /**
+   * @param allocate gives the first of `count` consecutive task numbers that nobody else uses
+   */
+  constructor(graph: Graph, allocate: (count: number) => TaskSequence) {
+    this.#graph = graph;
+    this.#allocate = allocate;
+    for (const step of graph.order) this.#counts.set(step, { total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 });
+  }
+
+  /** The largest number of task numbers that the success of one task can ask for, besides its fan-out. */
+  get slack(): number {
+    return this.#graph.order.length + 1;
+  }
+
+  /** The end task, once it succeeded. */
+  get endTask(): TaskSequence | undefined {
+    return this.#endTask;
+  }
+
+  /** Whether nothing runs and nothing is ready. */
+  get isIdle(): boolean {
+    return this.#running.size === 0 && this.#ready.length === 0 && this.#returned.length === 0;
+  }
+
+  get progress(): readonly StepProgress[] {
+    return this.#graph.order.map((step) => ({ step, ...this.#counts.get(step)! }));
+  }
+
+  /** Makes the start step ready. */
+  begin(): void {
+    this.#makeReady(this.#graph.start, topScope(), undefined);
+  }
+
+  /** Steps that have ready tasks, oldest group first, with the number of ready tasks in that group. */
+  *readySteps(): Generator<{ readonly step: string; readonly count: number; readonly isReturned: boolean }> {
+    if (this.#returned.length > 0) yield { step: this.#returned[0]!.task.step, count: 1, isReturned: true };
+    for (const group of this.#ready) yield { step: group.step, count: group.end - group.next, isReturned: false };
+  }
+
+  /**
+   * Takes up to `limit` ready tasks of one step, all from one group, and marks them running.
+   */
+  take(step: string, limit: number): readonly ReadyTask[] {
+    const returned = this.#returned.findIndex((running) => running.task.step === step);
+    if (returned >= 0) {
+      const [running] = this.#returned.splice(returned, 1);
+      this.#run(running!);
+      return [running!.task];
+    }
+    const at = this.#ready.findIndex((group) => group.step === step);
+    const group = this.#ready[at];
+    if (group === undefined) return [];
+    const tasks: ReadyTask[] = [];
+    for (; tasks.length < limit && group.next < group.end; group.next++) {
+      const running = this.#runningTask(group, group.next);
+      this.#run(running);
+      tasks.push(running.task);
+    }
+    if (group.next === group.end) this.#ready.splice(at, 1);
+    return tasks;
+  }
+
+  /** The worker of a running task was lost before it reported: the task is ready again. */
+  giveBack(sequence: TaskSequence): void {
+    const running = this.#leave(sequence, "queued");
+    this.#returned.push(running);
+  }
+
+  /** A task succeeded, and that is durable: what it leads to becomes ready. */
+  succeeded(sequence: TaskSequence, outcome: TaskOutcome): void {
+    const running = this.#leave(sequence, "succeeded");
+    this.#counts.get(running.task.step)!.succeeded++;
+    const node = this.#node(running.task.step);
+    if (node.step.name === this.#graph.end) this.#endTask = sequence;
+    if (node.step.foreach !== undefined) return this.#openFan(node, running.scope, sequence, outcome.fanOut);
+    for (const index of node.outgoing) {
+      const edge = this.#graph.edges[index]!;
+      const isTaken = edge.kind !== "choice" || (outcome.choice !== undefined && edge.cases!.includes(outcome.choice));
+      this.#resolve(edge, index, running.scope, isTaken ? sequence : undefined);
+    }
+  }
+
+  failed(sequence: TaskSequence): void {
+    this.#counts.get(this.#leave(sequence, "failed").task.step)!.failed++;
+  }
+
+  cancelled(sequence: TaskSequence): void {
+    this.#counts.get(this.#leave(sequence, "cancelled").task.step)!.cancelled++;
+  }
+
+  /** Drops all that is ready: nothing new starts. Running tasks still report. */
+  stop(): void {
+    this.#ready.length = 0;
+    this.#returned.length = 0;
+  }
+
+  #openFan(node: GraphNode, scope: ScopeInstance, split: TaskSequence, size: number | undefined): void {
+    if (size === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The foreach step "${node.step.name}" reported no fan-out` });
+    const edge = this.#graph.edges[node.outgoing[0]!]!;
+    const fan: Fan = { step: node.step.name, split, scope, size, closings: new Map() };
+    if (size > 0) {
+      this.#counts.get(edge.to)!.total += size;
+      this.#ready.push({ step: edge.to, first: this.#allocate(size), fan, inherits: split, next: 0, end: size });
+      return;
+    }
+    for (const join of this.#joinsClosing(node.step.name)) this.#makeReady(join, scope, undefined, []);
+  }
+
+  /** An edge is delivered by `source`, or dead when there is none. */
+  #resolve(edge: GraphEdge, index: number, scope: ScopeInstance, source: TaskSequence | undefined): void {
+    if (edge.closes) return this.#resolveClosing(edge, scope, source);
+    const target = this.#node(edge.to);
+    if (target.incoming.length === 1) {
+      if (source === undefined) this.#die(target, scope);
+      else this.#makeReady(edge.to, scope, source);
+      return;
+    }
+    const arrival = this.#arrival(target, scope);
+    arrival.delivered[target.incoming.indexOf(index)] = source;
+    arrival.resolved++;
+    if (target.step.isJoin) {
+      if (arrival.resolved < target.incoming.length) return;
+      const inputs = arrival.delivered.flatMap((task, position) =>
+        task === undefined ? [] : [{ from: this.#graph.edges[target.incoming[position]!]!.from, task }],
+      );
+      scope.arrivals.delete(edge.to);
+      if (inputs.length === 0) this.#die(target, scope);
+      else this.#makeReady(edge.to, scope, undefined, inputs);
+      return;
+    }
+    if (source !== undefined) this.#makeReady(edge.to, scope, source);
+    else if (arrival.resolved === target.incoming.length && arrival.delivered.every((task) => task === undefined)) this.#die(target, scope);
+  }
+
+  #resolveClosing(edge: GraphEdge, scope: ScopeInstance, source: TaskSequence | undefined): void {
+    const fan = scope.fan!;
+    const closing = this.#closing(edge.to, fan);
+    if (source !== undefined) {
+      const inputs = (closing.inputs[scope.index] ??= []);
+      inputs.push({ from: edge.from, task: source });
+    }
+    if (--closing.pending > 0) return;
+    fan.closings.delete(edge.to);
+    const order = new Map(this.#node(edge.to).incoming.map((index, position) => [this.#graph.edges[index]!.from, position]));
+    const inputs = closing.inputs.flatMap((child) => (child.length < 2 ? child : child.sort((a, b) => order.get(a.from)! - order.get(b.from)!)));
+    if (inputs.length === 0) this.#die(this.#node(edge.to), fan.scope);
+    else this.#makeReady(edge.to, fan.scope, undefined, inputs);
+  }
+
+  /** A step that will never run in this scope: its edges are dead, and so are the joins of a foreach that never opens. */
+  #die(node: GraphNode, scope: ScopeInstance): void {
+    if (node.step.foreach !== undefined) {
+      for (const join of this.#joinsClosing(node.step.name)) this.#die(this.#node(join), scope);
+      return;
+    }
+    for (const index of node.outgoing) this.#resolve(this.#graph.edges[index]!, index, scope, undefined);
+  }
+
+  #makeReady(step: string, scope: ScopeInstance, inherits: TaskSequence | undefined, inputs?: readonly JoinInput[]): void {
+    this.#counts.get(step)!.total++;
+    this.#ready.push({
+      step,
+      first: this.#allocate(1),
+      scope,
+      next: 0,
+      end: 1,
+      ...(inherits === undefined ? {} : { inherits }),
+      ...(inputs === undefined ? {} : { inputs }),
+    });
+  }
+
+  #runningTask(group: ReadyGroup, index: number): RunningTask {
+    const { fan } = group;
+    const scope: ScopeInstance = fan === undefined ? group.scope! : { fan, index, path: childPath(fan.scope.path, index), arrivals: new Map() };
+    const task: ReadyTask = {
+      sequence: (group.first + index) as TaskSequence,
+      step: group.step,
+      path: scope.path,
+      ...(group.inherits === undefined ? {} : { inherits: group.inherits }),
+      ...(fan === undefined ? {} : { item: { split: fan.split, index } }),
+      ...(group.inputs === undefined ? {} : { inputs: group.inputs }),
+    };
+    return { task, scope, state: "queued" };
+  }
+
+  #run(running: RunningTask): void {
+    running.state = moveTask(running.state, "running");
+    this.#running.set(running.task.sequence, running);
+    this.#counts.get(running.task.step)!.running++;
+  }
+
+  #leave(sequence: TaskSequence, to: TaskState): RunningTask {
+    const running = this.#running.get(sequence);
+    if (running === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Task number ${sequence} reported ${to} but is not running` });
+    running.state = moveTask(running.state, to);
+    this.#running.delete(sequence);
+    this.#counts.get(running.task.step)!.running--;
+    return running;
+  }
+
+  #arrival(node: GraphNode, scope: ScopeInstance): Arrival {
+    let arrival = scope.arrivals.get(node.step.name);
+    if (arrival === undefined) {
+      arrival = { delivered: new Array(node.incoming.length).fill(undefined), resolved: 0 };
+      scope.arrivals.set(node.step.name, arrival);
+    }
+    return arrival;
+  }
+
+  #closing(join: string, fan: Fan): Closing {
+    let closing = fan.closings.get(join);
+    if (closing === undefined) {
+      closing = { inputs: new Array(fan.size), pending: fan.size * this.#node(join).incoming.length };
+      fan.closings.set(join, closing);
+    }
+    return closing;
+  }
+
+  #joinsClosing(foreachStep: string): readonly string[] {
+    return this.#graph.order.filter((step) => this.#node(step).closes === foreachStep);
+  }
+
+  #node(step: string): GraphNode {
+    const node = this.#graph.nodes[step];
+    if (node === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The graph has no step "${step}"` });
+    return node;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Catches what user code writes to stdout and stderr and says which task wrote it. Chunks go out live every
+ * `FLUSH_MS` or at `FLUSH_CHARACTERS`, the rest travels with the task's result. What a task writes beyond `limit`
+ * characters of one stream is counted and cut, and the cut is marked.
+ *
+ * A write that reaches the file descriptor directly (`fs.writeSync(1)`, native code) is not seen here.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { LogChunk, TaskSequence } from "../../metadata/metadata-store.ts";
+
+type Stream = LogChunk["stream"];
+
+const FLUSH_MS = 100;
+const FLUSH_CHARACTERS = 32 * 1024;
+
+/** Characters of one stream of one attempt that are kept: 10 MiB, as Metaflow keeps 10 MB. */
+const DEFAULT_LIMIT = 10 * 1024 * 1024;
+
+class TaskOutput {
+  readonly task: TaskSequence;
+  readonly attempt: number;
+  readonly #send: (chunk: LogChunk) => void;
+  readonly #limit: number;
+  readonly #pending: Record<Stream, string[]> = { stdout: [], stderr: [] };
+  readonly #pendingCharacters: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  readonly #seenCharacters: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  liveChunks = 0;
+
+  constructor(task: TaskSequence, attempt: number, send: (chunk: LogChunk) => void, limit: number) {
+    this.task = task;
+    this.attempt = attempt;
+    this.#send = send;
+    this.#limit = limit;
+  }
+
+  write(stream: Stream, text: string): void {
+    if (this.#isClosed) return;
+    const seen = this.#seenCharacters[stream];
+    this.#seenCharacters[stream] = seen + text.length;
+    if (seen >= this.#limit) return;
+    const kept = seen + text.length > this.#limit ? text.slice(0, this.#limit - seen) : text;
+    this.#pending[stream].push(kept);
+    this.#pendingCharacters[stream] += kept.length;
+    if (this.#pendingCharacters[stream] >= FLUSH_CHARACTERS) this.#flushLive();
+    else this.#timer ??= setTimeout(() => this.#flushLive(), FLUSH_MS).unref();
+  }
+
+  close(): readonly LogChunk[] {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const stream of ["stdout", "stderr"] as const) {
+      const cut = this.#seenCharacters[stream] - this.#limit;
+      if (cut > 0) this.#pending[stream].push(`\n[cut: ${cut} more characters of ${stream} were not kept]\n`);
+    }
+    return this.#drain();
+  }
+
+  #flushLive(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const chunk of this.#drain()) {
+      this.liveChunks++;
+      this.#send(chunk);
+    }
+  }
+
+  #drain(): LogChunk[] {
+    const chunks: LogChunk[] = [];
+    for (const stream of ["stdout", "stderr"] as const) {
+      const parts = this.#pending[stream];
+      if (parts.length === 0) continue;
+      chunks.push({ task: this.task, attempt: this.attempt, stream, at: new Date(), text: parts.join("") });
+      this.#pending[stream] = [];
+      this.#pendingCharacters[stream] = 0;
+    }
+    return chunks;
+  }
+}
+
+export class OutputCapture {
+  readonly #tasks = new AsyncLocalStorage<TaskOutput>();
+  readonly #send: (chunk: LogChunk) => void;
+  readonly #limit: number;
+
+  constructor(send: (chunk: LogChunk) => void, limit: number = DEFAULT_LIMIT) {
+    this.#send = send;
+    this.#limit = limit;
+    this.#patch("stdout");
+    this.#patch("stderr");
+  }
+
+  /** Runs a task; what it writes, also from its callbacks, is attributed to it. */
+  async during<T>(task: TaskSequence, attempt: number, body: () => Promise<T>): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
+    const output = new TaskOutput(task, attempt, this.#send, this.#limit);
+    const value = await this.#tasks.run(output, body);
+    return { value, logs: output.close(), liveChunks: output.liveChunks };
+  }
+
+  #patch(stream: Stream): void {
+    const original = process[stream].write.bind(process[stream]);
+    const decoder = new TextDecoder();
+    const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
+      const output = this.#tasks.getStore();
+      if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
+      const text = typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
+      output.write(stream, text);
+      const done = typeof encoding === "function" ? encoding : callback;
+      if (typeof done === "function") queueMicrotask(done as () => void);
+      return true;
+    };
+    process[stream].write = write as typeof process.stdout.write;
+  }
+}

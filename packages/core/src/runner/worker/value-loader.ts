@@ -1,0 +1,38 @@
+/**
+ * Loads stored values inside a worker, without an event loop, since fields are read by plain getters. Every payload is
+ * checked against its digest when it is read from a store. Small payloads are kept, as bytes: each task still decodes its
+ * own private copy, so no task can change what another one sees.
+ */
+import type { ArtifactRef, BlobRow, Digest } from "../../artifact/artifact.ts";
+import { decodeValue } from "../../artifact/value-codec.ts";
+import { PayloadCache } from "./payload-cache.ts";
+
+/** The part of the artifact store that a loader needs. */
+export interface PayloadSource {
+  payloadSync(ref: ArtifactRef, row: BlobRow | undefined): Uint8Array;
+}
+
+export class ValueLoader {
+  readonly #source: PayloadSource;
+  readonly #blob: (digest: Digest) => BlobRow | undefined;
+  readonly #cache = new PayloadCache();
+
+  constructor(source: PayloadSource, blob: (digest: Digest) => BlobRow | undefined) {
+    this.#source = source;
+    this.#blob = blob;
+  }
+
+  /** A private copy of a stored value. */
+  load(ref: ArtifactRef): unknown {
+    return decodeValue(ref.codec, this.payload(ref), { unknownClasses: "refuse" });
+  }
+
+  /** The verified payload; the caller must not change it. */
+  payload(ref: ArtifactRef): Uint8Array {
+    const kept = this.#cache.get(ref.digest);
+    if (kept !== undefined) return kept;
+    const payload = this.#source.payloadSync(ref, this.#blob(ref.digest));
+    this.#cache.set(ref.digest, payload);
+    return payload;
+  }
+}

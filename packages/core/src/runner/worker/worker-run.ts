@@ -1,0 +1,61 @@
+/**
+ * What one worker knows of one run: its values and upstreams, read once from the store and shared by all tasks of the run
+ * that this worker executes. Values themselves are decoded for each task anew.
+ */
+import { FlowError } from "../../errors/flow-error.ts";
+import type { ArtifactRow, TaskReader, TaskSequence, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { nearestName } from "../../util/nearest-name.ts";
+import type { RunContext } from "../protocol.ts";
+import type { ValueLoader } from "./value-loader.ts";
+
+/** Tables of visible artifacts that are kept: the inputs of a join are asked for one by one. */
+const TABLES_KEPT = 256;
+
+export type ArtifactTable = ReadonlyMap<string, ArtifactRow>;
+
+export class WorkerRun {
+  readonly context: RunContext;
+  readonly loader: ValueLoader;
+  readonly reader: TaskReader;
+  readonly values: ArtifactTable;
+  readonly upstreams: ReadonlyMap<string, UpstreamRow>;
+  readonly #tables = new Map<TaskSequence, ArtifactTable>();
+
+  constructor(context: RunContext, reader: TaskReader, loader: ValueLoader) {
+    this.context = context;
+    this.reader = reader;
+    this.loader = loader;
+    this.values = new Map(reader.runValues(context.sequence).map((row) => [row.name, row]));
+    this.upstreams = new Map(reader.upstreams(context.sequence).map((row) => [row.name, row]));
+  }
+
+  /** The artifacts that a finished task leaves visible. */
+  visible(task: TaskSequence): ArtifactTable {
+    let table = this.#tables.get(task);
+    if (table === undefined) {
+      table = new Map(this.reader.visibleArtifacts(task).map((row) => [row.name, row]));
+      if (this.#tables.size >= TABLES_KEPT) this.#tables.delete(this.#tables.keys().next().value!);
+      this.#tables.set(task, table);
+    }
+    return table;
+  }
+
+  /** The value of a parameter, config, file or constant of this run. */
+  runValue(name: string): unknown {
+    if (Object.hasOwn(this.context.secrets, name)) return this.context.secrets[name];
+    const row = this.values.get(name);
+    if (row === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The run has no value for "${name}"` });
+    return this.loader.load(row);
+  }
+}
+
+/** The error for an artifact that is not there, with the nearest name that is. */
+export function missingArtifact(name: string, owner: string, names: Iterable<string>): FlowError {
+  const known = [...names];
+  const near = nearestName(name, known);
+  return new FlowError("FLOW_RUNNER_NO_ARTIFACT", {
+    message: `Cannot read "${name}" of ${owner}: it has no such artifact`,
+    hint: near === undefined ? `It has ${known.sort().join(", ") || "none"}` : `Did you mean "${near}"?`,
+    context: { artifact: name, owner },
+  });
+}

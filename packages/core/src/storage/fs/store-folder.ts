@@ -1,0 +1,67 @@
+/** Where things lie inside a store folder (`.millrace/`), and how one is made; docs/formats/folder-layout.md. */
+import fs from "node:fs";
+import path from "node:path";
+import { errnoOf, fileError, foreignFile } from "./file-error.ts";
+
+export interface StoreLayout {
+  readonly folder: string;
+  /** The records: a SQLite database; `-wal` and `-shm` files stand beside it while it is open. */
+  readonly database: string;
+  /** Values of more than 16 KiB: `sha256/ab/<digest>`, with `.zst` behind it when compressed. */
+  readonly blobs: string;
+  /** Files that are being written; nothing in here is ever read. */
+  readonly temporary: string;
+}
+
+/** The paths of a store folder; touches nothing. */
+export function storeLayout(folder: string): StoreLayout {
+  const absolute = path.resolve(folder);
+  return {
+    folder: absolute,
+    database: path.join(absolute, "millrace.db"),
+    blobs: path.join(absolute, "blobs"),
+    temporary: path.join(absolute, "tmp"),
+  };
+}
+
+/**
+ * Makes a store folder with everything in it that is no record and no value; one that is there stays as it is. Private
+ * (0700) under any umask, kept out of git by a `.gitignore` of its own. Several processes may do this at once.
+ *
+ * @returns the layout, and whether this call made the folder
+ * @throws FlowError FLOW_STORAGE_DENIED, FLOW_STORAGE_FULL, FLOW_STORAGE_FOREIGN_FILE, FLOW_STORAGE_UNAVAILABLE
+ */
+export function createStoreFolder(folder: string): { readonly layout: StoreLayout; readonly isNew: boolean } {
+  const layout = storeLayout(folder);
+  try {
+    fs.mkdirSync(path.dirname(layout.folder), { recursive: true });
+    const isNew = makeFolder(layout.folder, { followLink: true });
+    makeFolder(layout.blobs, { followLink: false });
+    makeFolder(layout.temporary, { followLink: false });
+    writeIgnoreFile(path.join(layout.folder, ".gitignore"));
+    return { layout, isNew };
+  } catch (error) {
+    throw fileError("Cannot make the store", layout.folder, error);
+  }
+}
+
+function makeFolder(folder: string, options: { readonly followLink: boolean }): boolean {
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+    fs.chmodSync(folder, 0o700);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    const facts = options.followLink ? fs.statSync(folder) : fs.lstatSync(folder);
+    if (!facts.isDirectory()) throw foreignFile(folder);
+    return false;
+  }
+}
+
+function writeIgnoreFile(file: string): void {
+  try {
+    fs.writeFileSync(file, "*\n", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+}

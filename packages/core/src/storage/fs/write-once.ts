@@ -1,0 +1,156 @@
+/**
+ * How a value comes into a folder: written aside under a random name, fsync, linked to its own name (which fails when
+ * the name is taken, so nothing is ever replaced), then fsync of the folder. A crash at any point leaves either nothing
+ * or the whole value under the name, and at worst a file aside that nobody reads.
+ */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import path from "node:path";
+import { call, type FileSteps } from "./file-calls.ts";
+import { errnoOf, foreignFile } from "./file-error.ts";
+
+/** Every system refuses or cuts a single write of 2 GiB or more. */
+const MAX_WRITE_BYTES = 1024 ** 3;
+/** IOV_MAX of Linux and macOS. */
+const MAX_WRITE_CHUNKS = 1_024;
+/** Windows has no such flag; links there need a privilege of their own. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+const WRITE_ASIDE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
+/** What file systems without hard links answer. */
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+export interface WriteTarget {
+  /** Where the value belongs. */
+  readonly file: string;
+  /** Folder for the file aside; must be on the same file system. */
+  readonly temporaryFolder: string;
+  /** Folders that are known to exist, durably; kept by the store between calls. */
+  readonly knownFolders: Set<string>;
+  /** Everything lies inside this folder; it and those above it may be links, those below may not. */
+  readonly root: string;
+}
+
+export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
+  const folder = path.dirname(target.file);
+  yield* ensureFolder(folder, target);
+  if (yield* isPlainFile(target.file)) {
+    // The writer that came first may not have reached its own fsync of the folder yet.
+    yield* syncFolder(folder);
+    return "exists";
+  }
+  yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
+  const aside = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const fd = yield* call("open", aside, WRITE_ASIDE, 0o600);
+  let created: boolean;
+  try {
+    try {
+      yield* call("fchmod", fd, 0o600); // open() takes the umask away from the mode, which may leave too little.
+      yield* writeAll(fd, chunks);
+      yield* call("fsync", fd);
+    } finally {
+      yield* call("close", fd);
+    }
+    created = yield* linkOnce(aside, target.file);
+  } finally {
+    yield* removeAside(aside);
+  }
+  yield* syncFolder(folder);
+  return created ? "created" : "exists";
+}
+
+/** Makes a folder and those above it, up to the root, private and durable; refuses links below the root. */
+function* ensureFolder(folder: string, target: WriteTarget): FileSteps<void> {
+  if (target.knownFolders.has(folder)) return;
+  const isRoot = folder === target.root;
+  const parent = path.dirname(folder);
+  if (!isRoot) yield* ensureFolder(parent, target);
+  try {
+    yield* call("mkdir", folder, 0o700);
+    yield* call("chmod", folder, 0o700);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" && isRoot && parent !== folder) {
+      yield* ensureFolder(parent, { ...target, root: parent });
+      yield* ensureFolder(folder, target);
+      return;
+    }
+    if (errnoOf(error) !== "EEXIST") throw error;
+    if (!isRoot && !(yield* call("lstat", folder)).isDirectory()) throw foreignFile(folder);
+  }
+  // Also when another process made it: it may not have reached its own fsync yet.
+  yield* syncFolder(parent);
+  target.knownFolders.add(folder);
+}
+
+function* isPlainFile(file: string): FileSteps<boolean> {
+  try {
+    if ((yield* call("lstat", file)).isFile()) return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+  throw foreignFile(file);
+}
+
+/** Writes every chunk, many in one call, without joining them; a short write goes on where it stopped. */
+function* writeAll(fd: number, chunks: readonly Uint8Array[]): FileSteps<void> {
+  let index = 0;
+  let offset = 0;
+  while (index < chunks.length) {
+    const batch: Uint8Array[] = [];
+    let bytes = 0;
+    for (let at = index; at < chunks.length && batch.length < MAX_WRITE_CHUNKS && bytes < MAX_WRITE_BYTES; at++) {
+      const chunk = chunks[at]!;
+      const from = at === index ? offset : 0;
+      const part = chunk.subarray(from, from + Math.min(chunk.length - from, MAX_WRITE_BYTES - bytes));
+      batch.push(part);
+      bytes += part.length;
+    }
+    let written = bytes === 0 ? 0 : yield* call("writev", fd, batch);
+    if (bytes > 0 && written === 0) throw Object.assign(new Error("ENOSPC: no byte could be written"), { code: "ENOSPC" });
+    while (index < chunks.length && written >= chunks[index]!.length - offset) {
+      written -= chunks[index]!.length - offset;
+      index++;
+      offset = 0;
+    }
+    offset += written;
+  }
+}
+
+/** Gives the file its name if the name is free. Answers whether it was. */
+function* linkOnce(aside: string, file: string): FileSteps<boolean> {
+  try {
+    yield* call("link", aside, file);
+    return true;
+  } catch (error) {
+    const errno = errnoOf(error) ?? "";
+    if (errno === "EEXIST") {
+      yield* isPlainFile(file);
+      return false;
+    }
+    if (!NO_LINKS.has(errno)) throw error;
+  }
+  // No hard links here (exFAT, some network and FUSE folders): look, then rename. Two writers at one instant may both
+  // rename; either way one whole value stays, and with content addressing both are the same bytes.
+  if (yield* isPlainFile(file)) return false;
+  yield* call("rename", aside, file);
+  return true;
+}
+
+function* removeAside(aside: string): FileSteps<void> {
+  try {
+    yield* call("unlink", aside);
+  } catch {
+    // Renamed away, or the disk is failing: the error that matters is on its way already, and list ignores such files.
+  }
+}
+
+/** Makes the names in a folder durable. Windows cannot open folders, and orders its own metadata. */
+function* syncFolder(folder: string): FileSteps<void> {
+  if (process.platform === "win32") return;
+  const fd = yield* call("open", folder, constants.O_RDONLY, 0);
+  try {
+    yield* call("fsync", fd);
+  } finally {
+    yield* call("close", fd);
+  }
+}

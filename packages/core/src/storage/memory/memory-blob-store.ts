@@ -1,0 +1,81 @@
+import { FlowError } from "../../errors/flow-error.ts";
+import type { BlobPage, BlobStoreCapabilities, ByteRange, SyncBlobStore } from "../blob-store.ts";
+import { checkKey, checkLimit, checkRange, DEFAULT_LIST_LIMIT } from "../check-key.ts";
+
+/** Opens an empty store of values that live as long as the process: for tests and for runs that keep nothing. */
+export function openMemoryBlobStore(): SyncBlobStore {
+  return new MemoryBlobStore();
+}
+
+class MemoryBlobStore implements SyncBlobStore {
+  readonly capabilities: BlobStoreCapabilities = Object.freeze({ synchronous: true, rangeReads: true, persistent: false });
+  readonly #values = new Map<string, Uint8Array>();
+  #isClosed = false;
+
+  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {
+    this.#check(key);
+    if (this.#values.has(key)) return "exists";
+    const value = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      value.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#values.set(key, value);
+    return "created";
+  }
+
+  getSync(key: string, range?: ByteRange): Uint8Array | undefined {
+    this.#check(key);
+    checkRange(range);
+    // A copy: the caller may write into what it got, and a file would not change by that either.
+    return this.#values.get(key)?.slice(range?.start, range?.end);
+  }
+
+  async put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists"> {
+    return this.putSync(key, chunks);
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
+    return this.getSync(key, range);
+  }
+
+  async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+    this.#check(key);
+    const value = this.#values.get(key);
+    return value === undefined ? undefined : { sizeBytes: value.length };
+  }
+
+  async list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {
+    this.#checkOpen();
+    const limit = query.limit ?? DEFAULT_LIST_LIMIT;
+    checkLimit(limit);
+    const after = query.after ?? "";
+    const all = [...this.#values.keys()].filter((key) => key.startsWith(query.prefix) && key > after).sort(byCodeUnit);
+    if (all.length <= limit) return { keys: all };
+    return { keys: all.slice(0, limit), next: all[limit - 1]! };
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#check(key);
+    this.#values.delete(key);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#values.clear();
+  }
+
+  #check(key: string): void {
+    this.#checkOpen();
+    checkKey(key);
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new FlowError("FLOW_STORAGE_CLOSED", { message: "Cannot use the blob store in memory: it is closed" });
+  }
+}
+
+function byCodeUnit(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}

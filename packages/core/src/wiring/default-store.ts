@@ -1,0 +1,32 @@
+/**
+ * The store that code without a store at hand means: the one of the running task inside a step, else the one that the
+ * process's folder and environment name. Opened once for each folder and kept for the life of the process.
+ */
+import { Client } from "../client/client.ts";
+import { readProcess, resolveConfig } from "../config/config.ts";
+import { type OpenStores, openStores } from "./open-stores.ts";
+import { threadStore } from "./store-folder.ts";
+
+const opened = new Map<string, Promise<OpenStores>>();
+
+/** Opens the default store, creating it only when asked to. A failed opening is tried again the next time. */
+export function openDefaultStores(create: boolean): Promise<OpenStores> {
+  const { cwd, environment } = readProcess();
+  const { store } = resolveConfig({ cwd, environment });
+  const folder = threadStore() ?? store.folder;
+  const key = `${folder} ${create}`;
+  let stores = opened.get(key);
+  if (stores === undefined) {
+    stores = openStores({ store: folder, cwd, environment, create });
+    stores.catch(() => opened.delete(key));
+    opened.set(key, stores);
+  }
+  return stores;
+}
+
+/** A client on stores, acting as the user of this process. */
+export function clientOf(stores: OpenStores): Client {
+  const { cwd, environment } = readProcess();
+  const { actor, host } = resolveConfig({ cwd, environment });
+  return new Client(stores, { actor, host });
+}

@@ -1,0 +1,29 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { RunRow } from "../metadata/metadata-store.ts";
+import { readParamsFile } from "./read-params-file.ts";
+import { RunHandle } from "./running.ts";
+import type { StartRunRequest } from "./start-run.ts";
+
+/** What a command gives to start a run: words of a command line, not yet values. */
+export interface LaunchRequest extends Omit<StartRunRequest, "fields" | "readFile"> {
+  /** Flags of parameters, configs and files, by field name. */
+  readonly flags: StartRunRequest["fields"]["flags"];
+  /** Path of `--params FILE`. */
+  readonly paramsFile?: string;
+}
+
+/** Starts a run; awaiting the handle gives the finished run's row, whatever its status. */
+export function launchRun(request: LaunchRequest): RunHandle<RunRow> {
+  let row: RunRow;
+  return new RunHandle<RunRow>(
+    async (emit, signal) => {
+      const { startRun } = await import("./start-run.ts");
+      const { flags, paramsFile, ...rest } = request;
+      const read = (file: string): Promise<Uint8Array> => readFile(path.resolve(request.cwd, file));
+      const fromFile = paramsFile === undefined ? {} : { paramsFile: await readParamsFile(paramsFile, read) };
+      row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signal);
+    },
+    () => row,
+  );
+}

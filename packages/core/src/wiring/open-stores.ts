@@ -1,0 +1,99 @@
+/**
+ * From settings to opened stores. This room alone names concrete back-ends; all others are handed contracts.
+ *
+ * Invariants: nothing is created unless asked for; what was opened is closed together, also when opening fails half-way;
+ * the folder is private when we make it. Not here: which folder it is (config), what is read and written (everyone else).
+ */
+import { accessSync, constants, existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { ArtifactStore } from "../artifact/artifact-store.ts";
+import { type Environment, resolveConfig } from "../config/config.ts";
+import type { StoreChoice } from "../config/find-store.ts";
+import { FlowError } from "../errors/flow-error.ts";
+import type { MetadataStore } from "../metadata/metadata-store.ts";
+import { openSqliteMetadata } from "../metadata/sqlite/open-sqlite-metadata.ts";
+import type { SyncBlobStore } from "../storage/blob-store.ts";
+import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
+import { prepareStoreFolder } from "./prepare-folder.ts";
+import { locateStore, type StoreLocation } from "./store-location.ts";
+
+export interface OpenStores {
+  /** Absolute folder of the store. */
+  readonly folder: string;
+  /** Whether this call created the store. */
+  readonly isNew: boolean;
+  /** Whether only reading is possible: the folder is not writable for this user. */
+  readonly isReadonly: boolean;
+  readonly metadata: MetadataStore;
+  readonly blobs: SyncBlobStore;
+  readonly artifacts: ArtifactStore;
+  /** What a worker needs to open the same stores (`openTaskStores`). */
+  locate(): StoreLocation;
+  close(): Promise<void>;
+}
+
+export interface OpenStoresInput {
+  /** The `--store` option. */
+  readonly store?: string;
+  readonly cwd: string;
+  readonly environment: Environment;
+  /** Whether a missing store is created: true for what writes runs, false for what reads. */
+  readonly create: boolean;
+}
+
+/**
+ * Opens the store that option, environment and folder name.
+ *
+ * @throws FlowError FLOW_CLIENT_NO_STORE (nothing there and `create` is false), FLOW_CLIENT_NOT_A_STORE,
+ *   FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
+ *   of a newer version or one that is no database
+ */
+export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
+  const { store } = resolveConfig(input);
+  const location = locateStore(store.folder);
+  let isNew = false;
+  if (input.create) isNew = prepareStoreFolder(store.folder, location);
+  else if (!existsSync(location.databaseFile)) throw noStore(store, input.cwd);
+
+  const isReadonly = !input.create && !isWritable(location.databaseFile);
+  const metadata = await openSqliteMetadata(location.databaseFile, { readonly: isReadonly });
+  try {
+    const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+    return {
+      folder: store.folder,
+      isNew,
+      isReadonly,
+      metadata,
+      blobs,
+      artifacts: new ArtifactStore(blobs),
+      locate: () => location,
+      async close() {
+        await Promise.all([metadata.close(), blobs.close()]);
+      },
+    };
+  } catch (error) {
+    await metadata.close();
+    throw error;
+  }
+}
+
+/** SQLite in WAL mode writes beside its file even for reading: both the file and its folder count. */
+function isWritable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    accessSync(dirname(file), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function noStore(store: StoreChoice, cwd: string): FlowError {
+  const looked = store.from === "workspace" ? `from "${cwd}" upwards` : `in "${store.folder}"`;
+  const by = store.from === "option" ? " (from --store)" : store.from === "environment" ? " (from MILLRACE_STORE)" : "";
+  return new FlowError("FLOW_CLIENT_NO_STORE", {
+    message: `Cannot find a store: there is none ${looked}${by}`,
+    hint: "Run a flow first, which makes one, or name a store with --store or MILLRACE_STORE",
+    context: { folder: store.folder, from: store.from },
+  });
+}

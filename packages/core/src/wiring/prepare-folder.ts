@@ -1,0 +1,40 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { STORE_FOLDER } from "../config/find-store.ts";
+import { FlowError } from "../errors/flow-error.ts";
+import { createStoreFolder } from "../storage/fs/store-folder.ts";
+import type { StoreLocation } from "./store-location.ts";
+
+/** What an interrupted creation may leave behind, and what git's own file for the folder is called. */
+const OWN_ENTRIES = new Set([".gitignore", "blobs", "tmp"]);
+
+/**
+ * Makes the folder of a store if there is none.
+ *
+ * @returns whether the store is new: there was no database yet
+ * @throws FlowError FLOW_CLIENT_NOT_A_STORE when the path is a file or a folder with other things in it; FLOW_STORAGE_DENIED
+ *   and others of the storage room, naming the path
+ */
+export function prepareStoreFolder(folder: string, location: StoreLocation): boolean {
+  const isNew = !existsSync(location.databaseFile);
+  const state = statSync(folder, { throwIfNoEntry: false });
+  if (state !== undefined && !state.isDirectory()) throw notAStore(folder, "it is a file", "Name a folder with --store");
+  if (state !== undefined && isNew) refuseForeignFolder(folder);
+  createStoreFolder(folder);
+  return isNew;
+}
+
+/**
+ * `--store .` in a project would put a .gitignore that hides everything between the user's own files: a folder that is no
+ * store yet must be empty, or hold only what an interrupted creation leaves.
+ */
+function refuseForeignFolder(folder: string): void {
+  if (basename(folder) === STORE_FOLDER) return;
+  const foreign = readdirSync(folder).filter((entry) => !OWN_ENTRIES.has(entry) && !entry.startsWith("millrace.db"));
+  if (foreign.length === 0) return;
+  throw notAStore(folder, `the folder holds other things, such as "${foreign.sort()[0]}"`, `Name a new folder, such as ${join(folder, STORE_FOLDER)}`);
+}
+
+function notAStore(folder: string, why: string, hint: string): FlowError {
+  return new FlowError("FLOW_CLIENT_NOT_A_STORE", { message: `Cannot make a store in "${folder}": ${why}`, hint, context: { folder } });
+}

@@ -1,0 +1,127 @@
+/**
+ * A run that was started from code: its events as an async iterable, its end as a promise, and a way to cancel it.
+ * Events are kept only for those who ask before they happen; a run that nobody watches keeps none.
+ */
+import type { RunEvent } from "../events/run-event.ts";
+
+type Finished = Extract<RunEvent, { kind: "run.finished" }>;
+
+export class RunHandle<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
+  /** The run's global id, as soon as it is created. Rejects when the run cannot start. */
+  readonly id: Promise<string>;
+  readonly #watchers = new Set<EventQueue>();
+  readonly #abort = new AbortController();
+  readonly #result: Promise<Result>;
+  #isObserved = false;
+
+  /**
+   * @param start does the work; it is called once, in a later turn, so that a watcher who asks at once misses nothing
+   * @param finish turns the last event into what awaiting gives
+   */
+  constructor(start: (emit: (event: RunEvent) => void, signal: AbortSignal) => Promise<void>, finish: (event: Finished) => Promise<Result> | Result, signal?: AbortSignal) {
+    const created = Promise.withResolvers<string>();
+    this.id = created.promise;
+    this.id.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
+    if (signal !== undefined) {
+      if (signal.aborted) this.#abort.abort(signal.reason);
+      else signal.addEventListener("abort", () => this.#abort.abort(signal.reason), { once: true });
+    }
+    let last: Finished | undefined;
+    const emit = (event: RunEvent): void => {
+      if (event.kind === "run.created") created.resolve(event.runId);
+      if (event.kind === "run.finished") last = event;
+      for (const watcher of this.#watchers) watcher.push(event);
+    };
+    this.#result = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => start(emit, this.#abort.signal))
+      .then(() => finish(last!));
+    this.#result.then(
+      () => this.#closeWatchers(),
+      (error: unknown) => {
+        created.reject(error);
+        const isHeard = this.#isObserved || this.#watchers.size > 0;
+        this.#closeWatchers(error);
+        if (!isHeard) void Promise.reject(error); // Nobody listens: let the process say it, as for any forgotten promise.
+      },
+    );
+  }
+
+  /** Asks the run to stop: tasks see `this.signal`, the run ends as cancelled. */
+  cancel(reason = "cancel() was called"): void {
+    this.#abort.abort(reason);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a run can be awaited, that is its point.
+  then<A = Result, B = never>(onFulfilled?: ((value: Result) => A | PromiseLike<A>) | null, onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+    this.#isObserved = true;
+    return this.#result.then(onFulfilled, onRejected);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<RunEvent> {
+    const queue = new EventQueue(() => this.#watchers.delete(queue));
+    this.#watchers.add(queue);
+    return queue;
+  }
+
+  #closeWatchers(error?: unknown): void {
+    for (const watcher of this.#watchers) watcher.close(error);
+    this.#watchers.clear();
+  }
+}
+
+class EventQueue implements AsyncIterator<RunEvent> {
+  readonly #onLeave: () => void;
+  #events: RunEvent[] = [];
+  #waiting: PromiseWithResolvers<IteratorResult<RunEvent>> | undefined;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(onLeave: () => void) {
+    this.#onLeave = onLeave;
+  }
+
+  push(event: RunEvent): void {
+    if (this.#waiting === undefined) this.#events.push(event);
+    else {
+      this.#waiting.resolve({ done: false, value: event });
+      this.#waiting = undefined;
+    }
+  }
+
+  close(error?: unknown): void {
+    this.#end = error === undefined ? {} : { error };
+    if (this.#waiting === undefined) return;
+    if (error === undefined) this.#waiting.resolve({ done: true, value: undefined });
+    else this.#waiting.reject(error);
+    this.#waiting = undefined;
+  }
+
+  async next(): Promise<IteratorResult<RunEvent>> {
+    const event = this.#shift();
+    if (event !== undefined) return { done: false, value: event };
+    if (this.#end !== undefined) {
+      if (this.#end.error !== undefined) throw this.#end.error;
+      return { done: true, value: undefined };
+    }
+    this.#waiting = Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  async return(): Promise<IteratorResult<RunEvent>> {
+    this.#onLeave();
+    return { done: true, value: undefined };
+  }
+
+  #next = 0;
+
+  /** Takes from the front without moving the rest each time. */
+  #shift(): RunEvent | undefined {
+    const event = this.#events[this.#next];
+    if (event === undefined) return undefined;
+    this.#next++;
+    if (this.#next > 1_024 && this.#next * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#next);
+      this.#next = 0;
+    }
+    return event;
+  }
+}

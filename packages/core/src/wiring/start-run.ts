@@ -1,0 +1,188 @@
+/**
+ * From a flow and a request to a run: the only place where all rooms meet. In order: check the graph, load the package,
+ * resolve fields and upstreams, create the run with everything that is pinned, drive it, finish it. All that can be
+ * refused is refused before the run is created; from then on the run's record says what happened.
+ */
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { NewBlob } from "../artifact/artifact.ts";
+import { encodeValue } from "../artifact/value-codec.ts";
+import { runRecord } from "../client/run-record.ts";
+import { type Environment, resolveConfig } from "../config/config.ts";
+import { readEnvironmentRecord } from "../config/environment-record.ts";
+import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import type { RunEvent } from "../events/run-event.ts";
+import { constantsOf } from "../flow/bind-flow.ts";
+import type { Flow } from "../flow/flow.ts";
+import { lateTagsOf } from "../flow/late-tags.ts";
+import type { FlowClass } from "../flow/public-types.ts";
+import { type FieldSources, type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
+import { checkGraph } from "../graph/check-graph.ts";
+import { newRunId } from "../ids/run-id.ts";
+import { normalTags } from "../lineage/check-tags.ts";
+import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
+import { runName } from "../lineage/run-name.ts";
+import type { NewRunValue, RunRow } from "../metadata/metadata-store.ts";
+import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
+import { loadPackage } from "../package/load-package.ts";
+
+import { driveRun } from "../runner/run-driver.ts";
+import { openThreadExecutor } from "../runner/thread-executor.ts";
+import type { OpenStores } from "./open-stores.ts";
+import { storePackage } from "./store-package.ts";
+import type { TaskWorkerData } from "./worker-data.ts";
+
+export interface StartRunRequest {
+  readonly package: FlowPackage;
+  readonly flow: PackagedFlow;
+  readonly stores: OpenStores;
+  /** Flags of parameters, configs and files, as given. */
+  readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values">;
+  readonly tags: readonly string[];
+  /** By name of the upstream. */
+  readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
+  /** Workers at most; default the number of processors, at least 2. */
+  readonly maxWorkers?: number;
+  /** Whether an upstream that several runs match is an error. */
+  readonly strict?: boolean;
+  readonly cwd: string;
+  readonly environment: Environment;
+  /** Recorded with the run; secrets are left out. */
+  readonly command: readonly string[];
+  readonly readFile: (path: string) => Promise<Uint8Array>;
+}
+
+/**
+ * Runs a flow.
+ *
+ * @returns the finished run; a failed or cancelled run is a result, not an error
+ * @throws FlowError for everything that is refused before the run exists, and when the store fails
+ */
+export async function startRun(request: StartRunRequest, emit: (event: RunEvent) => void, signal: AbortSignal): Promise<RunRow> {
+  const { stores, flow } = request;
+  const { metadata } = stores;
+  const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
+  const secretFlags = flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
+  const environment = readEnvironmentRecord({ config, environment: request.environment, command: request.command, secretFlags, gitFolder: request.package.root });
+  environment.catch(() => {}); // Awaited below, unless the run is refused before.
+  const graph = checkGraph(flow.definition);
+  const tags = normalTags(request.tags);
+  const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
+  const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
+  executor.catch(() => {});
+  try {
+    const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
+    const fields = await resolveFields(flowClass, { ...request.fields, environment: request.environment, readFile: request.readFile });
+    if (fields.problems.length > 0) throw problemsError(`Cannot run ${flow.definition.name}`, fields.problems);
+    const { upstreams, warnings } = await resolveUpstreams({
+      metadata,
+      definitions: flow.definition.upstreams,
+      requests: request.upstreams,
+      lateTags: lateTagsOf(flowClass, fields.fields),
+      now: new Date(),
+      strict: request.strict ?? false,
+      project: flow.definition.project,
+    });
+    const { values, blobs } = runValues(stores, flowClass, fields.fields);
+    const pack = storePackage(request.package, stores.artifacts);
+    await metadata.putPackage(pack);
+    const row = await metadata.createRun({
+      id: newRunId(),
+      flow: { project: flow.definition.project, name: flow.definition.name },
+      formerly: flow.definition.formerly,
+      createdAt: new Date(),
+      tags,
+      systemTags: [],
+      parameters: Object.fromEntries(fields.fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded])),
+      secretParameters: fields.fields.filter((field) => field.secret).map((field) => field.name),
+      values,
+      blobs,
+      packageDigest: pack.digest,
+      environment: await environment,
+      upstreams,
+      actor: config.actor,
+      host: config.host,
+    });
+    announce(row, stores, upstreams, warnings, emit);
+    const end = await driveRun({
+      graph,
+      run: {
+        id: row.id,
+        sequence: row.sequence,
+        name: runName(row),
+        flow: row.flow.name,
+        project: row.flow.project,
+        tags: row.tags,
+        createdAt: row.createdAt,
+        secrets: Object.fromEntries(fields.fields.filter((field) => field.secret).map((field) => [field.name, field.value])),
+      },
+      metadata,
+      executor: await executor,
+      emit,
+      signal,
+    });
+    const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
+    const durationMs = finished.finishedAt!.getTime() - finished.createdAt.getTime();
+    emit({ kind: "run.finished", at: finished.finishedAt!, status: end.status, durationMs, record: await runRecord(metadata, finished) });
+    return finished;
+  } finally {
+    await executor.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+  }
+}
+
+function workerData(request: StartRunRequest): TaskWorkerData {
+  const { folder, root, manifest } = request.package;
+  return { package: { folder, root, manifest }, exportName: request.flow.exportName, store: request.stores.locate(), cwd: request.cwd };
+}
+
+/** The worker's entry lies beside the chunk that this code was built into, or in the folder above it. */
+function workerFile(): string {
+  return fileURLToPath(import.meta.resolve("@millrace/core/worker"));
+}
+
+/** Parameters, configs, files and constants, encoded once: every task sees them. Secrets are never among them. */
+function runValues(stores: OpenStores, flowClass: FlowClass<Flow>, fields: readonly ResolvedField[]): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
+  const values: NewRunValue[] = [];
+  const blobs = new Map<string, NewBlob>();
+  const problems: Problem[] = [];
+  const keep = (name: string, kind: NewRunValue["kind"], value: unknown): void => {
+    try {
+      const encoded = encodeValue(value, { path: `this.${name}` });
+      values.push({ name, kind, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
+      if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, stores.artifacts.storeSync(encoded));
+    } catch (error) {
+      if (!(error instanceof FlowError)) throw error;
+      problems.push({ code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+    }
+  };
+  for (const field of fields) if (!field.secret) keep(field.name, field.kind, field.value);
+  for (const [name, value] of Object.entries(constantsOf(flowClass))) keep(name, "constant", value);
+  if (problems.length > 0) throw problemsError("Cannot keep the values of the run", problems);
+  return { values, blobs: [...blobs.values()] };
+}
+
+function announce(row: RunRow, stores: OpenStores, upstreams: readonly ResolvedUpstream[], warnings: readonly Problem[], emit: (event: RunEvent) => void): void {
+  const at = row.createdAt;
+  emit({ kind: "run.created", at, run: runName(row), runId: row.id, flow: `${row.flow.project}/${row.flow.name}`, tags: row.tags, store: stores.folder, storeIsNew: stores.isNew });
+  for (const upstream of upstreams) {
+    if (upstream.run === undefined) continue;
+    emit({ kind: "run.upstream", at, name: upstream.name, selector: describeSelector(upstream), run: runName(upstream.run), runId: upstream.run.id, candidates: upstream.candidates });
+  }
+  for (const { code, message, hint } of warnings) emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
+}
+
+function describeSelector({ selector }: ResolvedUpstream): string {
+  switch (selector.kind) {
+    case "newest":
+      return "newest";
+    case "tags":
+      return selector.tags.join(", ");
+    case "run":
+      return selector.run;
+    case "sameAs":
+      return `same as ${selector.path.join(".")}`;
+  }
+}

@@ -1,0 +1,11 @@
+import type { PackageManifest } from "../package/flow-package.ts";
+import type { StoreLocation } from "./store-location.ts";
+
+/** What a worker is started with: plain data, the same for all workers of a run. */
+export interface TaskWorkerData {
+  readonly package: { readonly folder: string; readonly root: string; readonly manifest: PackageManifest };
+  readonly exportName: string;
+  readonly store: StoreLocation;
+  /** Stack lines are shown relative to it. */
+  readonly cwd: string;
+}

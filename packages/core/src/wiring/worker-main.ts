@@ -1,0 +1,47 @@
+/**
+ * Entry file of a worker thread: loads the code package once, opens the store for reading, and executes batches. It is
+ * a file of wiring because it names concrete back-ends; what a batch is and does is the runner's.
+ */
+import path from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { FlowError, serializeError } from "../errors/flow-error.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { FlowClass } from "../flow/public-types.ts";
+import { loadPackage } from "../package/load-package.ts";
+import { userStack } from "../package/user-stack.ts";
+import type { Batch, TaskResult } from "../runner/protocol.ts";
+import type { ThreadWorkerData } from "../runner/thread-executor.ts";
+import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import { openTaskStores } from "./open-task-stores.ts";
+import { setThreadStore } from "./store-folder.ts";
+import type { TaskWorkerData } from "./worker-data.ts";
+
+const { control, data } = workerData as ThreadWorkerData;
+const executor = open(data as unknown as TaskWorkerData);
+executor.catch(() => {}); // The first batch reports it.
+
+/** Called by the pool with each message. */
+export default async function execute(batch: Batch): Promise<readonly TaskResult[]> {
+  return (await executor).execute(batch);
+}
+
+async function open(worker: TaskWorkerData): Promise<BatchExecutor> {
+  const namespace = await loadPackage(worker.package);
+  const flowClass = namespace[worker.exportName];
+  if (typeof flowClass !== "function") {
+    throw new FlowError("FLOW_INTERNAL", { message: `The code package has no export "${worker.exportName}"` });
+  }
+  const stores = openTaskStores(worker.store);
+  setThreadStore(path.dirname(worker.store.databaseFile));
+  return new BatchExecutor({
+    flowClass: flowClass as FlowClass<Flow>,
+    reader: stores.records,
+    artifacts: stores.artifacts,
+    control: new Int32Array(control),
+    send: (message) => parentPort!.postMessage(message),
+    describeError: (thrown) => {
+      const error = serializeError(thrown);
+      return thrown instanceof Error ? { ...error, stack: userStack(thrown, worker.cwd) } : error;
+    },
+  });
+}
