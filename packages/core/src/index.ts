@@ -31,9 +31,8 @@ export * as z from "zod";
 export { type Current, current } from "./flow/current.ts";
 
 // Keep values of your own classes.
-export { type CodecDefinition, defineCodec } from "./artifact/codecs/define-codec.ts";
-export { storable, type StorableOptions } from "./artifact/codecs/storable.ts";
-export { StoredInstance } from "./artifact/codecs/registry.ts";
+export { type CodecDefinition, defineCodec, storable, type StorableOptions } from "./artifact/codecs/define-codec.ts";
+export { StoredInstance } from "./artifact/cbor/kept-values.ts";
 
 // Start and find runs.
 export { run } from "./wiring/run.ts";

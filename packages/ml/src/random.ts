@@ -32,7 +32,11 @@ export interface SeededRandom {
  */
 export function seededRandom(seed: number): SeededRandom {
   if (!Number.isSafeInteger(seed)) {
-    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot draw from seed ${seed}: it is no whole number`, "give a safe integer");
+    throw new MlError(
+      "ML_DATA_BAD_ARGUMENT",
+      `Cannot draw from seed ${seed}: it is no whole number`,
+      "give a safe integer",
+    );
   }
   const bits = sfc32(seed);
   let spare: number | undefined;
@@ -61,7 +65,11 @@ export function seededRandom(seed: number): SeededRandom {
   // Fisher and Yates from the front: the first `count` places are a sample without replacement.
   const sample = (length: number, count: number): Int32Array => {
     if (!Number.isInteger(count) || count < 0 || count > length) {
-      throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot draw ${count} different items out of ${length}`, "ask for fewer");
+      throw new MlError(
+        "ML_DATA_BAD_ARGUMENT",
+        `Cannot draw ${count} different items out of ${length}`,
+        "ask for fewer",
+      );
     }
     const items = Int32Array.from({ length }, (_, index) => index);
     for (let place = 0; place < count; place++) {

@@ -36,7 +36,10 @@ export function standardError(values: ArrayLike<number>): number | undefined {
  */
 export function r2(truth: ArrayLike<number>, predicted: ArrayLike<number>): number {
   if (truth.length !== predicted.length) {
-    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot score ${predicted.length} predictions against ${truth.length} true values`);
+    throw new MlError(
+      "ML_DATA_BAD_ARGUMENT",
+      `Cannot score ${predicted.length} predictions against ${truth.length} true values`,
+    );
   }
   const centre = mean(truth);
   let residual = 0;

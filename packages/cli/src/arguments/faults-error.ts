@@ -62,11 +62,9 @@ export function faultProblem(fault: Fault, command: string, nearestName: Nearest
 }
 
 function suggestion(word: string, known: readonly string[], nearestName: NearestName): string | undefined {
-  const bare = new Map(known.map((name) => [name.replace(/^-+/, ""), name]));
-  const nearest = nearestName(
-    word.replace(/^-+/, ""),
-    [...bare.keys()].filter((name) => name.length > 1 || word.length <= 2),
-  );
+  if (/^-[^-]$/.test(word)) return undefined; // Any letter is near any other.
+  const bare = new Map(known.filter((name) => !/^-[^-]$/.test(name)).map((name) => [name.replace(/^-+/, ""), name]));
+  const nearest = nearestName(word.replace(/^-+/, ""), bare.keys());
   return nearest === undefined ? undefined : `Did you mean "${bare.get(nearest)}"?`;
 }
 

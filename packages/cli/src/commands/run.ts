@@ -2,12 +2,12 @@
  * `flow run FILE`: the flags of the command and, once the flow is read, the flow's own. Progress goes to stderr, the
  * outcome to stdout; with `--json` each event is a line of stdout and the last one holds the whole record.
  */
-import type { RunEvent, Running } from "@millrace/core/internal";
+import type { RunEvent } from "@millrace/core/internal";
 import { faultsError } from "../arguments/faults-error.ts";
 import type { Flag } from "../arguments/flag.ts";
 import { flagClashes, flowFlags } from "../arguments/flow-flags.ts";
 import { FILE_ARGUMENT, readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
-import { loadCore } from "../core.ts";
+import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { renderCommandHelp } from "../render/help.ts";
@@ -87,6 +87,7 @@ async function run(context: Context): Promise<number> {
   const words = readFlowWords(context.words, OWN_FLAGS, flow.definition);
   if (words.faults.length > 0) throw await faultsError(`flow run ${first.file}`, words.faults);
 
+  core.checkGraph(flow.definition); // Before a store is opened: a flow that is not valid must not make one.
   const own = invocation(words.values, words.positionals);
   const stores = await core.openStores({
     ...optional("store", own.text("store")),
@@ -128,7 +129,11 @@ interface FollowOptions {
 }
 
 /** Prints what happens until the run is over; the exit code says how it ended. */
-async function follow(running: Running, context: Context, options: FollowOptions): Promise<number> {
+async function follow(
+  running: ReturnType<Core["startRun"]>,
+  context: Context,
+  options: FollowOptions,
+): Promise<number> {
   const { stdout, stderr } = context;
   const progress =
     options.json || options.quiet

@@ -2,12 +2,15 @@
  * `flow validate [SELECTOR]`: integrity (what was read is whole and is what was stored) apart from currency (the selector
  * would mean another run today). A failed check gives exit code 1.
  */
-import type { CheckStatus, ValidationCheck, ValidationReport } from "@millrace/core/internal";
+import type { ValidationReport } from "@millrace/core/internal";
 import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
 import { byteSize, count, harmless } from "../render/text.ts";
 import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { withStores } from "./with-stores.ts";
+
+type Check = ValidationReport["checks"][number];
+type CheckStatus = Check["status"];
 
 /** Findings of one check of one run that are spelt out; the rest is counted. */
 const MAX_FINDINGS = 20;
@@ -72,7 +75,7 @@ export function renderReport(report: ValidationReport, paint: Paint): string {
   return `${lines.join("\n")}\n`;
 }
 
-function checkLines(checks: readonly ValidationCheck[], paint: Paint): readonly string[] {
+function checkLines(checks: readonly Check[], paint: Paint): readonly string[] {
   const [first] = checks;
   if (first === undefined) return [];
   const findings = checks.filter((check) => check.status !== "pass");

@@ -3,6 +3,11 @@ import pc from "picocolors";
 /** The colour functions of one stream; each gives the text back unchanged when the stream shows no colours. */
 export type Paint = ReturnType<typeof pc.createColors>;
 
+/** Colour functions that colour, or leave every text as it is. */
+export function createPaint(colours: boolean): Paint {
+  return pc.createColors(colours);
+}
+
 /** One of the two streams of the command, with what the renderers must know about it. */
 export interface Output {
   write(text: string | Uint8Array): void;
@@ -22,7 +27,7 @@ export function streamOutput(stream: NodeJS.WriteStream, environment: Environmen
     if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") throw error;
     isOpen = false;
   });
-  const isTerminal = stream.isTTY === true && environment["TERM"] !== "dumb";
+  const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";
   return {
     write: (text) => {
       if (isOpen) stream.write(text);
@@ -30,14 +35,14 @@ export function streamOutput(stream: NodeJS.WriteStream, environment: Environmen
     isTerminal,
     columns: () => (isTerminal ? stream.columns || 80 : Number.POSITIVE_INFINITY),
     rows: () => stream.rows || 24,
-    paint: pc.createColors(wantsColour(isTerminal, environment)),
+    paint: createPaint(wantsColour(isTerminal, environment)),
   };
 }
 
 /** Whether to colour: NO_COLOR (not empty) forbids, FORCE_COLOR asks for it, else only on a terminal. */
 export function wantsColour(isTerminal: boolean, environment: Environment): boolean {
-  if (environment["NO_COLOR"]) return false;
-  const force = environment["FORCE_COLOR"];
+  if (environment.NO_COLOR) return false;
+  const force = environment.FORCE_COLOR;
   if (force !== undefined) return force !== "0" && force !== "false";
   return isTerminal;
 }

@@ -12,6 +12,13 @@ export interface ReadingStores {
 /** One artifact that was read through the client; the runner adds the task and records it as lineage. */
 export type ClientRead = Omit<UpstreamRead, "task">;
 
+export interface ArtifactReaderOptions {
+  /** Called for each artifact that was read. */
+  readonly onRead?: (read: ClientRead) => void;
+  /** Whether instances of unregistered classes are read as `StoredInstance` (keep, the default) or refused. */
+  readonly unknownClasses?: "keep" | "refuse";
+}
+
 /**
  * Loads artifacts for the client. Every read checks the bytes against the digest of the record and gives a fresh value, so
  * that a caller who changes one changes nothing for others.
@@ -20,29 +27,35 @@ export class ArtifactReader {
   readonly #stores: ReadingStores;
   readonly #onRead: ((read: ClientRead) => void) | undefined;
 
-  constructor(stores: ReadingStores, onRead?: (read: ClientRead) => void) {
+  readonly #unknownClasses: "keep" | "refuse";
+
+  constructor(stores: ReadingStores, options: ArtifactReaderOptions = {}) {
     this.#stores = stores;
-    this.#onRead = onRead;
+    this.#onRead = options.onRead;
+    this.#unknownClasses = options.unknownClasses ?? "keep";
   }
 
   /**
    * @param owner  the task that left the artifact, or the run for its parameters and constants: `Train/17/end`
-   * @throws FlowError FLOW_CLIENT_READ_FAILED, naming owner, artifact and digest; its cause says what is wrong
+   * @throws FlowError FLOW_ARTIFACT_MISSING, FLOW_ARTIFACT_DAMAGED and others of the artifact room, naming owner, artifact
+   *   and digest
    */
   async read(run: RunRow, owner: string, artifact: ArtifactRow): Promise<unknown> {
+    const subject = `"${artifact.name}" of ${owner}`;
     try {
       const blob = await this.#stores.metadata.blob(artifact.digest);
-      const payload = await this.#stores.artifacts.payload(artifact, blob);
-      const value = decodeValue(artifact.codec, payload, { unknownClasses: "keep" });
+      const payload = await this.#stores.artifacts.payload(artifact, blob, { subject });
+      const value = decodeValue(artifact.codec, payload, { unknownClasses: this.#unknownClasses });
       this.#onRead?.({ producer: run.id, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest });
       return value;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const hint = isFlowError(error) && error.hint !== undefined ? error.hint : "Run flow validate to see what else is damaged";
-      throw new FlowError("FLOW_CLIENT_READ_FAILED", {
-        message: `Cannot read "${artifact.name}" of ${owner} (${artifact.codec}, ${artifact.digest}): ${why}`,
-        hint,
-        context: { run: run.id, owner, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest },
+      if (!isFlowError(error)) throw error;
+      // Bytes that are missing or damaged are reported with their owner already; what decoding says has none.
+      const message = error.message.includes(subject) ? error.message : `Cannot read ${subject} (${artifact.digest}): ${error.message}`;
+      throw new FlowError(error.code, {
+        message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        context: { ...error.context, run: run.id, owner, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest },
         cause: error,
       });
     }

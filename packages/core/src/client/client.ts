@@ -8,25 +8,22 @@
  * a newer one); "newest" and tags mean what they mean for upstreams (lineage room). Not here: running flows, deleting.
  */
 import type { Problem } from "../errors/flow-error.ts";
-import { FlowError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, Run, Runs } from "../flow/public-types.ts";
 import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
-import { ArtifactReader, type ClientRead } from "./artifact-reader.ts";
+import { ArtifactReader, type ArtifactReaderOptions } from "./artifact-reader.ts";
 import { findRun } from "./find-run.ts";
 import { type FlowName, flowNameOf } from "./flow-name.ts";
 import { RunHandle } from "./run-handle.ts";
 import { RunList } from "./run-list.ts";
 
-export interface ClientOptions {
+export interface ClientOptions extends ArtifactReaderOptions {
   /** Preferred where a flow is named without its project. */
   readonly project?: string;
   /** Who moves tags. */
   readonly actor?: string;
   readonly host?: string;
-  /** Called for each artifact that is read: inside a step, the runner records these reads as lineage. */
-  readonly onRead?: (read: ClientRead) => void;
   /** Called when several runs carry the tags asked for; by default a warning of the process. */
   readonly onWarning?: (problem: Problem) => void;
   readonly now?: () => Date;
@@ -50,7 +47,7 @@ export class Client {
   constructor(stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload"> }, options: ClientOptions = {}) {
     this.#context = {
       metadata: stores.metadata,
-      reader: new ArtifactReader(stores, options.onRead),
+      reader: new ArtifactReader(stores, options),
       project: options.project,
       actor: options.actor ?? "unknown",
       host: options.host ?? "unknown",
@@ -83,7 +80,6 @@ export class Client {
 
   /** The typed handle of a record that is at hand already. */
   handle<T extends Flow = Flow>(run: RunRow): RunHandle<T> {
-    if (run === undefined) throw new FlowError("FLOW_INTERNAL", { message: "handle() was called without a run" });
     return new RunHandle<T>(this.#context, run);
   }
 }

@@ -10,12 +10,15 @@ import { FlowError } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
 import type { FieldState, FlowBinding } from "./bound-flow.ts";
 import { deepFreeze } from "./deep-freeze.ts";
+import type { FieldFact } from "./field-facts.ts";
 import { BINDING } from "./flow.ts";
 import { type ProbedField, probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
 export interface BoundFlow {
   readonly flow: object;
+  /** The definitions that this very object was built with: their functions (`() => this.x`) see its values. */
+  readonly facts: ReadonlyMap<string, FieldFact>;
   /**
    * What the step left, without loading anything. Own `undefined` fields, functions set by an initialiser, `#private`
    * and symbol-named fields are no artifacts.
@@ -40,6 +43,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
   const untouched = new Set<string>();
   const snapshots = new Map<string, () => boolean>();
   const declared = new Set<string>();
+  const facts = new Map<string, FieldFact>();
 
   const bindValue = (name: string, load: () => unknown, what: string, isUpstream: boolean): void => {
     fixed.add(name);
@@ -85,6 +89,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
 
   for (const [name, field] of fields) {
     const kind = field.kind === "definition" ? field.fact.kind : field.kind;
+    if (field.kind === "definition") facts.set(name, field.fact);
     if (kind === "artifact") {
       declared.add(name);
       settle(name, undefined);
@@ -107,6 +112,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
   };
   return {
     flow,
+    facts,
     isSet,
     addInput: (name, load) => {
       if (!isSet(name)) bindInput(name, load);
@@ -149,7 +155,8 @@ const WORD = {
   artifact: "an artifact",
 } as const;
 
-function construct(flowClass: FlowClass): ReturnType<typeof probeFlow> {
+/** Builds a flow to look at its fields; a constructor that throws is a coded error. */
+export function construct(flowClass: FlowClass): ReturnType<typeof probeFlow> {
   try {
     return probeFlow(flowClass);
   } catch (cause) {

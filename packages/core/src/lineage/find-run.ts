@@ -8,7 +8,7 @@ import type { FlowIdentity } from "../flow/definition.ts";
 import { parseSelector, type Selector } from "../ids/selector.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { normalTags } from "./check-tags.ts";
-import { type FlowName, identifyFlow } from "./identify-flow.ts";
+import { type FlowName, flowText, identifyFlow, isRunOf } from "./identify-flow.ts";
 import { matchRuns } from "./match-runs.ts";
 import { describeNearMisses, quoteAll } from "./near-misses.ts";
 import { fullRunName, runName } from "./run-name.ts";
@@ -46,7 +46,7 @@ export async function findRunBySelector(metadata: MetadataReader, selector: Sele
     if (run === undefined) {
       return problem("FLOW_LINEAGE_NO_RUN", `this store has no run ${selector.runId}`, "Look for it in another store with --store");
     }
-    return single(run, options.flow);
+    return await single(metadata, run, options.flow);
   }
   const named = selector.flow;
   if (named === undefined) return problem("FLOW_CLIENT_BAD_SELECTOR", `"${selector.text}" names no flow`);
@@ -86,7 +86,7 @@ export function severalRunsProblem(found: { readonly run: RunRow; readonly tags?
 async function findByNumber(metadata: MetadataReader, flow: FlowName, number: number, options: FindRunOptions): Promise<FoundRun> {
   const rows = await metadata.runByNumber(flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name }, number);
   const run = rows.length === 1 ? rows[0] : rows.find((row) => row.flow.project === options.ownProject);
-  if (run !== undefined) return single(run, options.flow);
+  if (run !== undefined) return await single(metadata, run, options.flow);
   if (rows.length > 1) {
     const names = rows.map(fullRunName).sort();
     return problem("FLOW_LINEAGE_AMBIGUOUS_FLOW", `"${flow.name}/${number}" is a run of several projects: ${names.join(", ")}`, `Write the project in front, such as ${names[0]}`);
@@ -97,9 +97,10 @@ async function findByNumber(metadata: MetadataReader, flow: FlowName, number: nu
   return problem("FLOW_LINEAGE_NO_RUN", `there is no run ${flow.name}/${number}`, known === "" ? undefined : capitalise(known));
 }
 
-function single(run: RunRow, expected: FlowName | undefined): FoundRun {
-  if (expected !== undefined && (run.flow.name !== expected.name || (expected.project !== undefined && run.flow.project !== expected.project))) {
-    const wanted = expected.project === undefined ? expected.name : `${expected.project}/${expected.name}`;
+/** A run that was named outright, if it is of the flow that is expected. */
+async function single(metadata: MetadataReader, run: RunRow, expected: FlowName | undefined): Promise<FoundRun> {
+  if (expected !== undefined && !(await isRunOf(metadata, run, expected))) {
+    const wanted = flowText(expected);
     return problem("FLOW_LINEAGE_WRONG_FLOW", `${fullRunName(run)} is not a run of ${wanted}`, `Name a run of ${wanted}`);
   }
   return { kind: "found", run, candidates: [run], count: 1 };

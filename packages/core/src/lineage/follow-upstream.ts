@@ -1,6 +1,6 @@
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import type { FoundRun } from "./find-run.ts";
-import type { FlowName } from "./identify-flow.ts";
+import { type FlowName, flowText, isRunOf } from "./identify-flow.ts";
 import { fullRunName, runName } from "./run-name.ts";
 
 /**
@@ -29,9 +29,8 @@ export async function followUpstream(metadata: MetadataReader, name: string, fro
     }
     run = next;
   }
-  if (run.flow.name !== expected.name || (expected.project !== undefined && run.flow.project !== expected.project)) {
-    const wanted = expected.project === undefined ? expected.name : `${expected.project}/${expected.name}`;
-    return problem("FLOW_LINEAGE_WRONG_FLOW", `"${[name, ...path].join(".")}" leads to ${fullRunName(run)}, which is not a run of ${wanted}`, "Name the run yourself");
+  if (!(await isRunOf(metadata, run, expected))) {
+    return problem("FLOW_LINEAGE_WRONG_FLOW", `"${[name, ...path].join(".")}" leads to ${fullRunName(run)}, which is not a run of ${flowText(expected)}`, "Name the run yourself");
   }
   return { kind: "found", run, candidates: [run], count: 1 };
 }

@@ -1,6 +1,6 @@
 import type { Problem } from "../errors/flow-error.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
-import type { MetadataReader } from "../metadata/metadata-store.ts";
+import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 
 /** A flow as it is named: with its project, or by name alone. */
 export interface FlowName {
@@ -35,4 +35,19 @@ export async function identifyFlow(metadata: MetadataReader, name: FlowName, own
       hint: `Write the project in front, such as ${full[0]}`,
     },
   };
+}
+
+/**
+ * Whether a run is one of a flow. A run keeps the name that its flow had then, so after a rename (`static formerly`) the
+ * names differ and the store, which keeps the histories together, decides.
+ */
+export async function isRunOf(metadata: MetadataReader, run: RunRow, flow: FlowName): Promise<boolean> {
+  if (run.flow.name === flow.name && (flow.project === undefined || run.flow.project === flow.project)) return true;
+  const namesake = await metadata.runByNumber(flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name }, run.number);
+  return namesake.some((candidate) => candidate.id === run.id);
+}
+
+/** A flow as it is written: `Train`, `shop/Train`. */
+export function flowText(flow: FlowName): string {
+  return flow.project === undefined ? flow.name : `${flow.project}/${flow.name}`;
 }

@@ -15,7 +15,11 @@ import type { TsconfigChain } from "./tsconfig-chain.ts";
  * Makes a package from the sources: bundles, stores, evaluates once for the definitions, and remembers all inputs.
  * Nothing is remembered when a step of that fails, so an error is found again until its cause is gone.
  */
-export async function buildPackage(entry: string, root: PackageRoot, cacheFolders: readonly string[]): Promise<FlowPackage> {
+export async function buildPackage(
+  entry: string,
+  root: PackageRoot,
+  cacheFolders: readonly string[],
+): Promise<FlowPackage> {
   const bundle = await bundleFlow(entry, root);
   const chains = chainsOf(bundle.sources.keys(), root.folder);
   refuseLegacyDecorators(bundle, chains);
@@ -31,7 +35,10 @@ export async function buildPackage(entry: string, root: PackageRoot, cacheFolder
   return made;
 }
 
-function storeInFirst(cacheFolders: readonly string[], store: (cacheFolder: string) => string): { readonly folder: string; readonly cacheFolder: string } {
+function storeInFirst(
+  cacheFolders: readonly string[],
+  store: (cacheFolder: string) => string,
+): { readonly folder: string; readonly cacheFolder: string } {
   let refused: unknown;
   for (const cacheFolder of cacheFolders) {
     try {
@@ -56,4 +63,3 @@ function refuseLegacyDecorators(bundle: FlowBundle, chains: ReadonlyMap<string, 
     });
   }
 }
-

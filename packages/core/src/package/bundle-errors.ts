@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { BuildFailure, Message } from "esbuild";
 import type { ErrorCode } from "../errors/code-table.ts";
-import { FlowError, type Problem, type SourceLocation, problemsError } from "../errors/flow-error.ts";
+import { FlowError, type Problem, problemsError, type SourceLocation } from "../errors/flow-error.ts";
 import type { UnresolvedDetail } from "./externals-plugin.ts";
 
 /** What esbuild says about sources that it cannot bundle, as one coded error with all problems and their places. */
@@ -14,7 +14,10 @@ export function bundleError(entry: string, root: string, failure: unknown): Flow
       cause: failure,
     });
   }
-  return problemsError(heading, messages.map((message) => problemOf(message, root)));
+  return problemsError(
+    heading,
+    messages.map((message) => problemOf(message, root)),
+  );
 }
 
 /** A path as it is shown to the user: relative to the working directory where that is shorter. */
@@ -31,7 +34,12 @@ function problemOf(message: Message, root: string): Problem {
   const unresolved = unresolvedOf(message);
   if (unresolved !== undefined) {
     const hint = unresolvedHint(unresolved);
-    return { code: "FLOW_PACKAGE_UNRESOLVED", message: `"${unresolved.specifier}" was not found${where}`, ...at, ...(hint === undefined ? {} : { hint }) };
+    return {
+      code: "FLOW_PACKAGE_UNRESOLVED",
+      message: `"${unresolved.specifier}" was not found${where}`,
+      ...at,
+      ...(hint === undefined ? {} : { hint }),
+    };
   }
   if (message.text.startsWith("No loader is configured")) {
     return {
@@ -49,23 +57,32 @@ function unresolvedOf(message: Message): UnresolvedDetail | undefined {
   const detail = message.detail as Partial<UnresolvedDetail> | undefined;
   if (detail?.kind === "unresolved") return detail as UnresolvedDetail;
   const specifier = /^Could not resolve "(.+)"/.exec(message.text)?.[1];
-  return specifier === undefined ? undefined : { kind: "unresolved", specifier, packageName: undefined, isInstalled: false };
+  return specifier === undefined
+    ? undefined
+    : { kind: "unresolved", specifier, packageName: undefined, isInstalled: false };
 }
 
 function unresolvedHint(detail: UnresolvedDetail): string | undefined {
-  if (detail.packageName === undefined) return detail.specifier.startsWith("#") ? undefined : "Check the path and the ending of the file";
-  if (detail.isInstalled) return `Build "${detail.packageName}": it is there, but not the file that its package.json names for this import`;
+  if (detail.packageName === undefined)
+    return detail.specifier.startsWith("#") ? undefined : "Check the path and the ending of the file";
+  if (detail.isInstalled)
+    return `Build "${detail.packageName}": it is there, but not the file that its package.json names for this import`;
   return `npm install ${detail.packageName}`;
 }
 
 /** esbuild numbers no messages: what speaks of expected, unexpected or unterminated text is about syntax. */
 function isSyntaxError(text: string): boolean {
-  return /expected|unterminated|syntax error|invalid|cannot assign|cannot use|already been declared|must be/i.test(text);
+  return /expected|unterminated|syntax error|invalid|cannot assign|cannot use|already been declared|must be/i.test(
+    text,
+  );
 }
 
 function locationOf(message: Message, root: string): Required<SourceLocation> | undefined {
   if (message.location === null) return undefined;
-  const file = message.location.namespace === "" || message.location.namespace === "file" ? displayPath(path.resolve(root, message.location.file)) : message.location.file;
+  const file =
+    message.location.namespace === "" || message.location.namespace === "file"
+      ? displayPath(path.resolve(root, message.location.file))
+      : message.location.file;
   return { file, line: message.location.line, column: message.location.column + 1 };
 }
 

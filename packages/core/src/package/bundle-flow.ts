@@ -2,9 +2,9 @@ import path from "node:path";
 import type { Metafile } from "esbuild";
 import { bundleError } from "./bundle-errors.ts";
 import { coreVersion, isCoreSpecifier } from "./core-package.ts";
-import { externalsPlugin } from "./externals-plugin.ts";
 import { EXTERNAL_SCHEME } from "./external-scheme.ts";
 import { ExternalTable } from "./external-table.ts";
+import { externalsPlugin } from "./externals-plugin.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { fileDigest } from "./package-digest.ts";
 import { BUNDLE_FILE, MAP_FILE } from "./package-files.ts";
@@ -102,7 +102,9 @@ function withRequire(code: string): string {
 /** The map with the sources as they were written, also where the bundler was given an `import.meta` of ours. */
 function withOriginalSources(map: string, sources: ReadonlyMap<string, SourceModule>): string {
   const content = JSON.parse(map) as { sources: string[]; sourcesContent: (string | null)[] };
-  const sourcesContent = content.sourcesContent.map((text, index) => sources.get(content.sources[index] ?? "")?.text ?? text);
+  const sourcesContent = content.sourcesContent.map(
+    (text, index) => sources.get(content.sources[index] ?? "")?.text ?? text,
+  );
   return `${JSON.stringify({ ...content, sourcesContent })}\n`;
 }
 

@@ -33,7 +33,8 @@ export function coreVersion(): string {
 export function coreFileUrl(specifier: string): string | undefined {
   const subpath = specifier.slice(CORE_NAME.length + 1);
   if (runsFromSource) {
-    const file = { "": "index.ts", register: "package/register.ts", vitest: "package/vitest.ts" }[subpath] ?? `${subpath}.ts`;
+    const file =
+      { "": "index.ts", register: "package/register.ts", vitest: "package/vitest.ts" }[subpath] ?? `${subpath}.ts`;
     const source = path.join(ownFolder, "src", file);
     return fs.existsSync(source) ? pathToFileURL(source).href : undefined;
   }

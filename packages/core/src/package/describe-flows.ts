@@ -6,7 +6,7 @@ import { displayPath } from "./bundle-errors.ts";
 import type { FlowBundle } from "./bundle-flow.ts";
 import type { PackagedFlow } from "./flow-package.ts";
 import { type LoadablePackage, loadPackage } from "./load-package.ts";
-import { nearestPackageFolder, readPackageJson } from "./package-root.ts";
+import { foldersUpwards, isInside, readPackageJson } from "./package-root.ts";
 import { firstParagraph, readWrittenClasses, type WrittenClass, type WrittenMember } from "./source-docs.ts";
 
 type AnyClass = (abstract new (...parameters: never[]) => object) & { readonly name: string };
@@ -46,16 +46,21 @@ export async function describeFlows(pack: LoadablePackage, bundle: FlowBundle): 
   return flows;
 }
 
-/** The `name` of the nearest package.json, or "local" without one. */
+/** The `name` of the nearest package.json that has one (`{ "type": "module" }` in a folder names nothing), or "local". */
 function projectName(file: string, root: string): string {
-  const folder = nearestPackageFolder(path.dirname(file), root);
-  const name = readPackageJson(path.join(folder, "package.json"))?.name;
-  return typeof name === "string" && name !== "" ? name : "local";
+  const last = isInside(file, root) ? root : undefined;
+  for (const folder of foldersUpwards(path.dirname(file), last)) {
+    const name = readPackageJson(path.join(folder, "package.json"))?.name;
+    if (typeof name === "string" && name !== "") return name;
+  }
+  return "local";
 }
 
 async function writtenClasses(bundle: FlowBundle): Promise<readonly WrittenClass[]> {
   const found = await Promise.all(
-    [...bundle.sources].map(([file, source]) => (source.text === undefined ? [] : readWrittenClasses(file, source.text))),
+    [...bundle.sources].map(([file, source]) =>
+      source.text === undefined ? [] : readWrittenClasses(file, source.text),
+    ),
   );
   return found.flat();
 }
@@ -63,7 +68,11 @@ async function writtenClasses(bundle: FlowBundle): Promise<readonly WrittenClass
 /** The class and its bases up to Flow as they are written, the class itself first; those not found are left out. */
 function classLevels(flowClass: AnyClass, written: readonly WrittenClass[], entry: string): readonly WrittenClass[] {
   const levels: WrittenClass[] = [];
-  for (let current: unknown = flowClass; typeof current === "function" && current.name !== "" && current.name !== "Flow"; current = Object.getPrototypeOf(current)) {
+  for (
+    let current: unknown = flowClass;
+    typeof current === "function" && current.name !== "" && current.name !== "Flow";
+    current = Object.getPrototypeOf(current)
+  ) {
     const level = findWritten(current as AnyClass, written, entry);
     if (level !== undefined) levels.push(level);
   }
@@ -72,7 +81,9 @@ function classLevels(flowClass: AnyClass, written: readonly WrittenClass[], entr
 
 function findWritten(flowClass: AnyClass, written: readonly WrittenClass[], entry: string): WrittenClass | undefined {
   const methods = Object.getOwnPropertyNames(flowClass.prototype).filter((name) => name !== "constructor");
-  const fitting = written.filter((candidate) => candidate.name === flowClass.name && methods.every((name) => candidate.members.has(name)));
+  const fitting = written.filter(
+    (candidate) => candidate.name === flowClass.name && methods.every((name) => candidate.members.has(name)),
+  );
   return fitting.find((candidate) => candidate.file === entry) ?? fitting[0];
 }
 
@@ -115,11 +126,11 @@ function locationIn(level: WrittenClass, item: WrittenClass | WrittenMember): So
 
 function noFlowError(entry: string, namespace: Readonly<Record<string, unknown>>): FlowError {
   const names = Object.keys(namespace);
-  const exported = names.length === 0 ? "it exports nothing" : `it exports ${names.map((name) => `"${name}"`).join(", ")}`;
+  const exported =
+    names.length === 0 ? "it exports nothing" : `it exports ${names.map((name) => `"${name}"`).join(", ")}`;
   return new FlowError("FLOW_PACKAGE_NO_FLOW", {
     message: `Cannot find a flow in "${displayPath(entry)}": ${exported}, and no class that extends Flow`,
     hint: "Export a class that extends Flow: export default class Train extends Flow { … }",
     context: { file: entry, exports: names },
   });
 }
-

@@ -38,12 +38,18 @@ export class ExternalTable {
     const installed = this.find(specifier, path.dirname(importerFile));
     const packageFolder = nearestPackageFolder(path.dirname(importerFile), this.#root);
     // A node_modules folder between the file and its package.json is nearer than the package's own.
-    const importer = installed !== undefined && isDeeper(installed.foundFrom, packageFolder) ? installed.foundFrom : packageFolder;
+    const importer =
+      installed !== undefined && isDeeper(installed.foundFrom, packageFolder) ? installed.foundFrom : packageFolder;
     const importerPath = rootRelative(this.#root, importer);
     const key = encodeURIComponent(importerPath);
     const rewritten = `${EXTERNAL_SCHEME}${key}/${specifier}`;
     if (!this.#rows.has(rewritten)) {
-      this.#rows.set(rewritten, { key, importer: importerPath, specifier, ...this.#identify(specifier, installed, resolvedFile) });
+      this.#rows.set(rewritten, {
+        key,
+        importer: importerPath,
+        specifier,
+        ...this.#identify(specifier, installed, resolvedFile),
+      });
     }
     return rewritten;
   }
@@ -71,11 +77,19 @@ export class ExternalTable {
   }
 
   /** What the look-ups depended on: links and where they lead, package.json files read, places that were empty. */
-  lookups(): { readonly links: ReadonlyMap<string, string>; readonly absent: ReadonlySet<string>; readonly packageFiles: ReadonlySet<string> } {
+  lookups(): {
+    readonly links: ReadonlyMap<string, string>;
+    readonly absent: ReadonlySet<string>;
+    readonly packageFiles: ReadonlySet<string>;
+  } {
     return { links: this.#links, absent: this.#absent, packageFiles: this.#packageFiles };
   }
 
-  #identify(specifier: string, installed: InstalledPackage | undefined, resolvedFile: string | undefined): { readonly name: string; readonly version?: string } {
+  #identify(
+    specifier: string,
+    installed: InstalledPackage | undefined,
+    resolvedFile: string | undefined,
+  ): { readonly name: string; readonly version?: string } {
     const folder = installed?.link ?? (resolvedFile === undefined ? undefined : installedFolderOf(resolvedFile));
     if (folder !== undefined && (installed === undefined || resolvedFile !== undefined || isCoreSpecifier(specifier))) {
       const file = path.join(folder, "package.json");

@@ -29,7 +29,8 @@ export function externalsPlugin(root: string, table: ExternalTable): Plugin {
     setup(build) {
       // Everything but relative and absolute paths; this is read by Go, which knows no look-ahead.
       build.onResolve({ filter: /^[^./]|^\.[^./]|^\.\.[^/]/ }, async (args) => {
-        if (args.pluginData === OWN_RESOLUTION || args.kind === "entry-point" || args.namespace !== "file") return undefined;
+        if (args.pluginData === OWN_RESOLUTION || args.kind === "entry-point" || args.namespace !== "file")
+          return undefined;
         if (/^[a-zA-Z]:[\\/]/.test(args.path)) return undefined; // a drive letter: an absolute path
         if (isCoreSpecifier(args.path)) return { path: table.add(args.path, args.importer, undefined), external: true };
         if (isBuiltin(args.path)) return { path: args.path, external: true };
@@ -40,7 +41,12 @@ export function externalsPlugin(root: string, table: ExternalTable): Plugin {
   };
 }
 
-async function decide(build: PluginBuild, root: string, table: ExternalTable, args: OnResolveArgs): Promise<OnResolveResult> {
+async function decide(
+  build: PluginBuild,
+  root: string,
+  table: ExternalTable,
+  args: OnResolveArgs,
+): Promise<OnResolveResult> {
   const resolved = await build.resolve(args.path, {
     resolveDir: args.resolveDir,
     kind: args.kind,
@@ -51,7 +57,8 @@ async function decide(build: PluginBuild, root: string, table: ExternalTable, ar
   });
   const installed = table.find(args.path, args.resolveDir);
   if (resolved.errors.length > 0) {
-    if (args.kind !== "import-statement") return { path: table.add(args.path, args.importer, undefined), external: true };
+    if (args.kind !== "import-statement")
+      return { path: table.add(args.path, args.importer, undefined), external: true };
     const detail: UnresolvedDetail = {
       kind: "unresolved",
       specifier: args.path,
@@ -65,5 +72,10 @@ async function decide(build: PluginBuild, root: string, table: ExternalTable, ar
   // An alias that leads into node_modules means nothing to Node, and Node runs no TypeScript from there.
   const goesIn = !isInstalled(file, root) || isAlias || /\.[cm]?tsx?$/.test(file);
   if (!goesIn) return { path: table.add(args.path, args.importer, file), external: true };
-  return { path: resolved.path, namespace: resolved.namespace, suffix: resolved.suffix, sideEffects: resolved.sideEffects };
+  return {
+    path: resolved.path,
+    namespace: resolved.namespace,
+    suffix: resolved.suffix,
+    sideEffects: resolved.sideEffects,
+  };
 }

@@ -37,7 +37,8 @@ export function selectFlow(pack: Pick<FlowPackage, "flows" | "manifest">, name?:
   const names = pack.flows.map((flow) => flow.definition.name);
   const list = names.map((item) => `"${item}"`).join(", ");
   if (name !== undefined) {
-    const found = pack.flows.find((flow) => flow.definition.name === name) ?? pack.flows.find((flow) => flow.exportName === name);
+    const found =
+      pack.flows.find((flow) => flow.definition.name === name) ?? pack.flows.find((flow) => flow.exportName === name);
     if (found !== undefined) return found;
     const near = nearestName(name, names);
     throw new FlowError("FLOW_PACKAGE_UNKNOWN_FLOW", {
@@ -46,7 +47,8 @@ export function selectFlow(pack: Pick<FlowPackage, "flows" | "manifest">, name?:
       context: { entry: pack.manifest.entry, flows: names },
     });
   }
-  const chosen = pack.flows.find((flow) => flow.exportName === "default") ?? (pack.flows.length === 1 ? pack.flows[0] : undefined);
+  const chosen =
+    pack.flows.find((flow) => flow.exportName === "default") ?? (pack.flows.length === 1 ? pack.flows[0] : undefined);
   if (chosen !== undefined) return chosen;
   throw new FlowError("FLOW_PACKAGE_AMBIGUOUS", {
     message: `Cannot choose a flow of "${pack.manifest.entry}": it exports ${list}`,
@@ -61,9 +63,15 @@ function missingError(file: string): FlowError {
   while (!fs.existsSync(path.dirname(missing)) && path.dirname(missing) !== missing) missing = path.dirname(missing);
   const folder = path.dirname(missing);
   const isFile = missing === file;
-  const entries = listFolder(folder).filter((entry) => (isFile ? entry.isFile() && MODULE.test(entry.name) : entry.isDirectory()));
-  const near = nearestName(path.basename(missing), entries.map((entry) => entry.name));
-  const suggestion = near === undefined ? undefined : path.join(folder, near, isFile ? "" : path.relative(missing, file));
+  const entries = listFolder(folder).filter((entry) =>
+    isFile ? entry.isFile() && MODULE.test(entry.name) : entry.isDirectory(),
+  );
+  const near = nearestName(
+    path.basename(missing),
+    entries.map((entry) => entry.name),
+  );
+  const suggestion =
+    near === undefined ? undefined : path.join(folder, near, isFile ? "" : path.relative(missing, file));
   return new FlowError("FLOW_PACKAGE_FILE_MISSING", {
     message: `Cannot find "${displayPath(file)}": ${isFile ? "there is no such file" : `there is no folder "${displayPath(missing)}"`}`,
     ...(suggestion === undefined ? {} : { hint: `Did you mean "${displayPath(suggestion.replace(/[\\/]$/, ""))}"?` }),
@@ -72,11 +80,17 @@ function missingError(file: string): FlowError {
 }
 
 function notAFileError(file: string, isFolder: boolean): FlowError {
-  const modules = isFolder ? listFolder(file).filter((entry) => entry.isFile() && MODULE.test(entry.name)).map((entry) => entry.name) : [];
+  const modules = isFolder
+    ? listFolder(file)
+        .filter((entry) => entry.isFile() && MODULE.test(entry.name))
+        .map((entry) => entry.name)
+    : [];
   const shown = modules.slice(0, 8).map((name) => `"${displayPath(path.join(file, name))}"`);
   return new FlowError("FLOW_PACKAGE_NOT_A_FILE", {
     message: `Cannot load "${displayPath(file)}": it is ${isFolder ? "a folder" : "not a regular file"}`,
-    ...(shown.length === 0 ? { hint: "Give a flow file, for example train.ts" } : { hint: `Give a file in it: ${shown.join(", ")}${modules.length > shown.length ? ", …" : ""}` }),
+    ...(shown.length === 0
+      ? { hint: "Give a flow file, for example train.ts" }
+      : { hint: `Give a file in it: ${shown.join(", ")}${modules.length > shown.length ? ", …" : ""}` }),
     context: { file },
   });
 }

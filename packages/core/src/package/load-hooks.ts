@@ -1,5 +1,11 @@
 import fs from "node:fs";
-import { createRequire, type LoadFnOutput, type ResolveFnOutput, type ResolveHookContext, registerHooks } from "node:module";
+import {
+  createRequire,
+  type LoadFnOutput,
+  type ResolveFnOutput,
+  type ResolveHookContext,
+  registerHooks,
+} from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { FlowError } from "../errors/flow-error.ts";
@@ -64,8 +70,11 @@ export function installHooks(): void {
       if (!specifier.startsWith(EXTERNAL_SCHEME)) return nextResolve(specifier, context);
       const pack = loader.packages.get(context.parentURL ?? "");
       if (pack === undefined) return nextResolve(specifier, context);
-      if (specifier === LOCAL_SPECIFIER) return { url: LOCAL_ADDRESS + encodeURIComponent(pack.url), format: "module", shortCircuit: true };
-      return resolveExternal(pack, externalOf(pack, specifier), (wanted, more) => nextResolve(wanted, { ...context, ...more }));
+      if (specifier === LOCAL_SPECIFIER)
+        return { url: LOCAL_ADDRESS + encodeURIComponent(pack.url), format: "module", shortCircuit: true };
+      return resolveExternal(pack, externalOf(pack, specifier), (wanted, more) =>
+        nextResolve(wanted, { ...context, ...more }),
+      );
     },
     load(url, context, nextLoad) {
       if (url.startsWith(LOCAL_ADDRESS)) return localModuleSource(url);
@@ -136,7 +145,8 @@ function bundleSource(pack: LoadedPackage): LoadFnOutput {
 
 function localModuleSource(address: string): LoadFnOutput {
   const pack = state().packages.get(decodeURIComponent(address.slice(LOCAL_ADDRESS.length)));
-  if (pack === undefined) throw new FlowError("FLOW_INTERNAL", { message: `No package is registered for "${address}"` });
+  if (pack === undefined)
+    throw new FlowError("FLOW_INTERNAL", { message: `No package is registered for "${address}"` });
   state().localOf.set(address, localModule(pack));
   const source = `const local = globalThis[Symbol.for(${JSON.stringify(STATE.description)})].localOf.get(${JSON.stringify(address)});
 export const require = local.require;
@@ -169,8 +179,11 @@ function requireOf(pack: LoadedPackage, sourceMeta: LocalModule["sourceMeta"]): 
     const found = resolveExternal(pack, external, find).url;
     return found.startsWith("file:") ? fileURLToPath(found) : found;
   };
-  const require = (specifier: string): unknown => (specifier === LOCAL_SPECIFIER ? { sourceMeta } : base(resolve(specifier)));
-  return Object.assign(require, base, { resolve: Object.assign(resolve, { paths: base.resolve.paths }) }) as NodeJS.Require;
+  const require = (specifier: string): unknown =>
+    specifier === LOCAL_SPECIFIER ? { sourceMeta } : base(resolve(specifier));
+  return Object.assign(require, base, {
+    resolve: Object.assign(resolve, { paths: base.resolve.paths }),
+  }) as NodeJS.Require;
 }
 
 function resolveFrom(filename: string, specifier: string): string {

@@ -10,6 +10,7 @@ import fs from "node:fs";
 import * as nodeModule from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { constants, Script } from "node:vm";
 import { FlowError, isFlowError } from "../errors/flow-error.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { installHooks, type LoadedPackage, loadedPackages } from "./load-hooks.ts";
@@ -57,13 +58,19 @@ function register(pack: LoadablePackage): string {
   const packages = loadedPackages();
   const plain = pathToFileURL(file).href;
   const taken = packages.get(plain);
-  const url = taken === undefined || taken.root === pack.root ? plain : `${plain}?root=${encodeURIComponent(pack.root)}`;
+  const url =
+    taken === undefined || taken.root === pack.root ? plain : `${plain}?root=${encodeURIComponent(pack.root)}`;
   if (!packages.has(url)) packages.set(url, loadedPackage(url, file, pack));
   return url;
 }
 
 function loadedPackage(url: string, file: string, pack: LoadablePackage): LoadedPackage {
-  return { url, file, root: pack.root, externals: new Map(pack.manifest.externals.map((row) => [`${row.key}/${row.specifier}`, row])) };
+  return {
+    url,
+    file,
+    root: pack.root,
+    externals: new Map(pack.manifest.externals.map((row) => [`${row.key}/${row.specifier}`, row])),
+  };
 }
 
 function loadError(pack: LoadablePackage, error: unknown): unknown {
@@ -85,7 +92,16 @@ function enableSourceMaps(): void {
   else process.setSourceMapsEnabled(true);
 }
 
-/** A native import: tools that rewrite modules (vite) leave an address that they cannot read alone. */
-function importModule(url: string): Promise<unknown> {
-  return import(/* @vite-ignore */ url);
-}
+type Import = (url: string) => Promise<unknown>;
+
+const writtenImport: Import = (url) => import(/* @vite-ignore */ url);
+
+/**
+ * Node's own `import()`. Tools that run modules themselves (vitest) rewrite the expression, and what they put in its
+ * place knows nothing of the hooks. Then, and only then, since Node warns of it, it is compiled out of their sight.
+ */
+const importModule: Import = /\bimport\(/.test(String(writtenImport))
+  ? writtenImport
+  : (new Script("(url) => import(url)", {
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }).runInThisContext() as Import);

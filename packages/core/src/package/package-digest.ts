@@ -29,5 +29,7 @@ export interface PackageContent {
  */
 export function packageDigest(content: PackageContent): Digest {
   const line = (name: string, bytes: string | Uint8Array) => `${contentDigest(bytes)}  ${name}\n`;
-  return contentDigest(line(BUNDLE_FILE, content.code) + line(MAP_FILE, content.map) + line(MANIFEST_FILE, content.manifest));
+  return contentDigest(
+    line(BUNDLE_FILE, content.code) + line(MAP_FILE, content.map) + line(MANIFEST_FILE, content.manifest),
+  );
 }

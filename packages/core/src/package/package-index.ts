@@ -23,7 +23,13 @@ interface IndexEntry {
 /** The package that an earlier call made for this file, if nothing that went into it has changed since. */
 export function readIndexed(cacheFolder: string, entry: string, root: PackageRoot): FlowPackage | undefined {
   const indexed = readEntry(indexFile(cacheFolder, entry));
-  if (indexed === undefined || indexed.entry !== entry || indexed.root !== root.folder || indexed.lockfile !== (root.lockfile ?? null)) return undefined;
+  if (
+    indexed === undefined ||
+    indexed.entry !== entry ||
+    indexed.root !== root.folder ||
+    indexed.lockfile !== (root.lockfile ?? null)
+  )
+    return undefined;
   if (indexed.tools !== toolIdentity() || !areInputsUnchanged(indexed.inputs)) return undefined;
   const manifest = readStoredPackage(cacheFolder, indexed.digest);
   if (manifest === undefined) return undefined;
@@ -32,7 +38,13 @@ export function readIndexed(cacheFolder: string, entry: string, root: PackageRoo
   return { digest: indexed.digest, folder, root: root.folder, manifest, flows: indexed.flows };
 }
 
-export function writeIndexed(cacheFolder: string, entry: string, root: PackageRoot, inputs: PackageInputs, made: FlowPackage): void {
+export function writeIndexed(
+  cacheFolder: string,
+  entry: string,
+  root: PackageRoot,
+  inputs: PackageInputs,
+  made: FlowPackage,
+): void {
   const content: IndexEntry = {
     schema: 1,
     entry,
@@ -53,7 +65,12 @@ function indexFile(cacheFolder: string, entry: string): string {
 function readEntry(file: string): IndexEntry | undefined {
   try {
     const content = JSON.parse(fs.readFileSync(file, "utf8")) as IndexEntry;
-    const isWhole = content.schema === 1 && Array.isArray(content.inputs.files) && Array.isArray(content.inputs.absent) && Array.isArray(content.inputs.links) && Array.isArray(content.flows);
+    const isWhole =
+      content.schema === 1 &&
+      Array.isArray(content.inputs.files) &&
+      Array.isArray(content.inputs.absent) &&
+      Array.isArray(content.inputs.links) &&
+      Array.isArray(content.flows);
     return isWhole && /^[0-9a-f]{64}$/.test(content.digest) ? content : undefined;
   } catch {
     return undefined; // Missing, damaged or of another form: the package is made anew.

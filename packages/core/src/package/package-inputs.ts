@@ -25,7 +25,11 @@ const REWRITTEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Collects the inputs of a bundle: sources, tsconfig chains, package.json files, lockfile, links, empty look-ups. */
-export function collectInputs(bundle: FlowBundle, root: PackageRoot, chains: ReadonlyMap<string, TsconfigChain>): PackageInputs {
+export function collectInputs(
+  bundle: FlowBundle,
+  root: PackageRoot,
+  chains: ReadonlyMap<string, TsconfigChain>,
+): PackageInputs {
   const files = new Map<string, string>();
   const absent = new Set<string>();
   const note = (file: string) => {
@@ -78,7 +82,12 @@ export function chainsOf(sources: Iterable<string>, root: string): ReadonlyMap<s
  * The paths at which a file would be taken instead of the one that was found. More are named than esbuild would prefer:
  * a needless rebuild gives the same digest, a missed one would run old code.
  */
-function candidates(importer: string, specifier: string, found: string | undefined, chain: TsconfigChain | undefined): readonly string[] {
+function candidates(
+  importer: string,
+  specifier: string,
+  found: string | undefined,
+  chain: TsconfigChain | undefined,
+): readonly string[] {
   const isRelative = /^\.{1,2}(?:\/|$)/.test(specifier);
   const bases = isRelative ? [path.resolve(path.dirname(importer), specifier)] : aliasBases(specifier, chain);
   return bases.flatMap((base) => {
@@ -95,7 +104,14 @@ function aliasBases(specifier: string, chain: TsconfigChain | undefined): readon
   for (const [pattern, targets] of Object.entries(chain?.paths?.patterns ?? {})) {
     const matched = matchPattern(pattern, specifier);
     if (matched === undefined) continue;
-    bases.push(...targets.map((target) => path.resolve(chain?.paths?.folder ?? "", target.replace("*", () => matched))));
+    bases.push(
+      ...targets.map((target) =>
+        path.resolve(
+          chain?.paths?.folder ?? "",
+          target.replace("*", () => matched),
+        ),
+      ),
+    );
   }
   return bases;
 }
@@ -104,14 +120,16 @@ function matchPattern(pattern: string, specifier: string): string | undefined {
   const star = pattern.indexOf("*");
   if (star === -1) return pattern === specifier ? "" : undefined;
   const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
-  const fits = specifier.length >= before.length + after.length && specifier.startsWith(before) && specifier.endsWith(after);
+  const fits =
+    specifier.length >= before.length + after.length && specifier.startsWith(before) && specifier.endsWith(after);
   return fits ? specifier.slice(before.length, specifier.length - after.length) : undefined;
 }
 
 /** A missing file in a missing folder is told by the folder: one look then answers for all that would be in it. */
 function nearestAbsent(file: string): string {
   let current = file;
-  for (let parent = path.dirname(file); parent !== current && !fs.existsSync(parent); parent = path.dirname(parent)) current = parent;
+  for (let parent = path.dirname(file); parent !== current && !fs.existsSync(parent); parent = path.dirname(parent))
+    current = parent;
   return current;
 }
 

@@ -60,7 +60,8 @@ export function readPackageJson(file: string): PackageJson | undefined {
 /** The folder of the nearest package.json from `folder` up to the root; the root itself when there is none. */
 export function nearestPackageFolder(folder: string, root: string): string {
   const last = isInside(folder, root) ? root : undefined;
-  for (const current of foldersUpwards(folder, last)) if (fs.existsSync(path.join(current, "package.json"))) return current;
+  for (const current of foldersUpwards(folder, last))
+    if (fs.existsSync(path.join(current, "package.json"))) return current;
   return last ?? folder;
 }
 

@@ -50,7 +50,14 @@ export async function readWrittenClasses(file: string, text: string): Promise<re
   const take = (node: ClassNode, name: string | undefined, from: number) => {
     if (name === undefined) return;
     const doc = docBefore(docs, text, from, node.id?.start ?? node.start);
-    classes.push({ file, name, isAbstract: node.abstract === true, place: placeOf(node.id?.start ?? node.start), ...(doc === undefined ? {} : { doc }), members: membersOf(node) });
+    classes.push({
+      file,
+      name,
+      isAbstract: node.abstract === true,
+      place: placeOf(node.id?.start ?? node.start),
+      ...(doc === undefined ? {} : { doc }),
+      members: membersOf(node),
+    });
   };
   const membersOf = (node: ClassNode): ReadonlyMap<string, WrittenMember> => {
     const members = new Map<string, WrittenMember>();
@@ -71,10 +78,15 @@ export async function readWrittenClasses(file: string, text: string): Promise<re
     const from = previousEnd;
     const seen = classes.length;
     new Visitor({
-      ClassDeclaration: (node) => take(node as unknown as ClassNode, node.id?.name, classes.length === seen ? from : node.start),
+      ClassDeclaration: (node) =>
+        take(node as unknown as ClassNode, node.id?.name, classes.length === seen ? from : node.start),
       VariableDeclarator: (node) => {
         if (node.init?.type === "ClassExpression" && node.id.type === "Identifier") {
-          take(node.init as unknown as ClassNode, node.init.id?.name ?? node.id.name, classes.length === seen ? from : node.start);
+          take(
+            node.init as unknown as ClassNode,
+            node.init.id?.name ?? node.id.name,
+            classes.length === seen ? from : node.start,
+          );
         }
       },
     }).visit({ ...parsed.program, body: [statement] });
@@ -97,8 +109,18 @@ export function firstParagraph(doc: string | undefined): string | undefined {
 function docBefore(docs: readonly Comment[], text: string, from: number, to: number): string | undefined {
   const comment = docs.findLast((candidate) => candidate.start >= from && candidate.end <= to);
   // A comment of the line before it belongs to that line: `const x = 1; /** about x */`.
-  if (comment === undefined || (from > 0 && !text.slice(from, comment.start).includes("\n") && /\S/.test(text.slice(0, from).split("\n").at(-1) ?? "") && text[from - 1] !== "{")) return undefined;
-  const lines = comment.value.slice(1).split("\n").map((line) => line.replace(/^\s*\*? ?/, "").trimEnd());
+  if (
+    comment === undefined ||
+    (from > 0 &&
+      !text.slice(from, comment.start).includes("\n") &&
+      /\S/.test(text.slice(0, from).split("\n").at(-1) ?? "") &&
+      text[from - 1] !== "{")
+  )
+    return undefined;
+  const lines = comment.value
+    .slice(1)
+    .split("\n")
+    .map((line) => line.replace(/^\s*\*? ?/, "").trimEnd());
   return lines.join("\n").trim();
 }
 

@@ -33,7 +33,10 @@ export function sourceModulesPlugin(root: string, sources: Map<string, SourceMod
   return {
     name: "millrace-sources",
     setup(build) {
-      build.onResolve({ filter: /^millrace-source:/ }, (args) => ({ path: args.path.slice(META_SCHEME.length), namespace: "millrace-source" }));
+      build.onResolve({ filter: /^millrace-source:/ }, (args) => ({
+        path: args.path.slice(META_SCHEME.length),
+        namespace: "millrace-source",
+      }));
       build.onLoad({ filter: /./, namespace: "millrace-source" }, (args) => ({
         contents: `import { sourceMeta } from ${JSON.stringify(LOCAL_MODULE)};\nexport const meta = sourceMeta(${JSON.stringify(args.path)});\n`,
         loader: "js",

@@ -50,7 +50,8 @@ function readSettings(file: string, depth: number): Settings {
   const content = parseJsonWithComments(file);
   let settings: Settings = { files: [] };
   const inherited: string[] = [];
-  const parents = typeof content.extends === "string" ? [content.extends] : Array.isArray(content.extends) ? content.extends : [];
+  const parents =
+    typeof content.extends === "string" ? [content.extends] : Array.isArray(content.extends) ? content.extends : [];
   for (const parent of depth < MAX_DEPTH ? parents : []) {
     const target = typeof parent === "string" ? resolveExtends(file, parent) : undefined;
     if (target === undefined) continue;
@@ -63,10 +64,17 @@ function readSettings(file: string, depth: number): Settings {
   return {
     ...settings,
     files: [file, ...inherited],
-    ...(typeof options.experimentalDecorators === "boolean" ? { decorators: { value: options.experimentalDecorators, file } } : {}),
+    ...(typeof options.experimentalDecorators === "boolean"
+      ? { decorators: { value: options.experimentalDecorators, file } }
+      : {}),
     ...(typeof options.baseUrl === "string" ? { baseUrl: path.resolve(folder, options.baseUrl) } : {}),
     ...(isRecord(options.paths)
-      ? { paths: { folder: path.resolve(folder, typeof options.baseUrl === "string" ? options.baseUrl : "."), patterns: stringLists(options.paths) } }
+      ? {
+          paths: {
+            folder: path.resolve(folder, typeof options.baseUrl === "string" ? options.baseUrl : "."),
+            patterns: stringLists(options.paths),
+          },
+        }
       : {}),
   };
 }
@@ -74,7 +82,9 @@ function readSettings(file: string, depth: number): Settings {
 function resolveExtends(file: string, parent: string): string | undefined {
   if (parent.startsWith(".") || path.isAbsolute(parent)) {
     const target = path.resolve(path.dirname(file), parent);
-    return [target, `${target}.json`, path.join(target, "tsconfig.json")].find((name) => fs.statSync(name, { throwIfNoEntry: false })?.isFile());
+    return [target, `${target}.json`, path.join(target, "tsconfig.json")].find((name) =>
+      fs.statSync(name, { throwIfNoEntry: false })?.isFile(),
+    );
   }
   const require = createRequire(file);
   for (const name of [parent, `${parent}.json`, `${parent}/tsconfig.json`]) {
@@ -99,12 +109,22 @@ function parseJsonWithComments(file: string): Readonly<Record<string, unknown>> 
 
 /** Replaces comments by nothing and drops trailing commas, leaving strings as they are. */
 export function stripComments(text: string): string {
-  const withoutComments = text.replace(/^\uFEFF/, "").replace(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_match, quoted: string | undefined) => quoted ?? "");
-  return withoutComments.replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, (_match, quoted: string | undefined) => quoted ?? "");
+  const withoutComments = text
+    .replace(/^\uFEFF/, "")
+    .replace(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_match, quoted: string | undefined) => quoted ?? "");
+  return withoutComments.replace(
+    /("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g,
+    (_match, quoted: string | undefined) => quoted ?? "",
+  );
 }
 
 function stringLists(value: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(Object.entries(value).map(([key, list]) => [key, Array.isArray(list) ? list.filter((item) => typeof item === "string") : []]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, list]) => [
+      key,
+      Array.isArray(list) ? list.filter((item) => typeof item === "string") : [],
+    ]),
+  );
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -11,7 +11,7 @@ import { type Environment, resolveConfig } from "../config/config.ts";
 import type { StoreChoice } from "../config/find-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { MetadataStore } from "../metadata/metadata-store.ts";
-import { openSqliteMetadata } from "../metadata/sqlite/open-sqlite-metadata.ts";
+import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { prepareStoreFolder } from "./prepare-folder.ts";

@@ -1,6 +1,6 @@
 import { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { TaskReader } from "../metadata/metadata-store.ts";
-import { openSqliteTaskReader } from "../metadata/sqlite/open-sqlite-task-reader.ts";
+import { openSqliteTaskReader } from "../metadata/sqlite/task-reader.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import type { StoreLocation } from "./store-location.ts";

@@ -35,7 +35,11 @@ export interface RegressionProblem {
 export function makeRegression(options: MakeRegressionOptions): RegressionProblem {
   const { samples, features = 10, informative = 5, noise = 100, bias = 0, seed } = options;
   if (!(Number.isInteger(samples) && samples >= 1 && Number.isInteger(features) && features >= 1)) {
-    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot draw ${samples} samples of ${features} features`, "give whole numbers from 1");
+    throw new MlError(
+      "ML_DATA_BAD_ARGUMENT",
+      `Cannot draw ${samples} samples of ${features} features`,
+      "give whole numbers from 1",
+    );
   }
   if (!(Number.isInteger(informative) && informative >= 0 && informative <= features)) {
     throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot make ${informative} of ${features} features informative`);

@@ -5,18 +5,15 @@
 import type { ColumnData } from "hyparquet";
 import { MlError } from "../ml-error.ts";
 import { seededRandom } from "../random.ts";
-import type { Column, Table } from "./table.ts";
-
-/** What a cell holds here: whole numbers of 64 bits are numbers, timestamps are milliseconds since 1970 in UTC. */
-export type Cell = number | string;
+import { type Column, concatRows, type Table, takeRows } from "./table.ts";
 
 /** Consecutive rows of a file. */
 export interface RowGroup {
   /** Number of the first row in the file, from 0. */
   readonly firstRow: number;
   readonly rows: number;
-  /** Cells by column name, each list of length `rows`. */
-  readonly columns: Readonly<Record<string, readonly Cell[]>>;
+  /** The rows as a table: all numbers as Float64Array, timestamps as milliseconds since 1970 in UTC, text as it is. */
+  readonly columns: Table;
 }
 
 /** Which part of a file to read. */
@@ -32,7 +29,9 @@ export interface ParquetSelection {
  *
  * @throws MlError ML_DATA_BAD_FILE
  */
-export async function parquetFacts(path: string): Promise<{ readonly rows: number; readonly columns: readonly string[] }> {
+export async function parquetFacts(
+  path: string,
+): Promise<{ readonly rows: number; readonly columns: readonly string[] }> {
   const { metadata } = await openParquet(path);
   return { rows: Number(metadata.num_rows), columns: metadata.schema.slice(1).map((column) => column.name) };
 }
@@ -48,7 +47,8 @@ export async function* parquetRowGroups(path: string, selection: ParquetSelectio
   const { compressors } = await import("hyparquet-compressors");
   const known = metadata.schema.slice(1).map((column) => column.name);
   for (const name of selection.columns) {
-    if (!known.includes(name)) throw new MlError("ML_DATA_NO_COLUMN", `Cannot find column "${name}" in "${path}"`, `it has ${known.join(", ")}`);
+    if (!known.includes(name))
+      throw new MlError("ML_DATA_NO_COLUMN", `Cannot find column "${name}" in "${path}"`, `it has ${known.join(", ")}`);
   }
   let firstRow = 0;
   for (const { num_rows } of metadata.row_groups) {
@@ -56,11 +56,7 @@ export async function* parquetRowGroups(path: string, selection: ParquetSelectio
     const range = { firstRow, rows };
     firstRow += rows;
     if (selection.wants !== undefined && !selection.wants(range)) continue;
-    const columns: Record<string, Cell[]> = Object.fromEntries(selection.columns.map((name) => [name, []]));
-    const onChunk = ({ columnName, columnData }: ColumnData): void => {
-      const cells = columns[columnName]!;
-      for (const value of columnData) cells.push(cellOf(value, columnName, path));
-    };
+    const parts = new Map<string, ColumnData["columnData"][]>(selection.columns.map((name) => [name, []]));
     await hyparquet.parquetRead({
       file,
       metadata,
@@ -69,10 +65,11 @@ export async function* parquetRowGroups(path: string, selection: ParquetSelectio
       rowStart: range.firstRow,
       rowEnd: range.firstRow + rows,
       rowFormat: "object",
-      onChunk,
+      onChunk: ({ columnName, columnData }) => parts.get(columnName)!.push(columnData),
       parsers: { timestampFromMicroseconds: (micros) => Number(micros) / 1000, timestampFromMilliseconds: Number },
     });
-    yield { ...range, columns };
+    const columns = [...parts].map(([name, chunks]) => [name, columnOf(chunks, name, path)]);
+    yield { ...range, columns: Object.fromEntries(columns) };
   }
 }
 
@@ -94,13 +91,17 @@ export async function sampleParquet(
   const within = (range: { readonly firstRow: number; readonly rows: number }): Int32Array =>
     chosen.subarray(lowerBound(chosen, range.firstRow), lowerBound(chosen, range.firstRow + range.rows));
 
-  const cells: Record<string, Cell[]> = Object.fromEntries(options.columns.map((name) => [name, []]));
-  for await (const group of parquetRowGroups(path, { columns: options.columns, wants: (range) => within(range).length > 0 })) {
-    for (const row of within(group)) {
-      for (const name of options.columns) cells[name]!.push(group.columns[name]![row - group.firstRow]!);
-    }
+  const wants = (range: { readonly firstRow: number; readonly rows: number }): boolean => within(range).length > 0;
+  const taken: Table[] = [];
+  for await (const group of parquetRowGroups(path, { columns: options.columns, wants })) {
+    taken.push(
+      takeRows(
+        group.columns,
+        within(group).map((row) => row - group.firstRow),
+      ),
+    );
   }
-  return Object.fromEntries(Object.entries(cells).map(([name, values]) => [name, columnOf(name, values)]));
+  return concatRows(taken);
 }
 
 /** `count` different row numbers in ascending order; all of them when there are not so many. */
@@ -119,16 +120,23 @@ function lowerBound(ascending: Int32Array, value: number): number {
   return low;
 }
 
-function columnOf(name: string, cells: readonly Cell[]): Column {
-  if (cells.every((cell) => typeof cell === "number")) return Float64Array.from(cells);
-  if (cells.every((cell) => typeof cell === "string")) return cells;
-  throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot use column "${name}": it holds numbers and text`);
-}
-
-function cellOf(value: unknown, column: string, path: string): Cell {
-  if (typeof value === "string" || typeof value === "number") return value;
-  if (typeof value === "bigint") return Number(value);
-  throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot read column "${column}" of "${path}": it holds ${value === null ? "empty cells" : typeof value}`);
+/** One column of a row group. The first cell decides what the column holds; a cell of another kind is an error. */
+function columnOf(chunks: readonly ColumnData["columnData"][], name: string, path: string): Column {
+  const cells: ArrayLike<unknown> = chunks.length === 1 ? chunks[0]! : chunks.flatMap((chunk) => Array.from(chunk));
+  const refuse = (cell: unknown): never => {
+    const what = cell === null || cell === undefined ? "empty cells" : `${typeof cell} among other cells`;
+    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot read column "${name}" of "${path}": it holds ${what}`);
+  };
+  if (typeof cells[0] === "string") {
+    for (let row = 0; row < cells.length; row++) if (typeof cells[row] !== "string") refuse(cells[row]);
+    return cells as readonly string[];
+  }
+  const numbers = new Float64Array(cells.length);
+  for (let row = 0; row < cells.length; row++) {
+    const cell = cells[row];
+    numbers[row] = typeof cell === "number" || typeof cell === "bigint" ? Number(cell) : refuse(cell);
+  }
+  return numbers;
 }
 
 type OpenParquet = {
@@ -143,6 +151,11 @@ async function openParquet(path: string): Promise<OpenParquet> {
     const file = await hyparquet.asyncBufferFromFile(path);
     return { hyparquet, file, metadata: await hyparquet.parquetMetadataAsync(file) };
   } catch (cause) {
-    throw new MlError("ML_DATA_BAD_FILE", `Cannot read "${path}" as a Parquet file`, "check the path and that the file is whole", { cause });
+    throw new MlError(
+      "ML_DATA_BAD_FILE",
+      `Cannot read "${path}" as a Parquet file`,
+      "check the path and that the file is whole",
+      { cause },
+    );
   }
 }

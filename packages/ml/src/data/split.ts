@@ -30,7 +30,11 @@ export function trainTestSplit(
     throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot split ${rows} rows: two are needed at least`);
   }
   if (!(testFraction > 0 && testFraction < 1)) {
-    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot split with testFraction ${testFraction}`, "give a number between 0 and 1");
+    throw new MlError(
+      "ML_DATA_BAD_ARGUMENT",
+      `Cannot split with testFraction ${testFraction}`,
+      "give a number between 0 and 1",
+    );
   }
   const testRows = Math.min(rows - 1, Math.max(1, Math.round(rows * testFraction)));
   const order = seededRandom(seed).permutation(rows);
@@ -49,7 +53,11 @@ export function trainTestSplit(
 export function kFold(rows: number, options: { readonly folds: number; readonly seed: number }): readonly Fold[] {
   const { folds, seed } = options;
   if (!Number.isInteger(folds) || folds < 1 || folds > rows) {
-    throw new MlError("ML_DATA_BAD_ARGUMENT", `Cannot make ${folds} folds of ${rows} rows`, "give a number from 1 to the number of rows");
+    throw new MlError(
+      "ML_DATA_BAD_ARGUMENT",
+      `Cannot make ${folds} folds of ${rows} rows`,
+      "give a number from 1 to the number of rows",
+    );
   }
   if (folds === 1) {
     const { train, test } = trainTestSplit(rows, { testFraction: 0.2, seed });

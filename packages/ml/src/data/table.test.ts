@@ -11,7 +11,10 @@ describe("tables", () => {
   });
 
   it("concatRows puts tables below each other", () => {
-    expect(concatRows([table, takeRows(table, [0])])).toEqual({ size: Float64Array.of(1, 2, 3, 1), cat: ["a", "b", "c", "a"] });
+    expect(concatRows([table, takeRows(table, [0])])).toEqual({
+      size: Float64Array.of(1, 2, 3, 1),
+      cat: ["a", "b", "c", "a"],
+    });
   });
 
   it("names what is wrong with a column", () => {

@@ -78,7 +78,11 @@ function findColumn(table: Table, name: string): Column {
   const column = Object.hasOwn(table, name) ? table[name] : undefined;
   if (column !== undefined) return column;
   const known = Object.keys(table).map((other) => `"${other}"`);
-  throw new MlError("ML_DATA_NO_COLUMN", `Cannot find column "${name}"`, `the table has ${known.join(", ") || "no columns"}`);
+  throw new MlError(
+    "ML_DATA_NO_COLUMN",
+    `Cannot find column "${name}"`,
+    `the table has ${known.join(", ") || "no columns"}`,
+  );
 }
 
 function takeValues(column: Column, indexes: ArrayLike<number>): Column {

@@ -22,11 +22,16 @@ describe("FeatureEngineer", () => {
     expect(() => engineer.transform(table)).toThrow("Cannot make features before fitting");
     engineer.fit(table);
     expect(() => engineer.transform({ cat: ["a"] })).toThrow('Cannot find column "size"');
-    expect(() => engineer.transform({ size: Float64Array.of(1, Number.NaN) })).toThrow('Cannot use row 1 of column "size": its value is NaN');
+    expect(() => engineer.transform({ size: Float64Array.of(1, Number.NaN) })).toThrow(
+      'Cannot use row 1 of column "size": its value is NaN',
+    );
   });
 
   it("transforms no rows into no rows", () => {
     const engineer = new FeatureEngineer({ numeric: ["size"], categorical: ["cat"] }).fit(table);
-    expect(engineer.transform({ size: new Float64Array(0), cat: [] })).toMatchObject({ rows: 0, values: new Float64Array(0) });
+    expect(engineer.transform({ size: new Float64Array(0), cat: [] })).toMatchObject({
+      rows: 0,
+      values: new Float64Array(0),
+    });
   });
 });

@@ -48,7 +48,9 @@ export class FeatureEngineer {
   /** Names of the features in order: `distance`, `weekday=Mon`, …; undefined before fitting. */
   get featureNames(): readonly string[] | undefined {
     if (this.categories === undefined) return undefined;
-    const encoded = this.categorical.flatMap((name, place) => this.categories![place]!.map((category) => `${name}=${category}`));
+    const encoded = this.categorical.flatMap((name, place) =>
+      this.categories![place]!.map((category) => `${name}=${category}`),
+    );
     return [...this.numeric, ...encoded];
   }
 
@@ -60,7 +62,11 @@ export class FeatureEngineer {
   transform(table: Table): FeatureMatrix {
     const names = this.featureNames;
     if (names === undefined || this.categories === undefined) {
-      throw new MlError("ML_FEATURES_NOT_FITTED", "Cannot make features before fitting", "call fit() or fitTransform() first");
+      throw new MlError(
+        "ML_FEATURES_NOT_FITTED",
+        "Cannot make features before fitting",
+        "call fit() or fitTransform() first",
+      );
     }
     const rows = rowCount(table);
     const width = names.length;
@@ -70,7 +76,11 @@ export class FeatureEngineer {
       for (let row = 0; row < rows; row++) {
         const value = column[row]!;
         if (!Number.isFinite(value)) {
-          throw new MlError("ML_FEATURES_NOT_FINITE", `Cannot use row ${row} of column "${name}": its value is ${value}`, "fill or drop such rows first");
+          throw new MlError(
+            "ML_FEATURES_NOT_FINITE",
+            `Cannot use row ${row} of column "${name}": its value is ${value}`,
+            "fill or drop such rows first",
+          );
         }
         values[row * width + place] = value;
       }

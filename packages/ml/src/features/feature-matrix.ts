@@ -24,7 +24,9 @@ export function takeMatrixRows(matrix: FeatureMatrix, indexes: ArrayLike<number>
 /** The rows as lists of numbers, as the libraries want them. */
 export function matrixRows(matrix: FeatureMatrix): number[][] {
   const width = matrix.names.length;
-  return Array.from({ length: matrix.rows }, (_, row) => Array.from(matrix.values.subarray(row * width, (row + 1) * width)));
+  return Array.from({ length: matrix.rows }, (_, row) =>
+    Array.from(matrix.values.subarray(row * width, (row + 1) * width)),
+  );
 }
 
 /**
@@ -32,13 +34,22 @@ export function matrixRows(matrix: FeatureMatrix): number[][] {
  *
  * @throws MlError ML_MODEL_BAD_SHAPE
  */
-export function checkShape(matrix: FeatureMatrix, expected: { readonly columns?: number; readonly rows?: number }): void {
+export function checkShape(
+  matrix: FeatureMatrix,
+  expected: { readonly columns?: number; readonly rows?: number },
+): void {
   const width = matrix.names.length;
   if (matrix.values.length !== matrix.rows * width) {
-    throw new MlError("ML_MODEL_BAD_SHAPE", `Cannot read the features: ${matrix.rows} rows of ${width} columns are not ${matrix.values.length} numbers`);
+    throw new MlError(
+      "ML_MODEL_BAD_SHAPE",
+      `Cannot read the features: ${matrix.rows} rows of ${width} columns are not ${matrix.values.length} numbers`,
+    );
   }
   if (expected.columns !== undefined && width !== expected.columns) {
-    throw new MlError("ML_MODEL_BAD_SHAPE", `Cannot predict from ${width} columns: the model has learnt from ${expected.columns}`);
+    throw new MlError(
+      "ML_MODEL_BAD_SHAPE",
+      `Cannot predict from ${width} columns: the model has learnt from ${expected.columns}`,
+    );
   }
   if (expected.rows !== undefined && matrix.rows !== expected.rows) {
     throw new MlError("ML_MODEL_BAD_SHAPE", `Cannot learn from ${matrix.rows} rows with ${expected.rows} targets`);

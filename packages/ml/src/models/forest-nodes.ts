@@ -29,7 +29,11 @@ export interface LibraryNode {
 const LEAF = -1;
 
 /** Mean prediction of the first `counts[i]` trees, for each i; `counts` ascends. */
-export function predictByTrees(forest: ForestNodes, features: FeatureMatrix, counts: readonly number[]): Float64Array[] {
+export function predictByTrees(
+  forest: ForestNodes,
+  features: FeatureMatrix,
+  counts: readonly number[],
+): Float64Array[] {
   const { roots, splitColumns, values, left, right } = forest;
   const width = features.names.length;
   const predicted = counts.map(() => new Float64Array(features.rows));

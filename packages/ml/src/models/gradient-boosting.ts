@@ -29,7 +29,10 @@ const INIT = {
   seed: { default: 0, min: 0, max: 0x7fffffff, isInteger: true },
 } as const satisfies Record<string, HyperparameterRule>;
 
-const FIT = { stages: { default: DEFAULT_STAGES, min: 1, isInteger: true } } as const satisfies Record<string, HyperparameterRule>;
+const FIT = { stages: { default: DEFAULT_STAGES, min: 1, isInteger: true } } as const satisfies Record<
+  string,
+  HyperparameterRule
+>;
 
 /** The rows are handed over on the library's stack of 5 MiB, four bytes a number; beyond that it would end the process. */
 const MAX_NUMBERS = 1_250_000;
@@ -80,7 +83,11 @@ export class GradientBoosting implements Model {
       });
       booster.train(rows, target);
       try {
-        return new GradientBoosting({ columns: request.features.names.length, iterations, bytes: Uint8Array.from(booster.toJSON().model) });
+        return new GradientBoosting({
+          columns: request.features.names.length,
+          iterations,
+          bytes: Uint8Array.from(booster.toJSON().model),
+        });
       } finally {
         booster.free();
       }
@@ -115,7 +122,11 @@ function checkLearnable({ features, target }: FitRequest): void {
   const perRow = features.names.length + 1;
   if (features.rows * perRow > MAX_NUMBERS) {
     const most = Math.floor(MAX_NUMBERS / perRow);
-    throw new MlError("ML_MODEL_TOO_LARGE", `Cannot fit on ${features.rows} rows of ${features.names.length} features`, `take at most ${most} rows`);
+    throw new MlError(
+      "ML_MODEL_TOO_LARGE",
+      `Cannot fit on ${features.rows} rows of ${features.names.length} features`,
+      `take at most ${most} rows`,
+    );
   }
 }
 

@@ -26,7 +26,8 @@ export function readHyperparameters<K extends string>(
     .map((name) => `"${name}" is unknown (there are ${names.join(", ")})`);
   const wrong = names.flatMap((name) => problemOf(name, given[name], rules[name]));
   const problems = [...unknown, ...wrong];
-  if (problems.length > 0) throw new MlError("ML_MODEL_BAD_HYPERPARAMETERS", `Cannot read the ${owner} arguments: ${problems.join("; ")}`);
+  if (problems.length > 0)
+    throw new MlError("ML_MODEL_BAD_HYPERPARAMETERS", `Cannot read the ${owner} arguments: ${problems.join("; ")}`);
   return Object.fromEntries(names.map((name) => [name, given[name] ?? rules[name].default])) as Record<K, number>;
 }
 

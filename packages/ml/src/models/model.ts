@@ -48,7 +48,8 @@ const fitters = new Map<string, ModelFitter>([
  */
 export function registerModel(name: string, fitter: ModelFitter): void {
   const known = fitters.get(name);
-  if (known !== undefined && known !== fitter) throw new MlError("ML_MODEL_UNKNOWN", `Cannot register model "${name}": the name is taken`);
+  if (known !== undefined && known !== fitter)
+    throw new MlError("ML_MODEL_UNKNOWN", `Cannot register model "${name}": the name is taken`);
   fitters.set(name, fitter);
 }
 

@@ -40,7 +40,7 @@ export class Modeler {
   /** @throws MlError ML_MODELER_ITERATIONS_MISSING, ML_MODEL_UNKNOWN, ML_MODEL_BAD_HYPERPARAMETERS */
   constructor(options: ModelerOptions) {
     const { contender, mode, iterations } = options;
-    findModel(contender["model"]);
+    findModel(contender.model);
     splitParameters(contender);
     if (mode === "train" && (iterations === undefined || !(iterations >= 1))) {
       throw new MlError(
@@ -50,7 +50,11 @@ export class Modeler {
       );
     }
     if (mode === "test" && iterations !== undefined) {
-      throw new MlError("ML_MODEL_BAD_HYPERPARAMETERS", 'Cannot give "iterations" in mode "test": it is what this mode finds out', 'use "init.iterations" for the largest number');
+      throw new MlError(
+        "ML_MODEL_BAD_HYPERPARAMETERS",
+        'Cannot give "iterations" in mode "test": it is what this mode finds out',
+        'use "init.iterations" for the largest number',
+      );
     }
     this.contender = { ...contender };
     this.mode = mode;
@@ -60,7 +64,7 @@ export class Modeler {
 
   /** Name of the model. */
   get modelName(): string {
-    return String(this.contender["model"]);
+    return String(this.contender.model);
   }
 
   /**
@@ -77,7 +81,7 @@ export class Modeler {
     options: { readonly validation?: { readonly features: FeatureMatrix; readonly target: Float64Array } } = {},
   ): Promise<this> {
     const { init, fit } = splitParameters(this.contender);
-    const fitModel = findModel(this.contender["model"]);
+    const fitModel = findModel(this.contender.model);
     const isTest = this.mode === "test";
     this.model = await fitModel({
       features,
@@ -96,7 +100,8 @@ export class Modeler {
    * @throws MlError ML_MODELER_NOT_FITTED, ML_MODEL_BAD_SHAPE
    */
   async predict(features: FeatureMatrix): Promise<Float64Array> {
-    if (this.model === undefined) throw new MlError("ML_MODELER_NOT_FITTED", "Cannot predict before fitting", "call fit() first");
+    if (this.model === undefined)
+      throw new MlError("ML_MODELER_NOT_FITTED", "Cannot predict before fitting", "call fit() first");
     return this.model.predict(features);
   }
 }
@@ -117,5 +122,8 @@ function splitParameters(contender: Parameters): SplitParameters {
     else unknown.push(`"${key}"`);
   }
   if (unknown.length === 0) return { init, fit };
-  throw new MlError("ML_MODEL_BAD_HYPERPARAMETERS", `Cannot read the contender: ${unknown.join(", ")} is neither "model" nor "init.X" nor "fit.Y"`);
+  throw new MlError(
+    "ML_MODEL_BAD_HYPERPARAMETERS",
+    `Cannot read the contender: ${unknown.join(", ")} is neither "model" nor "init.X" nor "fit.Y"`,
+  );
 }

@@ -23,7 +23,10 @@ beforeAll(() => {
   const engineer = new FeatureEngineer(columns);
   features = engineer.fitTransform(takeRows(table, rowsTo(0, 400)));
   target = numericColumn(table, "target").slice(0, 400);
-  heldOut = { features: engineer.transform(takeRows(table, rowsTo(400, 600))), target: numericColumn(table, "target").slice(400) };
+  heldOut = {
+    features: engineer.transform(takeRows(table, rowsTo(400, 600))),
+    target: numericColumn(table, "target").slice(400),
+  };
 });
 
 describe.each([
@@ -39,7 +42,8 @@ describe.each([
 
   it("fitted twice from one seed gives the same model, from another seed another", async () => {
     const sampled = model === "GradientBoosting" ? { ...contender, "init.sampleFraction": 0.5 } : contender;
-    const fit = async (seed: number): Promise<unknown> => (await new Modeler({ contender: { ...sampled, "init.seed": seed }, mode: "test" }).fit(features, target)).model;
+    const fit = async (seed: number): Promise<unknown> =>
+      (await new Modeler({ contender: { ...sampled, "init.seed": seed }, mode: "test" }).fit(features, target)).model;
     expect(await fit(3)).toEqual(await fit(3));
     expect(await fit(4)).not.toEqual(await fit(3));
   });
@@ -77,12 +81,21 @@ describe.each([
 describe("RandomForest", () => {
   it("predicts to the last bit what the library predicts with the same trees", async () => {
     const { RandomForestRegression } = createRequire(import.meta.url)("ml-random-forest");
-    const library = new RandomForestRegression({ nEstimators: 7, seed: 5, noOOB: true, maxFeatures: 0.65, replacement: false, treeOptions: { maxDepth: 6 } });
+    const library = new RandomForestRegression({
+      nEstimators: 7,
+      seed: 5,
+      noOOB: true,
+      maxFeatures: 0.65,
+      replacement: false,
+      treeOptions: { maxDepth: 6 },
+    });
     library.train(matrixRows(takeMatrixRows(features, rowsTo(0, 150))), Array.from(target.slice(0, 150)));
     const nodes = new NodeList();
     for (const [tree, { root }] of library.estimators.entries()) nodes.addTree(root, library.indexes[tree]);
     const forest = new RandomForest({ columns: 10, ...nodes.arrays() });
-    expect(await forest.predict(heldOut.features)).toEqual(Float64Array.from(library.predict(matrixRows(heldOut.features))));
+    expect(await forest.predict(heldOut.features)).toEqual(
+      Float64Array.from(library.predict(matrixRows(heldOut.features))),
+    );
     expect(new Set(await forest.predict(heldOut.features)).size).toBeGreaterThan(50);
   });
 
@@ -98,7 +111,9 @@ describe("GradientBoosting", () => {
   it("refuses more rows than the library can take, before it breaks", async () => {
     const rows = 200_000;
     const wide = { names: ["a", "b", "c", "d", "e", "f", "g"], rows, values: new Float64Array(rows * 7) };
-    await expect(GradientBoosting.fit({ features: wide, target: new Float64Array(rows), init: {}, fit: {} })).rejects.toMatchObject({
+    await expect(
+      GradientBoosting.fit({ features: wide, target: new Float64Array(rows), init: {}, fit: {} }),
+    ).rejects.toMatchObject({
       code: "ML_MODEL_TOO_LARGE",
       hint: "take at most 156250 rows",
     });
@@ -106,14 +121,31 @@ describe("GradientBoosting", () => {
 
   it("takes as many rows as it says", async () => {
     const rows = 156_250;
-    const wide = { names: ["a", "b", "c", "d", "e", "f", "g"], rows, values: Float64Array.from({ length: rows * 7 }, (_, place) => (place * 7919) % 101) };
-    const model = await GradientBoosting.fit({ features: wide, target: wide.values.slice(0, rows), init: { iterations: 1, maxDepth: 2 }, fit: {} });
+    const wide = {
+      names: ["a", "b", "c", "d", "e", "f", "g"],
+      rows,
+      values: Float64Array.from({ length: rows * 7 }, (_, place) => (place * 7919) % 101),
+    };
+    const model = await GradientBoosting.fit({
+      features: wide,
+      target: wide.values.slice(0, rows),
+      init: { iterations: 1, maxDepth: 2 },
+      fit: {},
+    });
     expect(model.iterations).toBe(1);
   });
 
   it("leaves no listener behind and restores what it hides while loading", () => {
-    expect(process.listeners("uncaughtException").map(String).filter((text) => text.includes("ExitStatus"))).toEqual([]);
-    expect(typeof (globalThis as unknown as { WebAssembly: { instantiateStreaming: unknown } }).WebAssembly.instantiateStreaming).toBe("function");
+    expect(
+      process
+        .listeners("uncaughtException")
+        .map(String)
+        .filter((text) => text.includes("ExitStatus")),
+    ).toEqual([]);
+    expect(
+      typeof (globalThis as unknown as { WebAssembly: { instantiateStreaming: unknown } }).WebAssembly
+        .instantiateStreaming,
+    ).toBe("function");
   });
 });
 
@@ -121,7 +153,9 @@ describe("Modeler", () => {
   const contender = Object.freeze({ model: "RandomForest", "init.iterations": 2 });
 
   it("refuses mode train without iterations and mode test with them", () => {
-    expect(() => new Modeler({ contender, mode: "train" })).toThrow('"iterations" is undefined; pass the "iterations" of a modeler');
+    expect(() => new Modeler({ contender, mode: "train" })).toThrow(
+      '"iterations" is undefined; pass the "iterations" of a modeler',
+    );
     expect(() => new Modeler({ contender, mode: "train", iterations: Number.NaN })).toThrow('"iterations" is NaN');
     expect(() => new Modeler({ contender, mode: "test", iterations: 3 })).toThrow('in mode "test"');
   });
@@ -137,17 +171,27 @@ describe("Modeler", () => {
   });
 
   it("names unknown models, keys and arguments", async () => {
-    expect(() => new Modeler({ contender: { model: "Forest" }, mode: "test" })).toThrow('Cannot find model "Forest"; set "model" to "RandomForest" or "GradientBoosting"');
-    expect(() => new Modeler({ contender: { ...contender, depth: 3 }, mode: "test" })).toThrow('"depth" is neither "model" nor "init.X" nor "fit.Y"');
+    expect(() => new Modeler({ contender: { model: "Forest" }, mode: "test" })).toThrow(
+      'Cannot find model "Forest"; set "model" to "RandomForest" or "GradientBoosting"',
+    );
+    expect(() => new Modeler({ contender: { ...contender, depth: 3 }, mode: "test" })).toThrow(
+      '"depth" is neither "model" nor "init.X" nor "fit.Y"',
+    );
     const wrong = new Modeler({ contender: { ...contender, "init.depth": 3, "init.maxDepth": 0.5 }, mode: "test" });
-    await expect(wrong.fit(features, target)).rejects.toThrow(/"depth" is unknown .*; "maxDepth" is 0.5, not a whole number from 1 to 64/);
+    await expect(wrong.fit(features, target)).rejects.toThrow(
+      /"depth" is unknown .*; "maxDepth" is 0.5, not a whole number from 1 to 64/,
+    );
   });
 
   it("refuses to predict before fitting, and features of another width", async () => {
-    await expect(new Modeler({ contender, mode: "test" }).predict(features)).rejects.toThrow("Cannot predict before fitting");
+    await expect(new Modeler({ contender, mode: "test" }).predict(features)).rejects.toThrow(
+      "Cannot predict before fitting",
+    );
     const modeler = await new Modeler({ contender, mode: "test" }).fit(features, target);
     const narrow = { names: ["a"], rows: 1, values: Float64Array.of(1) };
-    await expect(modeler.predict(narrow)).rejects.toThrow("Cannot predict from 1 columns: the model has learnt from 10");
+    await expect(modeler.predict(narrow)).rejects.toThrow(
+      "Cannot predict from 1 columns: the model has learnt from 10",
+    );
     await expect(modeler.fit(features, target.slice(1))).rejects.toThrow("Cannot learn from 400 rows with 399 targets");
   });
 });

@@ -7,9 +7,9 @@ import { storable } from "@millrace/core";
 import { checkShape, type FeatureMatrix, matrixRows } from "../features/feature-matrix.ts";
 import { MlError } from "../ml-error.ts";
 import { deriveSeed, seededRandom } from "../random.ts";
+import { type ForestNodes, type LibraryNode, NodeList, predictByTrees } from "./forest-nodes.ts";
 import { type HyperparameterRule, readHyperparameters } from "./hyperparameters.ts";
 import type { FitRequest, Model } from "./model.ts";
-import { type ForestNodes, type LibraryNode, NodeList, predictByTrees } from "./forest-nodes.ts";
 import { DEFAULT_STAGES, meanSquaredError, stageCounts } from "./stages.ts";
 
 /**
@@ -28,7 +28,10 @@ const INIT = {
   seed: { default: 0, min: 0, isInteger: true },
 } as const satisfies Record<string, HyperparameterRule>;
 
-const FIT = { stages: { default: DEFAULT_STAGES, min: 1, isInteger: true } } as const satisfies Record<string, HyperparameterRule>;
+const FIT = { stages: { default: DEFAULT_STAGES, min: 1, isInteger: true } } as const satisfies Record<
+  string,
+  HyperparameterRule
+>;
 
 /**
  * A fitted random forest: nodes of all trees, one after the other, in four parallel arrays.
@@ -71,7 +74,9 @@ export class RandomForest implements Model, ForestNodes {
     const grower = new NodeList();
     for (let tree = 0; tree < init.iterations; tree++) {
       const random = seededRandom(deriveSeed(init.seed, tree));
-      const drawn = Array.from({ length: Math.min(init.maxSamples, rows.length) }, () => random.integer(0, rows.length));
+      const drawn = Array.from({ length: Math.min(init.maxSamples, rows.length) }, () =>
+        random.integer(0, rows.length),
+      );
       const forest = new RandomForestRegression({
         nEstimators: 1,
         seed: random.integer(0, 0x7fffffff),
@@ -102,10 +107,16 @@ export class RandomForest implements Model, ForestNodes {
 }
 
 /** Forests of fewer trees are the first trees of the whole one, so all stages are judged in one pass. */
-function bestPrefix(forest: RandomForest, validation: NonNullable<FitRequest["validation"]>, stages: number): RandomForest {
+function bestPrefix(
+  forest: RandomForest,
+  validation: NonNullable<FitRequest["validation"]>,
+  stages: number,
+): RandomForest {
   checkShape(validation.features, { columns: forest.columns, rows: validation.target.length });
   const counts = stageCounts(forest.iterations, stages);
-  const errors = predictByTrees(forest, validation.features, counts).map((predicted) => meanSquaredError(validation.target, predicted));
+  const errors = predictByTrees(forest, validation.features, counts).map((predicted) =>
+    meanSquaredError(validation.target, predicted),
+  );
   const best = counts[errors.indexOf(Math.min(...errors))] ?? forest.iterations;
   const end = forest.roots[best] ?? forest.values.length;
   return new RandomForest({

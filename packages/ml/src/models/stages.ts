@@ -10,7 +10,9 @@ export const DEFAULT_STAGES = 4;
  * @example stageCounts(100, 4) // [25, 50, 75, 100]
  */
 export function stageCounts(iterations: number, stages: number): number[] {
-  const counts = Array.from({ length: stages }, (_, stage) => Math.max(1, Math.round((iterations * (stage + 1)) / stages)));
+  const counts = Array.from({ length: stages }, (_, stage) =>
+    Math.max(1, Math.round((iterations * (stage + 1)) / stages)),
+  );
   return [...new Set(counts)];
 }
 

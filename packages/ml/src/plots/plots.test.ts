@@ -24,14 +24,20 @@ describe("plotPredictedVsTrue", () => {
 
   it("draws one point, equal values, and no line where the axes share no value", () => {
     expect(count(plotPredictedVsTrue({ truth: [1], predicted: [1] }), "<circle")).toBe(1);
-    expect(plotPredictedVsTrue({ truth: [1, 2], predicted: [100, 101] })).not.toContain("identity\" x1");
+    expect(plotPredictedVsTrue({ truth: [1, 2], predicted: [100, 101] })).not.toContain('identity" x1');
     expect(() => plotPredictedVsTrue({ truth: [1], predicted: [Number.NaN] })).toThrow("not finite");
   });
 });
 
 describe("plotScores", () => {
   it("draws a box for each contender and marks the best", () => {
-    const svg = plotScores({ contenders: [{ name: "0 RandomForest", scores: [0.1, 0.2, 0.3] }, { name: "1 GradientBoosting", scores: [0.4, 0.5] }], metric: "R²" });
+    const svg = plotScores({
+      contenders: [
+        { name: "0 RandomForest", scores: [0.1, 0.2, 0.3] },
+        { name: "1 GradientBoosting", scores: [0.4, 0.5] },
+      ],
+      metric: "R²",
+    });
     expect(count(svg, '<rect class="box"')).toBe(2);
     expect(count(svg, '<circle class="dot"')).toBe(5);
     expect(count(svg, '<g class="best">')).toBe(1);

@@ -22,7 +22,7 @@ export interface PredictedVsTrueOptions {
   /** Default "Predicted against true". */
   readonly title?: string;
   /** Shown behind the names of the axes, such as "minutes". */
-  readonly unit?: string;
+  readonly unit?: string | undefined;
   /** Which points are drawn when there are more than 1,000; default 0. */
   readonly seed?: number;
 }
@@ -38,10 +38,14 @@ export function plotPredictedVsTrue(options: PredictedVsTrueOptions): string {
   const { truth, predicted, title = "Predicted against true", unit, seed = 0 } = options;
   const score = r2(truth, predicted);
   const total = truth.length;
-  const shown = total <= MAX_POINTS ? Array.from({ length: total }, (_, row) => row) : [...seededRandom(seed).sample(total, MAX_POINTS).sort()];
+  const shown =
+    total <= MAX_POINTS
+      ? Array.from({ length: total }, (_, row) => row)
+      : [...seededRandom(seed).sample(total, MAX_POINTS).sort()];
   const xs = shown.map((row) => predicted[row]!);
   const ys = shown.map((row) => truth[row]!);
-  if (![...xs, ...ys].every(Number.isFinite)) throw new MlError("ML_DATA_BAD_ARGUMENT", "Cannot plot values that are not finite");
+  if (![...xs, ...ys].every(Number.isFinite))
+    throw new MlError("ML_DATA_BAD_ARGUMENT", "Cannot plot values that are not finite");
 
   const x = linearScale(xs, [LEFT, RIGHT]);
   const y = linearScale(ys, [BOTTOM, TOP]);

@@ -15,11 +15,14 @@ export function linearScale(values: readonly number[], range: readonly [number, 
   let low = finite.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
   let high = finite.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
   if (low > high) [low, high] = [0, 1];
-  if (low === high) [low, high] = [low - Math.max(0.5, Math.abs(low) * 0.1), high + Math.max(0.5, Math.abs(high) * 0.1)];
-  const step = roundStep((high - low) / 5);
+  if (low === high)
+    [low, high] = [low - Math.max(0.5, Math.abs(low) * 0.1), high + Math.max(0.5, Math.abs(high) * 0.1)];
+  const step = roundStep((high - low) / 7);
   const first = Math.floor(low / step + 1e-9);
   const last = Math.ceil(high / step - 1e-9);
-  const ticks = Array.from({ length: last - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+  const ticks = Array.from({ length: last - first + 1 }, (_, index) =>
+    Number(((first + index) * step).toPrecision(12)),
+  );
   const from = first * step;
   const to = last * step;
   const place = (value: number): number => range[0] + ((value - from) / (to - from)) * (range[1] - range[0]);
@@ -28,7 +31,8 @@ export function linearScale(values: readonly number[], range: readonly [number, 
 
 /** A number as an axis shows it: no more digits than its neighbours need. */
 export function tickLabel(value: number): string {
-  const text = Math.abs(value) >= 1e6 ? value.toExponential(1) : value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+  const text =
+    Math.abs(value) >= 1e6 ? value.toExponential(1) : value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
   return text.replace("-", "−");
 }
 

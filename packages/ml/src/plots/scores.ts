@@ -44,7 +44,10 @@ export function plotScores(options: ScoresOptions): string {
   const right = width - 28;
   const bottom = TOP + PLOT_HEIGHT;
   const height = bottom + (isCrowded ? 148 : 68);
-  const y = linearScale(contenders.flatMap(({ scores }) => Array.from(scores)), [bottom, TOP]);
+  const y = linearScale(
+    contenders.flatMap(({ scores }) => Array.from(scores)),
+    [bottom, TOP],
+  );
   const step = (right - LEFT) / contenders.length;
   const bestText = `Best: ${contenders[best]!.name}, mean ${means[best]!.toFixed(3).replace("-", "−")}`;
   const listed = contenders.map(({ name }, place) => `${name}: mean ${means[place]!.toFixed(3)}`).join("; ");
@@ -82,7 +85,8 @@ function drawBox(scores: readonly number[], centre: number, width: number, y: (v
   const left = px(centre - width / 2);
   const right = px(centre + width / 2);
   const dots = scores.map((score) => `<circle class="dot" cx="${px(centre)}" cy="${px(y(score))}" r="4"/>`);
-  if (scores.length === 1) return `<line class="median" x1="${left}" x2="${right}" y1="${px(median)}" y2="${px(median)}"/>${dots.join("")}`;
+  if (scores.length === 1)
+    return `<line class="median" x1="${left}" x2="${right}" y1="${px(median)}" y2="${px(median)}"/>${dots.join("")}`;
   return [
     `<line class="whisker" x1="${px(centre)}" x2="${px(centre)}" y1="${px(highest)}" y2="${px(upper)}"/>`,
     `<line class="whisker" x1="${px(centre)}" x2="${px(centre)}" y1="${px(lower)}" y2="${px(lowest)}"/>`,

@@ -6,13 +6,23 @@
 /** Text as it may stand in an SVG or HTML document, in elements and in attributes; control characters are dropped. */
 export function escapeText(text: string): string {
   const clean = Array.from(text, (letter) => (isAllowed(letter) ? letter : "\ufffd")).join("");
-  return clean.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;");
+  return clean
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&#39;");
 }
 
 /** XML has no way at all to write most control characters and lone surrogates. */
 function isAllowed(letter: string): boolean {
   const code = letter.codePointAt(0)!;
-  return code === 9 || code === 10 || code === 13 || (code >= 32 && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff);
+  return (
+    code === 9 ||
+    code === 10 ||
+    code === 13 ||
+    (code >= 32 && !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff)
+  );
 }
 
 /** A place or length in px, short. */
@@ -50,25 +60,65 @@ export function drawFigure(figure: Figure): string {
   ].join("\n");
 }
 
-// Blue and vermilion of Okabe and Ito's palette, which stay apart for colour-blind readers.
+/** One set of colours. Blue and orange are of Okabe and Ito's palette, which stay apart for colour-blind readers. */
+interface Palette {
+  readonly paper: string;
+  readonly ink: string;
+  readonly soft: string;
+  readonly grid: string;
+  readonly axis: string;
+  readonly mark: string;
+  readonly best: string;
+}
+
+const LIGHT: Palette = {
+  paper: "#ffffff",
+  ink: "#16202b",
+  soft: "#5b6876",
+  grid: "#e6eaef",
+  axis: "#aab4bf",
+  mark: "#0072b2",
+  best: "#d55e00",
+};
+const DARK: Palette = {
+  paper: "#14191f",
+  ink: "#e9eef3",
+  soft: "#9aa7b4",
+  grid: "#262e37",
+  axis: "#4b5763",
+  mark: "#56b4e9",
+  best: "#e69f00",
+};
+
+/** Colours are written out, not CSS variables: programs that turn SVG into pictures do not know those. */
+function colours({ paper, ink, soft, grid, axis, mark, best }: Palette): string {
+  return [
+    `.mr .paper{fill:${paper}}`,
+    `.mr text{fill:${soft}}`,
+    `.mr .title,.mr .axis-name,.mr .best .name{fill:${ink}}`,
+    `.mr .grid{stroke:${grid}}`,
+    `.mr .axis{stroke:${axis}}`,
+    `.mr .identity{stroke:${ink}}`,
+    `.mr .point,.mr .dot,.mr .box{fill:${mark}}`,
+    `.mr .box,.mr .whisker,.mr .median{stroke:${mark}}`,
+    `.mr .dot{stroke:${paper}}`,
+    `.mr .best .box,.mr .best .dot{fill:${best}}`,
+    `.mr .best .box,.mr .best .whisker,.mr .best .median{stroke:${best}}`,
+  ].join("");
+}
+
 const STYLE = [
-  ".mr{--paper:#fff;--ink:#16202b;--soft:#5b6876;--grid:#e6eaef;--axis:#aab4bf;--mark:#0072b2;--best:#d55e00;font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}",
-  "@media (prefers-color-scheme:dark){.mr{--paper:#14191f;--ink:#e9eef3;--soft:#9aa7b4;--grid:#262e37;--axis:#4b5763;--mark:#56b4e9;--best:#e69f00}}",
-  ".mr .paper{fill:var(--paper)}",
-  ".mr text{fill:var(--soft);font-size:12px}",
-  ".mr .title{fill:var(--ink);font-size:19px;font-weight:650}",
+  ".mr text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;font-size:12px}",
+  ".mr .title{font-size:19px;font-weight:600}",
   ".mr .subtitle{font-size:13px}",
-  ".mr .axis-name{fill:var(--ink);font-size:13px;font-weight:600}",
-  ".mr .grid{stroke:var(--grid);stroke-width:1}",
-  ".mr .axis{stroke:var(--axis);stroke-width:1}",
-  ".mr .identity{stroke:var(--ink);stroke-width:2}",
-  ".mr .point{fill:var(--mark);fill-opacity:.38}",
-  ".mr .box{fill:var(--mark);fill-opacity:.16;stroke:var(--mark);stroke-width:1.5}",
-  ".mr .whisker,.mr .median{stroke:var(--mark);stroke-width:1.5}",
+  ".mr .axis-name{font-size:13px;font-weight:600}",
+  ".mr .best .name{font-weight:600}",
+  ".mr .identity{stroke-width:2}",
+  ".mr .point{fill-opacity:.38}",
+  ".mr .box{fill-opacity:.16;stroke-width:1.5}",
+  ".mr .whisker{stroke-width:1.5}",
   ".mr .median{stroke-width:3}",
-  ".mr .dot{fill:var(--mark);stroke:var(--paper);stroke-width:1.5}",
-  ".mr .best .box{fill:var(--best);stroke:var(--best)}",
-  ".mr .best .whisker,.mr .best .median{stroke:var(--best)}",
-  ".mr .best .dot{fill:var(--best)}",
-  ".mr .best .name{fill:var(--ink);font-weight:650}",
+  ".mr .dot{stroke-width:1.5}",
+  colours(LIGHT),
+  `@media (prefers-color-scheme:dark){${colours(DARK)}}`,
 ].join("");

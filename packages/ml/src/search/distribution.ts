@@ -52,7 +52,8 @@ function problemOf({ distribution: kind, low, high }: Distribution): string | un
   if (!["randint", "uniform", "loguniform"].includes(kind)) return "the kind of distribution is unknown";
   if (!Number.isFinite(low) || !Number.isFinite(high)) return "both bounds must be finite numbers";
   if (!(low < high)) return "the lower bound must be below the upper bound";
-  if (kind === "randint" && !(Number.isSafeInteger(low) && Number.isSafeInteger(high))) return "both bounds must be whole numbers";
+  if (kind === "randint" && !(Number.isSafeInteger(low) && Number.isSafeInteger(high)))
+    return "both bounds must be whole numbers";
   if (kind === "loguniform" && low <= 0) return "the lower bound must be above 0";
   return undefined;
 }

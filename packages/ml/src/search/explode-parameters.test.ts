@@ -35,16 +35,22 @@ describe("explodeParameters of a grid", () => {
 });
 
 describe("explodeParameters with nIter", () => {
-  const space: ParameterSpec = { nIter: 200, model: ["A", "B"], depth: randint(2, 5), rate: loguniform(0.01, 1), share: uniform(0.5, 0.6) };
+  const space: ParameterSpec = {
+    nIter: 200,
+    model: ["A", "B"],
+    depth: randint(2, 5),
+    rate: loguniform(0.01, 1),
+    share: uniform(0.5, 0.6),
+  };
 
   it("draws as many points as asked for, within the bounds, and leaves nIter out", () => {
     const points = explodeParameters(space, { seed: 7 });
     expect(points).toHaveLength(200);
-    expect(new Set(points.map((point) => point["depth"]))).toEqual(new Set([2, 3, 4]));
-    expect(new Set(points.map((point) => point["model"]))).toEqual(new Set(["A", "B"]));
-    expect(points.every((point) => Number(point["rate"]) >= 0.01 && Number(point["rate"]) < 1)).toBe(true);
-    expect(points.every((point) => Number(point["share"]) >= 0.5 && Number(point["share"]) < 0.6)).toBe(true);
-    expect(points.filter((point) => Number(point["rate"]) < 0.1).length).toBeGreaterThan(60);
+    expect(new Set(points.map((point) => point.depth))).toEqual(new Set([2, 3, 4]));
+    expect(new Set(points.map((point) => point.model))).toEqual(new Set(["A", "B"]));
+    expect(points.every((point) => Number(point.rate) >= 0.01 && Number(point.rate) < 1)).toBe(true);
+    expect(points.every((point) => Number(point.share) >= 0.5 && Number(point.share) < 0.6)).toBe(true);
+    expect(points.filter((point) => Number(point.rate) < 0.1).length).toBeGreaterThan(60);
     expect(points.some((point) => "nIter" in point)).toBe(false);
   });
 
@@ -63,12 +69,12 @@ describe("explodeParameters with nIter", () => {
   it("with a distribution draws are independent, so points may repeat", () => {
     const points = explodeParameters({ nIter: 10, a: randint(0, 2) }, { seed: 1 });
     expect(points).toHaveLength(10);
-    expect(new Set(points.map((point) => point["a"])).size).toBe(2);
+    expect(new Set(points.map((point) => point.a)).size).toBe(2);
   });
 
   it("with lists only draws without replacement", () => {
     const points = explodeParameters({ nIter: 11, a: [1, 2, 3, 4], b: [1, 2, 3] }, { seed: 1 });
-    expect(new Set(points.map((point) => `${point["a"]} ${point["b"]}`)).size).toBe(11);
+    expect(new Set(points.map((point) => `${point.a} ${point.b}`)).size).toBe(11);
   });
 
   it("samples a space of a billion billion points without listing it", () => {
@@ -83,7 +89,10 @@ describe("explodeParameters with nIter", () => {
       { a: 1, b: 3 },
       { a: 2, b: 3 },
     ]);
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining("2 points, fewer than the 9 asked for"), expect.objectContaining({ code: "ML_SEARCH_SMALLER_THAN_ASKED" }));
+    expect(warn).toHaveBeenCalledWith(
+      expect.stringContaining("2 points, fewer than the 9 asked for"),
+      expect.objectContaining({ code: "ML_SEARCH_SMALLER_THAN_ASKED" }),
+    );
   });
 
   it("does not warn when exactly the whole grid is asked for", () => {
@@ -93,11 +102,15 @@ describe("explodeParameters with nIter", () => {
   });
 
   it("refuses bounds that make no sense, also of a distribution read from a file", () => {
-    expect(() => randint(3, 3)).toThrow("Cannot draw from randint(3, 3): the lower bound must be below the upper bound");
+    expect(() => randint(3, 3)).toThrow(
+      "Cannot draw from randint(3, 3): the lower bound must be below the upper bound",
+    );
     expect(() => loguniform(0, 1)).toThrow("the lower bound must be above 0");
     expect(() => randint(0.5, 3)).toThrow("both bounds must be whole numbers");
     const foreign: Distribution = { distribution: "uniform", low: 2, high: 1 };
     expect(() => explodeParameters({ nIter: 1, a: foreign }, { seed: 1 })).toThrow("the lower bound must be below");
-    expect(() => explodeParameters({ nIter: 0, a: [1] }, { seed: 1 })).toThrow('"nIter" is 0, not a whole number from 1');
+    expect(() => explodeParameters({ nIter: 0, a: [1] }, { seed: 1 })).toThrow(
+      '"nIter" is 0, not a whole number from 1',
+    );
   });
 });

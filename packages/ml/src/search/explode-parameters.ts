@@ -47,15 +47,19 @@ export function explodeParameters(
   options: { readonly seed: number },
 ): Parameters[] {
   const specs: readonly ParameterSpec[] = isList(spec) ? spec : [spec];
-  const problems = specs.flatMap((one, index) => problemsOf(one).map((text) => (specs.length > 1 ? `space ${index}: ${text}` : text)));
-  if (problems.length > 0) throw new MlError("ML_SEARCH_BAD_SPEC", `Cannot read the search space: ${problems.join("; ")}`);
+  const problems = specs.flatMap((one, index) =>
+    problemsOf(one).map((text) => (specs.length > 1 ? `space ${index}: ${text}` : text)),
+  );
+  if (problems.length > 0)
+    throw new MlError("ML_SEARCH_BAD_SPEC", `Cannot read the search space: ${problems.join("; ")}`);
   return specs.flatMap((one, index) => explodeOne(one, deriveSeed(options.seed, index)));
 }
 
 function explodeOne(spec: ParameterSpec, seed: number): Parameters[] {
   const { nIter, ...space } = spec;
   const keys = Object.keys(space).sort();
-  if (nIter === undefined) return Array.from({ length: gridSize(space, keys) }, (_, index) => gridPoint(space, keys, index));
+  if (nIter === undefined)
+    return Array.from({ length: gridSize(space, keys) }, (_, index) => gridPoint(space, keys, index));
 
   const random = seededRandom(seed);
   if (keys.some((key) => isDistribution(space[key]))) {
@@ -63,7 +67,10 @@ function explodeOne(spec: ParameterSpec, seed: number): Parameters[] {
       Object.fromEntries(
         keys.map((key) => {
           const values = space[key]!;
-          return [key, isDistribution(values) ? draw(values, random) : listOf(values)[random.integer(0, listOf(values).length)]!];
+          return [
+            key,
+            isDistribution(values) ? draw(values, random) : listOf(values)[random.integer(0, listOf(values).length)]!,
+          ];
         }),
       ),
     );
@@ -111,7 +118,8 @@ function sampleIndexes(random: ReturnType<typeof seededRandom>, size: number, co
 function problemsOf(spec: ParameterSpec): string[] {
   const { nIter, ...space } = spec;
   const problems: string[] = [];
-  if (nIter !== undefined && !(Number.isSafeInteger(nIter) && nIter >= 1)) problems.push(`"nIter" is ${nIter}, not a whole number from 1`);
+  if (nIter !== undefined && !(Number.isSafeInteger(nIter) && nIter >= 1))
+    problems.push(`"nIter" is ${nIter}, not a whole number from 1`);
   for (const [key, values] of Object.entries(space)) {
     if (isDistribution(values)) {
       if (nIter === undefined) problems.push(`"${key}" is a distribution, which needs "nIter"`);

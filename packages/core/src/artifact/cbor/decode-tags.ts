@@ -29,8 +29,6 @@ export function decodeTag(decoder: CborDecoder, tag: number): unknown {
         ? decodeNamed(decoder, name, opening)
         : decodeInstance(decoder, name, opening);
     }
-    case TAG.shared:
-      return decoder.sharedValue(opening);
     case TAG.reference:
       return decoder.referredValue();
     case TAG.hole:

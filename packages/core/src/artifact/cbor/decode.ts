@@ -11,7 +11,7 @@ import { ByteReader } from "./byte-reader.ts";
 import { decodeTag } from "./decode-tags.ts";
 import { defineData } from "./define-data.ts";
 import { HOLE } from "./hole.ts";
-import { MAJOR, MAX_DECODED_DEPTH, SIMPLE } from "./tags.ts";
+import { MAJOR, MAX_DECODED_DEPTH, SIMPLE, TAG } from "./tags.ts";
 
 export interface CborDecodeOptions {
   /**
@@ -128,7 +128,8 @@ export class CborDecoder extends ByteReader {
         if (Object.hasOwn(object, next)) this.corrupt("a map has a key twice");
         key = next;
       }
-      const value = this.value();
+      const value = this.item(); // Not value(): each frame saved lets deeper values through the stack.
+      if (value === HOLE) this.corrupt("a hole stands outside an array");
       if (key === "__proto__") defineData(object, key, value);
       else object[key] = value;
     }
@@ -166,18 +167,6 @@ export class CborDecoder extends ByteReader {
   /** Lets references to this number find the value from now on. */
   close(opening: number, value: unknown): void {
     if (opening >= 0) this.shared[opening] = value;
-  }
-
-  /** A value that may be referred to from inside itself. */
-  sharedValue(outer: number): unknown {
-    if (outer >= 0) this.corrupt("tag 28 stands twice");
-    const number = this.shared.push(PENDING) - 1;
-    this.opening = number;
-    const value = this.value();
-    this.opening = -1;
-    if (value === null || typeof value !== "object") this.corrupt("a shared value is no object");
-    this.shared[number] = value;
-    return value;
   }
 
   referredValue(): unknown {
@@ -223,6 +212,7 @@ export class CborDecoder extends ByteReader {
         return this.object(this.argument(additional), {});
       case MAJOR.tag: {
         const tag = this.argument(additional);
+        if (tag === TAG.shared) return this.sharedItem();
         this.descend();
         const value = decodeTag(this, tag);
         this.ascend();
@@ -247,6 +237,20 @@ export class CborDecoder extends ByteReader {
     }
     this.position--;
     return this.corrupt("a simple value has no meaning here");
+  }
+
+  /** A value that may be referred to from inside itself. */
+  private sharedItem(): unknown {
+    if (this.opening >= 0) this.corrupt("tag 28 stands twice");
+    this.descend();
+    const number = this.shared.push(PENDING) - 1;
+    this.opening = number;
+    const value = this.item();
+    this.opening = -1;
+    if (value === null || typeof value !== "object") this.corrupt("a shared value is no object");
+    this.shared[number] = value;
+    this.ascend();
+    return value;
   }
 
   private key(): unknown {

@@ -63,7 +63,9 @@ function encodeNullObject(encoder: CborEncoder, object: object): void {
   if (types.isModuleNamespaceObject(object))
     encoder.refuse({ reason: "it is a module", hint: "Save what you need from it" });
   encoder.named(JS.nullObject);
+  encoder.enter(PLACE.property);
   encoder.properties(object);
+  encoder.leave();
 }
 
 function encodeTypedArray(encoder: CborEncoder, array: TypedArray, kind: TypedArrayKind): void {
@@ -112,7 +114,7 @@ function encodeMap(encoder: CborEncoder, map: ReadonlyMap<unknown, unknown>): vo
   const { size } = map;
   if (isSimple) encoder.tag(TAG.map);
   else encoder.named(JS.map);
-  encoder.enter(PLACE.mapValue);
+  encoder.enter(PLACE.mapValue, 2);
   encoder.reserve(9);
   encoder.head(isSimple ? MAJOR.map : MAJOR.array, isSimple ? size : 2 * size);
   let index = 0;
@@ -123,7 +125,7 @@ function encodeMap(encoder: CborEncoder, map: ReadonlyMap<unknown, unknown>): vo
     encoder.encode(value);
     index++;
   }
-  encoder.leave();
+  encoder.leave(2);
   if (index !== size || map.size !== size) encoder.refuse({ reason: "it changed while it was being saved" });
 }
 
@@ -132,7 +134,7 @@ function encodeSet(encoder: CborEncoder, set: ReadonlySet<unknown>): void {
   const { size } = set;
   if (everyKeyIsSimple(set)) encoder.tag(TAG.set);
   else encoder.named(JS.set);
-  encoder.enter(PLACE.setMember);
+  encoder.enter(PLACE.setMember, 2);
   encoder.reserve(9);
   encoder.head(MAJOR.array, size);
   let index = 0;
@@ -140,7 +142,7 @@ function encodeSet(encoder: CborEncoder, set: ReadonlySet<unknown>): void {
     encoder.at(PLACE.setMember, index++);
     encoder.encode(member);
   }
-  encoder.leave();
+  encoder.leave(2);
   if (index !== size || set.size !== size) encoder.refuse({ reason: "it changed while it was being saved" });
 }
 
@@ -206,7 +208,9 @@ function encodeBoxed(encoder: CborEncoder, boxed: Number | String | Boolean | Bi
 function encodeInstance(encoder: CborEncoder, value: object, codec: ClassCodec): void {
   if (codec.encode === undefined) {
     encoder.named(codec.storedName);
+    encoder.enter(PLACE.property);
     encoder.properties(value);
+    encoder.leave();
     return;
   }
   let data: unknown;
@@ -275,7 +279,7 @@ function encodeError(encoder: CborEncoder, error: Error): void {
   encoder.text(String(error.name));
   encoder.text(String(error.message));
   encoder.text(String(error.stack ?? ""));
-  encoder.enter(PLACE.property);
+  encoder.enter(PLACE.property, 2);
   encoder.reserve(9);
   encoder.head(MAJOR.map, keys.length);
   for (const key of keys) {
@@ -283,7 +287,7 @@ function encodeError(encoder: CborEncoder, error: Error): void {
     encoder.at(PLACE.property, key);
     encoder.encode((error as unknown as Readonly<Record<string, unknown>>)[key]);
   }
-  encoder.leave();
+  encoder.leave(2);
 }
 
 function refuseOwnKeys(encoder: CborEncoder, value: object, noun: string, expected: number): void {

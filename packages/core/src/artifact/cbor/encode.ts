@@ -94,9 +94,11 @@ export class CborEncoder extends ByteWriter {
         this.bigint(value);
         return;
       case "function":
-        return this.refuse(functionRefusal(value));
+        this.refuse(functionRefusal(value));
+        break;
       case "symbol":
-        return this.refuse({ reason: `${String(value)} is not data` });
+        this.refuse({ reason: `${String(value)} is not data` });
+        break;
       case "object":
         if (value === null) this.simple(SIMPLE.null);
         else this.object(value);
@@ -129,8 +131,7 @@ export class CborEncoder extends ByteWriter {
       this.arrayWithHoles(array);
       return;
     }
-    if (length !== 0 ? hasExtraProperties(array) : Reflect.ownKeys(array).length !== 1)
-      this.refuse(namedElementsRefusal);
+    if (hasExtraProperties(array)) this.refuse(namedElementsRefusal);
     const depth = this.enter(PLACE.index);
     const { keys } = this;
     this.reserve(9);
@@ -155,13 +156,15 @@ export class CborEncoder extends ByteWriter {
     this.text(name);
   }
 
-  /** Goes one container deeper; `at` then says where inside it. */
-  enter(place: Place): number {
-    if (this.depth === MAX_DEPTH)
+  /** Goes a level deeper; `at` then says where inside it. What stands behind a tag takes two, as reading it takes more stack. */
+  enter(place: Place, levels: 1 | 2 = 1): number {
+    if (levels === 2) this.enter(PLACE.property);
+    if (this.depth === MAX_DEPTH) {
       this.refuse({
         reason: `it is nested deeper than ${MAX_DEPTH} levels`,
         hint: "Flatten it, for example into a list",
       });
+    }
     const depth = ++this.depth;
     this.places[depth] = place;
     this.keys[depth] = undefined;
@@ -173,8 +176,8 @@ export class CborEncoder extends ByteWriter {
     this.keys[this.depth] = key;
   }
 
-  leave(): void {
-    this.depth--;
+  leave(levels: 1 | 2 = 1): void {
+    this.depth -= levels;
   }
 
   /** Encodes what stands for an instance, during which the instance itself must not occur. */
@@ -222,7 +225,7 @@ export class CborEncoder extends ByteWriter {
     const isNamed = last !== undefined && !(Number(last) < length && String(Number(last)) === last);
     if (isNamed || Object.getOwnPropertySymbols(array).length !== 0) this.refuse(namedElementsRefusal);
     const isSparse = names.length * 2 < length;
-    this.enter(PLACE.index);
+    this.enter(PLACE.index, isSparse ? 2 : 1);
     if (isSparse) {
       this.named(JS.sparseArray);
       this.reserve(18);
@@ -248,7 +251,7 @@ export class CborEncoder extends ByteWriter {
         }
       }
     }
-    this.leave();
+    this.leave(isSparse ? 2 : 1);
   }
 }
 

@@ -54,11 +54,14 @@ export const JS = {
 
 export const RESERVED_NAME_PREFIX = "js.";
 
-/** Containers inside one another, when encoding: a bound that leaves room on the smallest stack Node.js gives a thread. */
+/**
+ * Levels inside one another when encoding: an object or array is one, what stands behind a tag two. The bound lets every
+ * encoded value be decoded on the smallest stack that Node.js gives a thread, even by code that is not compiled yet.
+ */
 export const MAX_DEPTH = 1000;
 
-/** When decoding, a container may stand inside tag 28 and tag 27, so that one level of the encoder is three here. */
-export const MAX_DECODED_DEPTH = 3 * MAX_DEPTH + 8;
+/** When decoding, each tag and container is a level: tag 28 may stand before each container of the encoder. */
+export const MAX_DECODED_DEPTH = 2 * MAX_DEPTH + 8;
 
 /** First and last millisecond of the years 1 to 9999: other libraries cannot read tag 1 beyond them. */
 export const FIRST_TAGGED_DATE = -62_135_596_800_000;

@@ -36,7 +36,9 @@ export class BlobChecker {
       this.#bytes += payload.byteLength;
       return { kind: "whole", recordedBytes: row.sizeBytes, payloadBytes: payload.byteLength };
     } catch (error) {
-      return { kind: "damaged", why: error instanceof Error ? error.message : String(error) };
+      // The evidence names the artifact itself: of the message, only the reason is wanted.
+      const message = error instanceof Error ? error.message : String(error);
+      return { kind: "damaged", why: message.replace(/^Cannot read the artifact [0-9a-f]{64}: /, "") };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { quoteAll } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, TagEvent } from "../../metadata/metadata-store.ts";
-import { tagEventDigest } from "../../metadata/tag-event-digest.ts";
+import { verifyTagLog } from "../../metadata/tag-chain.ts";
 import type { CheckSink } from "./report.ts";
 
 const PAGE = 1_000;
@@ -12,21 +12,20 @@ export interface TagLogVerdict {
   readonly fault?: string;
 }
 
-/** Follows the chain of the whole log, newest first: each event names the digest of the one before it. */
+/** Checks the chain of the whole log. */
 export async function followTagLog(metadata: MetadataReader): Promise<TagLogVerdict> {
-  let count = 0;
-  let later: TagEvent | undefined;
+  const events: TagEvent[] = []; // newest first, as the store gives them
   while (true) {
-    const page: readonly TagEvent[] = await metadata.tagEvents({ limit: PAGE, ...(later === undefined ? {} : { before: later.sequence }) });
-    for (const event of page) {
-      count += 1;
-      const place = `event ${event.sequence} ("${event.tag}", ${event.verb}, ${event.at.toISOString()})`;
-      if (tagEventDigest(event) !== event.digest) return { events: count, fault: `${place} was changed after it was written: its digest does not fit` };
-      if (later !== undefined && later.previous !== event.digest) return { events: count, fault: `an event is missing or was put in behind ${place}` };
-      later = event;
-    }
-    if (page.length < PAGE) return { events: count };
+    const last = events.at(-1);
+    const page = await metadata.tagEvents({ limit: PAGE, ...(last === undefined ? {} : { before: last.sequence }) });
+    events.push(...page);
+    if (page.length < PAGE) break;
   }
+  const verdict = verifyTagLog(events.reverse());
+  if (verdict.kind === "whole") return { events: events.length };
+  const event = events.find((candidate) => candidate.sequence === verdict.sequence);
+  const what = event === undefined ? "" : ` (${event.verb} "${event.tag}", ${event.at.toISOString()})`;
+  return { events: events.length, fault: `event ${verdict.sequence} of the log of tags${what}: ${verdict.reason}` };
 }
 
 /** V04: the log is one unbroken chain, and the run holds exactly the tags that the log gives it. */

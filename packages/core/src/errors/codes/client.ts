@@ -26,11 +26,6 @@ export const clientCodes = {
     cause: "It failed, was cancelled or is still running",
     remedy: "Wait for it, read one of its finished tasks, or read another run",
   },
-  FLOW_CLIENT_READ_FAILED: {
-    meaning: "An artifact could not be read back",
-    cause: "Its bytes are missing, damaged or of a kind that this program cannot decode",
-    remedy: "Run flow validate, and make the artifact again if its bytes are damaged",
-  },
   FLOW_CLIENT_NO_TASK: {
     meaning: "A run has no task of that name",
     cause: "A typing error in the step or path, or a step that was not reached",

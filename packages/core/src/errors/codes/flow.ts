@@ -81,6 +81,11 @@ export const flowCodes = {
     cause: "The producer is no flow class and no name, or sameAs points at no upstream",
     remedy: "Name a flow class, and for sameAs an upstream of another upstream: this.model.upstreams.source",
   },
+  FLOW_DEFINITION_BAD_LATE_TAGS: {
+    meaning: "The tags of an upstream cannot be worked out",
+    cause: "The function throws, reads something that has no value yet, or gives no list of tags",
+    remedy: "Let it return a list of tags, and read parameters and configs only",
+  },
   FLOW_PARAMETER_INVALID: {
     meaning: "The value of a parameter does not fit its schema",
     cause: "A typing error on the command line, in the --params file, in the environment or in code",
@@ -140,6 +145,11 @@ export const flowCodes = {
     meaning: "Something that only exists inside a running step was used outside of one",
     cause: "current or mergeArtifacts in module code, a constructor or a timer that outlived its step",
     remedy: "Use it inside a step",
+  },
+  FLOW_FLOW_NO_SOURCE: {
+    meaning: "The file of a flow class is not known",
+    cause: "The class was made from text, or its stack was rewritten",
+    remedy: "Give the file instead of the class",
   },
   FLOW_FLOW_BAD_MERGE: {
     meaning: "mergeArtifacts was called with options that exclude each other",

@@ -54,7 +54,8 @@ export const packageCodes = {
   FLOW_PACKAGE_LEGACY_DECORATORS: {
     meaning: "A flow is compiled with legacy decorators",
     cause: "A tsconfig sets experimentalDecorators for the flow file",
-    remedy: "Remove experimentalDecorators from the named tsconfig, or give the flows a tsconfig of their own without it",
+    remedy:
+      "Remove experimentalDecorators from the named tsconfig, or give the flows a tsconfig of their own without it",
   },
   FLOW_PACKAGE_LOAD_FAILED: {
     meaning: "A module threw while it was loaded",

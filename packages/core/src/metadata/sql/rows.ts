@@ -99,7 +99,9 @@ export function toRunValue(row: Omit<RunValueTable, "run">): ArtifactRow & { rea
   return { ...toArtifactRow(row), kind: row.kind };
 }
 
-export function toItemPageRow(row: ItemPageTable): ItemPageRow {
+/** The page, if it reaches the item: `row` is the last one that begins at or before it. */
+export function toItemPage(row: ItemPageTable | undefined, index: number): ItemPageRow | undefined {
+  if (row === undefined || index >= row.first + row.count) return undefined;
   return {
     split: row.split as TaskSequence,
     first: row.first,

@@ -98,8 +98,13 @@ export const insertTask = query<TaskTable>()((db, arg) =>
   }),
 );
 
+/** `running` is an argument so that the statement has no constants and can be run by position. */
+type FinishTaskArguments = Pick<TaskTable, "sequence" | "status" | "finished_at" | "fan_out" | "choice" | "error"> & {
+  readonly running: "running";
+};
+
 /** Changes nothing when the task is finished, or when its run is: a late result of a given-up attempt is refused. */
-export const finishTask = query<Pick<TaskTable, "sequence" | "status" | "finished_at" | "fan_out" | "choice" | "error">>()((db, arg) =>
+export const finishTask = query<FinishTaskArguments>()((db, arg) =>
   db
     .updateTable("task")
     .set({
@@ -110,8 +115,8 @@ export const finishTask = query<Pick<TaskTable, "sequence" | "status" | "finishe
       error: arg("error"),
     })
     .where("sequence", "=", arg("sequence"))
-    .where("status", "=", "running")
+    .where("status", "=", arg("running"))
     .where((of) =>
-      of(of.selectFrom("run").select("run.status").whereRef("run.sequence", "=", "task.run"), "=", "running"),
+      of(of.selectFrom("run").select("run.status").whereRef("run.sequence", "=", "task.run"), "=", arg("running")),
     ),
 );

@@ -5,7 +5,7 @@
 import { types } from "node:util";
 import type { NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
-import { ItemPageWriter, readItem } from "../../artifact/item-pages.ts";
+import { type ItemPage, ItemPageWriter, readItem } from "../../artifact/item-pages.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError, type SerializedError, serializeError } from "../../errors/flow-error.ts";
 import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
@@ -66,7 +66,7 @@ async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepC
   for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)]) values[name] = () => run.runValue(name);
   for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, record);
   const inputs: Record<string, () => unknown> = {};
-  for (const [name, row] of inherited) inputs[name] = () => run.loader.load(row);
+  for (const [name, row] of inherited) inputs[name] = () => run.loader.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(environment.flowClass, {
     values,
     inputs,
@@ -75,7 +75,7 @@ async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepC
     merge: (_flow, given, options) => {
       for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
         merged.set(row.name, row);
-        bound.addInput(row.name, () => run.loader.load(row));
+        bound.addInput(row.name, () => run.loader.load(row, run.context.name));
       }
     },
   });
@@ -130,7 +130,7 @@ function stepArguments(run: WorkerRun, step: StepContract, task: Task, fields: (
   const { split, index } = task.item;
   const page = run.reader.itemPage(split, index);
   if (page === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
-  return [readItem(run.loader.payload(page), index - page.first), index];
+  return [readItem(run.loader.payload(page, `the items of ${run.context.name}/${task.step}`), index - page.first, { unknownClasses: "refuse" }), index];
 }
 
 async function call(flow: Record<string, unknown>, step: string, parameters: readonly unknown[]): Promise<void> {
@@ -148,27 +148,21 @@ async function splitItems(environment: TaskEnvironment, flow: Record<string, unk
     });
   }
   const rows: Omit<ItemPageRow, "split">[] = [];
-  const writer = new ItemPageWriter(`this.${field}`);
-  const keep = (page: ReturnType<ItemPageWriter["add"]>): void => {
-    if (page === undefined) return;
-    const { codec, digest, sizeBytes } = page.encoded;
-    rows.push({ first: page.first, count: page.count, codec, digest, sizeBytes });
-    if (!blobs.has(digest)) blobs.set(digest, exactSize(environment.artifacts.storeSync(page.encoded)));
+  const writer = new ItemPageWriter({ path: `this.${field}` });
+  const keep = (pages: readonly ItemPage[]): void => {
+    for (const { first, count, encoded } of pages) {
+      const { codec, digest, sizeBytes } = encoded;
+      rows.push({ first, count, codec, digest, sizeBytes });
+      if (!blobs.has(digest)) blobs.set(digest, exactSize(environment.artifacts.storeSync(encoded)));
+    }
   };
-  let count = 0;
   if (Symbol.asyncIterator in Object(items)) {
-    for await (const item of items as AsyncIterable<unknown>) {
-      keep(writer.add(item));
-      count++;
-    }
+    for await (const item of items as AsyncIterable<unknown>) keep(writer.add(item));
   } else {
-    for (const item of items as Iterable<unknown>) {
-      keep(writer.add(item));
-      count++;
-    }
+    for (const item of items as Iterable<unknown>) keep(writer.add(item));
   }
   keep(writer.finish());
-  return { rows, count };
+  return { rows, count: writer.count };
 }
 
 function choiceOf(flow: Record<string, unknown>, step: StepContract): string {

@@ -13,7 +13,7 @@ import type { WorkerRun } from "./worker-run.ts";
 const viewed = new WeakMap<object, readonly JoinInput[]>();
 
 export function joinInputs(run: WorkerRun, step: StepContract, inputs: readonly JoinInput[], fields: (name: string) => unknown): readonly object[] {
-  const views = inputs.map((input) => inputView(run, input, fields));
+  const views = inputs.map((input) => inputView(run, step.name, input, fields));
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
   }
@@ -27,7 +27,7 @@ export function inputsBehind(inputs: unknown): readonly JoinInput[] | undefined 
   return typeof inputs === "object" && inputs !== null ? viewed.get(inputs) : undefined;
 }
 
-function inputView(run: WorkerRun, input: JoinInput, fields: (name: string) => unknown): object {
+function inputView(run: WorkerRun, step: string, input: JoinInput, fields: (name: string) => unknown): object {
   let table: ReadonlyMap<string, ArtifactRow> | undefined;
   const loaded = new Map<string, unknown>();
   const artifacts = (): ReadonlyMap<string, ArtifactRow> => (table ??= run.visible(input.task));
@@ -36,7 +36,7 @@ function inputView(run: WorkerRun, input: JoinInput, fields: (name: string) => u
     if (loaded.has(name)) return loaded.get(name);
     const row = artifacts().get(name);
     // A field that this input never set reads as undefined, as it would on the flow itself.
-    const value = row !== undefined ? run.loader.load(row) : run.values.has(name) || run.upstreams.has(name) ? fields(name) : undefined;
+    const value = row !== undefined ? run.loader.load(row, `an input of ${run.context.name}/${step}`) : run.values.has(name) || run.upstreams.has(name) ? fields(name) : undefined;
     loaded.set(name, value);
     return value;
   });

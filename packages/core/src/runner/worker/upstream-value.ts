@@ -29,7 +29,7 @@ export function upstreamValue(run: WorkerRun, row: UpstreamRow, field: string, r
       const found = find(key);
       if (found === undefined) throw missingArtifact(key, name, names());
       record({ upstream: field, producer: producer.id, artifact: key, codec: found.codec, digest: found.digest });
-      const value = run.loader.load(found);
+      const value = run.loader.load(found, name);
       loaded.set(key, value);
       return value;
     }),

@@ -5,11 +5,12 @@
  */
 import type { ArtifactRef, BlobRow, Digest } from "../../artifact/artifact.ts";
 import { decodeValue } from "../../artifact/value-codec.ts";
+import type { ArtifactRow } from "../../metadata/metadata-store.ts";
 import { PayloadCache } from "./payload-cache.ts";
 
 /** The part of the artifact store that a loader needs. */
 export interface PayloadSource {
-  payloadSync(ref: ArtifactRef, row: BlobRow | undefined): Uint8Array;
+  payloadSync(ref: ArtifactRef, row: BlobRow | undefined, options: { readonly subject: string }): Uint8Array;
 }
 
 export class ValueLoader {
@@ -22,16 +23,20 @@ export class ValueLoader {
     this.#blob = blob;
   }
 
-  /** A private copy of a stored value. */
-  load(ref: ArtifactRef): unknown {
-    return decodeValue(ref.codec, this.payload(ref), { unknownClasses: "refuse" });
+  /**
+   * A private copy of a stored value.
+   *
+   * @param owner whose artifact it is, for messages: `Train/17`
+   */
+  load(row: ArtifactRow, owner: string): unknown {
+    return decodeValue(row.codec, this.payload(row, `artifact "${row.name}" of ${owner}`), { unknownClasses: "refuse" });
   }
 
   /** The verified payload; the caller must not change it. */
-  payload(ref: ArtifactRef): Uint8Array {
+  payload(ref: ArtifactRef, subject: string): Uint8Array {
     const kept = this.#cache.get(ref.digest);
     if (kept !== undefined) return kept;
-    const payload = this.#source.payloadSync(ref, this.#blob(ref.digest));
+    const payload = this.#source.payloadSync(ref, this.#blob(ref.digest), { subject });
     this.#cache.set(ref.digest, payload);
     return payload;
   }

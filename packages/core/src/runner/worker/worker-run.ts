@@ -45,7 +45,7 @@ export class WorkerRun {
     if (Object.hasOwn(this.context.secrets, name)) return this.context.secrets[name];
     const row = this.values.get(name);
     if (row === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The run has no value for "${name}"` });
-    return this.loader.load(row);
+    return this.loader.load(row, this.context.name);
   }
 }
 

@@ -1,0 +1,24 @@
+import { Flow, type Inputs, join, param, step, z } from "@millrace/core";
+
+/** A foreach of steps that do nothing but leave one small artifact each. */
+export default class Wide extends Flow {
+  readonly width = param(z.coerce.number().int().min(0).default(1000));
+  items!: number[];
+  label!: string;
+  count!: number;
+
+  @step({ next: "work", foreach: "items" })
+  start() {
+    this.items = Array.from({ length: this.width }, (_, index) => index);
+  }
+
+  @step({ next: "end" })
+  work(item: number) {
+    this.label = `item ${item} of a foreach, which leaves an artifact of about a hundred bytes for the benchmark to keep`;
+  }
+
+  @join()
+  end(inputs: Inputs<Wide>) {
+    this.count = inputs.length;
+  }
+}

@@ -1,0 +1,41 @@
+import os from "node:os";
+import path from "node:path";
+import { createRequire } from "node:module";
+import { inFolder, median, root, runFlow } from "./kit.mjs";
+
+const ROUNDS = 5;
+
+/** A 1,000-wide foreach of no-ops, all recorded with synchronous=FULL, against piscina's own no-op rate. */
+export function measureForeach() {
+  return inFolder(async (folder) => {
+    const rates = [];
+    const pools = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      rates.push(foreachRate(1_000, path.join(folder, `store-${round}`)));
+      pools.push(await poolRate(1_000));
+    }
+    const rate = median(rates);
+    const pool = median(pools);
+    return [{ what: "1,000-wide no-op foreach, recorded", value: `${Math.round(rate)} tasks/s`, goal: ">= 5000 tasks/s", isReached: rate >= 5_000, detail: `best ${Math.round(Math.max(...rates))}; piscina alone ${Math.round(pool)} tasks/s: ${(rate / pool).toFixed(2)} x` }];
+  });
+}
+
+function foreachRate(width, store) {
+  const events = runFlow(path.join(root, "bench/flows/wide.ts"), ["--width", String(width)], store);
+  const split = events.find((event) => event.kind === "task.succeeded" && event.step === "start");
+  const join = events.find((event) => event.kind === "task.started" && event.step === "end");
+  return width / ((join.at - split.at) / 1_000);
+}
+
+async function poolRate(width) {
+  const require = createRequire(path.join(root, "packages/core/package.json"));
+  const { Piscina } = require("piscina");
+  const threads = Math.max(2, os.availableParallelism());
+  const pool = new Piscina({ filename: path.join(root, "bench/no-op.cjs"), minThreads: threads, maxThreads: threads, atomics: "disabled" });
+  await Promise.all(Array.from({ length: 200 }, () => pool.run(1)));
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: width }, () => pool.run(1)));
+  const rate = width / ((performance.now() - begin) / 1_000);
+  await pool.destroy();
+  return rate;
+}

@@ -1,0 +1,113 @@
+import { FlowError } from "../../errors/flow-error.ts";
+import { canonicalJson } from "../canonical-json.ts";
+import type { NewRun, RunRow } from "../metadata-store.ts";
+import { bytesOfDigest } from "../sql/rows.ts";
+import * as runs from "../sql/runs.ts";
+import { insertUpstream } from "../sql/upstreams.ts";
+import { moveTags } from "./move-tags.ts";
+import { parameterDigest } from "./parameter-digest.ts";
+import { readRun } from "./run-reads.ts";
+import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import type { Statements } from "./statements.ts";
+
+/** Writes a run with all that is known when it begins, inside the caller's transaction. */
+export function createRun(statements: Statements, run: NewRun): RunRow {
+  insertBlobs(statements, run.blobs);
+  const flow = flowFor(statements, run);
+  const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
+  const sequence = insert(statements, run, flow, number);
+  statements.run(runs.setNewestRun, { id: flow, run: sequence });
+
+  for (const [name, value] of Object.entries(run.parameters)) {
+    if (value === undefined) continue;
+    statements.run(runs.insertRunParameter, { run: sequence, name, value_digest: parameterDigest(name, value) });
+  }
+  for (const { name, kind, codec, digest, sizeBytes } of run.values) {
+    namingABlob(`${kind} "${name}"`, digest, () =>
+      statements.run(runs.insertRunValue, { run: sequence, name, kind, codec, digest: bytesOfDigest(digest), size_bytes: sizeBytes }),
+    );
+  }
+  for (const upstream of run.upstreams) {
+    statements.run(insertUpstream, {
+      run: sequence,
+      name: upstream.name,
+      flow_project: "project" in upstream.flow ? upstream.flow.project : null,
+      flow_name: upstream.flow.name,
+      selector: JSON.stringify(upstream.selector),
+      producer: upstream.producer ?? null,
+      candidate_count: upstream.candidateCount,
+      candidates: JSON.stringify(upstream.candidates),
+      resolved_at: upstream.resolvedAt.getTime(),
+    });
+  }
+  moveTags(statements, { sequence, id: run.id, flow, status: "running" }, {
+    add: [...new Set(run.tags)],
+    remove: [],
+    actor: run.actor,
+    host: run.host,
+    at: run.createdAt,
+    via: "run",
+  });
+  return readRun(statements, sequence)!;
+}
+
+function insert(statements: Statements, run: NewRun, flow: number, number: number): number {
+  if (statements.get(runs.runById, { id: run.id }) !== undefined) {
+    throw new FlowError("FLOW_METADATA_CONFLICT", { message: `Cannot create the run ${run.id}: the store has a run of this id`, context: { run: run.id } });
+  }
+  return statements.get(runs.insertRun, {
+    id: run.id,
+    flow,
+    project: run.flow.project,
+    flow_name: run.flow.name,
+    number,
+    status: "running",
+    created_at: run.createdAt.getTime(),
+    started_at: run.createdAt.getTime(),
+    package_digest: run.packageDigest === undefined ? null : bytesOfDigest(run.packageDigest),
+    system_tags: JSON.stringify([...new Set(run.systemTags)].sort()),
+    parameters: canonicalJson(run.parameters, "the parameters"),
+    secret_parameters: JSON.stringify(run.secretParameters),
+    environment: JSON.stringify(run.environment),
+  })!.sequence;
+}
+
+/**
+ * The flow that a run belongs to, with its earlier names tied to it for good.
+ *
+ * A flow that is new under its name takes over the flow of its first earlier name: numbers go on. When both have runs
+ * already (the earlier name was declared late), the two become one flow; runs keep the names and numbers they ran under,
+ * and new numbers go on from the larger.
+ */
+function flowFor(statements: Statements, run: NewRun): number {
+  const { project, name } = run.flow;
+  const earlier = run.formerly.filter((former) => former !== name);
+  let flow = statements.get(runs.flowOf, { project, name })?.flow;
+  if (flow === undefined) {
+    const taken = earlier.map((former) => statements.get(runs.flowOf, { project, name: former })?.flow).find((id) => id !== undefined);
+    flow = taken ?? statements.get(runs.insertFlow, { project, name })!.id;
+    statements.run(runs.insertFlowName, { project, name, flow });
+    if (taken !== undefined) statements.run(runs.renameFlow, { id: flow, name });
+  }
+  for (const former of earlier) {
+    const other = statements.get(runs.flowOf, { project, name: former })?.flow;
+    if (other === undefined) statements.run(runs.insertFlowName, { project, name: former, flow });
+    else if (other !== flow) mergeFlows(statements, other, flow);
+  }
+  return flow;
+}
+
+function mergeFlows(statements: Statements, from: number, to: number): void {
+  const one = statements.get(runs.flowCounters, { id: from })!;
+  const other = statements.get(runs.flowCounters, { id: to })!;
+  statements.run(runs.setFlowCounters, {
+    id: to,
+    last_number: Math.max(one.last_number, other.last_number),
+    run_count: one.run_count + other.run_count,
+    newest_run: Math.max(one.newest_run, other.newest_run),
+  });
+  statements.run(runs.moveRuns, { from, to });
+  statements.run(runs.moveRunTags, { from, to });
+  statements.run(runs.moveFlowNames, { from, to });
+  statements.run(runs.deleteFlow, { id: from });
+}

@@ -1,0 +1,160 @@
+/**
+ * Records in a SQLite file: the metadata store of the embedded default.
+ *
+ * Invariants: WAL with `synchronous=FULL`, so a write that returned survives a power cut; one transaction for each
+ * writing method, begun as a writer, so that it never fails half-way for a lock; the file is private and never reached
+ * through a link. Statements run synchronously (they take microseconds) behind a contract that is asynchronous because
+ * locks of other processes are waited for by timers. Not here: the statements themselves (sql/) and the bytes of large
+ * values (storage/).
+ */
+import type { Digest } from "../../artifact/artifact.ts";
+import { FlowError } from "../../errors/flow-error.ts";
+import type {
+  BlobRow,
+  FinishRun,
+  MetadataStore,
+  NewRun,
+  RunRow,
+  TagEvent,
+  TagMove,
+  TaskSequence,
+  Tick,
+} from "../metadata-store.ts";
+import type { RunId } from "../../ids/run-id.ts";
+import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
+import { bytesOfDigest } from "../sql/rows.ts";
+import * as runs from "../sql/runs.ts";
+import { setRunTagStatus } from "../sql/tags.ts";
+import { reserveTasks, succeededTask } from "../sql/tasks.ts";
+import { openReader, openWriter } from "./connection.ts";
+import { createRun } from "./create-run.ts";
+import { migrate, notAStore, schemaVersionOf } from "./migrate.ts";
+import { moveTags } from "./move-tags.ts";
+import { metadataError } from "./sqlite-error.ts";
+import { SqliteReader } from "./sqlite-reader.ts";
+import type { Statements } from "./statements.ts";
+import { noRun, runFinal, TickWriter } from "./tick-writer.ts";
+import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import { WriteTurns, type WriteTurnsOptions } from "./write-turns.ts";
+
+export interface SqliteMetadataOptions extends WriteTurnsOptions {
+  /** Open what is there, and change nothing: a file that is missing or empty is an error. */
+  readonly readonly?: boolean;
+  /** Milliseconds since 1970, for the creation time of a new store. Default Date.now. */
+  readonly now?: () => number;
+}
+
+/**
+ * Opens the records in a file; makes them when the file is not there (its folder must be), and brings an older schema
+ * up to date.
+ *
+ * @throws FlowError FLOW_METADATA_NEWER_STORE, FLOW_METADATA_NOT_A_STORE, FLOW_METADATA_READ_ONLY,
+ *   FLOW_METADATA_UNAVAILABLE, FLOW_METADATA_NETWORK_FOLDER, FLOW_METADATA_BUSY, FLOW_METADATA_CORRUPT, FLOW_METADATA_FULL
+ * @example
+ * const records = await openSqliteMetadata(".millrace/millrace.db");
+ */
+export async function openSqliteMetadata(file: string, options: SqliteMetadataOptions = {}): Promise<MetadataStore> {
+  const turns = new WriteTurns(file, options);
+  try {
+    const db = options.readonly === true ? openReader(file) : openWriter(file);
+    try {
+      await turns.retry(() => {
+        if (options.readonly !== true) migrate(db, file, options.now ?? Date.now);
+        else if (schemaVersionOf(db, file) === 0) throw notAStore(file, "it holds nothing yet");
+      });
+      return new SqliteMetadata(db, file, turns);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    throw metadataError("Cannot open the records", file, error);
+  }
+}
+
+class SqliteMetadata extends SqliteReader implements MetadataStore {
+  #tickWriter: TickWriter | undefined;
+  #dataVersion: unknown;
+
+  createRun(run: NewRun): Promise<RunRow> {
+    return this.#write("Cannot create a run", (on) => createRun(on, run));
+  }
+
+  async reserveTasks(count: number): Promise<TaskSequence> {
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot reserve ${count} task numbers: at least one is needed` });
+    }
+    return this.#write("Cannot reserve task numbers", (on) => (on.get(reserveTasks, { count })!.next_task - count) as TaskSequence);
+  }
+
+  commitTick(tick: Tick): Promise<void> {
+    return this.#write("Cannot record what tasks did", (on) => {
+      this.#tickWriter ??= new TickWriter(on);
+      this.#tickWriter.write(tick);
+    });
+  }
+
+  async finishRun(finish: FinishRun): Promise<RunRow> {
+    const row = await this.#write("Cannot finish the run", (on) => {
+      const before = on.get(runs.runStatus, { sequence: finish.run });
+      if (before === undefined) throw noRun(finish.run);
+      checkEndTask(on, finish);
+      const changes = on.run(runs.finishRun, {
+        sequence: finish.run,
+        status: finish.status,
+        finished_at: finish.finishedAt.getTime(),
+        end_task: finish.endTask ?? null,
+        failure: finish.failure === undefined ? null : JSON.stringify(finish.failure),
+      });
+      if (changes === 0) throw runFinal(before.id, before.status);
+      on.run(setRunTagStatus, { run: finish.run, status: finish.status });
+      return finish.run;
+    });
+    return (await this.run(row))!;
+  }
+
+  putPackage(pack: { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly BlobRow[] }): Promise<void> {
+    return this.#write("Cannot store the code package", (on) => {
+      insertBlobs(on, pack.blobs);
+      const digest = bytesOfDigest(pack.digest);
+      if (on.run(insertPackage, { digest, manifest: pack.manifest }) === 0) return;
+      for (const blob of new Set(pack.blobs.map((each) => each.digest))) {
+        namingABlob("a file of the code package", blob, () => on.run(insertPackageBlob, { package: digest, digest: bytesOfDigest(blob) }));
+      }
+    });
+  }
+
+  moveTags(move: TagMove): Promise<readonly TagEvent[]> {
+    return this.#write("Cannot move tags", (on) => {
+      const run = on.get(runs.runStatus, { sequence: move.run });
+      if (run === undefined) throw noRun(move.run);
+      return moveTags(on, { sequence: move.run, id: run.id as RunId, flow: run.flow, status: run.status }, move);
+    });
+  }
+
+  /** Runs statements in one write transaction, when its turn comes. */
+  async #write<T>(action: string, work: (on: Statements) => T): Promise<T> {
+    this.checkOpen();
+    try {
+      return await this.turns.take(() => {
+        this.checkOpen();
+        const answer = this.db.transaction(() => work(this.statements)).immediate();
+        // Grows by commits of other connections alone: the cheapest way to see that the store is shared.
+        const dataVersion = this.db.pragma("data_version", { simple: true });
+        if (this.#dataVersion !== undefined && dataVersion !== this.#dataVersion) this.turns.othersWrote();
+        this.#dataVersion = dataVersion;
+        return answer;
+      });
+    } catch (error) {
+      throw metadataError(action, this.file, error);
+    }
+  }
+}
+
+function checkEndTask(on: Statements, finish: FinishRun): void {
+  if (finish.endTask === undefined) return;
+  if (on.get(succeededTask, { sequence: finish.endTask, run: finish.run }) !== undefined) return;
+  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+    message: `Cannot finish run number ${finish.run}: task number ${finish.endTask} is no succeeded task of it`,
+  });
+}

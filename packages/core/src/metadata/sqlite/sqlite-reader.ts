@@ -1,0 +1,253 @@
+import { FlowError } from "../../errors/flow-error.ts";
+import type { Digest } from "../../artifact/artifact.ts";
+import type { RunId } from "../../ids/run-id.ts";
+import type {
+  ArtifactRow,
+  BlobRow,
+  ItemPageRow,
+  LogChunk,
+  MetadataReader,
+  RunQuery,
+  RunRow,
+  RunSequence,
+  RunValueKind,
+  TagEvent,
+  TaskQuery,
+  TaskRow,
+  TaskSequence,
+  UpstreamRead,
+  UpstreamRow,
+} from "../metadata-store.ts";
+import * as artifacts from "../sql/artifacts.ts";
+import { blobByDigest } from "../sql/blobs.ts";
+import { logChunks } from "../sql/logs.ts";
+import { packageByDigest, storeInfo } from "../sql/packages.ts";
+import * as map from "../sql/rows.ts";
+import * as runs from "../sql/runs.ts";
+import * as tags from "../sql/tags.ts";
+import * as tasks from "../sql/tasks.ts";
+import * as upstreams from "../sql/upstreams.ts";
+import type { Connection } from "./connection.ts";
+import { countRuns, type FlowName, flowIds, readFlows, readRun, readRuns, readRunsByNumber, withTags } from "./run-reads.ts";
+import { metadataError } from "./sqlite-error.ts";
+import { Statements } from "./statements.ts";
+import type { WriteTurns } from "./write-turns.ts";
+
+/**
+ * The reading half of a store in SQLite. Each method is one read transaction: it sees one state of the store, however
+ * many statements it needs. The statements run at once; what is awaited is at most a lock.
+ */
+export class SqliteReader implements MetadataReader {
+  protected readonly db: Connection;
+  protected readonly file: string;
+  protected readonly statements: Statements;
+  protected readonly turns: WriteTurns;
+
+  constructor(db: Connection, file: string, turns: WriteTurns) {
+    this.db = db;
+    this.file = file;
+    this.turns = turns;
+    this.statements = new Statements(db);
+  }
+
+  info() {
+    return this.read((on) => {
+      const row = on.get(storeInfo, {})!;
+      return { schemaVersion: row.schema_version, storeId: row.store_id, createdAt: new Date(row.created_at) };
+    });
+  }
+
+  run(sequence: RunSequence): Promise<RunRow | undefined> {
+    return this.read((on) => readRun(on, sequence));
+  }
+
+  runById(id: RunId): Promise<RunRow | undefined> {
+    return this.read((on) => {
+      const row = on.get(runs.runById, { id });
+      return row === undefined ? undefined : withTags(on, row);
+    });
+  }
+
+  runByNumber(flow: FlowName, number: number): Promise<readonly RunRow[]> {
+    return this.read((on) => readRunsByNumber(on, flow, number));
+  }
+
+  runs(query: RunQuery): Promise<readonly RunRow[]> {
+    return this.read((on) => readRuns(on, query));
+  }
+
+  countRuns(query: RunQuery): Promise<number> {
+    return this.read((on) => countRuns(on, query));
+  }
+
+  flows() {
+    return this.read((on) => readFlows(on).map((row) => ({ ...row, newest: row.newest as RunSequence })));
+  }
+
+  tags(query: { readonly flow?: FlowName }) {
+    return this.read((on) => {
+      const counts =
+        query.flow === undefined
+          ? on.all(tags.tagCounts, {})
+          : mergeCounts(flowIds(on, query.flow).map((flow) => on.all(tags.tagCountsOfFlow, { flow })));
+      return counts.map((row) => ({ tag: row.tag, runs: row.runs, newest: row.newest as RunSequence }));
+    });
+  }
+
+  tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]> {
+    checkPageLimit(query.limit);
+    const shape = {
+      run: query.run !== undefined,
+      tag: query.tag !== undefined,
+      before: query.before !== undefined,
+      limit: query.limit !== undefined,
+    };
+    return this.read((on) =>
+      on
+        .all(
+          on.shaped(`tagEvents ${JSON.stringify(shape)}`, () => tags.tagEventPage(shape)),
+          query as { run: string; tag: string; before: number; limit: number },
+        )
+        .map(map.toTagEvent),
+    );
+  }
+
+  runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]> {
+    return this.read((on) => on.all(runs.runValues, { run }).map(map.toRunValue));
+  }
+
+  upstreams(run: RunSequence): Promise<readonly UpstreamRow[]> {
+    return this.read((on) => on.all(upstreams.upstreamsOfRun, { run }).map(map.toUpstreamRow));
+  }
+
+  reads(run: RunSequence): Promise<readonly UpstreamRead[]> {
+    return this.read((on) => on.all(upstreams.readsOfRun, { run }).map(map.toUpstreamRead));
+  }
+
+  consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]> {
+    checkPageLimit(limit);
+    const shape = { limit: limit !== undefined };
+    return this.read((on) =>
+      on
+        .all(
+          on.shaped(`consumers ${shape.limit}`, () => upstreams.consumers(shape)),
+          { producer, limit: limit ?? 0 },
+        )
+        .map(({ run }) => readRun(on, run)!),
+    );
+  }
+
+  task(sequence: TaskSequence): Promise<TaskRow | undefined> {
+    return this.read((on) => {
+      const row = on.get(tasks.taskBySequence, { sequence });
+      return row === undefined ? undefined : map.toTaskRow(row);
+    });
+  }
+
+  tasks(query: TaskQuery): Promise<readonly TaskRow[]> {
+    checkPageLimit(query.limit);
+    const shape = {
+      step: query.step !== undefined,
+      path: query.path !== undefined,
+      status: query.status !== undefined,
+      after: query.after !== undefined,
+      limit: query.limit !== undefined,
+    };
+    return this.read((on) =>
+      on
+        .all(
+          on.shaped(`tasks ${JSON.stringify(shape)}`, () => tasks.taskPage(shape)),
+          query as tasks.TaskPageArguments,
+        )
+        .map(map.toTaskRow),
+    );
+  }
+
+  taskCounts(run: RunSequence) {
+    return this.read((on) => on.all(tasks.taskCounts, { run }));
+  }
+
+  ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {
+    return this.read((on) => on.all(artifacts.ownArtifacts, { task }).map(map.toArtifactRow));
+  }
+
+  visibleArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {
+    return this.read((on) => map.toVisibleArtifacts(on.all(artifacts.visibleArtifacts, { task })));
+  }
+
+  visibleArtifact(task: TaskSequence, name: string): Promise<ArtifactRow | undefined> {
+    return this.read((on) => {
+      const row = on.get(artifacts.visibleArtifact, { task, name });
+      return row === undefined ? undefined : map.toArtifactRow(row);
+    });
+  }
+
+  itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined> {
+    return this.read((on) => map.toItemPage(on.get(artifacts.itemPage, { split, index }), index));
+  }
+
+  blob(digest: Digest): Promise<BlobRow | undefined> {
+    return this.read((on) => {
+      const row = on.get(blobByDigest, { digest: map.bytesOfDigest(digest) });
+      return row === undefined ? undefined : map.toBlobRow(row);
+    });
+  }
+
+  logs(query: { readonly task: TaskSequence; readonly attempt?: number; readonly stream?: "stdout" | "stderr" }): Promise<readonly LogChunk[]> {
+    const shape = { attempt: query.attempt !== undefined, stream: query.stream !== undefined };
+    return this.read((on) =>
+      on
+        .all(
+          on.shaped(`logs ${JSON.stringify(shape)}`, () => logChunks(shape)),
+          query as { task: number; attempt: number; stream: "stdout" | "stderr" },
+        )
+        .map(map.toLogChunk),
+    );
+  }
+
+  package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined> {
+    return this.read((on) => {
+      const row = on.get(packageByDigest, { digest: map.bytesOfDigest(digest) });
+      return row === undefined ? undefined : { digest, manifest: row.manifest };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.turns.settled();
+    this.db.close(); // the last connection of all processes also writes the log back into the database
+  }
+
+  /** Runs statements in one read transaction. */
+  protected async read<T>(work: (on: Statements) => T): Promise<T> {
+    this.checkOpen();
+    try {
+      return await this.turns.retry(() => {
+        this.checkOpen();
+        return this.db.transaction(() => work(this.statements)).deferred();
+      });
+    } catch (error) {
+      throw metadataError("Cannot read the records", this.file, error);
+    }
+  }
+
+  protected checkOpen(): void {
+    if (this.db.open) return;
+    throw new FlowError("FLOW_METADATA_CLOSED", { message: `Cannot use the records in "${this.file}": they are closed` });
+  }
+}
+
+/** Tags of several flows of one name, as if they were one. */
+function mergeCounts(lists: readonly (readonly tags.TagCount[])[]): readonly tags.TagCount[] {
+  if (lists.length === 1) return lists[0]!;
+  const merged = new Map<string, tags.TagCount>();
+  for (const { tag, runs: count, newest } of lists.flat()) {
+    const known = merged.get(tag);
+    merged.set(tag, { tag, runs: count + (known?.runs ?? 0), newest: Math.max(newest, known?.newest ?? 0) });
+  }
+  return [...merged.values()].sort((left, right) => right.runs - left.runs || (left.tag < right.tag ? -1 : 1));
+}
+
+function checkPageLimit(limit: number | undefined): void {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 1)) return;
+  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot read a page of ${limit} rows: it must have at least one` });
+}

@@ -1,0 +1,194 @@
+/**
+ * The hot path: everything that happened in a run since the last tick. A thousand finished tasks come in one call, so
+ * statements are prepared once, arguments go in by position, and a task that begins and ends in one tick is one row
+ * written, not one written and changed.
+ */
+import type { Statement } from "better-sqlite3";
+import { FlowError } from "../../errors/flow-error.ts";
+import type { FinishedTask, NewTask, Tick } from "../metadata-store.ts";
+import { insertArtifact, insertItemPage } from "../sql/artifacts.ts";
+import { insertLog } from "../sql/logs.ts";
+import { bytesOfDigest } from "../sql/rows.ts";
+import { runStatus } from "../sql/runs.ts";
+import { finishTask, insertTask, taskBySequence } from "../sql/tasks.ts";
+import { insertUpstreamRead } from "../sql/upstreams.ts";
+import { sqliteCode } from "./sqlite-error.ts";
+import type { Statements } from "./statements.ts";
+import { insertBlobs, missingBlob } from "./write-blobs.ts";
+
+export class TickWriter {
+  readonly #statements: Statements;
+  readonly #insertTask: Statement<unknown[], unknown>;
+  readonly #finishTask: Statement<unknown[], unknown>;
+  readonly #insertArtifact: Statement<unknown[], unknown>;
+  readonly #insertPage: Statement<unknown[], unknown>;
+  readonly #insertRead: Statement<unknown[], unknown>;
+  readonly #insertLog: Statement<unknown[], unknown>;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+    this.#insertTask = statements.raw(insertTask, [
+      "sequence", "run", "step", "path", "attempt", "status", "started_at", "finished_at", "inherits", "fan_out", "choice", "error",
+    ]);
+    this.#finishTask = statements.raw(finishTask, [
+      "status", "finished_at", "fan_out", "choice", "error", "sequence", "running", "running",
+    ]);
+    this.#insertArtifact = statements.raw(insertArtifact, ["task", "name", "codec", "digest", "size_bytes"]);
+    this.#insertPage = statements.raw(insertItemPage, ["split", "first", "count", "codec", "digest", "size_bytes"]);
+    this.#insertRead = statements.raw(insertUpstreamRead, ["upstream", "producer", "artifact", "codec", "digest", "task"]);
+    this.#insertLog = statements.raw(insertLog, ["task", "attempt", "stream", "at", "text"]);
+  }
+
+  /** Writes a tick inside the caller's transaction. */
+  write(tick: Tick): void {
+    const startedHere = this.#writeStarted(tick);
+    insertBlobs(this.#statements, tick.blobs);
+    for (const task of tick.finished) {
+      if (!startedHere.has(task.sequence)) this.#finish(task);
+      if (task.artifacts.length > 0) this.#writeArtifacts(task);
+      if (task.pages.length > 0) this.#writePages(task);
+    }
+    for (const read of tick.reads) this.#writeRead(read);
+    for (const chunk of tick.logs) this.#writeLog(chunk);
+  }
+
+  /** Answers the tasks that were written together with their end. */
+  #writeStarted(tick: Tick): ReadonlySet<number> {
+    const together = new Set<number>();
+    if (tick.started.length === 0) return together;
+    const ends = new Map<number, FinishedTask>();
+    for (const task of tick.finished) {
+      if (ends.has(task.sequence)) throw taskFinal(task, "the same tick finishes it twice");
+      ends.set(task.sequence, task);
+    }
+    let checkedRun: number | undefined;
+    for (const task of tick.started) {
+      if (task.run !== checkedRun) {
+        this.#checkRunning(task.run);
+        checkedRun = task.run;
+      }
+      const end = ends.get(task.sequence);
+      if (end !== undefined) together.add(task.sequence);
+      this.#insertStarted(task, end);
+    }
+    return together;
+  }
+
+  #insertStarted(task: NewTask, end: FinishedTask | undefined): void {
+    try {
+      this.#insertTask.run(
+        task.sequence,
+        task.run,
+        task.step,
+        task.path,
+        task.attempt,
+        end?.status ?? "running",
+        task.startedAt.getTime(),
+        end === undefined ? null : end.finishedAt.getTime(),
+        task.inherits ?? null,
+        end?.fanOut ?? null,
+        end?.choice ?? null,
+        end?.error === undefined ? null : JSON.stringify(end.error),
+      );
+    } catch (error) {
+      if (!sqliteCode(error)?.startsWith("SQLITE_CONSTRAINT")) throw error;
+      throw new FlowError("FLOW_METADATA_CONFLICT", {
+        message: `Cannot record the task ${task.step}/${task.path} (attempt ${task.attempt}): it is recorded already, or its number ${task.sequence} is taken`,
+        context: { run: task.run, step: task.step, path: task.path, attempt: task.attempt, sequence: task.sequence },
+        cause: error,
+      });
+    }
+  }
+
+  #finish(task: FinishedTask): void {
+    const { changes } = this.#finishTask.run(
+      task.status,
+      task.finishedAt.getTime(),
+      task.fanOut ?? null,
+      task.choice ?? null,
+      task.error === undefined ? null : JSON.stringify(task.error),
+      task.sequence,
+      "running",
+      "running",
+    );
+    if (changes === 0) this.#explainUnfinished(task);
+  }
+
+  #explainUnfinished(task: FinishedTask): never {
+    const row = this.#statements.get(taskBySequence, { sequence: task.sequence });
+    if (row === undefined) throw noTask(task.sequence);
+    if (row.status === "running") this.#checkRunning(row.run);
+    throw taskFinal(task, `it is "${row.status}" already`);
+  }
+
+  #checkRunning(sequence: number): void {
+    const run = this.#statements.get(runStatus, { sequence });
+    if (run === undefined) throw noRun(sequence);
+    if (run.status !== "running") throw runFinal(run.id, run.status);
+  }
+
+  #writeArtifacts(task: FinishedTask): void {
+    for (const artifact of task.artifacts) {
+      try {
+        this.#insertArtifact.run(task.sequence, artifact.name, artifact.codec, bytesOfDigest(artifact.digest), artifact.sizeBytes);
+      } catch (error) {
+        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, error);
+        throw error;
+      }
+    }
+  }
+
+  #writePages(task: FinishedTask): void {
+    for (const page of task.pages) {
+      try {
+        this.#insertPage.run(task.sequence, page.first, page.count, page.codec, bytesOfDigest(page.digest), page.sizeBytes);
+      } catch (error) {
+        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw missingBlob(`the items from ${page.first}`, page.digest, error);
+        throw error;
+      }
+    }
+  }
+
+  #writeRead(read: Tick["reads"][number]): void {
+    const digest = bytesOfDigest(read.digest);
+    const { changes } = this.#insertRead.run(read.upstream ?? "", read.producer, read.artifact, read.codec, digest, read.task);
+    if (changes > 0) return; // otherwise it is recorded already, or there is no such task
+    if (this.#statements.get(taskBySequence, { sequence: read.task }) === undefined) throw noTask(read.task);
+  }
+
+  #writeLog(chunk: Tick["logs"][number]): void {
+    try {
+      this.#insertLog.run(chunk.task, chunk.attempt, chunk.stream, chunk.at.getTime(), chunk.text);
+    } catch (error) {
+      if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw noTask(chunk.task);
+      throw error;
+    }
+  }
+}
+
+export function noRun(sequence: number): FlowError {
+  return new FlowError("FLOW_METADATA_NO_RUN", {
+    message: `Cannot find run number ${sequence} of the store`,
+    hint: "See with --store that the right store is used",
+    context: { run: sequence },
+  });
+}
+
+export function runFinal(id: string, status: string): FlowError {
+  return new FlowError("FLOW_METADATA_RUN_FINAL", {
+    message: `Cannot change the run ${id}: it is finished ("${status}")`,
+    hint: "Start a new run",
+    context: { run: id, status },
+  });
+}
+
+function noTask(sequence: number): FlowError {
+  return new FlowError("FLOW_METADATA_NO_TASK", { message: `Cannot find task number ${sequence} of the store`, context: { task: sequence } });
+}
+
+function taskFinal(task: FinishedTask, why: string): FlowError {
+  return new FlowError("FLOW_METADATA_TASK_FINAL", {
+    message: `Cannot finish task number ${task.sequence}: ${why}`,
+    context: { task: task.sequence, status: task.status },
+  });
+}

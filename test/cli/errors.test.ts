@@ -1,0 +1,122 @@
+import { expect, test } from "vitest";
+import { exitCodeOf } from "../../packages/cli/src/exit-code.ts";
+import { errorJson, renderError, renderTaskError } from "../../packages/cli/src/render/errors.ts";
+import { createPaint } from "../../packages/cli/src/render/output.ts";
+import { codeTable } from "../../packages/core/src/errors/code-table.ts";
+import { FlowError, problemsError, serializeError } from "../../packages/core/src/errors/flow-error.ts";
+
+const style = { paint: createPaint(false), debug: false, cwd: "/home/ada/shop" };
+
+test("an error shows message, hint and code, and no stack of ours", () => {
+  const error = new FlowError("FLOW_CLI_UNKNOWN_COMMAND", {
+    message: 'Cannot find the command "rnu"',
+    hint: 'Did you mean "flow run"?',
+  });
+  expect(renderError(error, style)).toBe(
+    '✗ Cannot find the command "rnu"\n  → Did you mean "flow run"?\n  FLOW_CLI_UNKNOWN_COMMAND\n',
+  );
+  expect(renderError(error, { ...style, debug: true })).toContain("errors.test.ts");
+});
+
+test("several problems are all shown, with their place relative to here", () => {
+  const error = problemsError("Cannot accept Train", [
+    {
+      code: "FLOW_CLI_UNKNOWN_FLAG",
+      message: '"trian" is no step',
+      hint: 'Did you mean "train"?',
+      location: { file: "/home/ada/shop/flows/train.ts", line: 12, column: 5 },
+    },
+    {
+      code: "FLOW_CLI_UNKNOWN_FLAG",
+      message: "No step leads to the end",
+      location: { file: "/elsewhere/base.ts", line: 3 },
+    },
+  ]);
+  expect(renderError(error, style)).toBe(
+    [
+      "✗ Cannot accept Train: 2 problems",
+      '  flows/train.ts:12:5  "trian" is no step',
+      '    → Did you mean "train"?',
+      "  /elsewhere/base.ts:3  No step leads to the end",
+      "  FLOW_CLI_UNKNOWN_FLAG",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("one problem alone shows its place and its hint once", () => {
+  const error = problemsError("Cannot accept Train", [
+    {
+      code: "FLOW_CLI_UNKNOWN_FLAG",
+      message: "the step is missing",
+      hint: "Add it",
+      location: { file: "/home/ada/shop/train.ts", line: 1 },
+    },
+  ]);
+  const text = renderError(error, style);
+  expect(text).toContain("train.ts:1");
+  expect(text.match(/Add it/g)).toHaveLength(1);
+});
+
+test("a failed step shows the user's stack with its causes, without Node's frames", () => {
+  const cause = Object.assign(new Error("no such file"), {
+    stack: "Error: no such file\n    at read (/home/ada/shop/io.ts:4:1)",
+  });
+  const thrown = Object.assign(new TypeError("Cannot read the rows", { cause }), {
+    stack:
+      "TypeError: Cannot read the rows\n    at Train.start (file:///home/ada/shop/train.ts:12:9)\n    at process.processTicksAndRejections (node:internal/process/task_queues:105:5)",
+  });
+  expect(renderTaskError("Train/17/start", serializeError(thrown), style)).toBe(
+    [
+      "✗ Train/17/start failed: TypeError: Cannot read the rows",
+      "    at Train.start (train.ts:12:9)",
+      "  caused by Error: no such file",
+      "    at read (io.ts:4:1)",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("text of others in an error cannot drive the terminal", () => {
+  const text = renderTaskError("Train/17/start", serializeError(new Error("\x1b[2J\x1b]0;x\x07boo")), {
+    ...style,
+    debug: true,
+  });
+  expect(text).not.toContain("\x1b");
+  expect(text).toContain("boo");
+});
+
+test("what nobody foresaw is our bug", () => {
+  expect(renderError(new RangeError("x is not iterable"), style)).toContain("FLOW_INTERNAL");
+  expect(exitCodeOf(new RangeError("x"))).toBe(70);
+  expect(exitCodeOf("text")).toBe(70);
+  expect(errorJson(new RangeError("x"), { debug: false })).toEqual({
+    error: { code: "FLOW_INTERNAL", message: "RangeError: x" },
+  });
+});
+
+test("as JSON an error holds code, message, hint, problems and no stack", () => {
+  const json = errorJson(new FlowError("FLOW_CLI_BAD_VALUE", { message: "m", hint: "h", context: { a: 1 } }), {
+    debug: false,
+  });
+  expect(json).toEqual({ error: { code: "FLOW_CLI_BAD_VALUE", message: "m", hint: "h", context: { a: 1 } } });
+  expect(errorJson(new FlowError("FLOW_CLI_BAD_VALUE", { message: "m" }), { debug: true }).error.stack).toBeTypeOf(
+    "string",
+  );
+});
+
+test("every code has an exit code of the table", () => {
+  const codes = Object.keys(codeTable).map(
+    (code) => [code, exitCodeOf(new FlowError(code as keyof typeof codeTable, { message: "" }))] as const,
+  );
+  for (const [, exit] of codes) expect([1, 2, 3, 70]).toContain(exit);
+  const byCode = Object.fromEntries(codes);
+  expect(byCode).toMatchObject({
+    FLOW_INTERNAL: 70,
+    FLOW_CLI_UNKNOWN_FLAG: 2,
+    FLOW_CLIENT_BAD_SELECTOR: 2,
+    FLOW_CLIENT_NO_STORE: 3,
+    FLOW_LINEAGE_NO_RUN: 1,
+    FLOW_LINEAGE_BAD_TAG: 2,
+  });
+});

@@ -1,0 +1,208 @@
+import { expect, test } from "vitest";
+import { createProgress, type Progress } from "../../packages/cli/src/render/progress.ts";
+import { createStepBoard, summary } from "../../packages/cli/src/render/step-board.ts";
+import type { RunEvent, StepProgress } from "../../packages/core/src/events/run-event.ts";
+import { formatDuration } from "../../packages/core/src/util/duration.ts";
+import { memoryOutput, screenOf } from "./kit.ts";
+
+const T0 = new Date(2026, 10, 21, 14, 2, 14).getTime();
+
+function stage(terminal?: { columns: number; rows: number }) {
+  let clock = T0;
+  const output = memoryOutput(terminal);
+  const progress: Progress = createProgress({ output, now: () => clock, formatDuration });
+  const at = (): Date => new Date(clock);
+  const where = (step: string, path = "") => ({
+    task: `Train/17/${step}${path === "" ? "" : `/${path}`}`,
+    step,
+    path,
+    attempt: 1,
+  });
+  const apply = (event: RunEvent): void => progress.apply(event);
+  return {
+    output,
+    progress,
+    wait(ms: number) {
+      clock += ms;
+      progress.tick();
+    },
+    created: () =>
+      apply({
+        kind: "run.created",
+        at: at(),
+        run: "Train/17",
+        runId: "x",
+        flow: "Train",
+        tags: ["prod:v1"],
+        store: "/s",
+        storeIsNew: false,
+      }),
+    counts: (...steps: (Partial<StepProgress> & { step: string })[]) =>
+      apply({
+        kind: "run.progress",
+        at: at(),
+        steps: steps.map((step) => ({ total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, ...step })),
+      }),
+    started: (step: string, path?: string) => apply({ kind: "task.started", at: at(), ...where(step, path) }),
+    done: (step: string, path?: string) =>
+      apply({ kind: "task.succeeded", at: at(), ...where(step, path), durationMs: 300 }),
+    failed: (step: string, path?: string) =>
+      apply({
+        kind: "task.failed",
+        at: at(),
+        ...where(step, path),
+        durationMs: 300,
+        error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no such file\nmore" },
+      }),
+    said: (step: string, text: string, path?: string, stream: "stdout" | "stderr" = "stdout") =>
+      apply({ kind: "task.output", at: at(), ...where(step, path), stream, text }),
+  };
+}
+
+test("plain lines tell a small run task by task", () => {
+  const s = stage();
+  s.created();
+  s.counts({ step: "start", total: 1 }, { step: "fold" });
+  s.started("start");
+  s.done("start");
+  s.started("fold", "1.2");
+  s.said("fold", "loaded 3 rows\nhalf", "1.2");
+  s.done("fold", "1.2");
+  s.started("fold", "1.3");
+  s.failed("fold", "1.3");
+  s.progress.end();
+  expect(s.output.text()).toBe(
+    [
+      "14:02:14  Train/17  started  prod:v1",
+      "14:02:14  Train/17/start  done  300 ms",
+      "Train/17/fold/1.2 │ loaded 3 rows",
+      "Train/17/fold/1.2 │ half",
+      "14:02:14  Train/17/fold/1.2  done  300 ms",
+      "14:02:14  Train/17/fold/1.3  failed  no such file",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("plain lines tell a wide foreach by counts, once a second, and its end", () => {
+  const s = stage();
+  s.created();
+  s.counts({ step: "evaluate", total: 5000 });
+  for (let index = 0; index < 5000; index++) {
+    s.started("evaluate", String(index));
+    s.done("evaluate", String(index));
+    if (index % 10 === 0) s.wait(10); // 5 seconds in all
+  }
+  s.progress.end();
+  const lines = s.output.text().trimEnd().split("\n").slice(1);
+  expect(lines.length).toBeGreaterThanOrEqual(5);
+  expect(lines.length).toBeLessThanOrEqual(8);
+  expect(lines.every((line) => line.includes("Train/17/evaluate  "))).toBe(true);
+  expect(lines.at(-1)).toBe("14:02:19  Train/17/evaluate  5000 of 5000 done  5.0 s");
+});
+
+test("plain lines tell the first failures of a wide foreach, not all", () => {
+  const s = stage();
+  s.created();
+  s.counts({ step: "evaluate", total: 1000 });
+  for (let index = 0; index < 1000; index++) s.failed("evaluate", String(index));
+  s.progress.end();
+  expect(s.output.text().match(/no such file/g)).toHaveLength(20);
+  expect(s.output.text()).toContain("1000 failed");
+});
+
+test("the live block shows a line per step and the running time", () => {
+  const s = stage({ columns: 80, rows: 24 });
+  s.created();
+  s.counts(
+    { step: "start", total: 1, succeeded: 1 },
+    { step: "evaluate", total: 100, running: 2, succeeded: 49, failed: 1 },
+    { step: "pickBest" },
+  );
+  s.wait(4100);
+  expect(screenOf(s.output.text())).toEqual([
+    "Train/17  4.1 s",
+    "  ✓ start     0 ms",
+    "  ✗ evaluate  ██████░░░░░░  50/100  2 running  1 failed  4.1 s",
+    "  · pickBest",
+    "",
+  ]);
+});
+
+test("the live block is redrawn at most ten times a second and replaces itself", () => {
+  const s = stage({ columns: 80, rows: 24 });
+  s.created();
+  s.counts({ step: "evaluate", total: 1000 });
+  for (let index = 0; index < 1000; index++) {
+    s.started("evaluate", String(index));
+    s.said("evaluate", `line ${index}\n`, String(index));
+    s.done("evaluate", String(index));
+    s.wait(1);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it counts redraws.
+  expect(s.output.text().match(/\x1b\[0J/g)!.length).toBeLessThanOrEqual(11);
+  s.progress.end();
+  const screen = screenOf(s.output.text());
+  expect(screen.filter((line) => line.startsWith("Train/17  "))).toHaveLength(1);
+  expect(screen.filter((line) => / │ line \d+$/.test(line))).toHaveLength(1000);
+  expect(screen.at(-2)).toContain("1000/1000");
+});
+
+test("the live block never grows over the screen or wraps, and keeps steps at work in view", () => {
+  const s = stage({ columns: 30, rows: 10 });
+  s.created();
+  const steps = Array.from({ length: 40 }, (_, index) => ({
+    step: `aStepWithALongName${index}`,
+    total: index < 39 ? 1 : 50,
+    succeeded: index < 20 ? 1 : 0,
+    running: index === 39 ? 3 : 0,
+  }));
+  s.counts(...steps);
+  s.wait(200);
+  const screen = screenOf(s.output.text()).slice(0, -1);
+  expect(screen.length).toBeLessThan(10);
+  for (const line of screen) expect(line.length).toBeLessThan(30);
+  expect(screen.some((line) => line.includes("aStepWithALongName39"))).toBe(true);
+  expect(screen.at(-1)).toMatch(/… 33 more steps/);
+});
+
+test("a task cannot move the cursor of the block", () => {
+  const s = stage({ columns: 80, rows: 24 });
+  s.created();
+  s.output.take();
+  s.said("start", "\x1b[5A\x1b[0Jgone?\n");
+  s.wait(200);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for the task's own sequence.
+  expect(s.output.take()).not.toMatch(/\x1b\[5A/);
+  expect(screenOf(s.output.text())).toContain("Train/17/start │ gone?");
+});
+
+test("output of two tasks never shares a line", () => {
+  const s = stage();
+  s.said("fold", "a1 ", "1");
+  s.said("fold", "b1\n", "2");
+  s.said("fold", "a2\r\n", "1");
+  s.said("fold", "open", "3");
+  s.progress.end();
+  expect(s.output.text().trimEnd().split("\n")).toEqual([
+    "Train/17/fold/2 │ b1",
+    "Train/17/fold/1 │ a1 a2",
+    "Train/17/fold/3 │ open",
+  ]);
+});
+
+test("the summary counts what was done, failed and not started", () => {
+  const board = createStepBoard();
+  const at = new Date(T0);
+  board.apply({
+    kind: "run.progress",
+    at,
+    steps: [
+      { step: "start", total: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0 },
+      { step: "train", total: 5, running: 0, succeeded: 3, failed: 1, cancelled: 0 },
+      { step: "end", total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 },
+    ],
+  });
+  expect(summary(board, false)).toBe("4 tasks done, 1 failed, 2 not started");
+  expect(summary(createStepBoard(), true)).toBe("0 tasks done");
+});
