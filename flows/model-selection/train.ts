@@ -111,7 +111,7 @@ export default class SelectModel extends Flow {
   @step()
   end() {
     const summary = `${rankingText(this.results)}\n\nR² of the best on the test rows: ${this.testScore.toFixed(4)}\n`;
-    console.log(summary);
+    console.log(summary.trimEnd());
     writeResults({
       "summary.txt": summary,
       "all-scores.svg": this.scoresPlot,

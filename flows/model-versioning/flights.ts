@@ -114,7 +114,9 @@ class FlightSample {
   }
 
   #airport(code: string): RecentDelays {
-    const delays = this.#byOrigin.get(code) ?? new RecentDelays();
+    const known = this.#byOrigin.get(code);
+    if (known !== undefined) return known;
+    const delays = new RecentDelays();
     this.#byOrigin.set(code, delays);
     return delays;
   }

@@ -22,6 +22,7 @@ export default class GenerateData extends Flow {
   );
   readonly seed = param(z.int().default(SEED).describe("Another seed draws other rows"));
 
+  rowCount!: number;
   columns!: Columns;
   trainRows!: Table;
   predictRows!: Table;
@@ -35,7 +36,8 @@ export default class GenerateData extends Flow {
       ? await readFlights({ rows, seed: this.seed, part: "history" })
       : drawRows({ rows, seed: this.seed });
 
-    const { train, test } = trainTestSplit(rowCount(table), { testFraction: predictFraction, seed: this.seed });
+    this.rowCount = rowCount(table);
+    const { train, test } = trainTestSplit(this.rowCount, { testFraction: predictFraction, seed: this.seed });
     this.columns = isReal ? flightColumns : syntheticColumns;
     this.trainRows = takeRows(table, train);
     this.predictRows = takeRows(table, test);

@@ -35,8 +35,8 @@ export default class Predict extends Flow {
 
   @step()
   end() {
-    const { flow, id, tags } = this.model.run;
-    console.log(`model of ${flow} ${id}, tagged ${tags.join(", ") || "nothing"}`);
+    const { name, tags } = this.model.run;
+    console.log(`model of ${name}, tagged ${tags.join(", ") || "nothing"}`);
     console.log(
       `${this.predictions.length} predictions, mean ${mean(this.predictions).toFixed(2)}, R² ${this.score.toFixed(4)}`,
     );

@@ -143,7 +143,7 @@ export default class Train extends Flow {
   end() {
     this.scoresPlot = plotScores({ contenders: this.results, metric: "R²" });
     this.summary = `${rankingText(this.results)}\n\nR² on the test rows: ${this.testScore.toFixed(4)}\n`;
-    console.log(this.summary);
+    console.log(this.summary.trimEnd());
     writeResults({
       "summary.txt": this.summary,
       "all-scores.svg": this.scoresPlot,

@@ -98,6 +98,18 @@ test("a reader that goes away is no error", async () => {
   expect(stderr).toBe("");
 });
 
+test.skipIf(process.platform !== "linux")("a full disk behind stdout is no success", async () => {
+  const child = spawn("sh", ["-c", `"${process.execPath}" "${BINARY}" --help > /dev/full`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  expect(await new Promise((resolve) => child.on("close", resolve))).toBe(1);
+  expect(stderr).toContain("FLOW_CLI_OUTPUT_NOT_WRITABLE");
+});
+
 test("colours follow FORCE_COLOR and NO_COLOR", async () => {
   expect((await flow(["rnus"], { env: { FORCE_COLOR: "1" } })).stderr).toContain("\x1b[31m");
   expect((await flow(["rnus"], { env: { FORCE_COLOR: "1", NO_COLOR: "1" } })).stderr).not.toContain("\x1b");

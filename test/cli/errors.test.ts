@@ -118,5 +118,8 @@ test("every code has an exit code of the table", () => {
     FLOW_CLIENT_NO_STORE: 3,
     FLOW_LINEAGE_NO_RUN: 1,
     FLOW_LINEAGE_BAD_TAG: 2,
+    FLOW_PARAMETER_INVALID: 2,
+    FLOW_DEFINITION_ANONYMOUS: 2,
+    FLOW_METADATA_NEWER_STORE: 3,
   });
 });

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { StoredInstance } from "../../packages/core/src/artifact/cbor/kept-values.ts";
+import { defineCodec } from "../../packages/core/src/artifact/codecs/define-codec.ts";
+import { digestOf } from "../../packages/core/src/artifact/digest.ts";
+import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import { Client, type ClientOptions } from "../../packages/core/src/client/client.ts";
 import { findRun } from "../../packages/core/src/client/find-run.ts";
 import { readLogs } from "../../packages/core/src/client/logs.ts";
 import { runRecord } from "../../packages/core/src/client/run-record.ts";
 import { moveTags } from "../../packages/core/src/client/tags.ts";
-import { StoredInstance } from "../../packages/core/src/artifact/cbor/kept-values.ts";
-import { defineCodec } from "../../packages/core/src/artifact/codecs/define-codec.ts";
-import { digestOf } from "../../packages/core/src/artifact/digest.ts";
-import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
-import { isFlowError, type FlowError, type Problem } from "../../packages/core/src/errors/flow-error.ts";
+import { type FlowError, isFlowError, type Problem } from "../../packages/core/src/errors/flow-error.ts";
 import type { Flow } from "../../packages/core/src/flow/flow.ts";
 import type { Upstream } from "../../packages/core/src/flow/public-types.ts";
 import { definition, largeValue, WrittenStore } from "./written-store.ts";
@@ -40,7 +40,13 @@ beforeEach(async () => {
 afterEach(async () => await store.close());
 
 function client(options: ClientOptions = {}): Client {
-  return new Client(store.stores, { project: "shop", actor: "ana", host: "here", onWarning: (problem) => warnings.push(problem), ...options });
+  return new Client(store.stores, {
+    project: "shop",
+    actor: "ana",
+    host: "here",
+    onWarning: (problem) => warnings.push(problem),
+    ...options,
+  });
 }
 
 async function failure(promise: Promise<unknown>): Promise<FlowError> {
@@ -62,15 +68,21 @@ async function writeTraining() {
   const data = await store.run("GenerateData", { artifacts: { rows: [1, 2, 3] }, parameters: { seed: 7 } });
   const { upstreams } = await store.resolve([definition("source", "GenerateData")]);
   const train = await store.run("Train", {
-    upstreams, reads: { source: ["rows"] }, tags: ["prod:v1"], items: 3,
-    artifacts: { modeler: { weight: 2 }, blob: largeValue(1) }, parameters: { configuration: "config" },
+    upstreams,
+    reads: { source: ["rows"] },
+    tags: ["prod:v1"],
+    items: 3,
+    artifacts: { modeler: { weight: 2 }, blob: largeValue(1) },
+    parameters: { configuration: "config" },
   });
   return { data, train };
 }
 
 test("the newest run with a tag gives its artifacts, parameters and upstreams", async () => {
   const { data } = await writeTraining();
-  const run = await client().runs<Train>("Train").latest({ tags: ["prod:v1"] });
+  const run = await client()
+    .runs<Train>("Train")
+    .latest({ tags: ["prod:v1"] });
   expect(await run.data.modeler).toEqual({ weight: 2 });
   expect(Buffer.from(await run.data.blob).equals(largeValue(1))).toBe(true);
   expect(await run.data.configuration).toBe("config");
@@ -92,6 +104,7 @@ test("a run with its data can be returned from an async function and looked at",
   const run = await client().run<Train>("Train/1");
   const data = await (async () => run.data)();
   expect(await data.modeler).toEqual({ weight: 2 });
+  expect((run.data as { readonly then?: unknown }).then).toBeUndefined();
   expect(() => Object.assign(run.data, { modeler: 1 })).toThrow("read-only");
 });
 
@@ -99,14 +112,24 @@ test("a name that is not there is an error with the nearest name", async () => {
   await writeTraining();
   const run = await client().run<Train>("Train/1");
   const data = run.data as unknown as Record<string, Promise<unknown>>;
-  expect(await failure(data.modeller!)).toMatchObject({ code: "FLOW_CLIENT_NO_ARTIFACT", hint: 'Did you mean "modeler"?' });
+  expect(await failure(data.modeller!)).toMatchObject({
+    code: "FLOW_CLIENT_NO_ARTIFACT",
+    hint: 'Did you mean "modeler"?',
+  });
   expect((await failure(data.source!)).hint).toContain("run.upstreams.source");
   const upstreams = run.upstreams as unknown as Record<string, Promise<unknown>>;
-  expect(await failure(upstreams.sauce!)).toMatchObject({ code: "FLOW_CLIENT_NO_UPSTREAM", hint: 'Did you mean "source"?' });
+  expect(await failure(upstreams.sauce!)).toMatchObject({
+    code: "FLOW_CLIENT_NO_UPSTREAM",
+    hint: 'Did you mean "source"?',
+  });
 });
 
 test("a run that failed or still runs says so, and gives its parameters all the same", async () => {
-  await store.run("Train", { status: "failed", parameters: { configuration: "config" }, artifacts: { modeler: { weight: 2 } } });
+  await store.run("Train", {
+    status: "failed",
+    parameters: { configuration: "config" },
+    artifacts: { modeler: { weight: 2 } },
+  });
   await store.run("Train", { status: "running" });
   const runs = client().runs<Train>("Train");
   const failed = await runs.get(1);
@@ -115,6 +138,13 @@ test("a run that failed or still runs says so, and gives its parameters all the 
   expect(error.message).toContain("Train/1: the run failed");
   expect(await failed.data.configuration).toBe("config");
   expect((await failure((await runs.get("2")).data.modeler)).message).toContain("the run is running");
+});
+
+test("a run that reached its end and did not succeed all the same gives no end result", async () => {
+  const { train } = await writeTraining();
+  store.sql("UPDATE run SET status = 'failed' WHERE sequence = ?", train.sequence);
+  const error = await failure((await client().runs<Train>("Train").get(1)).data.modeler);
+  expect(error.code).toBe("FLOW_CLIENT_NOT_FINISHED");
 });
 
 test("tasks of a step come in the order of their start, page by page, each with its artifacts", async () => {
@@ -143,13 +173,20 @@ test("an instance of a class that is not loaded is readable, and refused inside 
   class Modeler {
     weight = 3;
   }
-  defineCodec({ name: "client-test.Modeler", class: Modeler, encode: (modeler) => ({ weight: modeler.weight }), decode: (data) => Object.assign(new Modeler(), data) });
+  defineCodec({
+    name: "client-test.Modeler",
+    class: Modeler,
+    encode: (modeler) => ({ weight: modeler.weight }),
+    decode: (data) => Object.assign(new Modeler(), data),
+  });
   await store.run("Train", { artifacts: { modeler: new Modeler() } });
   expect(await (await client().run<Train>("Train/1")).data.modeler).toBeInstanceOf(Modeler);
   // The same bytes under a name that nobody registered are what a program without the class sees.
   const bytes = Buffer.concat(encodeValue(new Modeler()).chunks);
   Buffer.from("Unknown").copy(bytes, bytes.indexOf("Modeler"));
-  await store.run("Train", { encoded: { modeler: { codec: "cbor", digest: digestOf([bytes]), sizeBytes: bytes.byteLength, chunks: [bytes] } } });
+  await store.run("Train", {
+    encoded: { modeler: { codec: "cbor", digest: digestOf([bytes]), sizeBytes: bytes.byteLength, chunks: [bytes] } },
+  });
   const foreign = await (await client().run<Train>("Train/2")).data.modeler;
   expect(foreign).toBeInstanceOf(StoredInstance);
   expect(foreign).toMatchObject({ name: "client-test.Unknown@1", data: { weight: 3 } });
@@ -159,7 +196,11 @@ test("an instance of a class that is not loaded is readable, and refused inside 
 });
 
 test("runs come newest first, over several pages, with limit and conditions", async () => {
-  for (let index = 0; index < 53; index++) await store.run("Train", index % 10 === 0 ? { tags: ["tenth"], parameters: { configuration: "test" } } : { status: "failed" });
+  for (let index = 0; index < 53; index++)
+    await store.run(
+      "Train",
+      index % 10 === 0 ? { tags: ["tenth"], parameters: { configuration: "test" } } : { status: "failed" },
+    );
   const runs = client().runs<Train>("Train");
   const numbers = (await all(runs)).map((run) => Number((run as unknown as { number: number }).number));
   expect(numbers).toEqual(Array.from({ length: 53 }, (_, index) => 53 - index));
@@ -177,7 +218,9 @@ test("a query that cannot be answered is refused", async () => {
   const runs = client().runs<Train>("Train");
   expect((await failure(all(runs.where({ status: "done" as "failed" })))).code).toBe("FLOW_CLIENT_BAD_QUERY");
   expect((await failure(all(runs.where({ limit: -1 })))).code).toBe("FLOW_CLIENT_BAD_QUERY");
-  expect((await failure(all(runs.where({ params: { configuration: new Date() as unknown as string } })))).code).toBe("FLOW_CLIENT_BAD_QUERY");
+  expect((await failure(all(runs.where({ params: { configuration: new Date() as unknown as string } })))).code).toBe(
+    "FLOW_CLIENT_BAD_QUERY",
+  );
 });
 
 test("several runs on a tag give the newest and a warning; none gives near misses", async () => {
@@ -195,10 +238,13 @@ test("a run is found by number, name, id and class", async () => {
   const first = await store.run("Train");
   await store.run("Train");
   const byClass = { Train: class {} as unknown as typeof Train };
-  for (const key of [1, "1", "Train/1", "shop/Train/1", first.id]) expect((await client().runs<Train>("Train").get(key)).id).toBe(first.id);
+  for (const key of [1, "1", "Train/1", "shop/Train/1", first.id])
+    expect((await client().runs<Train>("Train").get(key)).id).toBe(first.id);
   expect((await client().runs(byClass.Train).get(1)).id).toBe(first.id);
   expect((await client().runs<Train>("shop/Train").get(1)).id).toBe(first.id);
   expect((await failure(client().runs<Train>("Train").get("Other/1"))).code).toBe("FLOW_LINEAGE_WRONG_FLOW");
+  expect((await failure(client().runs<Train>("Train").get("Train/x/y/z"))).code).toBe("FLOW_CLIENT_BAD_SELECTOR");
+  expect(() => client().runs("not a flow")).toThrow("cannot be the name of a flow");
   expect((await failure(client().runs<Train>("Train").get(9))).hint).toContain("Train/2");
 });
 
@@ -231,27 +277,43 @@ test("tags that cannot be given are refused all at once, and nothing is moved", 
   expect(error.code).toBe("FLOW_LINEAGE_BAD_TAG");
   expect(error.problems).toHaveLength(3);
   expect((await store.metadata.run(run.sequence))?.tags).toEqual([]);
-  expect((await failure(moveTags(store.metadata, run, { add: ["x"], remove: ["x"] }, by))).message).toContain("both give");
-  expect((await failure(moveTags(store.metadata, run, { remove: ["user:ana"] }, by))).code).toBe("FLOW_LINEAGE_BAD_TAG");
+  expect((await failure(moveTags(store.metadata, run, { add: ["x"], remove: ["x"] }, by))).message).toContain(
+    "both give",
+  );
+  expect((await failure(moveTags(store.metadata, run, { remove: ["user:ana"] }, by))).code).toBe(
+    "FLOW_LINEAGE_BAD_TAG",
+  );
 });
 
 test("a selector finds the newest run of any state, or the newest successful one", async () => {
   await store.run("Train", { tags: ["prod:v1"] });
   await store.run("Train", { status: "failed" });
-  const number = async (text: string, successfulOnly: boolean) => (await findRun(store.metadata, text, { successfulOnly })).run.number;
+  const number = async (text: string, successfulOnly: boolean) =>
+    (await findRun(store.metadata, text, { successfulOnly })).run.number;
   expect(await number("Train", false)).toBe(2);
   expect(await number("Train", true)).toBe(1);
   expect(await number("Train@prod:v1", false)).toBe(1);
-  expect((await findRun(store.metadata, "Train/2/evaluate/3.score")).selector).toMatchObject({ step: "evaluate", path: "3", artifact: "score" });
+  expect((await findRun(store.metadata, "Train/2/evaluate/3.score")).selector).toMatchObject({
+    step: "evaluate",
+    path: "3",
+    artifact: "score",
+  });
   expect((await failure(findRun(store.metadata, "Trian"))).hint).toContain("Train");
 });
 
 test("logs come by task, and a step that is not there names the nearest", async () => {
   const run = await store.run("Train", { items: 2 });
-  expect(await all(readLogs(store.metadata, run))).toMatchObject([{ task: "Train/1/start", stream: "stdout", text: "hello from Train\n" }]);
+  expect(await all(readLogs(store.metadata, run))).toMatchObject([
+    { task: "Train/1/start", stream: "stdout", text: "hello from Train\n" },
+  ]);
   expect(await all(readLogs(store.metadata, run, { step: "start", stream: "stderr" }))).toEqual([]);
-  expect(await failure(all(readLogs(store.metadata, run, { step: "strat" })))).toMatchObject({ code: "FLOW_CLIENT_NO_TASK", hint: 'Did you mean "start"?' });
-  expect((await failure(all(readLogs(store.metadata, run, { step: "work", path: "7" })))).code).toBe("FLOW_CLIENT_NO_TASK");
+  expect(await failure(all(readLogs(store.metadata, run, { step: "strat" })))).toMatchObject({
+    code: "FLOW_CLIENT_NO_TASK",
+    hint: 'Did you mean "start"?',
+  });
+  expect((await failure(all(readLogs(store.metadata, run, { step: "work", path: "7" })))).code).toBe(
+    "FLOW_CLIENT_NO_TASK",
+  );
 });
 
 test("the record of a run holds upstreams with digests, artifacts and tasks, and is plain JSON", async () => {
@@ -259,11 +321,51 @@ test("the record of a run holds upstreams with digests, artifacts and tasks, and
   const record = await runRecord(store.metadata, train);
   const rows = await store.artifact(data, "rows");
   expect(record).toMatchObject({
-    schema: 1, id: train.id, run: "Train/1", flow: { project: "shop", name: "Train" }, status: "succeeded", tags: ["prod:v1"],
-    parameters: { configuration: "config" }, tasks: { total: 5, byStatus: { succeeded: 5 } },
-    upstreams: [{ name: "source", flow: "shop/GenerateData", selector: { kind: "newest" }, run: "GenerateData/1", runId: data.id, candidateCount: 1, reads: [{ name: "rows", codec: rows.codec, digest: rows.digest }] }],
+    schema: 1,
+    id: train.id,
+    run: "Train/1",
+    flow: { project: "shop", name: "Train" },
+    status: "succeeded",
+    tags: ["prod:v1"],
+    parameters: { configuration: "config" },
+    tasks: { total: 5, byStatus: { succeeded: 5 } },
+    upstreams: [
+      {
+        name: "source",
+        flow: "shop/GenerateData",
+        selector: { kind: "newest" },
+        run: "GenerateData/1",
+        runId: data.id,
+        candidateCount: 1,
+        reads: [{ name: "rows", codec: rows.codec, digest: rows.digest }],
+      },
+    ],
   });
-  expect(record.artifacts.map(({ name, kind }) => `${kind} ${name}`)).toEqual(["artifact blob", "parameter configuration", "artifact modeler"]);
+  expect(record.artifacts.map(({ name, kind }) => `${kind} ${name}`)).toEqual([
+    "artifact blob",
+    "parameter configuration",
+    "artifact modeler",
+  ]);
   expect(JSON.parse(JSON.stringify(record))).toEqual(record);
-  expect((await runRecord(store.metadata, await store.run("Train", { status: "failed" }))).failure).toMatchObject({ task: "end" });
+  expect((await runRecord(store.metadata, await store.run("Train", { status: "failed" }))).failure).toMatchObject({
+    task: "end",
+  });
+});
+
+test("the record also names what was read from runs further up", async () => {
+  const { data } = await writeTraining();
+  const { upstreams } = await store.resolve([definition("model", "Train")]);
+  const report = await store.run("Report", { upstreams, reads: { "model.upstreams.source": ["rows"] } });
+  const rows = await store.artifact(data, "rows");
+  expect((await runRecord(store.metadata, report)).upstreams).toMatchObject([
+    { name: "model", run: "Train/1", reads: [] },
+    {
+      name: "model.upstreams.source",
+      flow: "shop/GenerateData",
+      selector: { kind: "sameAs", path: ["model", "source"] },
+      run: "GenerateData/1",
+      candidates: ["GenerateData/1"],
+      reads: [{ name: "rows", digest: rows.digest }],
+    },
+  ]);
 });

@@ -24,7 +24,11 @@ async function failure(promise: Promise<unknown>): Promise<FlowError> {
 /** Message and hint of a refusal, and of all its problems. */
 async function refusal(promise: Promise<unknown>): Promise<string> {
   const error = await failure(promise);
-  return [error.message, error.hint ?? "", ...error.problems.map((problem) => `${problem.code} ${problem.message} ${problem.hint ?? ""}`)].join("\n");
+  return [
+    error.message,
+    error.hint ?? "",
+    ...error.problems.map((problem) => `${problem.code} ${problem.message} ${problem.hint ?? ""}`),
+  ].join("\n");
 }
 
 test("without a request the newest successful run is taken, and several are no warning", async () => {
@@ -32,7 +36,16 @@ test("without a request the newest successful run is taken, and several are no w
   const second = await store.run("Train");
   await store.run("Train", { status: "failed" });
   const { upstreams, warnings } = await store.resolve([MODEL]);
-  expect(upstreams).toMatchObject([{ name: "model", producer: second.id, selector: { kind: "newest" }, candidateCount: 2, candidates: ["Train/2", "Train/1"], run: { number: 2 } }]);
+  expect(upstreams).toMatchObject([
+    {
+      name: "model",
+      producer: second.id,
+      selector: { kind: "newest" },
+      candidateCount: 2,
+      candidates: ["Train/2", "Train/1"],
+      run: { number: 2 },
+    },
+  ]);
   expect(warnings).toEqual([]);
 });
 
@@ -48,7 +61,11 @@ test("all tags that are asked for must be held", async () => {
   const both = await store.run("Train", { tags: ["prod:v1", "eu"] });
   await store.run("Train", { tags: ["prod:v1"] });
   const { upstreams, warnings } = await store.resolve([MODEL], { model: { tags: ["prod:v1", "eu"] } });
-  expect(upstreams[0]).toMatchObject({ producer: both.id, selector: { kind: "tags", tags: ["eu", "prod:v1"] }, candidateCount: 1 });
+  expect(upstreams[0]).toMatchObject({
+    producer: both.id,
+    selector: { kind: "tags", tags: ["eu", "prod:v1"] },
+    candidateCount: 1,
+  });
   expect(warnings).toEqual([]);
 });
 
@@ -131,7 +148,9 @@ test("a run that did not succeed is refused by name", async () => {
 test("a run of another flow is refused, by name and by id", async () => {
   const data = await store.run("GenerateData");
   await store.run("Train");
-  expect((await failure(store.resolve([MODEL], { model: { run: "GenerateData/1" } }))).code).toBe("FLOW_LINEAGE_WRONG_FLOW");
+  expect((await failure(store.resolve([MODEL], { model: { run: "GenerateData/1" } }))).code).toBe(
+    "FLOW_LINEAGE_WRONG_FLOW",
+  );
   expect((await failure(store.resolve([MODEL], { model: { runId: data.id } }))).code).toBe("FLOW_LINEAGE_WRONG_FLOW");
 });
 
@@ -149,14 +168,20 @@ test("sameAs follows the recorded edge of the other upstream's producer", async 
   await store.run("GenerateData"); // newer: the trap that sameAs removes
   const answer = await store.resolve([SAME_SOURCE, MODEL]); // declared order does not matter
   expect(answer.upstreams.map((upstream) => upstream.name)).toEqual(["source", "model"]);
-  expect(answer.upstreams[0]).toMatchObject({ producer: data.id, selector: { kind: "sameAs", path: ["model", "source"] }, candidateCount: 1 });
+  expect(answer.upstreams[0]).toMatchObject({
+    producer: data.id,
+    selector: { kind: "sameAs", path: ["model", "source"] },
+    candidateCount: 1,
+  });
 });
 
 test("a request goes before sameAs", async () => {
   await store.run("GenerateData");
   await store.run("Train", { upstreams: (await store.resolve([SOURCE])).upstreams });
   const fresh = await store.run("GenerateData", { tags: ["fresh"] });
-  expect((await store.resolve([MODEL, SAME_SOURCE], { source: { tags: ["fresh"] } })).upstreams[1]?.producer).toBe(fresh.id);
+  expect((await store.resolve([MODEL, SAME_SOURCE], { source: { tags: ["fresh"] } })).upstreams[1]?.producer).toBe(
+    fresh.id,
+  );
   expect((await store.resolve([MODEL, SAME_SOURCE], { source: { run: "2" } })).upstreams[1]?.producer).toBe(fresh.id);
 });
 
@@ -221,7 +246,9 @@ test("a flow named without project means the own project first, then the only ot
   const error = await failure(store.resolve([byName]));
   expect(error.code).toBe("FLOW_LINEAGE_AMBIGUOUS_FLOW");
   expect(error.message).toContain("den/Train, lab/Train");
-  expect((await failure(store.resolve([byName], { model: { run: "Train/1" } }))).code).toBe("FLOW_LINEAGE_AMBIGUOUS_FLOW");
+  expect((await failure(store.resolve([byName], { model: { run: "Train/1" } }))).code).toBe(
+    "FLOW_LINEAGE_AMBIGUOUS_FLOW",
+  );
   expect((await store.resolve([byName], { model: { run: "lab/Train/1" } })).upstreams[0]?.producer).toBe(lab.id);
   const own = await store.run("Train");
   expect((await store.resolve([byName])).upstreams[0]?.producer).toBe(own.id);
@@ -244,13 +271,16 @@ test("all problems are reported at once", async () => {
   await store.run("Train", { status: "failed" });
   const text = await refusal(store.resolve([MODEL, SOURCE], { model: { run: "1" }, sauce: { tags: ["x"] } }));
   expect(text).toContain('"sauce" is no upstream of this flow Did you mean "source"?');
+  expect(text).toContain("FLOW_LINEAGE_UNKNOWN_UPSTREAM");
   expect(text).toContain("Train/1 failed");
   expect(text).toContain("there is no successful run of GenerateData");
 });
 
 test("tags and a run for one upstream exclude each other", async () => {
   await store.run("Train", { tags: ["a"] });
-  expect((await failure(store.resolve([MODEL], { model: { run: "1", tags: ["a"] } }))).code).toBe("FLOW_LINEAGE_CONFLICT");
+  expect((await failure(store.resolve([MODEL], { model: { run: "1", tags: ["a"] } }))).code).toBe(
+    "FLOW_LINEAGE_CONFLICT",
+  );
 });
 
 test("a flow that was renamed keeps its history", async () => {

@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { ValidationCheck, ValidationReport } from "../../packages/core/src/client/validate/report.ts";
-import { type ValidateOptions, validate } from "../../packages/core/src/client/validate/validate.ts";
 import type { Digest } from "../../packages/core/src/artifact/artifact.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
+import type { ValidationCheck, ValidationReport } from "../../packages/core/src/client/validate/report.ts";
+import { type ValidateOptions, validate } from "../../packages/core/src/client/validate/validate.ts";
 import type { FlowDefinition, StepDefinition } from "../../packages/core/src/flow/definition.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
 import { definition, largeValue, WrittenStore } from "./written-store.ts";
@@ -22,11 +22,19 @@ const SAME_SOURCE = definition("source", "GenerateData", { sameAs: ["model", "so
 async function writeStory(): Promise<{ readonly data: RunRow; readonly train: RunRow; readonly predict: RunRow }> {
   const data = await store.run("GenerateData", { artifacts: { rows: largeValue(1), names: ["a", "b"] } });
   const train = await store.run("Train", {
-    upstreams: (await store.resolve([SOURCE])).upstreams, reads: { source: ["rows"] }, tags: ["prod:v1"], items: 3, parameters: { configuration: "config" },
+    upstreams: (await store.resolve([SOURCE])).upstreams,
+    reads: { source: ["rows"] },
+    tags: ["prod:v1"],
+    items: 3,
+    parameters: { configuration: "config" },
     artifacts: { modeler: largeValue(2), score: 0.5 },
   });
   const { upstreams } = await store.resolve([MODEL, SAME_SOURCE], { model: { tags: ["prod:v1"] } });
-  const predict = await store.run("Predict", { upstreams, reads: { model: ["modeler"], source: ["rows", "names"] }, artifacts: { predictions: new Float64Array([1, 2]) } });
+  const predict = await store.run("Predict", {
+    upstreams,
+    reads: { model: ["modeler"], source: ["rows", "names"] },
+    artifacts: { predictions: new Float64Array([1, 2]) },
+  });
   return { data, train, predict };
 }
 
@@ -54,8 +62,13 @@ test("an undamaged story passes every check, in one line of evidence each", asyn
   expect(report.ok).toBe(true);
   expect(report.runs.map((run) => run.run).sort()).toEqual(["Predict/1", "Train/1"]);
   expect(ids(report.checks)).toEqual(["V00", "V01", "V02", "V03", "V04", "V05", "V10", "V15", "V21"]);
-  const rows = report.checks.find((each) => each.id === "V02" && each.subject.run === "Predict/1" && each.subject.artifact === "rows");
-  expect(rows).toMatchObject({ kind: "integrity", subject: { run: "Predict/1", upstream: "source", artifact: "rows" } });
+  const rows = report.checks.find(
+    (each) => each.id === "V02" && each.subject.run === "Predict/1" && each.subject.artifact === "rows",
+  );
+  expect(rows).toMatchObject({
+    kind: "integrity",
+    subject: { run: "Predict/1", upstream: "source", artifact: "rows" },
+  });
   expect(rows?.evidence).toContain(rows?.subject.digest);
   expect(JSON.parse(JSON.stringify(report))).toEqual(report);
 });
@@ -118,7 +131,9 @@ test("V03: damage to an artifact that nobody read fails as well", async () => {
   const { predict } = await writeStory();
   const { digest } = await store.artifact(predict, "predictions");
   store.sql("UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?", bytes(digest));
-  expect(failed(await check({ selector: "Predict" })).map((each) => each.subject)).toEqual([{ run: "Predict/1", artifact: "predictions", digest }]);
+  expect(failed(await check({ selector: "Predict" })).map((each) => each.subject)).toEqual([
+    { run: "Predict/1", artifact: "predictions", digest },
+  ]);
 });
 
 test("V02: a digest that differs between consumer and producer fails", async () => {
@@ -136,7 +151,9 @@ test("V02: an artifact that the producer replaced fails", async () => {
   const { data, train } = await writeStory();
   const names = await store.artifact(data, "names");
   const score = await store.artifact(train, "score");
-  expect(store.sql("UPDATE artifact SET digest = ? WHERE digest = ?", bytes(score.digest), bytes(names.digest))).toBe(1);
+  expect(store.sql("UPDATE artifact SET digest = ? WHERE digest = ?", bytes(score.digest), bytes(names.digest))).toBe(
+    1,
+  );
   expect(ids(failed(await check({ selector: "Predict" })))).toContain("V02");
 });
 
@@ -153,6 +170,16 @@ test("V02: a read from another run than the pinned one fails", async () => {
   const fault = failed(await check({ selector: "Predict" }))[0];
   expect(fault?.id).toBe("V02");
   expect(fault?.evidence).toContain(data.id);
+});
+
+test("V02: a read of a run further up is compared with the run that is pinned there", async () => {
+  await writeStory();
+  const { upstreams } = await store.resolve([MODEL]);
+  const report = await store.run("Report", { upstreams, reads: { "model.upstreams.source": ["names"] } });
+  expect((await check({ selector: "Report" })).checks.filter((each) => each.status !== "pass")).toEqual([]);
+  const other = await store.run("GenerateData", { artifacts: { names: ["a", "b"] } });
+  store.sql("UPDATE upstream_read SET producer = ? WHERE run = ?", other.id, report.sequence);
+  expect(ids(failed(await check({ selector: "Report" })))).toEqual(["V02"]);
 });
 
 test("V02: a read through the client may be of any task of the producer", async () => {
@@ -182,7 +209,9 @@ test("V01: a tag that fitted several runs warns, and fails when strict", async (
   const report = await check({ selector: "Predict" });
   expect(report.ok).toBe(true);
   expect(report.checks.filter((each) => each.status === "warn").map((each) => each.id)).toEqual(["V01"]);
-  expect(report.checks.find((each) => each.status === "warn")?.evidence).toContain("Train/2 was taken as the newest, the others were Train/1");
+  expect(report.checks.find((each) => each.status === "warn")?.evidence).toContain(
+    "Train/2 was taken as the newest, the others were Train/1",
+  );
   expect(ids(failed(await check({ selector: "Predict", strict: true })))).toEqual(["V01"]);
 });
 
@@ -234,36 +263,65 @@ test("V15: a producer that is not in the store, or did not succeed, fails, also 
   expect(ids(failed(report))).toContain("V15");
   expect(failed(report).find((each) => each.id === "V15")?.evidence).toContain("GenerateData/1");
   store.sql("UPDATE upstream SET producer = '01900000-0000-7000-8000-000000000000' WHERE name = 'source'");
-  expect(failed(await check({ selector: "Predict" })).filter((each) => each.id === "V15").map((each) => each.evidence)[0]).toContain("not in this store");
+  expect(
+    failed(await check({ selector: "Predict" }))
+      .filter((each) => each.id === "V15")
+      .map((each) => each.evidence)[0],
+  ).toContain("not in this store");
 });
 
 test("V00: a run without success, without an end or with a task that did not succeed fails", async () => {
   await store.run("Hello", { status: "failed" });
-  expect(failed(await check({ selector: "Hello/1" })).map((each) => each.evidence)).toEqual(["Hello/1 failed: it has no result to rely on"]);
+  expect(failed(await check({ selector: "Hello/1" })).map((each) => each.evidence)).toEqual([
+    "Hello/1 failed: it has no result to rely on",
+  ]);
   const whole = await store.run("Hello", { items: 3 });
   expect((await check({ selector: "Hello/2" })).ok).toBe(true);
   store.sql("UPDATE task SET status = 'lost' WHERE run = ? AND step = 'work' AND path = '1'", whole.sequence);
   expect(failed(await check({ selector: "Hello/2" }))[0]?.evidence).toContain("Hello/2/work/1 is lost");
   store.sql("UPDATE task SET status = 'succeeded' WHERE run = ?", whole.sequence);
   store.sql("DELETE FROM task WHERE run = ? AND step = 'work' AND path = '1'", whole.sequence);
-  expect(failed(await check({ selector: "Hello/2" }))[0]?.evidence).toContain("1 of the 3 items of Hello/2/start have no task");
+  expect(failed(await check({ selector: "Hello/2" }))[0]?.evidence).toContain(
+    "1 of the 3 items of Hello/2/start have no task",
+  );
   store.sql("UPDATE run SET end_task = NULL WHERE sequence = ?", whole.sequence);
   expect(failed(await check({ selector: "Hello/2" })).some((each) => each.evidence.includes("no end task"))).toBe(true);
 });
 
 test("V00: with the recorded graph, a step that had to run and did not fails", async () => {
-  const step = (name: string, more: Partial<StepDefinition>): StepDefinition => ({ name, kind: "step", isJoin: false, next: [], behaviour: {}, arity: 0, ...more });
-  const steps = [step("start", { next: ["work"], foreach: "items" }), step("work", { next: ["gather"] }), step("gather", { kind: "join", isJoin: true, next: ["end"] }), step("end", {})];
+  const step = (name: string, more: Partial<StepDefinition>): StepDefinition => ({
+    name,
+    kind: "step",
+    isJoin: false,
+    next: [],
+    behaviour: {},
+    arity: 0,
+    ...more,
+  });
+  const steps = [
+    step("start", { next: ["work"], foreach: "items" }),
+    step("work", { next: ["gather"] }),
+    step("gather", { kind: "join", isJoin: true, next: ["end"] }),
+    step("end", {}),
+  ];
   const flow: Partial<FlowDefinition> = { project: "shop", name: "Wide", steps };
   const digest = encodeValue("package").digest;
-  await store.metadata.putPackage({ digest, manifest: JSON.stringify({ schema: 1, entry: "wide.ts", flows: [{ exportName: "default", definition: flow }] }), blobs: [] });
+  await store.metadata.putPackage({
+    digest,
+    manifest: JSON.stringify({ schema: 1, entry: "wide.ts", flows: [{ exportName: "default", definition: flow }] }),
+    blobs: [],
+  });
   const run = await store.run("Wide", { items: 2, packageDigest: digest });
   const fault = failed(await check({ selector: "Wide" }))[0];
   expect(fault?.id).toBe("V00");
   expect(fault?.evidence).toContain("Wide/1/work/0 leads to gather, but gather is not recorded");
   const [end] = await store.metadata.tasks({ run: run.sequence, step: "end" });
   const gather = await store.metadata.reserveTasks(1);
-  store.sql("INSERT INTO task (sequence, run, step, path, attempt, status, started_at) SELECT ?, run, 'gather', '', 1, 'succeeded', started_at FROM task WHERE sequence = ?", gather, end!.sequence);
+  store.sql(
+    "INSERT INTO task (sequence, run, step, path, attempt, status, started_at) SELECT ?, run, 'gather', '', 1, 'succeeded', started_at FROM task WHERE sequence = ?",
+    gather,
+    end!.sequence,
+  );
   const report = await check({ selector: "Wide" });
   expect(failed(report)).toEqual([]);
   expect(report.checks.find((each) => each.id === "V00")?.evidence).toContain("along the recorded graph");
@@ -272,12 +330,18 @@ test("V00: with the recorded graph, a step that had to run and did not fails", a
 test("V03: a file of the code package that is damaged fails", async () => {
   const source = encodeValue(Buffer.from("export default 1;"));
   const digest = encodeValue("package").digest;
-  const manifest = JSON.stringify({ schema: 1, entry: "a.ts", files: [{ name: "flow.mjs", digest: source.digest, sizeBytes: source.sizeBytes }] });
+  const manifest = JSON.stringify({
+    schema: 1,
+    entry: "a.ts",
+    files: [{ name: "flow.mjs", digest: source.digest, sizeBytes: source.sizeBytes }],
+  });
   await store.metadata.putPackage({ digest, manifest, blobs: [store.stores.artifacts.storeSync(source)] });
   await store.run("Hello", { packageDigest: digest });
   expect((await check({ selector: "Hello" })).ok).toBe(true);
   store.sql("UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?", bytes(source.digest));
-  expect(failed(await check({ selector: "Hello" }))[0]?.evidence).toContain('"flow.mjs" of the code package of Hello/1');
+  expect(failed(await check({ selector: "Hello" }))[0]?.evidence).toContain(
+    '"flow.mjs" of the code package of Hello/1',
+  );
 });
 
 test("V04: a changed, a missing and an unlogged tag move fail", async () => {
@@ -285,7 +349,10 @@ test("V04: a changed, a missing and an unlogged tag move fail", async () => {
   await store.move(train, { add: ["extra"] });
   await store.move(train, { remove: ["extra"] });
   expect((await check({ selector: "Train" })).ok).toBe(true);
-  store.sql("INSERT INTO run_tag (run, tag, flow, status) SELECT run, 'smuggled', flow, status FROM run_tag WHERE run = ? LIMIT 1", train.sequence);
+  store.sql(
+    "INSERT INTO run_tag (run, tag, flow, status) SELECT run, 'smuggled', flow, status FROM run_tag WHERE run = ? LIMIT 1",
+    train.sequence,
+  );
   expect(failed(await check({ selector: "Train" }))[0]?.evidence).toContain('Train/1 holds "smuggled"');
   store.sql("DELETE FROM run_tag WHERE tag = 'smuggled'");
   store.dropTriggers("tag_event");
@@ -305,20 +372,26 @@ test("V21: a moved tag warns with when and who, and fails when currency is asked
   const moved = report.checks.filter((each) => each.status === "warn");
   expect(moved).toHaveLength(1);
   expect(moved[0]).toMatchObject({ id: "V21", kind: "currency", subject: { run: "Predict/1", upstream: "model" } });
-  expect(moved[0]?.evidence).toMatch(/^"prod:v1" moved from Train\/1 to Train\/2 on \d{4}-\d\d-\d\d \d\d:\d\d UTC by bob$/);
+  expect(moved[0]?.evidence).toMatch(
+    /^"prod:v1" moved from Train\/1 to Train\/2 on \d{4}-\d\d-\d\d \d\d:\d\d UTC by bob$/,
+  );
   const strictly = await check({ selector: "Predict", current: true });
   expect(strictly.ok).toBe(false);
   expect(ids(failed(strictly))).toEqual(["V21"]);
+  expect(ids(failed(await check({ selector: "Predict", strict: true })))).toEqual(["V21"]);
 });
 
 test("V21: a second run with the tag, no run with it, and a newer run are told apart", async () => {
   const { train } = await writeStory();
-  const evidence = async (selector: string) => (await check({ selector })).checks.filter((each) => each.status === "warn").map((each) => each.evidence);
+  const evidence = async (selector: string) =>
+    (await check({ selector })).checks.filter((each) => each.status === "warn").map((each) => each.evidence);
   const second = await store.run("Train", { tags: ["prod:v1"], upstreams: (await store.resolve([SOURCE])).upstreams });
   expect((await evidence("Predict"))[0]).toContain('"prod:v1" is now also on Train/2');
   await store.move(train, { remove: ["prod:v1"] });
   await store.move(second, { remove: ["prod:v1"] });
-  expect((await evidence("Predict"))[0]).toContain('no successful run carries "prod:v1" any more: "prod:v1" was taken from Train/1');
+  expect((await evidence("Predict"))[0]).toContain(
+    'no successful run carries "prod:v1" any more: "prod:v1" was taken from Train/1',
+  );
   await store.run("GenerateData");
   expect((await evidence("Train/1"))[0]).toContain("GenerateData/2 of");
 });
@@ -326,7 +399,10 @@ test("V21: a second run with the tag, no run with it, and a newer run are told a
 test("a store in which no flow reads from another is checked all the same", async () => {
   const run = await store.run("Hello", { artifacts: { greeting: "hello" } });
   expect((await check()).runs.map((each) => each.run)).toEqual(["Hello/1"]);
-  store.sql("UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?", bytes((await store.artifact(run, "greeting")).digest));
+  store.sql(
+    "UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?",
+    bytes((await store.artifact(run, "greeting")).digest),
+  );
   expect((await check()).ok).toBe(false);
 });
 

@@ -9,8 +9,19 @@ import type { EncodedArtifact } from "../../packages/core/src/artifact/artifact.
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import type { UpstreamDefinition } from "../../packages/core/src/flow/definition.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
-import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../../packages/core/src/lineage/resolve-upstreams.ts";
-import type { ArtifactRow, NewBlob, NewTask, RunRow, TaskSequence, UpstreamRead } from "../../packages/core/src/metadata/metadata-store.ts";
+import {
+  type ResolvedUpstream,
+  resolveUpstreams,
+  type UpstreamRequest,
+} from "../../packages/core/src/lineage/resolve-upstreams.ts";
+import type {
+  ArtifactRow,
+  NewBlob,
+  NewTask,
+  RunRow,
+  TaskSequence,
+  UpstreamRead,
+} from "../../packages/core/src/metadata/metadata-store.ts";
 import { openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
 
@@ -65,7 +76,10 @@ export class WrittenStore {
       blobs.push(this.stores.artifacts.storeSync(encoded));
       return { name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes };
     };
-    const values = Object.entries(options.parameters ?? {}).map(([name, value]) => ({ ...keep(name, value), kind: "parameter" as const }));
+    const values = Object.entries(options.parameters ?? {}).map(([name, value]) => ({
+      ...keep(name, value),
+      kind: "parameter" as const,
+    }));
     const upstreams = options.upstreams ?? [];
     const run = await metadata.createRun({
       id: newRunId(),
@@ -78,7 +92,16 @@ export class WrittenStore {
       secretParameters: [],
       values,
       ...(options.packageDigest === undefined ? {} : { packageDigest: options.packageDigest }),
-      environment: { millrace: "0.1.0", node: "v24", os: "linux", arch: "x64", host: "here", actor: "ana", cwd: "/", command: [] },
+      environment: {
+        millrace: "0.1.0",
+        node: "v24",
+        os: "linux",
+        arch: "x64",
+        host: "here",
+        actor: "ana",
+        cwd: "/",
+        command: [],
+      },
       upstreams,
       blobs: blobs.splice(0),
       actor: "ana",
@@ -89,55 +112,140 @@ export class WrittenStore {
     const first = await metadata.reserveTasks(2 + (items ?? 0));
     const sequence = (index: number) => (first + index) as TaskSequence;
     const task = (index: number, step: string, path: string, inherits?: TaskSequence): NewTask => ({
-      sequence: sequence(index), run: run.sequence, step, path, attempt: 1, startedAt: createdAt, ...(inherits === undefined ? {} : { inherits }),
+      sequence: sequence(index),
+      run: run.sequence,
+      step,
+      path,
+      attempt: 1,
+      startedAt: createdAt,
+      ...(inherits === undefined ? {} : { inherits }),
     });
     const artifacts = [
       ...Object.entries(options.artifacts ?? {}).map(([name, value]) => keep(name, value)),
       ...Object.entries(options.encoded ?? {}).map(([name, encoded]) => keepEncoded(name, encoded)),
     ];
-    const reads = [...(await this.#reads(sequence(0), upstreams, options)), ...(options.clientReads ?? []).map(({ producer, artifact }): UpstreamRead => ({
-      task: sequence(0), producer: producer.id, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest,
-    }))];
+    const reads = [
+      ...(await this.#reads(sequence(0), upstreams, options)),
+      ...(options.clientReads ?? []).map(
+        ({ producer, artifact }): UpstreamRead => ({
+          task: sequence(0),
+          producer: producer.id,
+          artifact: artifact.name,
+          codec: artifact.codec,
+          digest: artifact.digest,
+        }),
+      ),
+    ];
     await metadata.commitTick({
-      started: [task(0, "start", "")], blobs: blobs.splice(0),
-      finished: status === "running" ? [] : [{ sequence: sequence(0), status: "succeeded", finishedAt: createdAt, artifacts, pages: [], ...(items === undefined ? {} : { fanOut: items }) }],
+      started: [task(0, "start", "")],
+      blobs: blobs.splice(0),
+      finished:
+        status === "running"
+          ? []
+          : [
+              {
+                sequence: sequence(0),
+                status: "succeeded",
+                finishedAt: createdAt,
+                artifacts,
+                pages: [],
+                ...(items === undefined ? {} : { fanOut: items }),
+              },
+            ],
       reads,
       logs: [{ task: sequence(0), attempt: 1, stream: "stdout", at: createdAt, text: `hello from ${flow}\n` }],
     });
     if (status === "running") return (await metadata.run(run.sequence))!;
     const indices = Array.from({ length: items ?? 0 }, (_, index) => index);
-    const finished = indices.map((index) => ({ sequence: sequence(1 + index), status: "succeeded" as const, finishedAt: createdAt, artifacts: [keep("square", index * index)], pages: [] }));
-    await metadata.commitTick({ started: indices.map((index) => task(1 + index, "work", String(index), sequence(0))), blobs: blobs.splice(0), finished, reads: [], logs: [] });
+    const finished = indices.map((index) => ({
+      sequence: sequence(1 + index),
+      status: "succeeded" as const,
+      finishedAt: createdAt,
+      artifacts: [keep("square", index * index)],
+      pages: [],
+    }));
+    await metadata.commitTick({
+      started: indices.map((index) => task(1 + index, "work", String(index), sequence(0))),
+      blobs: blobs.splice(0),
+      finished,
+      reads: [],
+      logs: [],
+    });
     const end = sequence(1 + (items ?? 0));
     const isDone = status === "succeeded";
     await metadata.commitTick({
-      started: [task(1 + (items ?? 0), "end", "", sequence(0))], blobs: [],
-      finished: [{ sequence: end, status, finishedAt: createdAt, artifacts: [], pages: [], ...(isDone ? {} : { error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck" } }) }],
-      reads: [], logs: [],
+      started: [task(1 + (items ?? 0), "end", "", sequence(0))],
+      blobs: [],
+      finished: [
+        {
+          sequence: end,
+          status,
+          finishedAt: createdAt,
+          artifacts: [],
+          pages: [],
+          ...(isDone ? {} : { error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck" } }),
+        },
+      ],
+      reads: [],
+      logs: [],
     });
     return await metadata.finishRun({
-      run: run.sequence, status, finishedAt: createdAt,
-      ...(isDone ? { endTask: end } : { failure: { task: "end", error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck" } } }),
+      run: run.sequence,
+      status,
+      finishedAt: createdAt,
+      ...(isDone
+        ? { endTask: end }
+        : { failure: { task: "end", error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck" } } }),
     });
   }
 
-  async #reads(task: TaskSequence, upstreams: readonly ResolvedUpstream[], options: WrittenRun): Promise<readonly UpstreamRead[]> {
+  async #reads(
+    task: TaskSequence,
+    upstreams: readonly ResolvedUpstream[],
+    options: WrittenRun,
+  ): Promise<readonly UpstreamRead[]> {
     const reads: UpstreamRead[] = [];
     for (const [upstream, names] of Object.entries(options.reads ?? {})) {
-      const producer = upstreams.find((each) => each.name === upstream)!.run!;
+      const [first, ...further] = upstream.split(".upstreams.");
+      let producer = upstreams.find((each) => each.name === first)!.run!;
+      for (const name of further) {
+        const edge = (await this.metadata.upstreams(producer.sequence)).find((each) => each.name === name)!;
+        producer = (await this.metadata.runById(edge.producer!))!;
+      }
       for (const name of names) {
         const artifact = await this.artifact(producer, name);
-        reads.push({ task, upstream, producer: producer.id, artifact: name, codec: artifact.codec, digest: artifact.digest });
+        reads.push({
+          task,
+          upstream,
+          producer: producer.id,
+          artifact: name,
+          codec: artifact.codec,
+          digest: artifact.digest,
+        });
       }
     }
     return reads;
   }
 
   /** Resolves upstreams as a runner would. */
-  async resolve(definitions: readonly UpstreamDefinition[], requests: Readonly<Record<string, UpstreamRequest>> = {}, options: { readonly strict?: boolean; readonly now?: Date; readonly lateTags?: Readonly<Record<string, readonly string[]>>; readonly project?: string } = {}) {
+  async resolve(
+    definitions: readonly UpstreamDefinition[],
+    requests: Readonly<Record<string, UpstreamRequest>> = {},
+    options: {
+      readonly strict?: boolean;
+      readonly now?: Date;
+      readonly lateTags?: Readonly<Record<string, readonly string[]>>;
+      readonly project?: string;
+    } = {},
+  ) {
     return await resolveUpstreams({
-      metadata: this.metadata, definitions, requests, lateTags: options.lateTags ?? {},
-      now: options.now ?? new Date(), strict: options.strict ?? false, project: options.project ?? PROJECT,
+      metadata: this.metadata,
+      definitions,
+      requests,
+      lateTags: options.lateTags ?? {},
+      now: options.now ?? new Date(),
+      strict: options.strict ?? false,
+      project: options.project ?? PROJECT,
     });
   }
 
@@ -147,8 +255,20 @@ export class WrittenStore {
     return artifact;
   }
 
-  async move(run: RunRow, tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] }, actor = "bob"): Promise<void> {
-    await this.metadata.moveTags({ run: run.sequence, add: tags.add ?? [], remove: tags.remove ?? [], actor, host: "here", at: new Date(), via: "test" });
+  async move(
+    run: RunRow,
+    tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+    actor = "bob",
+  ): Promise<void> {
+    await this.metadata.moveTags({
+      run: run.sequence,
+      add: tags.add ?? [],
+      remove: tags.remove ?? [],
+      actor,
+      host: "here",
+      at: new Date(),
+      via: "test",
+    });
   }
 
   /** Changes records behind the store's back. */
@@ -166,7 +286,9 @@ export class WrittenStore {
   dropTriggers(table: string): void {
     const database = openWriter(this.stores.locate().databaseFile);
     try {
-      const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?").all(table) as { readonly name: string }[];
+      const triggers = database
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?")
+        .all(table) as { readonly name: string }[];
       for (const { name } of triggers) database.exec(`DROP TRIGGER "${name}"`);
     } finally {
       database.close();

@@ -75,7 +75,7 @@ function withStack<E extends Error>(error: E): E {
 
 function cyclicObject(): unknown {
   const object: Record<string, unknown> = { name: "self" };
-  object["self"] = object;
+  object.self = object;
   return object;
 }
 
@@ -262,7 +262,7 @@ const table: readonly (readonly [name: string, make: () => unknown, check?: (dec
     () => {
       const data: Record<string, unknown> = {};
       const kept = new StoredInstance("elsewhere.Ring@1", data);
-      data["ring"] = kept;
+      data.ring = kept;
       return kept;
     },
   ],

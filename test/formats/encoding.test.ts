@@ -12,7 +12,7 @@ const goldenFile = new URL("../golden/encoding/values.json", import.meta.url);
 const encode = (value: unknown): Buffer => Buffer.concat(encodeCbor(value));
 
 /** Set UPDATE_GOLDEN=1 to add values; a changed line means that stored artifacts of older versions read as another value. */
-if (process.env["UPDATE_GOLDEN"] === "1") {
+if (process.env.UPDATE_GOLDEN === "1") {
   const lines = Object.fromEntries(keptValues.map(({ name, make }) => [name, encode(make()).toString("hex")]));
   writeFileSync(goldenFile, `${JSON.stringify(lines, null, 1)}\n`);
 }

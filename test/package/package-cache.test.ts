@@ -163,6 +163,32 @@ test("several processes at once make one package", async () => {
   expect(fs.readdirSync(path.join(root, "node_modules/.cache/millrace/index"))).toHaveLength(1);
 });
 
+test("packages that nobody used for weeks are removed, once there are many", async () => {
+  const { root, entry, pack } = await prepared();
+  const packages = path.dirname(pack.folder);
+  const longAgo = new Date(Date.now() - 30 * 24 * 60 * 60 * 1000);
+  for (let number = 0; number < 70; number++) {
+    const folder = path.join(packages, `old-${number}`);
+    fs.mkdirSync(folder);
+    if (number > 1) fs.utimesSync(folder, longAgo, longAgo);
+  }
+  writeFiles(root, { "src/word.js": 'export const word = "newer";\n' });
+  const newer = await preparePackage(entry);
+  const left = fs.readdirSync(packages);
+  expect(left).toHaveLength(64);
+  expect(left).toEqual(expect.arrayContaining([newer.digest, pack.digest, "old-0", "old-1"]));
+});
+
+test("a cache that cannot be written is a coded error", async () => {
+  const root = makeProject({ "flow.ts": HELLO, file: "" });
+  await expect(
+    preparePackage(path.join(root, "flow.ts"), { cacheFolder: path.join(root, "file", "cache") }),
+  ).rejects.toMatchObject({
+    code: "FLOW_PACKAGE_CACHE_UNWRITABLE",
+    hint: expect.stringContaining("XDG_CACHE_HOME"),
+  });
+});
+
 test("without node_modules the package goes to the user's cache folder, which is private", async () => {
   const root = makeProject({ "flow.ts": HELLO });
   const cache = makeProject({});

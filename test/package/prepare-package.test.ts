@@ -199,6 +199,47 @@ ${HELLO.replace('"hello"', 'JSON.stringify([import.meta.url, import.meta.dirname
   });
 });
 
+test("data, subpath imports, dynamic imports and unusual installed packages", async () => {
+  const root = makeProject({
+    "package.json": JSON.stringify({ name: "x", type: "module", imports: { "#dep": "dep", "#own": "./own.ts" } }),
+    "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { aliased: ["./node_modules/dep/index.js"] } } }),
+    ...installed("node_modules/dep", "dep", "1.0.0"),
+    ...installed("node_modules/typed", "typed", "2.0.0"),
+    "node_modules/typed/source.ts": "export const typed: number = 5;\n",
+    "own.ts": "export const own = 1;\n",
+    "lazy.ts": "export const lazy = 2;\n",
+    "data.json": '{ "three": 3 }',
+    "note.txt": "four",
+    "flow.ts": `import { version } from "#dep";
+import { version as aliasedVersion } from "aliased";
+import { own } from "#own";
+import data from "./data.json" with { type: "json" };
+import note from "./note.txt";
+import { typed } from "typed/source.ts";
+import { basename } from "path";
+${HELLO.replace("start() {", "async start() {").replace('"hello"', '[version, aliasedVersion, own, (await import("./lazy.ts")).lazy, data.three, note, typed, basename("/a/b"), await import("none").catch((error) => error.code)].join()')}`,
+  });
+  const pack = await preparePackage(path.join(root, "flow.ts"));
+  expect(pack.manifest.externals.map((row) => [row.specifier, row.name, row.version])).toEqual([
+    ["#dep", "dep", "1.0.0"],
+    ["@millrace/core", "@millrace/core", expect.any(String)],
+    ["none", "none", undefined],
+  ]);
+  expect(pack.manifest.sources.map((source) => source.path)).toEqual([
+    "data.json",
+    "flow.ts",
+    "lazy.ts",
+    "node_modules/dep/index.js",
+    "node_modules/typed/source.ts",
+    "note.txt",
+    "own.ts",
+  ]);
+  const { default: Hello } = (await loadPackage(pack)) as unknown as Steps;
+  const self = { greeting: "" };
+  await Hello.prototype.start.call(self);
+  expect(self.greeting).toBe("1.0.0,1.0.0,1,2,3,four,5,b,ERR_MODULE_NOT_FOUND");
+});
+
 describe("the digest", () => {
   const files = {
     "package.json": JSON.stringify({ name: "x", type: "module" }),

@@ -17,8 +17,9 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
   FLOW_CLIENT_BAD_QUERY: EXIT.usage,
   FLOW_CLIENT_NO_STORE: EXIT.store,
   FLOW_CLIENT_NOT_A_STORE: EXIT.store,
-  FLOW_CLIENT_STORE_NOT_WRITABLE: EXIT.store,
   FLOW_LINEAGE_BAD_TAG: EXIT.usage,
+  FLOW_LINEAGE_UNKNOWN_UPSTREAM: EXIT.usage,
+  FLOW_RUNNER_BAD_PARAMS_FILE: EXIT.usage,
   FLOW_CLI_OUTPUT_NOT_WRITABLE: EXIT.failed,
 };
 
@@ -27,12 +28,10 @@ const BY_ROOM: Readonly<Record<string, number>> = {
   FLOW: EXIT.usage,
   GRAPH: EXIT.usage,
   PACKAGE: EXIT.usage,
-  PARAM: EXIT.usage,
-  CONFIG: EXIT.usage,
+  DEFINITION: EXIT.usage,
+  PARAMETER: EXIT.usage,
   STORAGE: EXIT.store,
   METADATA: EXIT.store,
-  STORE: EXIT.store,
-  WIRING: EXIT.store,
   INTERNAL: EXIT.internal,
 };
 

@@ -3,6 +3,7 @@
  * code. Nothing heavy is loaded here: `flow --help` must cost little more than Node itself, so each verb and the framework
  * load when they are needed. This is the only module that touches `process`.
  */
+import { writeSync } from "node:fs";
 import { faultsError } from "./arguments/faults-error.ts";
 import { parseArguments } from "./arguments/parse-arguments.ts";
 import { type Command, type CommandEntry, type Context, HELP_FLAG, invocation } from "./commands/command.ts";
@@ -17,6 +18,11 @@ declare const __MILLRACE_VERSION__: string | undefined;
 const version = typeof __MILLRACE_VERSION__ === "string" ? __MILLRACE_VERSION__ : "0.0.0-source";
 
 const context = processContext();
+// What nobody caught is our bug: it must not end with Node's code 1, which says that the run failed.
+process.on("uncaughtException", (error) => {
+  report(error, context);
+  process.exit(exitCodeOf(error));
+});
 const code = await main(context);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit(code);
@@ -25,11 +31,15 @@ async function main(context: Context): Promise<number> {
   try {
     return await dispatch(context);
   } catch (error) {
-    const debug = context.words.includes("--debug");
-    if (wantsJson(context.words)) context.stdout.write(`${JSON.stringify(errorJson(error, { debug }))}\n`);
-    else context.stderr.write(renderError(error, { paint: context.stderr.paint, debug, cwd: context.cwd }));
+    report(error, context);
     return exitCodeOf(error);
   }
+}
+
+function report(error: unknown, context: Context): void {
+  const debug = context.words.includes("--debug");
+  if (wantsJson(context.words)) context.stdout.write(`${JSON.stringify(errorJson(error, { debug }))}\n`);
+  else context.stderr.write(renderError(error, { paint: context.stderr.paint, debug, cwd: context.cwd }));
 }
 
 async function dispatch(context: Context): Promise<number> {
@@ -143,8 +153,8 @@ function processContext(): Context {
     cwd: process.cwd(),
     environment: process.env,
     words,
-    stdout: streamOutput(process.stdout, process.env),
-    stderr: streamOutput(process.stderr, process.env),
+    stdout: streamOutput(process.stdout, process.env, outputFailed),
+    stderr: streamOutput(process.stderr, process.env, outputFailed),
     now: Date.now,
     signals: {
       take(onSignal) {
@@ -160,10 +170,23 @@ function processContext(): Context {
   };
 }
 
-/** Waits until a pipe has taken everything; a reader that went away counts as well. */
+/** A full disk behind stdout or stderr: the answer is lost, so this is no success. */
+function outputFailed(error: Error): void {
+  try {
+    writeSync(2, `✗ Cannot write the output: ${error.message}\n  FLOW_CLI_OUTPUT_NOT_WRITABLE\n`);
+  } catch {
+    // stderr is the one that cannot be written: the exit code has to say it alone.
+  }
+  process.exit(EXIT.failed);
+}
+
+/**
+ * Waits until a stream has taken everything; a reader that went away counts as well. An error of the last write comes in
+ * the next turn, so that turn is waited for.
+ */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    if (stream.destroyed || stream.writableLength === 0) resolve();
-    else stream.write("", () => resolve());
+    if (stream.destroyed || stream.writableLength === 0) setImmediate(resolve);
+    else stream.write("", () => setImmediate(resolve));
   });
 }

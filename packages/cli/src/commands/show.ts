@@ -43,7 +43,7 @@ export const showCommand: Command = {
         context.stdout.write(`${JSON.stringify(record)}\n`);
         return EXIT.done;
       }
-      const counts = await stores.metadata.taskCounts(run.sequence);
+      const counts = await countsInOrder(stores, run);
       const consumers = await stores.metadata.consumers(run.id, 10);
       context.stdout.write(
         renderRecord(record, {
@@ -183,6 +183,17 @@ function stepTable(counts: RecordParts["counts"], style: Parameters<typeof rende
     ]),
     style,
   );
+}
+
+/** Counts in the order in which the steps began, which is how their flow is read. */
+async function countsInOrder({ metadata }: OpenStores, run: RunRow): Promise<RecordParts["counts"]> {
+  const counts = await metadata.taskCounts(run.sequence);
+  const first = new Map<string, number>();
+  for (const step of new Set(counts.map((entry) => entry.step))) {
+    const [task] = await metadata.tasks({ run: run.sequence, step, limit: 1 });
+    first.set(step, task?.sequence ?? Number.POSITIVE_INFINITY);
+  }
+  return [...counts].sort((left, right) => first.get(left.step)! - first.get(right.step)!);
 }
 
 async function showTasks(

@@ -54,7 +54,9 @@ export function renderReport(report: ValidationReport, paint: Paint): string {
       report.checks.filter((check) => check.subject.run === run.run),
       (check) => check.id,
     );
-    for (const checks of byId.values()) lines.push(...checkLines(checks, paint));
+    // Integrity first, then currency, each by id: the order of the guide.
+    const inOrder = [...byId.values()].sort(([left], [right]) => orderOf(left!) - orderOf(right!));
+    for (const checks of inOrder) lines.push(...checkLines(checks, paint));
     lines.push("");
   }
   const { pass, warn, fail } = report.totals;
@@ -95,6 +97,10 @@ function checkLines(checks: readonly Check[], paint: Paint): readonly string[] {
   if (findings.length > MAX_FINDINGS)
     lines.push(paint.dim(`      … ${findings.length - MAX_FINDINGS} more; --json lists them all`));
   return lines;
+}
+
+function orderOf(check: Check): number {
+  return (check.kind === "integrity" ? 0 : 1_000) + Number(check.id.slice(1));
 }
 
 function mark(status: CheckStatus, paint: Paint): string {

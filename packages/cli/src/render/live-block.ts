@@ -7,8 +7,6 @@ import { displayWidth, pad, truncate } from "./text.ts";
 const BAR_WIDTH = 12;
 /** Characters of task output that wait for a redraw at most. */
 const MAX_WAITING = 64 * 1024;
-const HIDE_CURSOR = "\x1b[?25l";
-const SHOW_CURSOR = "\x1b[?25h";
 
 /** One line per step and the running time, redrawn in place; other lines scroll by above it. */
 export function createLiveBlock({ output, now, formatDuration }: ProgressOptions): Progress {
@@ -24,12 +22,8 @@ export function createLiveBlock({ output, now, formatDuration }: ProgressOptions
   const draw = (): void => {
     const lines = isEnded || run === "" ? [] : blockLines();
     const frame = erase() + waiting + lines.map((line) => `${line}\n`).join("");
-    if (frame !== "")
-      output.write(
-        (drawnLines === 0 && lines.length > 0 ? HIDE_CURSOR : "") +
-          frame +
-          (drawnLines > 0 && lines.length === 0 ? SHOW_CURSOR : ""),
-      );
+    // The cursor is never hidden: a process that is killed could not show it again.
+    if (frame !== "") output.write(frame);
     drawnLines = lines.length;
     drawnAt = now();
     waiting = "";
@@ -71,7 +65,6 @@ export function createLiveBlock({ output, now, formatDuration }: ProgressOptions
     end() {
       if (isEnded) return;
       draw();
-      if (drawnLines > 0) output.write(SHOW_CURSOR);
       // The last state of the block stays on the screen; the lines below it say how the run ended.
       drawnLines = 0;
       isEnded = true;
@@ -108,14 +101,7 @@ export function stepLine(
 ): string {
   const ended = endedTasks(state);
   const isDone = state.total > 0 && ended >= state.total && state.running === 0;
-  const mark =
-    state.failed > 0
-      ? paint.red("✗")
-      : state.total === 0
-        ? paint.dim("·")
-        : isDone
-          ? paint.green("✓")
-          : paint.cyan("●");
+  const mark = stepMark(state, isDone, paint);
   const parts = [`  ${mark} ${pad(state.total === 0 ? paint.dim(state.step) : state.step, nameWidth)}`];
   if (state.total > 1) {
     const filled = Math.floor((BAR_WIDTH * ended) / state.total);
@@ -130,4 +116,11 @@ export function stepLine(
   if (state.startedAt !== undefined)
     parts.push(paint.dim(formatDuration((isDone ? (state.endedAt ?? now) : now) - state.startedAt)));
   return parts.join("  ");
+}
+
+function stepMark(state: StepState, isDone: boolean, paint: Paint): string {
+  if (state.failed > 0) return paint.red("✗");
+  if (state.total === 0) return paint.dim("·");
+  if (state.cancelled > 0) return paint.yellow("■");
+  return isDone ? paint.green("✓") : paint.cyan("●");
 }

@@ -20,11 +20,18 @@ export interface Output {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The output over a stream of the process. A reader that went away (`flow runs | head`) makes later writes silent. */
-export function streamOutput(stream: NodeJS.WriteStream, environment: Environment): Output {
+/**
+ * The output over a stream of the process. A reader that went away (`flow runs | head`) makes later writes silent; that a
+ * disk is full is told to `onFailure`.
+ */
+export function streamOutput(
+  stream: NodeJS.WriteStream,
+  environment: Environment,
+  onFailure: (error: Error) => void,
+): Output {
   let isOpen = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") throw error;
+    if (isOpen && error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") onFailure(error);
     isOpen = false;
   });
   const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";

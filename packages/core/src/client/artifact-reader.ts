@@ -51,11 +51,20 @@ export class ArtifactReader {
     } catch (error) {
       if (!isFlowError(error)) throw error;
       // Bytes that are missing or damaged are reported with their owner already; what decoding says has none.
-      const message = error.message.includes(subject) ? error.message : `Cannot read ${subject} (${artifact.digest}): ${error.message}`;
+      const message = error.message.includes(subject)
+        ? error.message
+        : `Cannot read ${subject} (${artifact.digest}): ${error.message}`;
       throw new FlowError(error.code, {
         message,
         ...(error.hint === undefined ? {} : { hint: error.hint }),
-        context: { ...error.context, run: run.id, owner, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest },
+        context: {
+          ...error.context,
+          run: run.id,
+          owner,
+          artifact: artifact.name,
+          codec: artifact.codec,
+          digest: artifact.digest,
+        },
         cause: error,
       });
     }

@@ -7,10 +7,11 @@
  * Invariants: every value is checked against its digest when it is read; a run is a snapshot of its record (ask again for
  * a newer one); "newest" and tags mean what they mean for upstreams (lineage room). Not here: running flows, deleting.
  */
+
+import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { Problem } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, Run, Runs } from "../flow/public-types.ts";
-import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { ArtifactReader, type ArtifactReaderOptions } from "./artifact-reader.ts";
 import { findRun } from "./find-run.ts";
@@ -44,7 +45,10 @@ export interface ClientContext {
 export class Client {
   readonly #context: ClientContext;
 
-  constructor(stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload"> }, options: ClientOptions = {}) {
+  constructor(
+    stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload"> },
+    options: ClientOptions = {},
+  ) {
     this.#context = {
       metadata: stores.metadata,
       reader: new ArtifactReader(stores, options),
@@ -73,7 +77,10 @@ export class Client {
    */
   async run<T extends Flow = Flow>(selector: string): Promise<Run<T>> {
     const { project } = this.#context;
-    const found = await findRun(this.#context.metadata, selector, { successfulOnly: true, ...(project === undefined ? {} : { ownProject: project }) });
+    const found = await findRun(this.#context.metadata, selector, {
+      successfulOnly: true,
+      ...(project === undefined ? {} : { ownProject: project }),
+    });
     for (const warning of found.warnings) this.#context.warn(warning);
     return this.handle<T>(found.run);
   }
@@ -85,5 +92,9 @@ export class Client {
 }
 
 function warnProcess(problem: Problem): void {
-  process.emitWarning(problem.message, { type: "MillraceWarning", code: problem.code, ...(problem.hint === undefined ? {} : { detail: problem.hint }) });
+  process.emitWarning(problem.message, {
+    type: "MillraceWarning",
+    code: problem.code,
+    ...(problem.hint === undefined ? {} : { detail: problem.hint }),
+  });
 }

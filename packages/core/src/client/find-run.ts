@@ -25,14 +25,31 @@ export interface SelectOptions extends Pick<FindRunOptions, "ownProject"> {
  *
  * @throws FlowError FLOW_CLIENT_BAD_SELECTOR, FLOW_LINEAGE_NO_RUN (near misses in the hint), FLOW_LINEAGE_AMBIGUOUS_FLOW
  */
-export async function findRun(metadata: MetadataReader, text: string, options: SelectOptions = {}): Promise<SelectedRun> {
+export async function findRun(
+  metadata: MetadataReader,
+  text: string,
+  options: SelectOptions = {},
+): Promise<SelectedRun> {
   const selector = parseSelector(text);
-  if (options.successfulOnly !== true && selector.flow !== undefined && selector.number === undefined && selector.tags === undefined) {
-    const identified = await identifyFlow(metadata, { project: selector.project, name: selector.flow }, options.ownProject);
+  if (
+    options.successfulOnly !== true &&
+    selector.flow !== undefined &&
+    selector.number === undefined &&
+    selector.tags === undefined
+  ) {
+    const identified = await identifyFlow(
+      metadata,
+      { project: selector.project, name: selector.flow },
+      options.ownProject,
+    );
     const [newest] = identified.kind === "known" ? await metadata.runs({ flow: identified.flow, limit: 1 }) : [];
     if (newest !== undefined) return { run: newest, selector, warnings: [] };
   }
-  const found = await findRunBySelector(metadata, selector, options.ownProject === undefined ? {} : { ownProject: options.ownProject });
+  const found = await findRunBySelector(
+    metadata,
+    selector,
+    options.ownProject === undefined ? {} : { ownProject: options.ownProject },
+  );
   if (found.kind === "problem") throw selectorError(text, found.problem);
   const several = severalRunsProblem(found);
   return { run: found.run, selector, warnings: several === undefined ? [] : [several] };
@@ -41,5 +58,9 @@ export async function findRun(metadata: MetadataReader, text: string, options: S
 /** A problem with a selector as an error of its own. */
 export function selectorError(text: string, problem: Problem): FlowError {
   const { code, message, hint } = problem;
-  return new FlowError(code, { message: `Cannot find "${text}": ${message}`, context: { selector: text }, ...(hint === undefined ? {} : { hint }) });
+  return new FlowError(code, {
+    message: `Cannot find "${text}": ${message}`,
+    context: { selector: text },
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

@@ -1,6 +1,6 @@
-import type { FlowName } from "../lineage/identify-flow.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
+import type { FlowName } from "../lineage/identify-flow.ts";
 
 export type { FlowName };
 

@@ -45,11 +45,23 @@ export async function* readLogs(metadata: MetadataReader, run: RunRow, query: Lo
 }
 
 /** The tasks of a run in the order of their start, page by page. */
-export async function* listTasks(metadata: MetadataReader, run: RunRow, query: { readonly step?: string; readonly path?: TaskPath } = {}): AsyncGenerator<TaskRow> {
-  const filter = { ...(query.step === undefined ? {} : { step: query.step }), ...(query.path === undefined ? {} : { path: query.path }) };
+export async function* listTasks(
+  metadata: MetadataReader,
+  run: RunRow,
+  query: { readonly step?: string; readonly path?: TaskPath } = {},
+): AsyncGenerator<TaskRow> {
+  const filter = {
+    ...(query.step === undefined ? {} : { step: query.step }),
+    ...(query.path === undefined ? {} : { path: query.path }),
+  };
   let after: TaskSequence | undefined;
   while (true) {
-    const page = await metadata.tasks({ run: run.sequence, ...filter, limit: PAGE, ...(after === undefined ? {} : { after }) });
+    const page = await metadata.tasks({
+      run: run.sequence,
+      ...filter,
+      limit: PAGE,
+      ...(after === undefined ? {} : { after }),
+    });
     yield* page;
     if (page.length < PAGE) return;
     after = page.at(-1)!.sequence;
@@ -63,8 +75,14 @@ export async function noTask(metadata: MetadataReader, run: RunRow, step: string
   const near = hasStep ? undefined : nearestName(step, steps);
   const list = steps.length === 0 ? "The run has no tasks yet" : `Its steps are ${steps.join(", ")}`;
   return new FlowError("FLOW_CLIENT_NO_TASK", {
-    message: hasStep ? `Cannot find the task "${path ?? ""}" of step "${step}" in ${runName(run)}` : `Cannot find a task of step "${step}" in ${runName(run)}`,
-    hint: hasStep ? `List them with flow show ${runName(run)}/${step}` : near === undefined ? list : `Did you mean "${near}"?`,
+    message: hasStep
+      ? `Cannot find the task "${path ?? ""}" of step "${step}" in ${runName(run)}`
+      : `Cannot find a task of step "${step}" in ${runName(run)}`,
+    hint: hasStep
+      ? `List them with flow show ${runName(run)}/${step}`
+      : near === undefined
+        ? list
+        : `Did you mean "${near}"?`,
     context: { run: run.id, step, ...(path === undefined ? {} : { path }) },
   });
 }

@@ -8,7 +8,7 @@ import { nearestName } from "../util/nearest-name.ts";
 import type { ClientContext } from "./client.ts";
 import { promiseRecord } from "./promise-record.ts";
 import { moveTags } from "./tags.ts";
-import { TaskHandle, TaskList } from "./task-handle.ts";
+import { type TaskHandle, TaskList } from "./task-handle.ts";
 
 /** One run, as it stood when it was read. */
 export class RunHandle<T extends Flow = Flow> implements Run<T> {
@@ -84,9 +84,18 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     return await this.#context.metadata.tagEvents({ run: this.#row.id });
   }
 
-  async #move(tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] }, reason: string | undefined): Promise<RunHandle<T>> {
+  async #move(
+    tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+    reason: string | undefined,
+  ): Promise<RunHandle<T>> {
     const { metadata, actor, host, now } = this.#context;
-    await moveTags(metadata, this.#row, tags, { actor, host, at: now(), via: "client", ...(reason === undefined ? {} : { reason }) });
+    await moveTags(metadata, this.#row, tags, {
+      actor,
+      host,
+      at: now(),
+      via: "client",
+      ...(reason === undefined ? {} : { reason }),
+    });
     return new RunHandle<T>(this.#context, (await metadata.run(this.#row.sequence)) ?? this.#row);
   }
 
@@ -94,7 +103,8 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     const { metadata, reader } = this.#context;
     const { endTask } = this.#row;
     const own = endTask === undefined ? undefined : await metadata.visibleArtifact(endTask, name);
-    if (own !== undefined && this.#row.status === "succeeded") return await reader.read(this.#row, `${this.name}/end`, own);
+    if (own !== undefined && this.#row.status === "succeeded")
+      return await reader.read(this.#row, `${this.name}/end`, own);
     const values = await metadata.runValues(this.#row.sequence);
     const value = values.find((candidate) => candidate.name === name);
     if (value !== undefined) return await reader.read(this.#row, this.name, value);
@@ -107,7 +117,9 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     const isUnderWay = status === "running" || status === "queued";
     return new FlowError("FLOW_CLIENT_NOT_FINISHED", {
       message: `Cannot read "${name}" of ${this.name}: the run ${describeStatus(status)}, so it has no end result`,
-      hint: isUnderWay ? "Wait until it has succeeded, or read a finished task with run.step(name).tasks" : "Read one of its finished tasks with run.step(name).tasks",
+      hint: isUnderWay
+        ? "Wait until it has succeeded, or read a finished task with run.step(name).tasks"
+        : "Read one of its finished tasks with run.step(name).tasks",
       context: { run: this.id, artifact: name, status },
     });
   }
@@ -119,7 +131,9 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     const edges = await metadata.upstreams(this.#row.sequence);
     return new FlowError("FLOW_CLIENT_NO_ARTIFACT", {
       message: `Cannot read "${name}" of ${this.name}: the run left no artifact of this name`,
-      hint: edges.some((edge) => edge.name === name) ? `It is an upstream: await run.upstreams.${name}` : nameHint(name, names),
+      hint: edges.some((edge) => edge.name === name)
+        ? `It is an upstream: await run.upstreams.${name}`
+        : nameHint(name, names),
       context: { run: this.id, artifact: name, names },
     });
   }
@@ -131,16 +145,20 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     if (edge === undefined) {
       throw new FlowError("FLOW_CLIENT_NO_UPSTREAM", {
         message: `Cannot follow "${name}" of ${this.name}: the run has no upstream of this name`,
-        hint: nameHint(name, edges.map((candidate) => candidate.name)),
+        hint: nameHint(
+          name,
+          edges.map((candidate) => candidate.name),
+        ),
         context: { run: this.id, upstream: name },
       });
     }
     const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
     if (producer !== undefined) return new RunHandle(this.#context, producer);
     throw new FlowError("FLOW_CLIENT_NO_UPSTREAM", {
-      message: edge.producer === undefined
-        ? `Cannot follow "${name}" of ${this.name}: it is optional and found no run`
-        : `Cannot follow "${name}" of ${this.name}: the run ${edge.producer} is not in this store`,
+      message:
+        edge.producer === undefined
+          ? `Cannot follow "${name}" of ${this.name}: it is optional and found no run`
+          : `Cannot follow "${name}" of ${this.name}: the run ${edge.producer} is not in this store`,
       context: { run: this.id, upstream: name },
     });
   }
@@ -150,5 +168,7 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
 export function nameHint(name: string, names: readonly string[]): string {
   const near = nearestName(name, names);
   if (near !== undefined) return `Did you mean "${near}"?`;
-  return names.length === 0 ? "There are none" : `There are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`;
+  return names.length === 0
+    ? "There are none"
+    : `There are ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`;
 }

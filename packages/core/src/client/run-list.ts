@@ -27,7 +27,11 @@ export class RunList<T extends Flow> implements Runs<T> {
   /** The same runs with more conditions: tags add up, the rest of the newer query counts. */
   where(query: Query<T>): Runs<T> {
     const tags = [...(this.#query.tags ?? []), ...(query.tags ?? [])];
-    return new RunList<T>(this.#context, this.#flow, { ...this.#query, ...query, ...(tags.length === 0 ? {} : { tags }) });
+    return new RunList<T>(this.#context, this.#flow, {
+      ...this.#query,
+      ...query,
+      ...(tags.length === 0 ? {} : { tags }),
+    });
   }
 
   /**
@@ -46,19 +50,31 @@ export class RunList<T extends Flow> implements Runs<T> {
       if (several !== undefined) warn(several);
       return new RunHandle<T>(this.#context, found.run);
     }
-    const limited = new RunList<T>(this.#context, this.#flow, { ...all.#query, status: status ?? "succeeded", limit: 1 });
+    const limited = new RunList<T>(this.#context, this.#flow, {
+      ...all.#query,
+      status: status ?? "succeeded",
+      limit: 1,
+    });
     for await (const run of limited) return run as RunHandle<T>;
     throw new FlowError("FLOW_LINEAGE_NO_RUN", {
       message: `Cannot find a run of ${this.#flow.name}: none fits the query`,
       hint: `List what there is with flow runs ${this.#flow.name}`,
-      context: { flow: this.#flow.name, tags, status: status ?? "succeeded", ...(params === undefined ? {} : { params }) },
+      context: {
+        flow: this.#flow.name,
+        tags,
+        status: status ?? "succeeded",
+        ...(params === undefined ? {} : { params }),
+      },
     });
   }
 
   /** One run of this flow: its number, `Train/17`, a run id or `Train@prod:v1`. */
   async get(run: number | string): Promise<RunHandle<T>> {
     const { metadata, project } = this.#context;
-    const found = await findRunByText(metadata, String(run), { flow: this.#flow, ...(project === undefined ? {} : { ownProject: project }) });
+    const found = await findRunByText(metadata, String(run), {
+      flow: this.#flow,
+      ...(project === undefined ? {} : { ownProject: project }),
+    });
     if (found.kind === "problem") throw selectorError(String(run), found.problem);
     return new RunHandle<T>(this.#context, found.run);
   }
@@ -73,7 +89,12 @@ export class RunList<T extends Flow> implements Runs<T> {
     let before: RunSequence | undefined;
     while (left > 0) {
       const limit = Math.min(left, PAGE);
-      const page = await metadata.runs({ ...query, flow: identified.flow, limit, ...(before === undefined ? {} : { before }) });
+      const page = await metadata.runs({
+        ...query,
+        flow: identified.flow,
+        limit,
+        ...(before === undefined ? {} : { before }),
+      });
       for (const row of page) yield new RunHandle<T>(this.#context, row);
       if (page.length < limit) return;
       left -= page.length;
@@ -85,11 +106,17 @@ export class RunList<T extends Flow> implements Runs<T> {
 /** A query of the client as one of the store; refuses what cannot be compared. */
 function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "parameters"> {
   const { status, limit, tags } = query;
-  if (status !== undefined && !STATUSES.includes(status)) throw badQuery(`"${status}" is no status`, `Use one of ${STATUSES.join(", ")}`);
-  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) throw badQuery(`the limit ${limit} is no whole number from 0 on`);
+  if (status !== undefined && !STATUSES.includes(status))
+    throw badQuery(`"${status}" is no status`, `Use one of ${STATUSES.join(", ")}`);
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0))
+    throw badQuery(`the limit ${limit} is no whole number from 0 on`);
   const parameters = query.params as Readonly<Record<string, unknown>> | undefined;
   for (const [name, value] of Object.entries(parameters ?? {})) {
-    if (!isPlainJson(value)) throw badQuery(`parameter "${name}" is compared as it is stored, and this value is no JSON`, "Give the value as it stands in the run's record");
+    if (!isPlainJson(value))
+      throw badQuery(
+        `parameter "${name}" is compared as it is stored, and this value is no JSON`,
+        "Give the value as it stands in the run's record",
+      );
   }
   return {
     ...(tags === undefined ? {} : { tags: normalTags(tags) }),
@@ -99,7 +126,10 @@ function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "param
 }
 
 function badQuery(why: string, hint?: string): FlowError {
-  return new FlowError("FLOW_CLIENT_BAD_QUERY", { message: `Cannot look for runs: ${why}`, ...(hint === undefined ? {} : { hint }) });
+  return new FlowError("FLOW_CLIENT_BAD_QUERY", {
+    message: `Cannot look for runs: ${why}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** Dates, maps and instances are stored in an encoded form that only the flow's schema knows. */

@@ -1,5 +1,6 @@
 import type { ArtifactRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
 import { runName } from "../lineage/run-name.ts";
+import { parseUpstreamPath } from "../lineage/upstream-path.ts";
 import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metadata/metadata-store.ts";
 
 /**
@@ -15,7 +16,8 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     metadata.taskCounts(run.sequence),
   ]);
   const upstreams: UpstreamRecord[] = [];
-  for (const edge of edges) upstreams.push(await upstreamRecord(metadata, edge, reads));
+  for (const edge of [...edges, ...furtherUp(edges, reads)])
+    upstreams.push(await upstreamRecord(metadata, edge, reads));
   const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
   const byStatus: Record<string, number> = {};
   for (const { status, count } of counts) byStatus[status] = (byStatus[status] ?? 0) + count;
@@ -28,7 +30,12 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     status: run.status,
     createdAt: run.createdAt.toISOString(),
     ...(run.startedAt === undefined ? {} : { startedAt: run.startedAt.toISOString() }),
-    ...(run.finishedAt === undefined ? {} : { finishedAt: run.finishedAt.toISOString(), durationMs: run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime() }),
+    ...(run.finishedAt === undefined
+      ? {}
+      : {
+          finishedAt: run.finishedAt.toISOString(),
+          durationMs: run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime(),
+        }),
     tags: run.tags,
     systemTags: run.systemTags,
     parameters: run.parameters,
@@ -45,13 +52,48 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
   };
 }
 
-async function upstreamRecord(metadata: MetadataReader, edge: UpstreamRow, reads: readonly UpstreamRead[]): Promise<UpstreamRecord> {
+/**
+ * Runs further up that tasks read through an upstream (`this.model.upstreams.source.data`): no edges of this run, but what
+ * was read from them belongs into its record. They follow the pinned run, as `sameAs` does.
+ */
+function furtherUp(edges: readonly UpstreamRow[], reads: readonly UpstreamRead[]): readonly PinnedUpstream[] {
+  const found = new Map<string, PinnedUpstream>();
+  for (const read of reads) {
+    const path = read.upstream === undefined ? [] : parseUpstreamPath(read.upstream);
+    const first = edges.find((edge) => edge.name === path[0]);
+    if (read.upstream === undefined || path.length < 2 || first === undefined) continue;
+    found.set(read.upstream, {
+      name: read.upstream,
+      selector: { kind: "sameAs", path },
+      producer: read.producer,
+      candidateCount: 1,
+      candidates: [],
+      resolvedAt: first.resolvedAt,
+    });
+  }
+  return [...found.values()].sort(byName);
+}
+
+/** An upstream edge, or one that is derived; then its flow is that of its run. */
+type PinnedUpstream = Omit<UpstreamRow, "run" | "flow"> & { readonly flow?: UpstreamRow["flow"] };
+
+async function upstreamRecord(
+  metadata: MetadataReader,
+  edge: PinnedUpstream,
+  reads: readonly UpstreamRead[],
+): Promise<UpstreamRecord> {
   const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
-  const flow = "project" in edge.flow ? `${edge.flow.project}/${edge.flow.name}` : edge.flow.name;
+  const identity = edge.flow ?? producer?.flow ?? { name: "" };
+  const flow = "project" in identity ? `${identity.project}/${identity.name}` : identity.name;
   // Many tasks of a foreach read the same artifact: it is named once, and a second digest under one name would show.
   const distinct = new Map<string, UpstreamRecord["reads"][number]>();
   for (const read of reads) {
-    if (read.upstream === edge.name) distinct.set(`${read.artifact} ${read.codec} ${read.digest}`, { name: read.artifact, codec: read.codec, digest: read.digest });
+    if (read.upstream === edge.name)
+      distinct.set(`${read.artifact} ${read.codec} ${read.digest}`, {
+        name: read.artifact,
+        codec: read.codec,
+        digest: read.digest,
+      });
   }
   return {
     name: edge.name,
@@ -60,13 +102,16 @@ async function upstreamRecord(metadata: MetadataReader, edge: UpstreamRow, reads
     ...(producer === undefined ? {} : { run: runName(producer) }),
     ...(edge.producer === undefined ? {} : { runId: edge.producer }),
     candidateCount: edge.candidateCount,
-    candidates: edge.candidates,
+    candidates: edge.flow === undefined && producer !== undefined ? [runName(producer)] : edge.candidates,
     resolvedAt: edge.resolvedAt.toISOString(),
     reads: [...distinct.values()].sort(byName),
   };
 }
 
-function artifactRecord(kind: ArtifactRecord["kind"], row: { readonly name: string; readonly codec: string; readonly digest: string; readonly sizeBytes: number }): ArtifactRecord {
+function artifactRecord(
+  kind: ArtifactRecord["kind"],
+  row: { readonly name: string; readonly codec: string; readonly digest: string; readonly sizeBytes: number },
+): ArtifactRecord {
   return { name: row.name, kind, codec: row.codec, digest: row.digest, sizeBytes: row.sizeBytes };
 }
 
@@ -75,7 +120,10 @@ function byName(left: { readonly name: string }, right: { readonly name: string 
 }
 
 /** The entry file of the run's code package; reading one needs a store that keeps packages, which a bare reader may not. */
-async function packageEntry(metadata: MetadataReader, run: RunRow): Promise<{ readonly digest: string; readonly entry: string } | undefined> {
+async function packageEntry(
+  metadata: MetadataReader,
+  run: RunRow,
+): Promise<{ readonly digest: string; readonly entry: string } | undefined> {
   if (run.packageDigest === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
   if (pack === undefined) return undefined;

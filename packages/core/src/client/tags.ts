@@ -30,11 +30,16 @@ export async function moveTags(
   const remove = normalTags(tags.remove ?? []);
   const reserved = remove.find((tag) => SYSTEM_TAG_PREFIXES.some((prefix) => tag.startsWith(prefix)));
   if (reserved !== undefined) {
-    throw new FlowError("FLOW_LINEAGE_BAD_TAG", { message: `Cannot take "${reserved}" from ${runName(run)}: tags of Millrace itself stay` });
+    throw new FlowError("FLOW_LINEAGE_BAD_TAG", {
+      message: `Cannot take "${reserved}" from ${runName(run)}: tags of Millrace itself stay`,
+    });
   }
   const both = add.find((tag) => remove.includes(tag));
   if (both !== undefined) {
-    throw new FlowError("FLOW_LINEAGE_BAD_TAG", { message: `Cannot both give "${both}" to ${runName(run)} and take it`, hint: "Name it once" });
+    throw new FlowError("FLOW_LINEAGE_BAD_TAG", {
+      message: `Cannot both give "${both}" to ${runName(run)} and take it`,
+      hint: "Name it once",
+    });
   }
   if (add.length === 0 && remove.length === 0) return [];
   return await metadata.moveTags({ run: run.sequence, add, remove, ...by });

@@ -21,9 +21,15 @@ test("the option goes before the variable, the variable before the folder", () =
   const cwd = folder("work");
   folder("work", ".millrace");
   const environment = { MILLRACE_STORE: "other" };
-  expect(resolveConfig({ store: "mine", cwd, environment }).store).toEqual({ folder: join(cwd, "mine"), from: "option" });
+  expect(resolveConfig({ store: "mine", cwd, environment }).store).toEqual({
+    folder: join(cwd, "mine"),
+    from: "option",
+  });
   expect(resolveConfig({ cwd, environment }).store).toEqual({ folder: join(cwd, "other"), from: "environment" });
-  expect(resolveConfig({ cwd, environment: { MILLRACE_STORE: "" } }).store).toEqual({ folder: join(cwd, ".millrace"), from: "found" });
+  expect(resolveConfig({ cwd, environment: { MILLRACE_STORE: "" } }).store).toEqual({
+    folder: join(cwd, ".millrace"),
+    from: "found",
+  });
 });
 
 test("the nearest store upwards is found, also above the workspace", () => {
@@ -73,6 +79,8 @@ test("the configuration is frozen", () => {
 });
 
 test("the version is that of the package", () => {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   expect(MILLRACE_VERSION).toBe(manifest.version);
 });

@@ -21,7 +21,11 @@ export interface Config {
 }
 
 /** What the process itself says: for entry points; everything below them gets it as an argument. */
-export function readProcess(): { readonly cwd: string; readonly environment: Environment; readonly command: readonly string[] } {
+export function readProcess(): {
+  readonly cwd: string;
+  readonly environment: Environment;
+  readonly command: readonly string[];
+} {
   return { cwd: process.cwd(), environment: process.env, command: process.argv.slice(1) };
 }
 
@@ -32,14 +36,23 @@ export function readProcess(): { readonly cwd: string; readonly environment: Env
  * @param input.environment  `MILLRACE_STORE` names the store, `MILLRACE_USER` (else `USER`, `LOGNAME`, the system's own
  *   name for the user) the actor
  */
-export function resolveConfig(input: { readonly store?: string; readonly cwd: string; readonly environment: Environment }): Config {
+export function resolveConfig(input: {
+  readonly store?: string;
+  readonly cwd: string;
+  readonly environment: Environment;
+}): Config {
   const variable = input.environment.MILLRACE_STORE;
   const store = findStore({
     cwd: input.cwd,
     ...(input.store === undefined ? {} : { option: input.store }),
     ...(variable === undefined ? {} : { variable }),
   });
-  return Object.freeze({ cwd: input.cwd, store: Object.freeze(store), actor: findActor(input.environment), host: hostname() || "unknown" });
+  return Object.freeze({
+    cwd: input.cwd,
+    store: Object.freeze(store),
+    actor: findActor(input.environment),
+    host: hostname() || "unknown",
+  });
 }
 
 function findActor(environment: Environment): string {

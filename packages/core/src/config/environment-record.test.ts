@@ -17,7 +17,11 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const ENVIRONMENT = { PATH: process.env.PATH, HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1" };
 
 function git(...args: string[]): string {
-  return execFileSync("git", ["-c", "user.name=ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main", ...args], { cwd: root, env: ENVIRONMENT, encoding: "utf8" }).trim();
+  return execFileSync(
+    "git",
+    ["-c", "user.name=ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main", ...args],
+    { cwd: root, env: ENVIRONMENT, encoding: "utf8" },
+  ).trim();
 }
 
 test("a clean repository gives commit, branch and remote without credentials", async () => {
@@ -26,7 +30,12 @@ test("a clean repository gives commit, branch and remote without credentials", a
   git("add", ".");
   git("commit", "-qm", "first");
   git("remote", "add", "origin", "https://ana:geheim@example.org/shop.git");
-  expect(await readGitState(root, ENVIRONMENT)).toEqual({ sha: git("rev-parse", "HEAD"), branch: "main", dirty: false, remote: "https://example.org/shop.git" });
+  expect(await readGitState(root, ENVIRONMENT)).toEqual({
+    sha: git("rev-parse", "HEAD"),
+    branch: "main",
+    dirty: false,
+    remote: "https://example.org/shop.git",
+  });
 });
 
 test("changed and untracked files make it dirty, a detached head has no branch", async () => {
@@ -60,22 +69,42 @@ test("a git that hangs is left after the limit", async () => {
   writeFileSync(join(bin, "git"), "#!/bin/sh\nexec sleep 30\n");
   chmodSync(join(bin, "git"), 0o755);
   const before = performance.now();
-  expect(await readGitState(root, { ...ENVIRONMENT, PATH: `${bin}${delimiter}${process.env.PATH}` }, 100)).toBeUndefined();
+  expect(
+    await readGitState(root, { ...ENVIRONMENT, PATH: `${bin}${delimiter}${process.env.PATH}` }, 100),
+  ).toBeUndefined();
   expect(performance.now() - before).toBeLessThan(5_000);
 });
 
 test("the record says who, where and with what", async () => {
   const config = resolveConfig({ cwd: root, environment: { MILLRACE_USER: "ana" } });
-  const record = await readEnvironmentRecord({ config, environment: ENVIRONMENT, command: ["run", "train.ts", "--pin", "1234"], secretFlags: ["pin"] });
-  expect(record).toMatchObject({ node: process.version, arch: process.arch, actor: "ana", cwd: root, command: ["run", "train.ts", "--pin", "…"] });
+  const record = await readEnvironmentRecord({
+    config,
+    environment: ENVIRONMENT,
+    command: ["run", "train.ts", "--pin", "1234"],
+    secretFlags: ["pin"],
+  });
+  expect(record).toMatchObject({
+    node: process.version,
+    arch: process.arch,
+    actor: "ana",
+    cwd: root,
+    command: ["run", "train.ts", "--pin", "…"],
+  });
   expect(record).not.toHaveProperty("git");
 });
 
 test("values of secret flags are hidden in both spellings, other values are not", () => {
-  expect(hideSecrets(["run", "--api-key", "s3", "--db-password=s4", "--accessToken=s5", "--rows", "7", "--pin=1"], ["pin"])).toEqual(["run", "--api-key", "…", "--db-password=…", "--accessToken=…", "--rows", "7", "--pin=…"]);
+  expect(
+    hideSecrets(["run", "--api-key", "s3", "--db-password=s4", "--accessToken=s5", "--rows", "7", "--pin=1"], ["pin"]),
+  ).toEqual(["run", "--api-key", "…", "--db-password=…", "--accessToken=…", "--rows", "7", "--pin=…"]);
   expect(hideSecrets(["--token", "--rows", "7"])).toEqual(["--token", "--rows", "7"]);
   expect(hideSecrets(["--source", "postgres://ana:geheim@db/shop"])).toEqual(["--source", "postgres://db/shop"]);
-  expect(hideSecrets(["--keyboard", "qwertz", "--tokenizer", "bpe"])).toEqual(["--keyboard", "qwertz", "--tokenizer", "bpe"]);
+  expect(hideSecrets(["--keyboard", "qwertz", "--tokenizer", "bpe"])).toEqual([
+    "--keyboard",
+    "qwertz",
+    "--tokenizer",
+    "bpe",
+  ]);
 });
 
 test("remotes keep their host and path and lose everything secret", () => {

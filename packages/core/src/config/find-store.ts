@@ -19,9 +19,14 @@ export interface StoreChoice {
  * Finds the store's folder: the option, then the variable, then the nearest `.millrace` from `cwd` upwards (as git looks
  * for `.git`), then the workspace's root. Creates nothing.
  */
-export function findStore(input: { readonly option?: string; readonly variable?: string; readonly cwd: string }): StoreChoice {
+export function findStore(input: {
+  readonly option?: string;
+  readonly variable?: string;
+  readonly cwd: string;
+}): StoreChoice {
   if (input.option !== undefined) return { folder: resolve(input.cwd, input.option), from: "option" };
-  if (input.variable !== undefined && input.variable !== "") return { folder: resolve(input.cwd, input.variable), from: "environment" };
+  if (input.variable !== undefined && input.variable !== "")
+    return { folder: resolve(input.cwd, input.variable), from: "environment" };
   for (const folder of upwards(input.cwd)) {
     const store = join(folder, STORE_FOLDER);
     if (isFolder(store)) return { folder: store, from: "found" };

@@ -1,5 +1,6 @@
 /** Flags whose values are secrets by their name, whoever defined them. */
-const SECRET_FLAG = /(?:^|-)(?:token|secret|password|passwd|passphrase|credentials?|(?:api|access|private)-?key)(?:-|$)/i;
+const SECRET_FLAG =
+  /(?:^|-)(?:token|secret|password|passwd|passphrase|credentials?|(?:api|access|private)-?key)(?:-|$)/i;
 
 /** What stands in place of a secret. */
 export const HIDDEN = "…";

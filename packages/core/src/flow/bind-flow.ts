@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { FlowError } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
 import type { FieldState, FlowBinding } from "./bound-flow.ts";
+import { withoutCallSites } from "./call-site.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import type { FieldFact } from "./field-facts.ts";
 import { BINDING } from "./flow.ts";
@@ -158,7 +159,7 @@ const WORD = {
 /** Builds a flow to look at its fields; a constructor that throws is a coded error. */
 export function construct(flowClass: FlowClass): ReturnType<typeof probeFlow> {
   try {
-    return probeFlow(flowClass);
+    return withoutCallSites(() => probeFlow(flowClass));
   } catch (cause) {
     throw constructionError(flowClass, cause);
   }

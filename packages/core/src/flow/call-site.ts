@@ -6,6 +6,21 @@ export interface CallSite {
   readonly stack?: string;
 }
 
+let isCapturing = true;
+
+/**
+ * Runs a function whose definitions nobody will ask for their place: the construction of a flow for a task. Capturing a
+ * stack costs more there than all else that a parameter does.
+ */
+export function withoutCallSites<R>(run: () => R): R {
+  isCapturing = false;
+  try {
+    return run();
+  } finally {
+    isCapturing = true;
+  }
+}
+
 // One frame would do. The second one is for engines that count the frame of the function that is left out.
 const FRAMES = 2;
 
@@ -15,6 +30,7 @@ const FRAMES = 2;
  */
 // biome-ignore lint/complexity/noBannedTypes: any function can be the callee
 export function captureCallSite(callee: Function): CallSite {
+  if (!isCapturing) return {};
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = FRAMES;
   try {

@@ -11,8 +11,11 @@ import type { FlowClass } from "./public-types.ts";
 /** Members that every flow has: those of Flow, those of every object, and `then`, which would make a flow a promise. */
 const TAKEN: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Flow.prototype), "signal", ...Object.getOwnPropertyNames(Object.prototype), "then"]);
 
-/** What the list that a join receives can do by itself: `inputs.map` cannot be the input of a step "map" as well. */
-const LIST_MEMBERS: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Array.prototype));
+/**
+ * What the list that a join receives can do by itself: `inputs.map` cannot be the input of a step "map" as well. The
+ * names `before` and `maybe` are kept free for members of `Inputs` that are planned.
+ */
+const LIST_MEMBERS: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Array.prototype), "before", "maybe"]);
 
 /** Everything that is wrong with the names of steps and fields, and with the flags that are made of them. */
 export function nameProblems(

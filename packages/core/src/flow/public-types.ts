@@ -160,7 +160,10 @@ export interface Upstream<T extends Flow = Flow> {
 
 /** What is known of a run without reading its artifacts. */
 export interface RunFacts {
+  /** The global id, the same in every store. */
   readonly id: string;
+  /** The store's alias: `Train/17`. */
+  readonly name: string;
   readonly flow: string;
   readonly tags: readonly string[];
   readonly createdAt: Date;

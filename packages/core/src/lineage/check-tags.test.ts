@@ -7,7 +7,17 @@ test("tags come back distinct, sorted and in one Unicode form", () => {
 });
 
 test("each tag that cannot be given is a problem of its own", () => {
-  const problems = tagProblems(["good", "", " blank", "a\nb", "x".repeat(501), "user:ana", "millrace:x", "host:y", "project:z"]);
+  const problems = tagProblems([
+    "good",
+    "",
+    " blank",
+    "a\nb",
+    "x".repeat(501),
+    "user:ana",
+    "millrace:x",
+    "host:y",
+    "project:z",
+  ]);
   expect(problems).toHaveLength(8);
   expect(problems.every((problem) => problem.code === "FLOW_LINEAGE_BAD_TAG")).toBe(true);
   expect(tagProblems(["prod:v1", "a/b c", "用户", "username", "x".repeat(500)])).toEqual([]);

@@ -17,7 +17,10 @@ export function tagProblems(tags: readonly string[]): readonly Problem[] {
     }
   }
   if (new Set(tags).size > MAX_TAGS) {
-    problems.push({ code: "FLOW_LINEAGE_BAD_TAG", message: `${new Set(tags).size} tags are too many for one run, the limit is ${MAX_TAGS}` });
+    problems.push({
+      code: "FLOW_LINEAGE_BAD_TAG",
+      message: `${new Set(tags).size} tags are too many for one run, the limit is ${MAX_TAGS}`,
+    });
   }
   return problems;
 }

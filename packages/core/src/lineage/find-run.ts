@@ -15,7 +15,13 @@ import { fullRunName, runName } from "./run-name.ts";
 
 export type FoundRun =
   /** `tags` is absent when the run was named by number or id. */
-  | { readonly kind: "found"; readonly run: RunRow; readonly tags?: readonly string[]; readonly candidates: readonly RunRow[]; readonly count: number }
+  | {
+      readonly kind: "found";
+      readonly run: RunRow;
+      readonly tags?: readonly string[];
+      readonly candidates: readonly RunRow[];
+      readonly count: number;
+    }
   | { readonly kind: "problem"; readonly problem: Problem };
 
 export interface FindRunOptions {
@@ -26,8 +32,13 @@ export interface FindRunOptions {
 }
 
 /** Finds the run that a text names: `Train/17`, `17` (with `options.flow`), a run id, `Train@prod:v1`, `Train`. */
-export async function findRunByText(metadata: MetadataReader, text: string, options: FindRunOptions = {}): Promise<FoundRun> {
-  if (options.flow !== undefined && /^\d+$/.test(text)) return await findByNumber(metadata, options.flow, Number(text), options);
+export async function findRunByText(
+  metadata: MetadataReader,
+  text: string,
+  options: FindRunOptions = {},
+): Promise<FoundRun> {
+  if (options.flow !== undefined && /^\d+$/.test(text))
+    return await findByNumber(metadata, options.flow, Number(text), options);
   let selector: Selector;
   try {
     selector = parseSelector(text);
@@ -40,19 +51,35 @@ export async function findRunByText(metadata: MetadataReader, text: string, opti
 }
 
 /** Finds the run of a selector that is parsed already; its step, path and artifact are left to the caller. */
-export async function findRunBySelector(metadata: MetadataReader, selector: Selector, options: FindRunOptions = {}): Promise<FoundRun> {
+export async function findRunBySelector(
+  metadata: MetadataReader,
+  selector: Selector,
+  options: FindRunOptions = {},
+): Promise<FoundRun> {
   if (selector.runId !== undefined) {
     const run = await metadata.runById(selector.runId);
     if (run === undefined) {
-      return problem("FLOW_LINEAGE_NO_RUN", `this store has no run ${selector.runId}`, "Look for it in another store with --store");
+      return problem(
+        "FLOW_LINEAGE_NO_RUN",
+        `this store has no run ${selector.runId}`,
+        "Look for it in another store with --store",
+      );
     }
     return await single(metadata, run, options.flow);
   }
   const named = selector.flow;
   if (named === undefined) return problem("FLOW_CLIENT_BAD_SELECTOR", `"${selector.text}" names no flow`);
   const expected = options.flow;
-  if (expected !== undefined && (expected.name !== named || (selector.project !== undefined && expected.project !== undefined && expected.project !== selector.project))) {
-    return problem("FLOW_LINEAGE_WRONG_FLOW", `"${selector.text}" is a run of ${named}, not of ${expected.name}`, `Name a run of ${expected.name}`);
+  if (
+    expected !== undefined &&
+    (expected.name !== named ||
+      (selector.project !== undefined && expected.project !== undefined && expected.project !== selector.project))
+  ) {
+    return problem(
+      "FLOW_LINEAGE_WRONG_FLOW",
+      `"${selector.text}" is a run of ${named}, not of ${expected.name}`,
+      `Name a run of ${expected.name}`,
+    );
   }
   const flow: FlowName = { project: selector.project ?? expected?.project, name: named };
   if (selector.number !== undefined) return await findByNumber(metadata, flow, selector.number, options);
@@ -60,18 +87,30 @@ export async function findRunBySelector(metadata: MetadataReader, selector: Sele
 }
 
 /** The newest successful run of a flow that holds all the tags. */
-export async function findByTags(metadata: MetadataReader, name: FlowName, tags: readonly string[], ownProject?: string): Promise<FoundRun> {
+export async function findByTags(
+  metadata: MetadataReader,
+  name: FlowName,
+  tags: readonly string[],
+  ownProject?: string,
+): Promise<FoundRun> {
   const wanted = normalTags(tags);
   const identified = await identifyFlow(metadata, name, ownProject);
   if (identified.kind === "ambiguous") return { kind: "problem", problem: identified.problem };
-  if (identified.kind === "unknown") return missing(name.name, wanted, await describeNearMisses(metadata, { name: name.name }, wanted));
+  if (identified.kind === "unknown")
+    return missing(name.name, wanted, await describeNearMisses(metadata, { name: name.name }, wanted));
   const matched = await matchRuns(metadata, identified.flow, wanted);
-  if (matched.newest === undefined) return missing(name.name, wanted, await describeNearMisses(metadata, identified.flow, wanted));
+  if (matched.newest === undefined)
+    return missing(name.name, wanted, await describeNearMisses(metadata, identified.flow, wanted));
   return { kind: "found", run: matched.newest, tags: wanted, candidates: matched.candidates, count: matched.count };
 }
 
 /** What is said when tags were asked for and several runs carry them; undefined when there is nothing to say. */
-export function severalRunsProblem(found: { readonly run: RunRow; readonly tags?: readonly string[]; readonly candidates: readonly RunRow[]; readonly count: number }): Problem | undefined {
+export function severalRunsProblem(found: {
+  readonly run: RunRow;
+  readonly tags?: readonly string[];
+  readonly candidates: readonly RunRow[];
+  readonly count: number;
+}): Problem | undefined {
   const tags = found.tags ?? [];
   if (tags.length === 0 || found.count < 2) return undefined; // "the newest" is what was asked for when no tag was
   const others = found.candidates.filter((run) => run.sequence !== found.run.sequence).map(runName);
@@ -83,31 +122,58 @@ export function severalRunsProblem(found: { readonly run: RunRow; readonly tags?
   };
 }
 
-async function findByNumber(metadata: MetadataReader, flow: FlowName, number: number, options: FindRunOptions): Promise<FoundRun> {
-  const rows = await metadata.runByNumber(flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name }, number);
+async function findByNumber(
+  metadata: MetadataReader,
+  flow: FlowName,
+  number: number,
+  options: FindRunOptions,
+): Promise<FoundRun> {
+  const rows = await metadata.runByNumber(
+    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name },
+    number,
+  );
   const run = rows.length === 1 ? rows[0] : rows.find((row) => row.flow.project === options.ownProject);
   if (run !== undefined) return await single(metadata, run, options.flow);
   if (rows.length > 1) {
     const names = rows.map(fullRunName).sort();
-    return problem("FLOW_LINEAGE_AMBIGUOUS_FLOW", `"${flow.name}/${number}" is a run of several projects: ${names.join(", ")}`, `Write the project in front, such as ${names[0]}`);
+    return problem(
+      "FLOW_LINEAGE_AMBIGUOUS_FLOW",
+      `"${flow.name}/${number}" is a run of several projects: ${names.join(", ")}`,
+      `Write the project in front, such as ${names[0]}`,
+    );
   }
-  const identity: FlowIdentity | { readonly name: string } = flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name };
+  const identity: FlowIdentity | { readonly name: string } =
+    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name };
   const [newest] = await metadata.runs({ flow: identity, limit: 1 });
-  const known = newest === undefined ? (await describeNearMisses(metadata, identity, [])).join("; ") : `the newest is ${runName(newest)}`;
-  return problem("FLOW_LINEAGE_NO_RUN", `there is no run ${flow.name}/${number}`, known === "" ? undefined : capitalise(known));
+  const known =
+    newest === undefined
+      ? (await describeNearMisses(metadata, identity, [])).join("; ")
+      : `the newest is ${runName(newest)}`;
+  return problem(
+    "FLOW_LINEAGE_NO_RUN",
+    `there is no run ${flow.name}/${number}`,
+    known === "" ? undefined : capitalise(known),
+  );
 }
 
 /** A run that was named outright, if it is of the flow that is expected. */
 async function single(metadata: MetadataReader, run: RunRow, expected: FlowName | undefined): Promise<FoundRun> {
   if (expected !== undefined && !(await isRunOf(metadata, run, expected))) {
     const wanted = flowText(expected);
-    return problem("FLOW_LINEAGE_WRONG_FLOW", `${fullRunName(run)} is not a run of ${wanted}`, `Name a run of ${wanted}`);
+    return problem(
+      "FLOW_LINEAGE_WRONG_FLOW",
+      `${fullRunName(run)} is not a run of ${wanted}`,
+      `Name a run of ${wanted}`,
+    );
   }
   return { kind: "found", run, candidates: [run], count: 1 };
 }
 
 function missing(flow: string, tags: readonly string[], nearMisses: readonly string[]): FoundRun {
-  const what = tags.length === 0 ? `there is no successful run of ${flow}` : `no successful run of ${flow} carries ${quoteAll(tags)}`;
+  const what =
+    tags.length === 0
+      ? `there is no successful run of ${flow}`
+      : `no successful run of ${flow} carries ${quoteAll(tags)}`;
   return problem("FLOW_LINEAGE_NO_RUN", what, nearMisses.length === 0 ? undefined : capitalise(nearMisses.join("; ")));
 }
 

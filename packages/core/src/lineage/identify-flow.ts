@@ -18,7 +18,11 @@ export type IdentifiedFlow =
  * Which flow a name means in a store. With a project it is that one; without, the flow of that name in `ownProject`, else
  * the only project that has runs of it. Several are never guessed between.
  */
-export async function identifyFlow(metadata: MetadataReader, name: FlowName, ownProject?: string): Promise<IdentifiedFlow> {
+export async function identifyFlow(
+  metadata: MetadataReader,
+  name: FlowName,
+  ownProject?: string,
+): Promise<IdentifiedFlow> {
   if (name.project !== undefined) return { kind: "known", flow: { project: name.project, name: name.name } };
   const found = (await metadata.flows()).map((entry) => entry.flow).filter((flow) => flow.name === name.name);
   const own = found.find((flow) => flow.project === ownProject);
@@ -43,7 +47,10 @@ export async function identifyFlow(metadata: MetadataReader, name: FlowName, own
  */
 export async function isRunOf(metadata: MetadataReader, run: RunRow, flow: FlowName): Promise<boolean> {
   if (run.flow.name === flow.name && (flow.project === undefined || run.flow.project === flow.project)) return true;
-  const namesake = await metadata.runByNumber(flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name }, run.number);
+  const namesake = await metadata.runByNumber(
+    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name },
+    run.number,
+  );
   return namesake.some((candidate) => candidate.id === run.id);
 }
 

@@ -16,7 +16,11 @@ export interface MatchedRuns {
  * The one rule by which tags find a run: successful runs of that flow, holding all the tags, newest by creation sequence.
  * Upstreams, the client and validation all ask here, so that they cannot disagree.
  */
-export async function matchRuns(metadata: MetadataReader, flow: FlowIdentity, tags: readonly string[]): Promise<MatchedRuns> {
+export async function matchRuns(
+  metadata: MetadataReader,
+  flow: FlowIdentity,
+  tags: readonly string[],
+): Promise<MatchedRuns> {
   const query = { flow, tags, status: "succeeded" } as const;
   const candidates = await metadata.runs({ ...query, limit: MAX_CANDIDATES });
   const count = candidates.length < MAX_CANDIDATES ? candidates.length : await metadata.countRuns(query);

@@ -11,14 +11,21 @@ const MAX_NAMED = 3;
  *
  * @param flow  the flow that was looked at; only a name when the store has no run of it
  */
-export async function describeNearMisses(metadata: MetadataReader, flow: FlowIdentity | { readonly name: string }, tags: readonly string[]): Promise<readonly string[]> {
+export async function describeNearMisses(
+  metadata: MetadataReader,
+  flow: FlowIdentity | { readonly name: string },
+  tags: readonly string[],
+): Promise<readonly string[]> {
   const misses: string[] = [];
   const flows = await metadata.flows();
-  const isKnown = flows.some((entry) => entry.flow.name === flow.name && (!("project" in flow) || entry.flow.project === flow.project));
+  const isKnown = flows.some(
+    (entry) => entry.flow.name === flow.name && (!("project" in flow) || entry.flow.project === flow.project),
+  );
 
   if (isKnown) {
     const unsuccessful = await metadata.runs({ flow, tags, limit: MAX_NAMED });
-    for (const run of unsuccessful) misses.push(`${runName(run)} ${tags.length === 0 ? "is there" : "carries it"} but ${describeStatus(run.status)}`);
+    for (const run of unsuccessful)
+      misses.push(`${runName(run)} ${tags.length === 0 ? "is there" : "carries it"} but ${describeStatus(run.status)}`);
     misses.push(...(await lookAlikes(metadata, flow, tags)));
     if (tags.length > 1 && unsuccessful.length === 0) misses.push(...(await partialMatches(metadata, flow, tags)));
   }
@@ -30,13 +37,19 @@ export async function describeNearMisses(metadata: MetadataReader, flow: FlowIde
   }
   if (!isKnown && misses.length === 0) {
     const near = nearestName(flow.name, new Set(flows.map((entry) => entry.flow.name)));
-    misses.push(`this store has no run of ${flow.name}${near === undefined || near === flow.name ? "" : `, but of ${near}`}`);
+    misses.push(
+      `this store has no run of ${flow.name}${near === undefined || near === flow.name ? "" : `, but of ${near}`}`,
+    );
   }
   return misses;
 }
 
 /** Tags of the same flow that look like one that nobody carries. */
-async function lookAlikes(metadata: MetadataReader, flow: FlowIdentity | { readonly name: string }, tags: readonly string[]): Promise<readonly string[]> {
+async function lookAlikes(
+  metadata: MetadataReader,
+  flow: FlowIdentity | { readonly name: string },
+  tags: readonly string[],
+): Promise<readonly string[]> {
   if (tags.length === 0) return [];
   const used = await metadata.tags({ flow });
   const names = new Set(used.map((entry) => entry.tag));
@@ -52,7 +65,11 @@ async function lookAlikes(metadata: MetadataReader, flow: FlowIdentity | { reado
 }
 
 /** Successful runs that hold some of several tags, and what they lack. */
-async function partialMatches(metadata: MetadataReader, flow: FlowIdentity | { readonly name: string }, tags: readonly string[]): Promise<readonly string[]> {
+async function partialMatches(
+  metadata: MetadataReader,
+  flow: FlowIdentity | { readonly name: string },
+  tags: readonly string[],
+): Promise<readonly string[]> {
   const found = new Map<string, string>();
   for (const tag of tags) {
     const [run] = await metadata.runs({ flow, tags: [tag], status: "succeeded", limit: 1 });

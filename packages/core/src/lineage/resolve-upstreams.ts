@@ -7,24 +7,19 @@
  * problems are found before any is shown; what was considered is recorded with what was chosen. Not here: pinning (the
  * runner writes the edges with the run) and reading (artifact and client rooms).
  */
-import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import { type Problem, problemsError } from "../errors/flow-error.ts";
 import type { SelectorRecord } from "../events/run-record.ts";
 import type { UpstreamDefinition } from "../flow/definition.ts";
 import type { MetadataReader, NewUpstream, RunRow } from "../metadata/metadata-store.ts";
 import { formatDuration, parseDurationMs } from "../util/duration.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import { normalTags } from "./check-tags.ts";
+import { askedFor, followedUpstream, isAskedByHand, type UpstreamRequest } from "./asked-upstream.ts";
 import { type FoundRun, findByTags, findRunByText, severalRunsProblem } from "./find-run.ts";
 import { followUpstream } from "./follow-upstream.ts";
 import { describeStatus } from "./near-misses.ts";
 import { runName } from "./run-name.ts";
 
-/** What the user asked for one upstream: `--NAME-tag` (repeatable), `--NAME-run`, or the id of a run from code. */
-export interface UpstreamRequest {
-  readonly tags?: readonly string[];
-  readonly run?: string;
-  readonly runId?: string;
-}
+export type { UpstreamRequest };
 
 export interface UpstreamResolution {
   readonly metadata: MetadataReader;
@@ -68,7 +63,12 @@ export async function resolveUpstreams(
     });
     if (ready.length === 0) {
       for (const definition of waiting) {
-        problems.push(about(definition, { code: "FLOW_LINEAGE_NO_EDGE", message: `it is the same as "${definition.sameAs?.join(".")}", which this flow does not have` }));
+        problems.push(
+          about(definition, {
+            code: "FLOW_LINEAGE_NO_EDGE",
+            message: `it is the same as "${definition.sameAs?.join(".")}", which this flow does not have`,
+          }),
+        );
       }
       break;
     }
@@ -99,7 +99,7 @@ async function resolveOne(
   resolved: ReadonlyMap<string, ResolvedUpstream>,
   failed: ReadonlySet<string>,
 ): Promise<Answer> {
-  const asked = askedFor(input, definition);
+  const asked = askedFor(definition, input.requests[definition.name], input.lateTags[definition.name]);
   if (asked.kind === "problem") return { problems: [asked.problem], warnings: [] };
 
   let selector: SelectorRecord;
@@ -126,20 +126,35 @@ async function resolveOne(
 }
 
 /** Turns what was found into an edge, or into what is wrong with it. */
-function settle(input: UpstreamResolution, definition: UpstreamDefinition, selector: SelectorRecord, found: FoundRun): Answer {
+function settle(
+  input: UpstreamResolution,
+  definition: UpstreamDefinition,
+  selector: SelectorRecord,
+  found: FoundRun,
+): Answer {
   const edge = { name: definition.name, flow: identityOf(definition), selector, resolvedAt: input.now };
   const nothing: ResolvedUpstream = { ...edge, candidateCount: 0, candidates: [] };
-  const isByHand = input.requests[definition.name] !== undefined && hasRequest(input.requests[definition.name]!);
+  const isByHand = isAskedByHand(input.requests[definition.name]);
   if (found.kind === "problem") {
-    const isAbsence = found.problem.code === "FLOW_LINEAGE_NO_RUN" || (found.problem.code === "FLOW_LINEAGE_NO_EDGE" && selector.kind === "sameAs");
+    const isAbsence =
+      found.problem.code === "FLOW_LINEAGE_NO_RUN" ||
+      (found.problem.code === "FLOW_LINEAGE_NO_EDGE" && selector.kind === "sameAs");
     // What a user asks for by hand must be there, also for an optional upstream: a typing error would pass unseen.
     if (definition.optional && isAbsence && !isByHand) return { upstream: nothing, problems: [], warnings: [] };
     return { problems: [found.problem], warnings: [] };
   }
   const { run } = found;
   if (run.status !== "succeeded") {
-    const hint = run.status === "running" || run.status === "queued" ? "Wait until it has succeeded" : `Name a run of ${run.flow.name} that succeeded`;
-    return { problems: [{ code: "FLOW_LINEAGE_NOT_SUCCEEDED", message: `${runName(run)} ${describeStatus(run.status)}`, hint }], warnings: [] };
+    const hint =
+      run.status === "running" || run.status === "queued"
+        ? "Wait until it has succeeded"
+        : `Name a run of ${run.flow.name} that succeeded`;
+    return {
+      problems: [
+        { code: "FLOW_LINEAGE_NOT_SUCCEEDED", message: `${runName(run)} ${describeStatus(run.status)}`, hint },
+      ],
+      warnings: [],
+    };
   }
   const old = tooOld(definition, run, input.now);
   if (old !== undefined) {
@@ -149,40 +164,17 @@ function settle(input: UpstreamResolution, definition: UpstreamDefinition, selec
   const several = severalRunsProblem(found);
   if (several !== undefined && input.strict) return { problems: [several], warnings: [] };
   return {
-    upstream: { ...edge, flow: run.flow, producer: run.id, candidateCount: found.count, candidates: found.candidates.map(runName), run },
+    upstream: {
+      ...edge,
+      flow: run.flow,
+      producer: run.id,
+      candidateCount: found.count,
+      candidates: found.candidates.map(runName),
+      run,
+    },
     problems: [],
     warnings: several === undefined ? [] : [several],
   };
-}
-
-type Asked =
-  | { readonly kind: "run"; readonly run: string }
-  | { readonly kind: "tags"; readonly tags: readonly string[] }
-  | { readonly kind: "sameAs"; readonly path: readonly string[] }
-  | { readonly kind: "problem"; readonly problem: Problem };
-
-/** What counts for one upstream: the request, else `sameAs`, else the declared tags, else the newest. */
-function askedFor(input: UpstreamResolution, definition: UpstreamDefinition): Asked {
-  const request = input.requests[definition.name] ?? {};
-  const named = request.runId ?? request.run;
-  const hasTags = request.tags !== undefined && request.tags.length > 0;
-  if (named !== undefined && hasTags) {
-    return conflict(`both --${definition.name}-tag and --${definition.name}-run were given`, "Give one of the two");
-  }
-  if (named !== undefined) return { kind: "run", run: named.trim() };
-  if (hasTags) return { kind: "tags", tags: normalTags(request.tags!) };
-  if (definition.sameAs !== undefined) {
-    if (definition.hasLateTags || definition.tags.length > 0) return conflict("it declares both sameAs and tags", "Keep one of the two");
-    return { kind: "sameAs", path: definition.sameAs };
-  }
-  if (!definition.hasLateTags) return { kind: "tags", tags: normalTags(definition.tags) };
-  const late = input.lateTags[definition.name];
-  if (late === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The late tags of the upstream "${definition.name}" were not given` });
-  return { kind: "tags", tags: normalTags(late) };
-}
-
-function conflict(message: string, hint: string): Asked {
-  return { kind: "problem", problem: { code: "FLOW_LINEAGE_CONFLICT", message, hint } };
 }
 
 function selectorOfText(text: string, found: FoundRun): SelectorRecord {
@@ -204,20 +196,17 @@ function tooOld(definition: UpstreamDefinition, run: RunRow, now: Date): Problem
 
 function unknownRequests(input: UpstreamResolution): Problem[] {
   const names = input.definitions.map((definition) => definition.name);
-  return Object.keys(input.requests).filter((name) => !names.includes(name)).map((name) => {
-    const near = nearestName(name, names);
-    const known = names.length === 0 ? "The flow has no upstreams" : `Use one of ${names.join(", ")}`;
-    return { code: "FLOW_LINEAGE_UNKNOWN_UPSTREAM", message: `"${name}" is no upstream of this flow`, hint: near === undefined ? known : `Did you mean "${near}"?` };
-  });
-}
-
-/** The upstream that has to be resolved before this one; undefined when it does not follow another. */
-function followedUpstream(definition: UpstreamDefinition, request: UpstreamRequest | undefined): string | undefined {
-  return request !== undefined && hasRequest(request) ? undefined : definition.sameAs?.[0];
-}
-
-function hasRequest(request: UpstreamRequest): boolean {
-  return request.run !== undefined || request.runId !== undefined || (request.tags !== undefined && request.tags.length > 0);
+  return Object.keys(input.requests)
+    .filter((name) => !names.includes(name))
+    .map((name) => {
+      const near = nearestName(name, names);
+      const known = names.length === 0 ? "The flow has no upstreams" : `Use one of ${names.join(", ")}`;
+      return {
+        code: "FLOW_LINEAGE_UNKNOWN_UPSTREAM",
+        message: `"${name}" is no upstream of this flow`,
+        hint: near === undefined ? known : `Did you mean "${near}"?`,
+      };
+    });
 }
 
 function identityOf(definition: UpstreamDefinition): NewUpstream["flow"] {

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
-import { displayPath } from "./bundle-errors.ts";
 import { bundleFlow, type FlowBundle, importsCore } from "./bundle-flow.ts";
 import { describeFlows } from "./describe-flows.ts";
+import { displayPath } from "./display-path.ts";
 import type { FlowPackage } from "./flow-package.ts";
 import { packageDigest } from "./package-digest.ts";
 import { writeIndexed } from "./package-index.ts";

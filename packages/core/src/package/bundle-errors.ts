@@ -2,6 +2,7 @@ import path from "node:path";
 import type { BuildFailure, Message } from "esbuild";
 import type { ErrorCode } from "../errors/code-table.ts";
 import { FlowError, type Problem, problemsError, type SourceLocation } from "../errors/flow-error.ts";
+import { displayPath } from "./display-path.ts";
 import type { UnresolvedDetail } from "./externals-plugin.ts";
 
 /** What esbuild says about sources that it cannot bundle, as one coded error with all problems and their places. */
@@ -18,12 +19,6 @@ export function bundleError(entry: string, root: string, failure: unknown): Flow
     heading,
     messages.map((message) => problemOf(message, root)),
   );
-}
-
-/** A path as it is shown to the user: relative to the working directory where that is shorter. */
-export function displayPath(file: string): string {
-  const relative = path.relative("", file);
-  return relative === "" || relative.startsWith("..") ? file : relative;
 }
 
 function problemOf(message: Message, root: string): Problem {

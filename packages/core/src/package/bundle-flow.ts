@@ -6,10 +6,11 @@ import { EXTERNAL_SCHEME } from "./external-scheme.ts";
 import { ExternalTable } from "./external-table.ts";
 import { externalsPlugin } from "./externals-plugin.ts";
 import type { PackageManifest } from "./flow-package.ts";
+import { LOCAL_MODULE } from "./localize-source.ts";
 import { fileDigest } from "./package-digest.ts";
 import { BUNDLE_FILE, MAP_FILE } from "./package-files.ts";
 import { type PackageRoot, rootRelative } from "./package-root.ts";
-import { LOCAL_MODULE, type SourceModule, sourceModulesPlugin } from "./source-modules.ts";
+import { type SourceModule, sourceModulesPlugin } from "./source-modules.ts";
 
 /** Node's own syntax from 22 on; decorators are lowered, which "esnext" would leave in. */
 const TARGET = "node22";

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import { displayPath } from "./bundle-errors.ts";
+import { displayPath } from "./display-path.ts";
 import type { FlowPackage, PackagedFlow } from "./flow-package.ts";
 
 const MODULE = /\.[cm]?[jt]sx?$/;

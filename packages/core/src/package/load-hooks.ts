@@ -23,10 +23,17 @@ export interface LoadedPackage {
   readonly externals: ReadonlyMap<string, ExternalPackage>;
 }
 
-/** What a bundle's `millrace:@local` offers it; see `source-modules.ts`. */
+/** What a bundle's `millrace:@local` offers it; see `localize-source.ts`. */
 interface LocalModule {
   readonly require: NodeJS.Require;
-  readonly sourceMeta: (source: string) => SourceMeta;
+  readonly source: (source: string) => LocalSource;
+}
+
+/** What a module says of its own place. */
+interface LocalSource {
+  readonly meta: SourceMeta;
+  readonly resolve: NodeJS.RequireResolve;
+  readonly load: NodeJS.Require;
 }
 
 /** `import.meta` of a user's module: that of its source file. */
@@ -150,27 +157,32 @@ function localModuleSource(address: string): LoadFnOutput {
   state().localOf.set(address, localModule(pack));
   const source = `const local = globalThis[Symbol.for(${JSON.stringify(STATE.description)})].localOf.get(${JSON.stringify(address)});
 export const require = local.require;
-export const sourceMeta = local.sourceMeta;
+export const source = local.source;
 `;
   return { format: "module", source, shortCircuit: true };
 }
 
 function localModule(pack: LoadedPackage): LocalModule {
-  const sourceMeta = (source: string): SourceMeta => {
-    const filename = path.join(pack.root, source);
-    return {
-      url: pathToFileURL(filename).href,
-      filename,
-      dirname: path.dirname(filename),
-      main: false,
-      resolve: (specifier) => resolveFrom(filename, specifier),
-    };
+  const source = (relative: string): LocalSource => {
+    const filename = path.join(pack.root, relative);
+    const load = createRequire(filename);
+    return { meta: sourceMeta(filename), resolve: load.resolve, load };
   };
-  return { sourceMeta, require: requireOf(pack, sourceMeta) };
+  return { source, require: requireOf(pack, source) };
+}
+
+function sourceMeta(filename: string): SourceMeta {
+  return {
+    url: pathToFileURL(filename).href,
+    filename,
+    dirname: path.dirname(filename),
+    main: false,
+    resolve: (specifier) => resolveFrom(filename, specifier),
+  };
 }
 
 /** `require` of the CommonJS modules in a bundle. */
-function requireOf(pack: LoadedPackage, sourceMeta: LocalModule["sourceMeta"]): NodeJS.Require {
+function requireOf(pack: LoadedPackage, source: LocalModule["source"]): NodeJS.Require {
   const base = createRequire(path.join(pack.root, "package.json"));
   const resolve = (specifier: string, options?: { paths?: string[] }): string => {
     if (!specifier.startsWith(EXTERNAL_SCHEME)) return base.resolve(specifier, options);
@@ -180,7 +192,7 @@ function requireOf(pack: LoadedPackage, sourceMeta: LocalModule["sourceMeta"]): 
     return found.startsWith("file:") ? fileURLToPath(found) : found;
   };
   const require = (specifier: string): unknown =>
-    specifier === LOCAL_SPECIFIER ? { sourceMeta } : base(resolve(specifier));
+    specifier === LOCAL_SPECIFIER ? { source } : base(resolve(specifier));
   return Object.assign(require, base, {
     resolve: Object.assign(resolve, { paths: base.resolve.paths }),
   }) as NodeJS.Require;

@@ -100,14 +100,18 @@ function moveInto(aside: string, folder: string, isWhole: () => boolean): void {
 }
 
 function removeUnused(packages: string, now: number): void {
-  const entries = fs.readdirSync(packages).flatMap((name) => {
-    const folder = path.join(packages, name);
-    const stat = fs.statSync(folder, { throwIfNoEntry: false });
-    return stat === undefined ? [] : [{ folder, usedAt: stat.mtimeMs }];
-  });
-  const newestFirst = entries.sort((a, b) => b.usedAt - a.usedAt);
-  for (const { folder, usedAt } of newestFirst.slice(KEEP_COUNT)) {
-    if (now - usedAt > KEEP_MS) fs.rmSync(folder, { recursive: true, force: true });
+  try {
+    const entries = fs.readdirSync(packages).flatMap((name) => {
+      const folder = path.join(packages, name);
+      const stat = fs.statSync(folder, { throwIfNoEntry: false });
+      return stat === undefined ? [] : [{ folder, usedAt: stat.mtimeMs }];
+    });
+    const newestFirst = entries.sort((a, b) => b.usedAt - a.usedAt);
+    for (const { folder, usedAt } of newestFirst.slice(KEEP_COUNT)) {
+      if (now - usedAt > KEEP_MS) fs.rmSync(folder, { recursive: true, force: true });
+    }
+  } catch {
+    // The package itself is stored. Another process may be cleaning the same folders, and the next build tries again.
   }
 }
 

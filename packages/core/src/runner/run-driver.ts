@@ -43,9 +43,13 @@ interface TaskName {
 
 /** Task numbers reserved beyond what is needed at once, so that few ticks must ask for more. */
 const RESERVE = 1_024;
+/** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
+const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
 /** Begun tasks and output wait this long for a result to be committed with, so that they seldom cost a commit of their own. */
 const LAZY_COMMIT_MS = 100;
+/** No result waits longer than this for company. */
+const LONGEST_GAP_MS = 50;
 const GRACE_MS = 5_000;
 /** How long the end of a run waits for output that workers sent but that has not arrived. */
 const OUTPUT_WAIT_MS = 1_000;
@@ -73,6 +77,7 @@ class RunDriver {
   #isCommitting = false;
   #isCommitQueued = false;
   #lazyTimer: NodeJS.Timeout | undefined;
+  #lastCommit = { endedAt: 0, tookMs: 0 };
   #isEnding = false;
   #failure: { readonly task: string; readonly error: SerializedError } | undefined;
   #cancelReason: string | undefined;
@@ -125,10 +130,10 @@ class RunDriver {
     }
   }
 
-  /** Short tasks may queue one message a worker ahead, so that no worker waits for the commit of the last one. */
+  /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
   #hasRoom(step: string): boolean {
     const { slots } = this.#options.executor;
-    if (this.#batches >= (this.#sizes.isShort(step) ? 2 * slots : slots)) return false;
+    if (this.#batches >= (this.#sizes.isShort(step) ? MESSAGES_AHEAD * slots : slots)) return false;
     const limit = this.#options.graph.nodes[step]!.step.behaviour.maxParallel;
     return limit === undefined || (this.#batchesOfStep.get(step) ?? 0) < limit;
   }
@@ -197,10 +202,18 @@ class RunDriver {
     this.#lazyTimer ??= setTimeout(() => this.#commitSoon(), LAZY_COMMIT_MS);
   }
 
+  /**
+   * While workers have enough to do, commits leave as much time between them as the last one took: results that come
+   * meanwhile share the next commit, and the disk is never what the workers wait for. A line of steps is not slowed down,
+   * since nothing else is in flight there.
+   */
   #commitSoon(): void {
     if (this.#isCommitQueued) return;
     this.#isCommitQueued = true;
-    setImmediate(() => void this.#commit());
+    const isBusy = this.#batches > this.#options.executor.slots;
+    const waitMs = isBusy ? Math.min(this.#lastCommit.endedAt + this.#lastCommit.tookMs - performance.now(), LONGEST_GAP_MS) : 0;
+    if (waitMs > 1) setTimeout(() => void this.#commit(), waitMs);
+    else setImmediate(() => void this.#commit());
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
@@ -215,7 +228,12 @@ class RunDriver {
       this.#results = [];
       const finishedAt = this.#now();
       for (const result of results) this.#tick.finished(result, finishedAt);
-      if (!this.#tick.isEmpty) await this.#options.metadata.commitTick(this.#tick.take());
+      if (!this.#tick.isEmpty) {
+        const beganAt = performance.now();
+        await this.#options.metadata.commitTick(this.#tick.take());
+        const endedAt = performance.now();
+        this.#lastCommit = { endedAt, tookMs: endedAt - beganAt };
+      }
       await this.#reserve(this.#needed(results));
       for (const result of results) this.#settle(result, finishedAt);
       this.#dispatch();

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -18,7 +28,9 @@ afterEach(async () => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-async function open(options: { readonly store?: string; readonly create?: boolean; readonly environment?: Record<string, string> } = {}): Promise<OpenStores> {
+async function open(
+  options: { readonly store?: string; readonly create?: boolean; readonly environment?: Record<string, string> } = {},
+): Promise<OpenStores> {
   const { store, create = true, environment = {} } = options;
   const stores = await openStores({ cwd, environment, create, ...(store === undefined ? {} : { store }) });
   opened.push(stores);
@@ -45,9 +57,14 @@ test("a writer makes a private store that git does not see", async () => {
 });
 
 test("a reader makes nothing and says where it looked", async () => {
-  await expect(open({ create: false })).rejects.toMatchObject({ code: "FLOW_CLIENT_NO_STORE", hint: expect.stringContaining("--store") as string });
+  await expect(open({ create: false })).rejects.toMatchObject({
+    code: "FLOW_CLIENT_NO_STORE",
+    hint: expect.stringContaining("--store") as string,
+  });
   await expect(open({ create: false, store: "other" })).rejects.toThrow(`${join(cwd, "other")}" (from --store)`);
-  await expect(open({ create: false, environment: { MILLRACE_STORE: "third" } })).rejects.toThrow("from MILLRACE_STORE");
+  await expect(open({ create: false, environment: { MILLRACE_STORE: "third" } })).rejects.toThrow(
+    "from MILLRACE_STORE",
+  );
   expect(readdirSync(cwd)).toEqual([]);
 });
 
@@ -64,7 +81,10 @@ test("a folder with other things in it does not become a store, and nothing is w
   const project = join(cwd, "project");
   mkdirSync(project);
   writeFileSync(join(project, "train.ts"), "");
-  await expect(open({ store: project })).rejects.toMatchObject({ code: "FLOW_CLIENT_NOT_A_STORE", message: expect.stringContaining("train.ts") as string });
+  await expect(open({ store: project })).rejects.toMatchObject({
+    code: "FLOW_CLIENT_NOT_A_STORE",
+    message: expect.stringContaining("train.ts") as string,
+  });
   expect(readdirSync(project)).toEqual(["train.ts"]);
   await expect(open({ store: join(project, "train.ts") })).rejects.toMatchObject({ code: "FLOW_CLIENT_NOT_A_STORE" });
 });
@@ -76,27 +96,46 @@ test("an interrupted creation is taken up", async () => {
 
 test("a path that cannot be made is a coded error that names it", async () => {
   writeFileSync(join(cwd, "file"), "");
-  await expect(open({ store: join("file", "store") })).rejects.toMatchObject({ code: expect.stringMatching(/^FLOW_/) as string, message: expect.stringContaining(join(cwd, "file")) as string });
+  await expect(open({ store: join("file", "store") })).rejects.toMatchObject({
+    code: expect.stringMatching(/^FLOW_/) as string,
+    message: expect.stringContaining(join(cwd, "file")) as string,
+  });
 });
 
-test.skipIf(process.getuid?.() === 0)("a store that may not be written is a coded error for writers and readable for readers", async () => {
-  const stores = await open();
-  await stores.close();
-  opened.length = 0;
-  chmodSync(join(cwd, ".millrace", "millrace.db"), 0o400);
-  chmodSync(join(cwd, ".millrace"), 0o500);
-  try {
-    await expect(open()).rejects.toMatchObject({ code: expect.stringMatching(/^FLOW_/) as string, message: expect.stringContaining(cwd) as string });
-    expect((await open({ create: false })).isReadonly).toBe(true);
-  } finally {
-    chmodSync(join(cwd, ".millrace"), 0o700);
-  }
-});
+test.skipIf(process.getuid?.() === 0)(
+  "a store that may not be written, or not even entered, is a coded error that names it",
+  async () => {
+    const stores = await open();
+    await stores.close();
+    opened.length = 0;
+    const folder = join(cwd, ".millrace");
+    const refused = {
+      code: expect.stringMatching(/^FLOW_(?:STORAGE_DENIED|METADATA_READ_ONLY)$/) as string,
+      message: expect.stringContaining(folder) as string,
+    };
+    try {
+      chmodSync(join(folder, "millrace.db"), 0o400);
+      chmodSync(folder, 0o500);
+      await expect(open()).rejects.toMatchObject(refused);
+      chmodSync(folder, 0o000);
+      await expect(open()).rejects.toMatchObject(refused);
+      await expect(open({ create: false })).rejects.toMatchObject(refused);
+    } finally {
+      chmodSync(folder, 0o700);
+    }
+  },
+);
 
 test("a file that is no database is refused by name", async () => {
   mkdirSync(join(cwd, ".millrace"));
-  writeFileSync(join(cwd, ".millrace", "millrace.db"), "this is no database, and long enough to be looked at as one".repeat(20));
-  await expect(open({ create: false })).rejects.toMatchObject({ code: expect.stringMatching(/^FLOW_METADATA_/) as string, message: expect.stringContaining("millrace.db") as string });
+  writeFileSync(
+    join(cwd, ".millrace", "millrace.db"),
+    "this is no database, and long enough to be looked at as one".repeat(20),
+  );
+  await expect(open({ create: false })).rejects.toMatchObject({
+    code: expect.stringMatching(/^FLOW_METADATA_/) as string,
+    message: expect.stringContaining("millrace.db") as string,
+  });
 });
 
 test("several writers at once make one store", async () => {
@@ -110,10 +149,38 @@ test("a worker opens the same store from plain data, and reads without waiting",
   const large = encodeValue(new Uint8Array(100_000).map((_, index) => (index * 7919) >>> 3));
   const small = encodeValue("config");
   const row = await stores.metadata.createRun({
-    id: newRunId(), flow: { project: "shop", name: "Train" }, formerly: [], createdAt: new Date(), tags: [], systemTags: [], parameters: {}, secretParameters: [],
-    values: [{ name: "table", kind: "constant", codec: large.codec, digest: large.digest, sizeBytes: large.sizeBytes }, { name: "configuration", kind: "parameter", codec: small.codec, digest: small.digest, sizeBytes: small.sizeBytes }],
-    environment: { millrace: "0.1.0", node: "v24", os: "linux", arch: "x64", host: "here", actor: "ana", cwd: "/", command: [] },
-    upstreams: [], blobs: [stores.artifacts.storeSync(large), stores.artifacts.storeSync(small)], actor: "ana", host: "here",
+    id: newRunId(),
+    flow: { project: "shop", name: "Train" },
+    formerly: [],
+    createdAt: new Date(),
+    tags: [],
+    systemTags: [],
+    parameters: {},
+    secretParameters: [],
+    values: [
+      { name: "table", kind: "constant", codec: large.codec, digest: large.digest, sizeBytes: large.sizeBytes },
+      {
+        name: "configuration",
+        kind: "parameter",
+        codec: small.codec,
+        digest: small.digest,
+        sizeBytes: small.sizeBytes,
+      },
+    ],
+    environment: {
+      millrace: "0.1.0",
+      node: "v24",
+      os: "linux",
+      arch: "x64",
+      host: "here",
+      actor: "ana",
+      cwd: "/",
+      command: [],
+    },
+    upstreams: [],
+    blobs: [stores.artifacts.storeSync(large), stores.artifacts.storeSync(small)],
+    actor: "ana",
+    host: "here",
   });
   const location = structuredClone(stores.locate());
   const task = openTaskStores(location);

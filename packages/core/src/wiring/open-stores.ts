@@ -4,7 +4,7 @@
  * Invariants: nothing is created unless asked for; what was opened is closed together, also when opening fails half-way;
  * the folder is private when we make it. Not here: which folder it is (config), what is read and written (everyone else).
  */
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ArtifactStore } from "../artifact/artifact-store.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
@@ -13,6 +13,7 @@ import { FlowError } from "../errors/flow-error.ts";
 import type { MetadataStore } from "../metadata/metadata-store.ts";
 import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
+import { fileError } from "../storage/fs/file-error.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { prepareStoreFolder } from "./prepare-folder.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
@@ -53,7 +54,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const location = locateStore(store.folder);
   let isNew = false;
   if (input.create) isNew = prepareStoreFolder(store.folder, location);
-  else if (!existsSync(location.databaseFile)) throw noStore(store, input.cwd);
+  else if (!isThere(location.databaseFile)) throw noStore(store, input.cwd);
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
   const metadata = await openSqliteMetadata(location.databaseFile, { readonly: isReadonly });
@@ -74,6 +75,15 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   } catch (error) {
     await metadata.close();
     throw error;
+  }
+}
+
+/** A folder that may not be entered is another trouble than a store that is missing. */
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw fileError("Cannot open the store", dirname(file), error);
   }
 }
 

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { STORE_FOLDER } from "../config/find-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
+import { fileError } from "../storage/fs/file-error.ts";
 import { createStoreFolder } from "../storage/fs/store-folder.ts";
 import type { StoreLocation } from "./store-location.ts";
 
@@ -17,11 +18,20 @@ const OWN_ENTRIES = new Set([".gitignore", "blobs", "tmp"]);
  */
 export function prepareStoreFolder(folder: string, location: StoreLocation): boolean {
   const isNew = !existsSync(location.databaseFile);
-  const state = statSync(folder, { throwIfNoEntry: false });
-  if (state !== undefined && !state.isDirectory()) throw notAStore(folder, "it is a file", "Name a folder with --store");
+  const state = stateOf(folder);
+  if (state !== undefined && !state.isDirectory())
+    throw notAStore(folder, "it is a file", "Name a folder with --store");
   if (state !== undefined && isNew) refuseForeignFolder(folder);
   createStoreFolder(folder);
   return isNew;
+}
+
+function stateOf(folder: string): Stats | undefined {
+  try {
+    return statSync(folder, { throwIfNoEntry: false });
+  } catch (error) {
+    throw fileError("Cannot make the store", folder, error);
+  }
 }
 
 /**
@@ -32,9 +42,17 @@ function refuseForeignFolder(folder: string): void {
   if (basename(folder) === STORE_FOLDER) return;
   const foreign = readdirSync(folder).filter((entry) => !OWN_ENTRIES.has(entry) && !entry.startsWith("millrace.db"));
   if (foreign.length === 0) return;
-  throw notAStore(folder, `the folder holds other things, such as "${foreign.sort()[0]}"`, `Name a new folder, such as ${join(folder, STORE_FOLDER)}`);
+  throw notAStore(
+    folder,
+    `the folder holds other things, such as "${foreign.sort()[0]}"`,
+    `Name a new folder, such as ${join(folder, STORE_FOLDER)}`,
+  );
 }
 
 function notAStore(folder: string, why: string, hint: string): FlowError {
-  return new FlowError("FLOW_CLIENT_NOT_A_STORE", { message: `Cannot make a store in "${folder}": ${why}`, hint, context: { folder } });
+  return new FlowError("FLOW_CLIENT_NOT_A_STORE", {
+    message: `Cannot make a store in "${folder}": ${why}`,
+    hint,
+    context: { folder },
+  });
 }

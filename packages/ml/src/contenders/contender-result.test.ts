@@ -25,8 +25,8 @@ describe("contender results", () => {
   it("prints one aligned line a contender", () => {
     expect(rankingText([forest, boosting])).toBe(
       [
-        "1. 0.5000           1 GradientBoosting  iterations=80 init.learningRate=0.1235",
-        "2. 0.2000 ± 0.1000  0 RandomForest      iterations=13 init.maxDepth=4",
+        "1. 0.5000           1 GradientBoosting  iterations=80 learningRate=0.1235",
+        "2. 0.2000 ± 0.1000  0 RandomForest      iterations=13 maxDepth=4",
       ].join("\n"),
     );
   });

@@ -52,7 +52,7 @@ export function rankContenders(results: readonly ContenderResult[]): ContenderRe
   return results.toSorted((a, b) => b.meanScore - a.meanScore);
 }
 
-/** The ranked list as text, one line a contender: score ± standard error, name, iterations and hyperparameters. */
+/** The ranked list as text, one line a contender: score ± standard error, name, iterations and hyperparameters (`init.` left out). */
 export function rankingText(results: readonly ContenderResult[]): string {
   const rows = rankContenders(results).map((result, place) => ({
     place: `${place + 1}.`,
@@ -74,6 +74,9 @@ export function rankingText(results: readonly ContenderResult[]): string {
 function hyperparameterText(contender: Parameters): string {
   return Object.entries(contender)
     .filter(([key]) => key !== "model" && key !== "init.iterations")
-    .map(([key, value]) => `${key}=${typeof value === "number" ? Number(value.toPrecision(4)) : value}`)
+    .map(
+      ([key, value]) =>
+        `${key.replace(/^init\./, "")}=${typeof value === "number" ? Number(value.toPrecision(4)) : value}`,
+    )
     .join(" ");
 }

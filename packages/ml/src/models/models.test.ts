@@ -89,14 +89,22 @@ describe("RandomForest", () => {
       replacement: false,
       treeOptions: { maxDepth: 6 },
     });
-    library.train(matrixRows(takeMatrixRows(features, rowsTo(0, 150))), Array.from(target.slice(0, 150)));
+    // Even numbers to learn from, so that thresholds are whole numbers, and all whole numbers to predict for.
+    const even = matrixRows(takeMatrixRows(features, rowsTo(0, 150))).map((row) =>
+      row.map((x) => 2 * Math.round(2 * x)),
+    );
+    const whole = matrixRows(heldOut.features).map((row) => row.map((x) => Math.round(4 * x)));
+    library.train(even, Array.from(target.slice(0, 150)));
     const nodes = new NodeList();
     for (const [tree, { root }] of library.estimators.entries()) nodes.addTree(root, library.indexes[tree]);
     const forest = new RandomForest({ columns: 10, ...nodes.arrays() });
-    expect(await forest.predict(heldOut.features)).toEqual(
-      Float64Array.from(library.predict(matrixRows(heldOut.features))),
-    );
-    expect(new Set(await forest.predict(heldOut.features)).size).toBeGreaterThan(50);
+    const predicted = await forest.predict({
+      names: features.names,
+      rows: whole.length,
+      values: Float64Array.from(whole.flat()),
+    });
+    expect(predicted).toEqual(Float64Array.from(library.predict(whole)));
+    expect(new Set(predicted).size).toBeGreaterThan(50);
   });
 
   it("stays the same after the library was given other data", async () => {

@@ -118,7 +118,7 @@ describe("corrupt payloads", () => {
 });
 
 describe("mutated payloads", () => {
-  const seed = Number(process.env["MILLRACE_FUZZ_SEED"] ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.MILLRACE_FUZZ_SEED ?? Date.now() % 1_000_000);
   const rounds = 40_000;
 
   it(`are decoded or refused, never more (seed ${seed})`, () => {

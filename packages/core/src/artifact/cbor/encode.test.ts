@@ -65,9 +65,9 @@ describe("encodeCbor", () => {
   it("shares what occurs twice and copies what is merely equal", () => {
     const shared = { a: 1 };
     const decoded = decodeCbor(encode({ p: shared, q: shared, r: { a: 1 } })) as Record<string, unknown>;
-    expect(decoded["p"]).toBe(decoded["q"]);
-    expect(decoded["r"]).not.toBe(decoded["p"]);
-    expect(decoded["r"]).toEqual(decoded["p"]);
+    expect(decoded.p).toBe(decoded.q);
+    expect(decoded.r).not.toBe(decoded.p);
+    expect(decoded.r).toEqual(decoded.p);
   });
 
   it("gives large bytes out without copying them, also between shared values", () => {
@@ -166,7 +166,7 @@ const pairs: readonly (readonly [name: string, make: () => readonly [unknown, un
     "dictionary mode",
     () => {
       const slow: Record<string, number> = { a: 1, x: 0, b: 2 };
-      delete slow["x"];
+      delete slow.x;
       return [{ a: 1, b: 2 }, slow];
     },
   ],

@@ -32,7 +32,10 @@ export class BlobChecker {
       const row = await this.#stores.metadata.blob(ref.digest);
       if (row === undefined) return { kind: "damaged", why: "the store has no record of these bytes" };
       // Asked for with the size of the blob's own record: a wrong size in an artifact's record is a finding of its own (V05).
-      const payload = await this.#stores.artifacts.payload({ codec: ref.codec, digest: ref.digest, sizeBytes: row.sizeBytes }, row);
+      const payload = await this.#stores.artifacts.payload(
+        { codec: ref.codec, digest: ref.digest, sizeBytes: row.sizeBytes },
+        row,
+      );
       this.#bytes += payload.byteLength;
       return { kind: "whole", recordedBytes: row.sizeBytes, payloadBytes: payload.byteLength };
     } catch (error) {

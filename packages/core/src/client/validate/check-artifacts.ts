@@ -13,30 +13,58 @@ export async function runArtifacts(metadata: MetadataReader, run: RunRow): Promi
  * V03 and V05 for everything that a run left behind: the bytes are there, hash to their name and have the recorded size.
  * What is whole is counted in one line, what is not is named one by one.
  */
-export async function checkArtifacts(metadata: MetadataReader, run: RunRow, blobs: BlobChecker, sink: CheckSink, upstream?: string): Promise<void> {
+export async function checkArtifacts(
+  metadata: MetadataReader,
+  run: RunRow,
+  blobs: BlobChecker,
+  sink: CheckSink,
+  upstream?: string,
+): Promise<void> {
   const artifacts = await runArtifacts(metadata, run);
   const about = upstream === undefined ? {} : { upstream };
   let whole = 0;
   let bytes = 0;
   for (const artifact of artifacts) {
-    if (await checkBytes(artifact, `"${artifact.name}" of ${runName(run)}`, blobs, sink, { ...about, artifact: artifact.name, digest: artifact.digest })) {
+    if (
+      await checkBytes(artifact, `"${artifact.name}" of ${runName(run)}`, blobs, sink, {
+        ...about,
+        artifact: artifact.name,
+        digest: artifact.digest,
+      })
+    ) {
       whole += 1;
       bytes += artifact.sizeBytes;
     }
   }
   if (whole === 0) return;
-  sink.add("V03", "pass", `${whole} of ${artifacts.length} artifacts of ${runName(run)} are there and hash to their digests (${bytes} bytes)`, about);
+  sink.add(
+    "V03",
+    "pass",
+    `${whole} of ${artifacts.length} artifacts of ${runName(run)} are there and hash to their digests (${bytes} bytes)`,
+    about,
+  );
 }
 
 /** Adds what is wrong with the bytes of one artifact; answers whether nothing is. */
-export async function checkBytes(artifact: ArtifactRow, what: string, blobs: BlobChecker, sink: CheckSink, about: Omit<CheckSubject, "run">): Promise<boolean> {
+export async function checkBytes(
+  artifact: ArtifactRow,
+  what: string,
+  blobs: BlobChecker,
+  sink: CheckSink,
+  about: Omit<CheckSubject, "run">,
+): Promise<boolean> {
   const verdict = await blobs.check(artifact);
   if (verdict.kind === "damaged") {
     sink.add("V03", "fail", `${what} (${artifact.codec}, ${artifact.digest}): ${verdict.why}`, about);
     return false;
   }
   if (verdict.payloadBytes !== artifact.sizeBytes || verdict.recordedBytes !== artifact.sizeBytes) {
-    sink.add("V05", "fail", `${what} (${artifact.codec}, ${artifact.digest}) is recorded with ${artifact.sizeBytes} bytes, its blob with ${verdict.recordedBytes}, and ${verdict.payloadBytes} were read`, about);
+    sink.add(
+      "V05",
+      "fail",
+      `${what} (${artifact.codec}, ${artifact.digest}) is recorded with ${artifact.sizeBytes} bytes, its blob with ${verdict.recordedBytes}, and ${verdict.payloadBytes} were read`,
+      about,
+    );
     return false;
   }
   return true;

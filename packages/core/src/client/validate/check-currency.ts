@@ -8,7 +8,12 @@ import type { CheckSink } from "./report.ts";
 const MAX_EVENTS = 1_000;
 
 /** V21: resolved again now, each selector still leads to the run that was read. Runs named by hand and `sameAs` always do. */
-export async function checkCurrency(metadata: MetadataReader, edges: readonly UpstreamRow[], failsWhenOld: boolean, sink: CheckSink): Promise<void> {
+export async function checkCurrency(
+  metadata: MetadataReader,
+  edges: readonly UpstreamRow[],
+  failsWhenOld: boolean,
+  sink: CheckSink,
+): Promise<void> {
   for (const edge of edges) {
     if (edge.selector.kind !== "tags" && edge.selector.kind !== "newest") continue;
     const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
@@ -17,7 +22,12 @@ export async function checkCurrency(metadata: MetadataReader, edges: readonly Up
     const { newest } = await matchRuns(metadata, producer.flow, tags);
     const about = { upstream: edge.name };
     if (newest?.id === producer.id) {
-      sink.add("V21", "pass", `${tags.length === 0 ? `the newest ${producer.flow.name}` : quoteAll(tags)} is still ${runName(producer)}`, about);
+      sink.add(
+        "V21",
+        "pass",
+        `${tags.length === 0 ? `the newest ${producer.flow.name}` : quoteAll(tags)} is still ${runName(producer)}`,
+        about,
+      );
       continue;
     }
     const evidence = tags.length === 0 ? newerRun(producer, newest) : await tagMove(metadata, producer, newest, tags);
@@ -30,14 +40,21 @@ function newerRun(producer: RunRow, newest: RunRow | undefined): string {
   return `${runName(newest)} of ${day(newest.createdAt)} is newer than ${runName(producer)} of ${day(producer.createdAt)}`;
 }
 
-async function tagMove(metadata: MetadataReader, producer: RunRow, newest: RunRow | undefined, tags: readonly string[]): Promise<string> {
+async function tagMove(
+  metadata: MetadataReader,
+  producer: RunRow,
+  newest: RunRow | undefined,
+  tags: readonly string[],
+): Promise<string> {
   const lost = tags.filter((tag) => !producer.tags.includes(tag));
   const tag = lost[0] ?? tags[0]!;
   const events = await metadata.tagEvents({ tag, limit: MAX_EVENTS });
   const taken = events.find((event) => event.run === producer.id && event.verb === "remove");
-  if (newest === undefined) return `no successful run carries ${quoteAll(tags)} any more: "${tag}" was taken from ${runName(producer)}${who(taken)}`;
+  if (newest === undefined)
+    return `no successful run carries ${quoteAll(tags)} any more: "${tag}" was taken from ${runName(producer)}${who(taken)}`;
   const given = events.find((event) => event.run === newest.id && event.verb === "add");
-  if (lost.length === 0) return `${quoteAll(tags)} is now also on ${runName(newest)}, which is newer than ${runName(producer)}: put there${who(given)}`;
+  if (lost.length === 0)
+    return `${quoteAll(tags)} is now also on ${runName(newest)}, which is newer than ${runName(producer)}: put there${who(given)}`;
   return `"${tag}" moved from ${runName(producer)} to ${runName(newest)}${who(taken ?? given)}`;
 }
 

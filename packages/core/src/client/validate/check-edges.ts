@@ -2,12 +2,17 @@ import type { SelectorRecord } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { describeStatus, quoteAll } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
-import { assertNever } from "../../util/assert-never.ts";
 import type { MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { assertNever } from "../../util/assert-never.ts";
 import type { CheckSink } from "./report.ts";
 
 /** V01: each upstream's selector meant one run when it was resolved. "The newest" always does. */
-export function checkSelectors(edges: readonly UpstreamRow[], names: ReadonlyMap<RunId, string>, isStrict: boolean, sink: CheckSink): void {
+export function checkSelectors(
+  edges: readonly UpstreamRow[],
+  names: ReadonlyMap<RunId, string>,
+  isStrict: boolean,
+  sink: CheckSink,
+): void {
   for (const edge of edges) {
     const about = { upstream: edge.name };
     const asked = describeSelector(edge.selector);
@@ -18,7 +23,12 @@ export function checkSelectors(edges: readonly UpstreamRow[], names: ReadonlyMap
     const chosen = names.get(edge.producer) ?? edge.producer;
     if (edge.selector.kind === "tags" && edge.candidateCount > 1) {
       const others = edge.candidates.filter((candidate) => candidate !== chosen).join(", ");
-      sink.add("V01", isStrict ? "fail" : "warn", `"${edge.name}" (${asked}) fitted ${edge.candidateCount} runs: ${chosen} was taken as the newest, the others were ${others}`, about);
+      sink.add(
+        "V01",
+        isStrict ? "fail" : "warn",
+        `"${edge.name}" (${asked}) fitted ${edge.candidateCount} runs: ${chosen} was taken as the newest, the others were ${others}`,
+        about,
+      );
     } else {
       sink.add("V01", "pass", `"${edge.name}" (${asked}) is ${chosen}`, about);
     }
@@ -37,11 +47,21 @@ export async function checkProducers(metadata: MetadataReader, run: RunRow, sink
       const about = { upstream: path.join(".") };
       const producer = await metadata.runById(edge.producer);
       if (producer === undefined) {
-        sink.add("V15", "fail", `the run ${edge.producer}, which ${runName(next.run)} read from as "${edge.name}", is not in this store`, about);
+        sink.add(
+          "V15",
+          "fail",
+          `the run ${edge.producer}, which ${runName(next.run)} read from as "${edge.name}", is not in this store`,
+          about,
+        );
         continue;
       }
       const verdict = producer.status === "succeeded" ? "pass" : "fail";
-      sink.add("V15", verdict, `${runName(producer)}, which ${runName(next.run)} read from as "${edge.name}", ${describeStatus(producer.status)}`, about);
+      sink.add(
+        "V15",
+        verdict,
+        `${runName(producer)}, which ${runName(next.run)} read from as "${edge.name}", ${describeStatus(producer.status)}`,
+        about,
+      );
       queue.push({ run: producer, path });
     }
   }

@@ -15,7 +15,12 @@ import type { CheckSink } from "./report.ts";
 /** How many broken places are named: the first ones say what happened. */
 const MAX_NAMED = 5;
 
-export async function checkTasks(metadata: MetadataReader, run: RunRow, definition: FlowDefinition | undefined, sink: CheckSink): Promise<void> {
+export async function checkTasks(
+  metadata: MetadataReader,
+  run: RunRow,
+  definition: FlowDefinition | undefined,
+  sink: CheckSink,
+): Promise<void> {
   if (run.status !== "succeeded") {
     sink.add("V00", "fail", `${runName(run)} ${describeStatus(run.status)}: it has no result to rely on`);
     return;
@@ -28,10 +33,15 @@ export async function checkTasks(metadata: MetadataReader, run: RunRow, definiti
   if (end === undefined) faults.push("no end task is recorded");
   else if (!isDone(end)) faults.push(`the end task ${taskName(run, end)} ${describeStatus(end.status)}`);
   for (const task of tasks.latest()) {
-    if (!isDone(task) && task.status !== "skipped") faults.push(`${taskName(run, task)} ${describeStatus(task.status)}`);
+    if (!isDone(task) && task.status !== "skipped")
+      faults.push(`${taskName(run, task)} ${describeStatus(task.status)}`);
     const parent = task.inherits === undefined ? undefined : tasks.bySequence(task.inherits);
-    if (task.inherits !== undefined && parent === undefined) faults.push(`${taskName(run, task)} starts from a task that is not recorded`);
-    if (parent !== undefined && !isDone(parent)) faults.push(`${taskName(run, task)} starts from ${taskName(run, parent)}, which ${describeStatus(parent.status)}`);
+    if (task.inherits !== undefined && parent === undefined)
+      faults.push(`${taskName(run, task)} starts from a task that is not recorded`);
+    if (parent !== undefined && !isDone(parent))
+      faults.push(
+        `${taskName(run, task)} starts from ${taskName(run, parent)}, which ${describeStatus(parent.status)}`,
+      );
   }
   faults.push(...(definition === undefined ? missingItems(run, tasks) : missingTasks(run, tasks, definition)));
 
@@ -108,7 +118,10 @@ function missingTasks(run: RunRow, tasks: TaskTable, definition: FlowDefinition)
     if (!isDone(task)) continue;
     for (const target of targetsOf(step, task)) {
       const missing = missingTargets(tasks, task, step, target, depths.get(target));
-      if (missing.length > 0) faults.push(`${taskName(run, task)} leads to ${target}${missing.length > 1 ? ` ${missing.length} times` : ""}, but ${missing[0]} is not recorded`);
+      if (missing.length > 0)
+        faults.push(
+          `${taskName(run, task)} leads to ${target}${missing.length > 1 ? ` ${missing.length} times` : ""}, but ${missing[0]} is not recorded`,
+        );
     }
   }
   return faults;
@@ -121,7 +134,13 @@ function targetsOf(step: StepDefinition, task: TaskRow): readonly string[] {
 }
 
 /** Where the tasks of one target would stand, as far as none stands there. */
-function missingTargets(tasks: TaskTable, task: TaskRow, step: StepDefinition, target: string, depth: number | undefined): readonly string[] {
+function missingTargets(
+  tasks: TaskTable,
+  task: TaskRow,
+  step: StepDefinition,
+  target: string,
+  depth: number | undefined,
+): readonly string[] {
   const name = (path: TaskPath) => (path === "" ? target : `${target}/${path}`);
   if (step.foreach !== undefined) {
     const missing: string[] = [];

@@ -1,4 +1,5 @@
 import { runName } from "../../lineage/run-name.ts";
+import { parseUpstreamPath, pinnedProducer } from "../../lineage/upstream-path.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../../metadata/metadata-store.ts";
 import { listTasks } from "../logs.ts";
 import type { BlobChecker } from "./blob-checker.ts";
@@ -9,36 +10,79 @@ import type { CheckSink } from "./report.ts";
  * V02, V03 and V05 for each artifact that tasks of a run read from other runs: the consumer's record and the producer's
  * name the same (codec, digest), and these bytes are whole.
  */
-export async function checkReads(metadata: MetadataReader, run: RunRow, edges: readonly UpstreamRow[], blobs: BlobChecker, sink: CheckSink): Promise<void> {
-  const producers = new Map<string, Promise<{ readonly run: RunRow; readonly artifacts: readonly ArtifactRow[] } | undefined>>();
+export async function checkReads(
+  metadata: MetadataReader,
+  run: RunRow,
+  edges: readonly UpstreamRow[],
+  blobs: BlobChecker,
+  sink: CheckSink,
+): Promise<void> {
+  const producers = new Map<
+    string,
+    Promise<{ readonly run: RunRow; readonly artifacts: readonly ArtifactRow[] } | undefined>
+  >();
   const load = async (id: UpstreamRead["producer"]) => {
     const producer = await metadata.runById(id);
     return producer === undefined ? undefined : { run: producer, artifacts: await runArtifacts(metadata, producer) };
   };
   for (const read of distinctReads(await metadata.reads(run.sequence))) {
-    const about = { ...(read.upstream === undefined ? {} : { upstream: read.upstream }), artifact: read.artifact, digest: read.digest };
+    const about = {
+      ...(read.upstream === undefined ? {} : { upstream: read.upstream }),
+      artifact: read.artifact,
+      digest: read.digest,
+    };
     if (!producers.has(read.producer)) producers.set(read.producer, load(read.producer));
     const producer = await producers.get(read.producer);
     if (producer === undefined) {
-      sink.add("V02", "fail", `"${read.artifact}" was read from the run ${read.producer}, which is not in this store`, about);
+      sink.add(
+        "V02",
+        "fail",
+        `"${read.artifact}" was read from the run ${read.producer}, which is not in this store`,
+        about,
+      );
       continue;
     }
     const name = runName(producer.run);
-    const edge = edges.find((candidate) => candidate.name === read.upstream);
-    if (read.upstream !== undefined && edge?.producer !== read.producer) {
-      sink.add("V02", "fail", `"${read.artifact}" was read from ${name}, but upstream "${read.upstream}" was resolved to ${edge?.producer ?? "nothing"}`, about);
+    const pinned =
+      read.upstream === undefined
+        ? read.producer
+        : await pinnedProducer(metadata, edges, parseUpstreamPath(read.upstream));
+    if (pinned !== read.producer) {
+      sink.add(
+        "V02",
+        "fail",
+        `"${read.artifact}" was read from ${name}, but upstream "${read.upstream}" was resolved to ${pinned ?? "nothing"}`,
+        about,
+      );
       continue;
     }
-    const left = (await findArtifact(metadata, producer, read)) ?? producer.artifacts.find((artifact) => artifact.name === read.artifact);
+    const left =
+      (await findArtifact(metadata, producer, read)) ??
+      producer.artifacts.find((artifact) => artifact.name === read.artifact);
     if (left === undefined) {
-      sink.add("V02", "fail", `"${read.artifact}" (${read.codec}, ${read.digest}) was read from ${name}, which left no artifact of this name`, about);
+      sink.add(
+        "V02",
+        "fail",
+        `"${read.artifact}" (${read.codec}, ${read.digest}) was read from ${name}, which left no artifact of this name`,
+        about,
+      );
       continue;
     }
     if (left.codec !== read.codec || left.digest !== read.digest) {
-      sink.add("V02", "fail", `"${read.artifact}" was read as (${read.codec}, ${read.digest}), but ${name} left (${left.codec}, ${left.digest})`, about);
+      sink.add(
+        "V02",
+        "fail",
+        `"${read.artifact}" was read as (${read.codec}, ${read.digest}), but ${name} left (${left.codec}, ${left.digest})`,
+        about,
+      );
       continue;
     }
-    sink.add("V02", "pass", `"${read.artifact}" is (${read.codec}, ${read.digest}) in ${runName(run)} and in ${name}`, about);
+    sink.add(
+      "V02",
+      "pass",
+      `"${read.artifact}" is (${read.codec}, ${read.digest}) in ${runName(run)} and in ${name}`,
+      about,
+    );
     const what = `"${read.artifact}" of ${name}, read by ${runName(run)}`;
     if (!(await checkBytes(left, what, blobs, sink, about))) continue;
     sink.add("V03", "pass", `${what}, is there and hashes to ${read.digest}`, about);
@@ -55,7 +99,8 @@ async function findArtifact(
   producer: { readonly run: RunRow; readonly artifacts: readonly ArtifactRow[] },
   read: UpstreamRead,
 ): Promise<ArtifactRow | undefined> {
-  const isSame = (artifact: ArtifactRow) => artifact.name === read.artifact && artifact.codec === read.codec && artifact.digest === read.digest;
+  const isSame = (artifact: ArtifactRow) =>
+    artifact.name === read.artifact && artifact.codec === read.codec && artifact.digest === read.digest;
   const left = producer.artifacts.find(isSame);
   if (left !== undefined || read.upstream !== undefined) return left;
   for await (const task of listTasks(metadata, producer.run)) {
@@ -68,6 +113,7 @@ async function findArtifact(
 /** All tasks of a foreach read the same artifact: one check is enough, but each different identity gets its own. */
 function distinctReads(reads: readonly UpstreamRead[]): readonly UpstreamRead[] {
   const distinct = new Map<string, UpstreamRead>();
-  for (const read of reads) distinct.set(JSON.stringify([read.upstream ?? null, read.producer, read.artifact, read.codec, read.digest]), read);
+  for (const read of reads)
+    distinct.set(JSON.stringify([read.upstream ?? null, read.producer, read.artifact, read.codec, read.digest]), read);
   return [...distinct.values()];
 }

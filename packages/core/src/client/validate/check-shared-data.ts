@@ -19,7 +19,12 @@ interface Occurrence {
  * An earlier run of a flow that already stands on the way (a flow that continues its own last run) starts an earlier
  * generation, which rightly has data of its own: it is not followed.
  */
-export async function checkSharedData(metadata: MetadataReader, run: RunRow, isStrict: boolean, sink: CheckSink): Promise<void> {
+export async function checkSharedData(
+  metadata: MetadataReader,
+  run: RunRow,
+  isStrict: boolean,
+  sink: CheckSink,
+): Promise<void> {
   const groups = new Map<string, Occurrence[]>();
   for (const occurrence of await collectOccurrences(metadata, run)) {
     const flow = flowKey(occurrence.run);
@@ -34,16 +39,31 @@ export async function checkSharedData(metadata: MetadataReader, run: RunRow, isS
     const about = { upstream: first.path.join(".") };
     const distinct = new Set(group.map((each) => each.run.id));
     const unasked = new Set(group.filter((each) => !each.isAskedFor).map((each) => each.run.id));
-    if (distinct.size === 1) sink.add("V10", "pass", `${group.map((each) => each.path.join(".")).join(" and ")} are both ${fullRunName(first.run)}`, about);
-    else if (unasked.size > 1) sink.add("V10", isStrict ? "fail" : "warn", `${first.run.flow.name} was read from different runs: ${ways}`, about);
-    else sink.add("V10", "pass", `${first.run.flow.name} was read from different runs, as was asked for: ${ways}`, about);
+    if (distinct.size === 1)
+      sink.add(
+        "V10",
+        "pass",
+        `${group.map((each) => each.path.join(".")).join(" and ")} are both ${fullRunName(first.run)}`,
+        about,
+      );
+    else if (unasked.size > 1)
+      sink.add(
+        "V10",
+        isStrict ? "fail" : "warn",
+        `${first.run.flow.name} was read from different runs: ${ways}`,
+        about,
+      );
+    else
+      sink.add("V10", "pass", `${first.run.flow.name} was read from different runs, as was asked for: ${ways}`, about);
   }
 }
 
 async function collectOccurrences(metadata: MetadataReader, start: RunRow): Promise<readonly Occurrence[]> {
   const occurrences: Occurrence[] = [];
   const followed = new Set<RunId>([start.id]);
-  const queue: { readonly run: RunRow; readonly path: readonly string[]; readonly flows: readonly string[] }[] = [{ run: start, path: [], flows: [flowKey(start)] }];
+  const queue: { readonly run: RunRow; readonly path: readonly string[]; readonly flows: readonly string[] }[] = [
+    { run: start, path: [], flows: [flowKey(start)] },
+  ];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const edge of await metadata.upstreams(next.run.sequence)) {
       const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);

@@ -29,7 +29,12 @@ export async function followTagLog(metadata: MetadataReader): Promise<TagLogVerd
 }
 
 /** V04: the log is one unbroken chain, and the run holds exactly the tags that the log gives it. */
-export async function checkTagLog(metadata: MetadataReader, run: RunRow, log: TagLogVerdict, sink: CheckSink): Promise<void> {
+export async function checkTagLog(
+  metadata: MetadataReader,
+  run: RunRow,
+  log: TagLogVerdict,
+  sink: CheckSink,
+): Promise<void> {
   if (log.fault !== undefined) {
     sink.add("V04", "fail", log.fault);
     return;
@@ -43,8 +48,18 @@ export async function checkTagLog(metadata: MetadataReader, run: RunRow, log: Ta
   }
   const unlogged = run.tags.filter((tag) => !held.has(tag));
   const lost = [...held].filter((tag) => !run.tags.includes(tag)).sort();
-  if (unlogged.length > 0) sink.add("V04", "fail", `${runName(run)} holds ${quoteAll(unlogged)}, which the log of tags never gave it`);
-  if (lost.length > 0) sink.add("V04", "fail", `${runName(run)} does not hold ${quoteAll(lost)}, which the log of tags gave it and never took`);
+  if (unlogged.length > 0)
+    sink.add("V04", "fail", `${runName(run)} holds ${quoteAll(unlogged)}, which the log of tags never gave it`);
+  if (lost.length > 0)
+    sink.add(
+      "V04",
+      "fail",
+      `${runName(run)} does not hold ${quoteAll(lost)}, which the log of tags gave it and never took`,
+    );
   if (unlogged.length > 0 || lost.length > 0) return;
-  sink.add("V04", "pass", `the log of tags is whole (${log.events} events), and ${runName(run)} holds what it says: ${run.tags.length === 0 ? "none" : quoteAll(run.tags)}`);
+  sink.add(
+    "V04",
+    "pass",
+    `the log of tags is whole (${log.events} events), and ${runName(run)} holds what it says: ${run.tags.length === 0 ? "none" : quoteAll(run.tags)}`,
+  );
 }

@@ -9,7 +9,10 @@ export interface RecordedPackage {
 }
 
 /** The code package of a run as the store records it; undefined when the run names none; "missing" when it is not there. */
-export async function recordedPackage(metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>, run: RunRow): Promise<RecordedPackage | "missing" | undefined> {
+export async function recordedPackage(
+  metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>,
+  run: RunRow,
+): Promise<RecordedPackage | "missing" | undefined> {
   if (run.packageDigest === undefined || metadata.package === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
   return pack === undefined ? "missing" : (JSON.parse(pack.manifest) as RecordedPackage);

@@ -6,9 +6,10 @@
  * names runs, artifacts and digests. Nothing is changed, each stored value is read and hashed once. Ids follow the list in
  * docs/guide/validate.md.
  */
-import type { ArtifactRow, MetadataReader, MetadataStore, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
+import type { ArtifactRow, MetadataReader, MetadataStore, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
 import type { ReadingStores } from "../artifact-reader.ts";
 import { findRun } from "../find-run.ts";
 import { BlobChecker } from "./blob-checker.ts";
@@ -20,14 +21,21 @@ import { checkReads } from "./check-reads.ts";
 import { checkSharedData } from "./check-shared-data.ts";
 import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
 import { recordedPackage } from "./recorded-package.ts";
-import { CHECKS, type CheckSink, type CheckStatus, type ValidatedRun, type ValidationCheck, type ValidationReport } from "./report.ts";
+import {
+  CHECKS,
+  type CheckSink,
+  type CheckStatus,
+  type ValidatedRun,
+  type ValidationCheck,
+  type ValidationReport,
+} from "./report.ts";
 
 export interface ValidateOptions {
   /** Which run: `Predict/3`, `Predict@prod:v1`, a run id. Default: the newest successful run of each flow that has upstreams. */
   readonly selector?: string;
   /** Whether a selector that leads elsewhere today is a failure; by default a warning. */
   readonly current?: boolean;
-  /** Whether several runs on a tag and shared data from different runs are failures; by default warnings. */
+  /** Whether every warning is a failure: several runs on a tag, shared data from different runs, and what `current` says. */
   readonly strict?: boolean;
   /** Preferred where the selector names a flow of several projects. */
   readonly ownProject?: string;
@@ -73,7 +81,12 @@ interface Shared {
   readonly options: ValidateOptions;
 }
 
-async function validateRun(stores: ValidateStores, run: RunRow, { blobs, tagLog, options }: Shared, sink: CheckSink): Promise<void> {
+async function validateRun(
+  stores: ValidateStores,
+  run: RunRow,
+  { blobs, tagLog, options }: Shared,
+  sink: CheckSink,
+): Promise<void> {
   const { metadata } = stores;
   const edges = await metadata.upstreams(run.sequence);
   const producers = await loadProducers(metadata, edges);
@@ -91,9 +104,10 @@ async function validateRun(stores: ValidateStores, run: RunRow, { blobs, tagLog,
   await checkArtifacts(metadata, run, blobs, sink);
   const definition = await checkPackage(stores, run, blobs, sink);
   await checkTasks(metadata, run, definition, sink);
-  for (const producer of producers.values()) await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
+  for (const producer of producers.values())
+    await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
   await checkTagLog(metadata, run, tagLog, sink);
-  await checkCurrency(metadata, edges, options.current === true, sink);
+  await checkCurrency(metadata, edges, options.current === true || isStrict, sink);
 }
 
 /** V03 for the files of the code package; answers the flow's definition, where the package has it. */
@@ -101,15 +115,28 @@ async function checkPackage({ metadata }: ValidateStores, run: RunRow, blobs: Bl
   const pack = await recordedPackage(metadata, run);
   if (pack === undefined) return undefined;
   if (pack === "missing") {
-    sink.add("V03", "fail", `the code package ${run.packageDigest} of ${runName(run)} is not in the store`, { digest: run.packageDigest! });
+    sink.add("V03", "fail", `the code package ${run.packageDigest} of ${runName(run)} is not in the store`, {
+      digest: run.packageDigest!,
+    });
     return undefined;
   }
   let whole = 0;
   for (const file of pack.files ?? []) {
     const artifact: ArtifactRow = { name: file.name, codec: "bytes", digest: file.digest, sizeBytes: file.sizeBytes };
-    if (await checkBytes(artifact, `"${file.name}" of the code package of ${runName(run)}`, blobs, sink, { digest: file.digest })) whole += 1;
+    if (
+      await checkBytes(artifact, `"${file.name}" of the code package of ${runName(run)}`, blobs, sink, {
+        digest: file.digest,
+      })
+    )
+      whole += 1;
   }
-  if (whole > 0) sink.add("V03", "pass", `${whole} of ${pack.files!.length} files of the code package of ${runName(run)} are there and hash to their digests`, { digest: run.packageDigest! });
+  if (whole > 0)
+    sink.add(
+      "V03",
+      "pass",
+      `${whole} of ${pack.files!.length} files of the code package of ${runName(run)} are there and hash to their digests`,
+      { digest: run.packageDigest! },
+    );
   return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
 }
 
@@ -119,7 +146,10 @@ async function definitionOf(metadata: ValidateStores["metadata"], run: RunRow) {
   return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
 }
 
-async function loadProducers(metadata: MetadataReader, edges: readonly UpstreamRow[]): Promise<ReadonlyMap<RunId, RunRow>> {
+async function loadProducers(
+  metadata: MetadataReader,
+  edges: readonly UpstreamRow[],
+): Promise<ReadonlyMap<RunId, RunRow>> {
   const producers = new Map<RunId, RunRow>();
   for (const edge of edges) {
     const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
@@ -129,9 +159,15 @@ async function loadProducers(metadata: MetadataReader, edges: readonly UpstreamR
 }
 
 /** The runs to look at, with what is to be said about how they were found. */
-async function selectRuns(metadata: MetadataReader, options: ValidateOptions): Promise<readonly { readonly run: RunRow; readonly warnings: readonly string[] }[]> {
+async function selectRuns(
+  metadata: MetadataReader,
+  options: ValidateOptions,
+): Promise<readonly { readonly run: RunRow; readonly warnings: readonly string[] }[]> {
   if (options.selector !== undefined) {
-    const found = await findRun(metadata, options.selector, { successfulOnly: true, ...(options.ownProject === undefined ? {} : { ownProject: options.ownProject }) });
+    const found = await findRun(metadata, options.selector, {
+      successfulOnly: true,
+      ...(options.ownProject === undefined ? {} : { ownProject: options.ownProject }),
+    });
     return [{ run: found.run, warnings: found.warnings.map((warning) => warning.message) }];
   }
   const newest: RunRow[] = [];

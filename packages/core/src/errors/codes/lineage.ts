@@ -4,7 +4,8 @@ export const lineageCodes = {
   FLOW_LINEAGE_NO_RUN: {
     meaning: "No run fits what was asked for",
     cause: "No successful run of that flow carries all the tags, or the number or id names no run of this store",
-    remedy: "Look at the near misses in the hint: a failed run with the tag, a similar tag, the same flow in another project",
+    remedy:
+      "Look at the near misses in the hint: a failed run with the tag, a similar tag, the same flow in another project",
   },
   FLOW_LINEAGE_SEVERAL_RUNS: {
     meaning: "Several successful runs carry the tags that were asked for",

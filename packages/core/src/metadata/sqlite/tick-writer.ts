@@ -91,7 +91,14 @@ export class TickWriter {
         end?.error === undefined ? null : JSON.stringify(end.error),
       );
     } catch (error) {
-      if (!sqliteCode(error)?.startsWith("SQLITE_CONSTRAINT")) throw error;
+      const code = sqliteCode(error);
+      if (code === "SQLITE_CONSTRAINT_CHECK") {
+        throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+          message: `Cannot record task number ${task.sequence}: it inherits from number ${task.inherits}, which is no earlier one`,
+          cause: error,
+        });
+      }
+      if (code?.startsWith("SQLITE_CONSTRAINT") !== true) throw error;
       throw new FlowError("FLOW_METADATA_CONFLICT", {
         message: `Cannot record the task ${task.step}/${task.path} (attempt ${task.attempt}): it is recorded already, or its number ${task.sequence} is taken`,
         context: { run: task.run, step: task.step, path: task.path, attempt: task.attempt, sequence: task.sequence },

@@ -5,7 +5,7 @@
 import { types } from "node:util";
 import type { NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
-import { type ItemPage, ItemPageWriter, readItem } from "../../artifact/item-pages.ts";
+import { type ItemPage, ItemPageWriter } from "../../artifact/item-pages.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError, type SerializedError, serializeError } from "../../errors/flow-error.ts";
 import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
@@ -127,10 +127,7 @@ function currentFacts(run: WorkerRun, task: Task): CurrentTask {
 function stepArguments(run: WorkerRun, step: StepContract, task: Task, fields: (name: string) => unknown): readonly unknown[] {
   if (task.inputs !== undefined) return [joinInputs(run, step, task.inputs, fields)];
   if (task.item === undefined) return [];
-  const { split, index } = task.item;
-  const page = run.reader.itemPage(split, index);
-  if (page === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
-  return [readItem(run.loader.payload(page, `the items of ${run.context.name}/${task.step}`), index - page.first, { unknownClasses: "refuse" }), index];
+  return [run.item(task.item.split, task.item.index), task.item.index];
 }
 
 async function call(flow: Record<string, unknown>, step: string, parameters: readonly unknown[]): Promise<void> {

@@ -2,6 +2,8 @@
  * What one worker knows of one run: its values and upstreams, read once from the store and shared by all tasks of the run
  * that this worker executes. Values themselves are decoded for each task anew.
  */
+import { type StoredItem, storedItems } from "../../artifact/item-pages.ts";
+import { decodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow, TaskReader, TaskSequence, UpstreamRow } from "../../metadata/metadata-store.ts";
 import { nearestName } from "../../util/nearest-name.ts";
@@ -20,6 +22,7 @@ export class WorkerRun {
   readonly values: ArtifactTable;
   readonly upstreams: ReadonlyMap<string, UpstreamRow>;
   readonly #tables = new Map<TaskSequence, ArtifactTable>();
+  #page: { readonly split: TaskSequence; readonly first: number; readonly items: readonly StoredItem[] } | undefined;
 
   constructor(context: RunContext, reader: TaskReader, loader: ValueLoader) {
     this.context = context;
@@ -38,6 +41,21 @@ export class WorkerRun {
       this.#tables.set(task, table);
     }
     return table;
+  }
+
+  /**
+   * An item of a foreach, in memory of its own. Its page stays opened: its neighbours are likely to be asked for next.
+   */
+  item(split: TaskSequence, index: number): unknown {
+    let page = this.#page;
+    if (page === undefined || page.split !== split || index < page.first || index >= page.first + page.items.length) {
+      const row = this.reader.itemPage(split, index);
+      if (row === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
+      page = { split, first: row.first, items: storedItems(this.loader.payload(row, `the items of ${this.context.name}`)) };
+      this.#page = page;
+    }
+    const item = page.items[index - page.first]!;
+    return decodeValue(item.codec, item.payload, { unknownClasses: "refuse" });
   }
 
   /** The value of a parameter, config, file or constant of this run. */

@@ -125,7 +125,7 @@ export const initialMigration: readonly string[] = [
     ),
     started_at INTEGER NOT NULL,
     finished_at INTEGER,
-    inherits INTEGER,
+    inherits INTEGER CHECK (inherits < sequence),
     fan_out INTEGER,
     choice TEXT,
     error TEXT

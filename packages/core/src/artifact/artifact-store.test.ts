@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import type { SyncBlobStore } from "../storage/blob-store.ts";
+import { openMemoryBlobStore } from "../storage/memory/memory-blob-store.ts";
+import { INLINE_LIMIT_BYTES, type NewBlob } from "./artifact.ts";
+import { ArtifactStore } from "./artifact-store.ts";
+import { blobKey, parseBlobKey } from "./blob-layout.ts";
+import { compress, decompress, FRAME_BYTES } from "./compression.ts";
+import { encodeValue } from "./value-codec.ts";
+
+function open(): { readonly blobs: SyncBlobStore; readonly store: ArtifactStore } {
+  const blobs = openMemoryBlobStore();
+  return { blobs, store: new ArtifactStore(blobs) };
+}
+
+/** The same blobs with one of them changed: what a disk fault leaves. */
+async function replaced(blobs: SyncBlobStore, key: string, change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  const bytes = blobs.getSync(key)!;
+  await blobs.delete(key);
+  blobs.putSync(key, [change(bytes)]);
+}
+
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[at]! ^= 1;
+  return copy;
+}
+
+describe("ArtifactStore", () => {
+  it("keeps small payloads in the row and nothing in the blob store", async () => {
+    const { blobs, store } = open();
+    const value = { score: 0.5 };
+    const encoded = encodeValue(value);
+    const row = store.storeSync(encoded);
+    expect(row).toMatchObject({
+      digest: encoded.digest,
+      sizeBytes: encoded.sizeBytes,
+      storedBytes: encoded.sizeBytes,
+      compression: "none",
+    });
+    expect(await blobs.list({ prefix: "" })).toEqual({ keys: [] });
+    expect(store.loadSync(encoded, row)).toEqual(value);
+  });
+
+  it("copies what rides in the row: the step may go on changing its value", () => {
+    const { store } = open();
+    const value = Buffer.from("before");
+    const encoded = encodeValue(value);
+    const row = store.storeSync(encoded);
+    value.write("after!");
+    expect(store.loadSync(encoded, row)).toEqual(Buffer.from("before"));
+  });
+
+  it("compresses small payloads where it saves a tenth", () => {
+    const { store } = open();
+    const encoded = encodeValue(Array.from({ length: 2_000 }, (_, index) => index % 7));
+    const row = store.storeSync(encoded);
+    expect(row.compression).toBe("zstd");
+    expect(row.storedBytes).toBe(row.stored?.byteLength);
+    expect(row.storedBytes).toBeLessThan(encoded.sizeBytes * 0.9);
+    expect(store.loadSync(encoded, row)).toHaveLength(2_000);
+    expect(store.storeSync(encodeValue("a".repeat(511))).compression).toBe("none");
+    expect(store.storeSync(encodeValue("a".repeat(512))).compression).toBe("zstd");
+    expect(store.storeSync(encodeValue(randomBytes(4_000))).compression).toBe("none");
+  });
+
+  it("puts payloads over the limit into the blob store before the row", async () => {
+    const { blobs, store } = open();
+    for (const value of [randomBytes(INLINE_LIMIT_BYTES + 1), "line\n".repeat(INLINE_LIMIT_BYTES)]) {
+      const encoded = encodeValue(value);
+      const row = store.storeSync(encoded);
+      expect(row.stored).toBeUndefined();
+      expect(row.compression).toBe(typeof value === "string" ? "zstd" : "none");
+      expect((await blobs.stat(blobKey(row.digest, row.compression)))?.sizeBytes).toBe(row.storedBytes);
+      expect(store.loadSync(encoded, row)).toEqual(value);
+      expect(await store.load(encoded, row)).toEqual(value);
+      expect(store.storeSync(encoded)).toEqual(row);
+    }
+    expect(store.storeSync(encodeValue(randomBytes(INLINE_LIMIT_BYTES))).stored).toBeDefined();
+  });
+
+  it("gives a value of many frames back", () => {
+    const { store } = open();
+    const array = new Float64Array((2.5 * FRAME_BYTES) / 8).map((_, index) => index % 1_000);
+    const encoded = encodeValue({ before: "x", array, after: [1] });
+    const row = store.storeSync(encoded);
+    expect(row.compression).toBe("zstd");
+    expect(row.storedBytes).toBeLessThan(encoded.sizeBytes / 2);
+    expect(store.loadSync(encoded, row)).toEqual({ before: "x", array, after: [1] });
+  });
+
+  it("finds every changed byte, in the row and in the blob store", async () => {
+    const { blobs, store } = open();
+    const damaged = expect.objectContaining({
+      code: "FLOW_ARTIFACT_DAMAGED",
+      message: expect.stringContaining('artifact "model" of Train/17') as string,
+    });
+    const subject = 'artifact "model" of Train/17';
+    for (const value of [{ a: 1 }, "abc".repeat(400)]) {
+      const encoded = encodeValue(value);
+      const row = store.storeSync(encoded);
+      for (let at = 0; at < row.storedBytes; at++) {
+        const wrong: NewBlob = { ...row, stored: flipped(row.stored!, at) };
+        // A flipped bit in a frame's header may leave the same content, which is no damage to the value.
+        try {
+          expect(Buffer.from(store.payloadSync(encoded, wrong, { subject }))).toEqual(Buffer.concat(encoded.chunks));
+        } catch (error) {
+          expect(error).toEqual(damaged);
+        }
+      }
+      expect(() => store.payloadSync(encoded, { ...row, stored: row.stored!.subarray(1) }, { subject })).toThrow(
+        damaged,
+      );
+    }
+    for (const value of [randomBytes(20_000), "abc".repeat(20_000)]) {
+      const encoded = encodeValue(value);
+      const row = store.storeSync(encoded);
+      const key = blobKey(row.digest, row.compression);
+      await replaced(blobs, key, (bytes) => flipped(bytes, bytes.length >> 1));
+      expect(() => store.payloadSync(encoded, row, { subject })).toThrow(damaged);
+      await expect(store.payload(encoded, row, { subject })).rejects.toEqual(damaged);
+      await replaced(blobs, key, (bytes) => bytes.subarray(0, bytes.length - 1));
+      expect(() => store.payloadSync(encoded, row, { subject })).toThrow(damaged);
+    }
+  });
+
+  it("says what is missing", async () => {
+    const { blobs, store } = open();
+    const encoded = encodeValue(randomBytes(20_000));
+    const row = store.storeSync(encoded);
+    const missing = expect.objectContaining({
+      code: "FLOW_ARTIFACT_MISSING",
+      context: { digest: encoded.digest, codec: "bytes" },
+    });
+    expect(() => store.payloadSync(encoded, undefined)).toThrow(missing);
+    await blobs.delete(blobKey(row.digest, row.compression));
+    expect(() => store.payloadSync(encoded, row)).toThrow(missing);
+    await expect(store.load(encoded, row)).rejects.toEqual(missing);
+  });
+});
+
+describe("compress", () => {
+  it("joins and cuts chunks of any size", () => {
+    const text = Buffer.from("some text that repeats, ".repeat(400_000));
+    const chunks = [
+      text.subarray(0, 10),
+      text.subarray(10, 5_000_000),
+      text.subarray(5_000_000, 5_000_001),
+      text.subarray(5_000_001),
+    ];
+    const frames = compress(chunks, text.length)!;
+    expect(frames).toHaveLength(Math.ceil(text.length / FRAME_BYTES));
+    expect(Buffer.compare(decompress(Buffer.concat(frames), text.length)!, text)).toBe(0);
+  });
+
+  it("stops when only the sample was worth it", () => {
+    const chunks = [Buffer.alloc(300_000), randomBytes(6_000_000)];
+    expect(compress(chunks, 6_300_000)).toBeUndefined();
+  });
+
+  it("refuses claims that are far from the stored bytes, and contents of another size", () => {
+    const frames = Buffer.concat(compress([Buffer.alloc(10_000)], 10_000)!);
+    for (const size of [0, 9_999, 10_001, 2 ** 40]) expect(decompress(frames, size)).toBeUndefined();
+    expect(decompress(Buffer.concat([frames, Buffer.from([1])]), 10_000)).toBeUndefined();
+    expect(decompress(Buffer.from("no frame at all"), 100)).toBeUndefined();
+  });
+});
+
+describe("blobKey", () => {
+  it("is read back by parseBlobKey, and nothing else is", () => {
+    const { digest } = encodeValue("x");
+    expect(blobKey(digest, "none")).toBe(`blobs/sha256/${digest.slice(0, 2)}/${digest}`);
+    expect(parseBlobKey(blobKey(digest, "none"))).toEqual({ digest, compression: "none" });
+    expect(parseBlobKey(blobKey(digest, "zstd"))).toEqual({ digest, compression: "zstd" });
+    for (const key of [digest, `blobs/sha256/00/${digest}`, `${blobKey(digest, "none")}.gz`])
+      expect(parseBlobKey(key)).toBeUndefined();
+  });
+});
