@@ -8,7 +8,7 @@ import Train from "./train.ts";
  * Scores fresh rows with the production model. Rows older than a day and models older than thirty days are refused:
  * a pipeline that has silently stopped does not go on giving yesterday's answers.
  *
- *     flow run collect.ts && flow run score-daily.ts
+ *     flow run collect.ts --dataset flights && flow run score-daily.ts
  */
 export default class ScoreDaily extends Flow {
   readonly model = upstream(Train, { tags: ["prod:v1"], maxAge: "30d" });

@@ -29,7 +29,12 @@ function stepOf(name: string, short: ShortStep, line: number): StepDefinition {
   const { next = [], foreach, join = false, on = "mode", arity = 0 } = short;
   const base = { name, isJoin: join, behaviour: {}, arity, location: { file: "/flows/example.ts", line } };
   if (typeof next === "string" || Array.isArray(next)) {
-    return { ...base, kind: join ? "join" : "step", next: [next].flat() as readonly string[], ...(foreach === undefined ? {} : { foreach }) };
+    return {
+      ...base,
+      kind: join ? "join" : "step",
+      next: [next].flat() as readonly string[],
+      ...(foreach === undefined ? {} : { foreach }),
+    };
   }
   const cases = Object.entries(next as Readonly<Record<string, string>>).map(([value, target]) => ({ value, target }));
   return { ...base, kind: "choose", next: [...new Set(cases.map(({ target }) => target))], on, cases };

@@ -103,7 +103,10 @@ ${HELLO.replace('"hello"', '[version, libVersion].join(" and ")')}`,
       "apps/a/node_modules/dep": `→ ${store}/dep@1.0.0/node_modules/dep`,
       "apps/a/node_modules/lib": "→ libs/lib",
       "libs/lib/package.json": JSON.stringify({ name: "lib", type: "module", main: "index.js" }),
-      "libs/lib/index.js": 'export { version as libVersion } from "dep";\n',
+      "libs/lib/index.js":
+        'import found from "./find.cjs";\nimport { version } from "dep";\nexport const libVersion = version + " (" + found + ")";\n',
+      "libs/lib/find.cjs":
+        'const name = "dep";\nmodule.exports = [require("dep").version, require(name).version, require.resolve("dep").split("/").at(-4)].join();\n',
       "libs/lib/node_modules/dep": `→ ${store}/dep@2.0.0/node_modules/dep`,
       ...installed(
         `${store}/dep@1.0.0/node_modules/dep`,
@@ -128,7 +131,7 @@ ${HELLO.replace('"hello"', '[version, libVersion].join(" and ")')}`,
     const { default: Hello } = (await loadPackage(pack)) as unknown as Steps;
     const self = { greeting: "" };
     Hello.prototype.start.call(self);
-    expect(self.greeting).toBe("dep 1 and dep 2");
+    expect(self.greeting).toBe("dep 1 and dep 2 (dep 2,dep 2,dep@2.0.0)");
   });
 
   test("core stays outside, even where an alias or a link leads to sources of that name", async () => {

@@ -43,7 +43,10 @@ beforeAll(() => {
   };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-  const { stdout, error } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder, "--pretty", "false"], { cwd: folder, encoding: "utf8" });
+  const { stdout, error } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder, "--pretty", "false"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   if (error !== undefined) throw error;
   diagnostics = parse(stdout);
 }, 120_000);
@@ -55,9 +58,11 @@ function parse(output: string): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   for (const line of output.split("\n")) {
     const match = /^(\S+)\((\d+),\d+\): error TS(\d+): (.*)$/.exec(line);
-    if (match !== null) found.push({ file: match[1]!, line: Number(match[2]), code: Number(match[3]), text: match[4]! });
+    if (match !== null)
+      found.push({ file: match[1]!, line: Number(match[2]), code: Number(match[3]), text: match[4]! });
     const last = found.at(-1);
-    if (match === null && line.startsWith(" ") && last !== undefined) found[found.length - 1] = { ...last, text: `${last.text}\n${line.trim()}` };
+    if (match === null && line.startsWith(" ") && last !== undefined)
+      found[found.length - 1] = { ...last, text: `${last.text}\n${line.trim()}` };
   }
   return found;
 }
@@ -82,6 +87,8 @@ describe.each(readdirSync(join(here, "refused")))("refused/%s", (file) => {
   test("no other line is refused", () => {
     const allowed = new Set(expected.map(({ line }) => line));
     expect(expected.length).toBeGreaterThan(0);
-    expect(diagnostics.filter((diagnostic) => diagnostic.file === `refused/${file}` && !allowed.has(diagnostic.line))).toEqual([]);
+    expect(
+      diagnostics.filter((diagnostic) => diagnostic.file === `refused/${file}` && !allowed.has(diagnostic.line)),
+    ).toEqual([]);
   });
 });

@@ -16,12 +16,21 @@ export async function client() {
   const untyped = await runs<Train>("Train").get(17);
   const contender: Contender = await untyped.data.contender;
   const prediction = await run(Predict, { upstreams: { model: { tags: ["prod:v1"] }, source } });
-  for await (const event of run(Train, { params: { configuration: "test_config" }, tags: ["test:v1"] })) void event.kind;
+  for await (const event of run(Train, { params: { configuration: "test_config" }, tags: ["test:v1"] }))
+    void event.kind;
   const byFile = await run<Train>("./train.ts", { params: { configuration: "config" } });
   const byUrl = await run<Train>(new URL("file:///flows/train.ts"));
   const generic = await runs(GenericChild).latest();
   const ids: string[] = (await generic.data.rows).map((row) => row.id);
-  return { modeler, configuration, rows, contender, ids, scores: [byFile.data.score, byUrl.data.score], predictions: await prediction.data.predictions };
+  return {
+    modeler,
+    configuration,
+    rows,
+    contender,
+    ids,
+    scores: [byFile.data.score, byUrl.data.score],
+    predictions: await prediction.data.predictions,
+  };
 }
 
 /** A flow inside a step. */

@@ -29,7 +29,7 @@ export function crossValidate(contender: Contender, rows: readonly Row[]): numbe
   return contender.trees * rows.length;
 }
 
-export function fit(contender: Contender, rows: readonly Row[]): Modeler {
+export function fitModel(contender: Contender, rows: readonly Row[]): Modeler {
   return new Modeler(new Float64Array(contender.trees + rows.length));
 }
 

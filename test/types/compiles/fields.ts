@@ -1,4 +1,17 @@
-import { config, current, Flow, includeFile, type Inputs, join, param, step, type TaskFailure, type Upstream, upstream, z } from "@millrace/core";
+import {
+  config,
+  current,
+  Flow,
+  type Inputs,
+  includeFile,
+  join,
+  param,
+  step,
+  type TaskFailure,
+  type Upstream,
+  upstream,
+  z,
+} from "@millrace/core";
 import Train from "./train.ts";
 
 /** Configs, files, late defaults, late tags, secrets. */

@@ -1,5 +1,5 @@
 import { Flow, type Inputs, join, param, step, upstream, z } from "@millrace/core";
-import { type Contender, crossValidate, explodeParameters, fit, type Modeler, maxBy, settings } from "./common.ts";
+import { type Contender, crossValidate, explodeParameters, fitModel, type Modeler, maxBy, settings } from "./common.ts";
 import GenerateData from "./generate-data.ts";
 
 export default class Train extends Flow {
@@ -27,7 +27,7 @@ export default class Train extends Flow {
   @join({ next: "end" })
   pickBest(inputs: Inputs<Train>) {
     const best = maxBy(inputs, (input) => input.score);
-    this.modeler = fit(best.contender, this.source.data.trainRows);
+    this.modeler = fitModel(best.contender, this.source.data.trainRows);
   }
 
   @step()

@@ -49,38 +49,53 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
   const bindValue = (name: string, load: () => unknown, what: string, isUpstream: boolean): void => {
     fixed.add(name);
     let kept: { readonly value: unknown } | undefined;
-    define(flow, name, () => {
-      if (kept === undefined) {
-        const value = load();
-        // Parameters and configs are private copies: a change in place would be lost, so it fails where it happens.
-        kept = { value: isUpstream ? value : deepFreeze(value) };
-        binding.onRead(name);
-      }
-      return kept.value;
-    }, () => readOnly(name, what));
+    define(
+      flow,
+      name,
+      () => {
+        if (kept === undefined) {
+          const value = load();
+          // Parameters and configs are private copies: a change in place would be lost, so it fails where it happens.
+          kept = { value: isUpstream ? value : deepFreeze(value) };
+          binding.onRead(name);
+        }
+        return kept.value;
+      },
+      () => readOnly(name, what),
+    );
   };
 
   const bindConstant = (name: string, load: () => unknown): void => {
     fixed.add(name);
     let kept: { readonly value: unknown } | undefined;
-    define(flow, name, () => {
-      if (kept === undefined) {
-        kept = { value: load() };
-        snapshots.set(name, snapshot(kept.value));
-        binding.onRead(name);
-      }
-      return kept.value;
-    }, () => readOnly(name, "a constant (it has an initialiser)"));
+    define(
+      flow,
+      name,
+      () => {
+        if (kept === undefined) {
+          kept = { value: load() };
+          snapshots.set(name, snapshot(kept.value));
+          binding.onRead(name);
+        }
+        return kept.value;
+      },
+      () => readOnly(name, "a constant (it has an initialiser)"),
+    );
   };
 
   const bindInput = (name: string, load: () => unknown): void => {
     untouched.add(name);
-    define(flow, name, () => {
-      const value = load();
-      settle(name, value);
-      binding.onRead(name);
-      return value;
-    }, (value) => settle(name, value));
+    define(
+      flow,
+      name,
+      () => {
+        const value = load();
+        settle(name, value);
+        binding.onRead(name);
+        return value;
+      },
+      (value) => settle(name, value),
+    );
   };
 
   const settle = (name: string, value: unknown): void => {
@@ -102,7 +117,11 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
     }
   }
   for (const [name, load] of Object.entries(binding.inputs)) if (!fixed.has(name)) bindInput(name, load);
-  Object.defineProperty(flow, "signal", { get: () => binding.signal, set: () => readOnly("signal", "part of Flow"), configurable: true });
+  Object.defineProperty(flow, "signal", {
+    get: () => binding.signal,
+    set: () => readOnly("signal", "part of Flow"),
+    configurable: true,
+  });
   Object.defineProperty(flow, BINDING, { value: binding });
 
   const isSet = (name: string): boolean => {
@@ -143,7 +162,8 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
  */
 export function constantsOf(flowClass: FlowClass): Readonly<Record<string, unknown>> {
   const constants: [string, unknown][] = [];
-  for (const [name, field] of construct(flowClass).fields) if (field.kind === "constant") constants.push([name, field.value]);
+  for (const [name, field] of construct(flowClass).fields)
+    if (field.kind === "constant") constants.push([name, field.value]);
   return Object.fromEntries(constants);
 }
 
@@ -216,7 +236,9 @@ function checkFieldName(flowClass: FlowClass, name: string): void {
 function readOnly(name: string, what: string): never {
   throw new FlowError("FLOW_FLOW_READ_ONLY", {
     message: `Cannot set "${name}": it is ${what}, and read-only in steps`,
-    hint: what.startsWith("a constant") ? `Declare it without a value (${name}!: …) and set it in a step` : "Set a field of another name",
+    hint: what.startsWith("a constant")
+      ? `Declare it without a value (${name}!: …) and set it in a step`
+      : "Set a field of another name",
     context: { field: name },
   });
 }

@@ -11,7 +11,11 @@ export interface FlowBinding {
   readonly onRead: (field: string) => void;
   readonly signal: AbortSignal;
   /** `this.mergeArtifacts(inputs, options)` lands here. */
-  readonly merge: (flow: object, inputs: unknown, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }) => void;
+  readonly merge: (
+    flow: object,
+    inputs: unknown,
+    options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] },
+  ) => void;
 }
 
 /** What a step left on the instance, field by field, in the order of the instance's own fields. */

@@ -6,7 +6,15 @@ import { FlowError } from "../errors/flow-error.ts";
 import { type CallSite, captureCallSite, locate } from "./call-site.ts";
 import type { StepKind } from "./definition.ts";
 import type { Flow } from "./flow.ts";
-import type { Behaviour, CasesOf, IterableField, JoinDecorator, StepDecorator, Target, UnionField } from "./public-types.ts";
+import type {
+  Behaviour,
+  CasesOf,
+  IterableField,
+  JoinDecorator,
+  StepDecorator,
+  Target,
+  UnionField,
+} from "./public-types.ts";
 import { recordStep } from "./step-facts.ts";
 
 /**
@@ -21,11 +29,9 @@ import { recordStep } from "./step-facts.ts";
  * start() { this.contenders = ["a", "b"]; }
  * ```
  */
-export function step<
-  T extends Flow,
-  const F extends IterableField<T> = never,
-  const N extends Target<T, F> = never,
->(o?: { readonly foreach?: F; readonly next?: N | readonly N[] } & Behaviour<NoInfer<T>>): StepDecorator<T> {
+export function step<T extends Flow, const F extends IterableField<T> = never, const N extends Target<T, F> = never>(
+  o?: { readonly foreach?: F; readonly next?: N | readonly N[] } & Behaviour<NoInfer<T>>,
+): StepDecorator<T> {
   return recorder("step", o, captureCallSite(step)) as StepDecorator<T>;
 }
 
@@ -41,11 +47,9 @@ export function step<
  * pickBest(inputs: Inputs<Train>) { this.best = Math.max(...inputs.map((input) => input.score)); }
  * ```
  */
-export function join<
-  T extends Flow,
-  const F extends IterableField<T> = never,
-  const N extends Target<T, F> = never,
->(o?: { readonly foreach?: F; readonly next?: N | readonly N[] } & Behaviour<NoInfer<T>>): JoinDecorator<T> {
+export function join<T extends Flow, const F extends IterableField<T> = never, const N extends Target<T, F> = never>(
+  o?: { readonly foreach?: F; readonly next?: N | readonly N[] } & Behaviour<NoInfer<T>>,
+): JoinDecorator<T> {
   return recorder("join", o, captureCallSite(join)) as JoinDecorator<T>;
 }
 
@@ -81,11 +85,19 @@ function recorder(kind: StepKind, options: object | undefined, site: CallSite) {
   };
 }
 
-type Context = Pick<ClassMethodDecoratorContext, "name" | "static" | "private" | "metadata"> & { readonly kind: string };
+type Context = Pick<ClassMethodDecoratorContext, "name" | "static" | "private" | "metadata"> & {
+  readonly kind: string;
+};
 
 /** Legacy decorators get (prototype, key, descriptor); standard ones a context object with `kind` and `metadata`. */
 function isDecoratorContext(context: unknown): context is Context {
-  return typeof context === "object" && context !== null && "kind" in context && "metadata" in context && Object(context.metadata) === context.metadata;
+  return (
+    typeof context === "object" &&
+    context !== null &&
+    "kind" in context &&
+    "metadata" in context &&
+    Object(context.metadata) === context.metadata
+  );
 }
 
 function misuseOf(context: Context): string | undefined {

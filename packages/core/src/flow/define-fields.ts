@@ -10,13 +10,21 @@ import type { ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 import { isSchema, oneWayPart } from "./schema-facts.ts";
 
-export type DefinedFields = Pick<FlowDefinition, "params" | "upstreams" | "artifacts" | "configs" | "files" | "constants">;
+export type DefinedFields = Pick<
+  FlowDefinition,
+  "params" | "upstreams" | "artifacts" | "configs" | "files" | "constants"
+>;
 
 /** How the checks of one field tell what they found. */
 export type Report = (code: Problem["code"], message: string, hint?: string) => void;
 
 /** The fields of a flow by kind, and into `problems` what is wrong with each definition. */
-export function defineFields(flowClass: FlowClass, probed: ProbedFlow | undefined, options: DefineFlowOptions, problems: Problem[]): DefinedFields {
+export function defineFields(
+  flowClass: FlowClass,
+  probed: ProbedFlow | undefined,
+  options: DefineFlowOptions,
+  problems: Problem[],
+): DefinedFields {
   const params: ParamDefinition[] = [];
   const upstreams: UpstreamDefinition[] = [];
   const artifacts: string[] = [];
@@ -33,7 +41,11 @@ export function defineFields(flowClass: FlowClass, probed: ProbedFlow | undefine
     const report = reporter(fact, problems);
     const before = names.get(fact);
     if (before !== undefined) {
-      report("FLOW_DEFINITION_SHARED", `"${before}" and "${name}" hold the same definition`, "Write one call for each field");
+      report(
+        "FLOW_DEFINITION_SHARED",
+        `"${before}" and "${name}" hold the same definition`,
+        "Write one call for each field",
+      );
       continue;
     }
     names.set(fact, name);
@@ -68,17 +80,30 @@ export function defineFields(flowClass: FlowClass, probed: ProbedFlow | undefine
 function reporter(fact: FieldFact, problems: Problem[]): Report {
   return (code, message, hint) => {
     const location = locate(fact.site);
-    problems.push({ code, message, ...(hint === undefined ? {} : { hint }), ...(location === undefined ? {} : { location }) });
+    problems.push({
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(location === undefined ? {} : { location }),
+    });
   };
 }
 
 function checkSchema(name: string, schema: unknown, report: Report): boolean {
   if (!isSchema(schema)) {
-    report("FLOW_DEFINITION_BAD_OPTION", `"${name}" is not given a zod schema`, "Write a schema of z from @millrace/core, zod 4 or later");
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"${name}" is not given a zod schema`,
+      "Write a schema of z from @millrace/core, zod 4 or later",
+    );
     return false;
   }
   if (oneWayPart(schema) === undefined) return true;
-  report("FLOW_DEFINITION_ONE_WAY", `The schema of "${name}" holds a one-way transform, so its value could not be stored as it was given`, "Use z.coerce, z.stringbool or z.codec, or compute the value in a step");
+  report(
+    "FLOW_DEFINITION_ONE_WAY",
+    `The schema of "${name}" holds a one-way transform, so its value could not be stored as it was given`,
+    "Use z.coerce, z.stringbool or z.codec, or compute the value in a step",
+  );
   return false;
 }
 
@@ -87,7 +112,11 @@ function checkSchema(name: string, schema: unknown, report: Report): boolean {
  * getter shows it; otherwise only the text that compilers generate for it tells it from a pair that the user wrote.
  */
 function checkAccessors(flowClass: FlowClass, probed: ProbedFlow | undefined, problems: Problem[]): void {
-  for (let level: object = flowClass.prototype; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+  for (
+    let level: object = flowClass.prototype;
+    level !== null && level !== Object.prototype;
+    level = Object.getPrototypeOf(level)
+  ) {
     for (const [name, { get, set }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
       if (get === undefined || set === undefined) continue;
       if (!isGeneratedAccessor(name, get, set) && !holdsDefinition(get, probed?.flow)) continue;
@@ -102,7 +131,9 @@ function checkAccessors(flowClass: FlowClass, probed: ProbedFlow | undefined, pr
 
 function isGeneratedAccessor(name: string, get: () => unknown, set: (value: unknown) => void): boolean {
   const escaped = name.replaceAll("$", "\\$");
-  const getter = new RegExp(`^get ${escaped}\\(\\) \\{\\s*return (?:this\\.#${escaped}\\d*|__privateGet\\(this, _+${escaped}\\d*\\));\\s*\\}$`);
+  const getter = new RegExp(
+    `^get ${escaped}\\(\\) \\{\\s*return (?:this\\.#${escaped}\\d*|__privateGet\\(this, _+${escaped}\\d*\\));\\s*\\}$`,
+  );
   return getter.test(String(get)) && String(set).startsWith(`set ${name}(_) {`);
 }
 

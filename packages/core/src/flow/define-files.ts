@@ -14,10 +14,18 @@ export function defineFile(name: string, fact: ConfigFact | FileFact, report: Re
   wayIn(name, options, report);
   const path = options.default;
   if (path !== undefined && (typeof path !== "string" || path === "")) {
-    report("FLOW_DEFINITION_BAD_OPTION", `"default" of "${name}" is not the path of a file`, 'Write default: "config.json"');
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"default" of "${name}" is not the path of a file`,
+      'Write default: "config.json"',
+    );
   }
   if (fact.kind === "file" && fact.options.encoding !== undefined && fact.options.encoding !== "utf8") {
-    report("FLOW_DEFINITION_BAD_OPTION", `"encoding" of "${name}" is ${JSON.stringify(fact.options.encoding)} instead of "utf8"`, "Leave it out to get the bytes");
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"encoding" of "${name}" is ${JSON.stringify(fact.options.encoding)} instead of "utf8"`,
+      "Leave it out to get the bytes",
+    );
   }
   const facts = fact.kind === "config" ? schemaFacts(fact.schema) : undefined;
   return {

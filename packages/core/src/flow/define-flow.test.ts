@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import * as z from "zod";
 import { isFlowError, type Problem } from "../errors/flow-error.ts";
 import { artifact } from "./artifact.ts";
 import { config } from "./config.ts";
@@ -10,7 +11,6 @@ import { includeFile } from "./include-file.ts";
 import { param } from "./param.ts";
 import type { FlowClass, Inputs } from "./public-types.ts";
 import { upstream } from "./upstream.ts";
-import * as z from "zod";
 
 const project = "shop";
 
@@ -29,7 +29,11 @@ function codesOf(flowClass: FlowClass): readonly string[] {
 }
 
 /** Decorators and options as they reach us when type errors are ignored. */
-const untyped = { step, choose, param, upstream, config, includeFile } as unknown as Record<string, (...options: readonly unknown[]) => never>;
+const untyped = { step, choose, param, upstream, config, includeFile } as unknown as Record<
+  string,
+  // biome-ignore lint/suspicious/noExplicitAny: this is what ignoring type errors means
+  (...options: readonly unknown[]) => any
+>;
 
 class GenerateData extends Flow {
   rows!: number[];
@@ -39,20 +43,33 @@ class GenerateData extends Flow {
   end() {}
 }
 
+class Nested extends Flow {
+  readonly inner = upstream(GenerateData);
+  @step()
+  start() {}
+}
+
 class Train extends Flow {
   static readonly formerly = ["Fit"];
-  readonly configuration = param(z.enum(["config", "test_config"]).default("config").describe("Which settings"), { short: "c" });
+  readonly configuration = param(z.enum(["config", "test_config"]).default("config").describe("Which settings"), {
+    short: "c",
+  });
   readonly foldCount = param(z.coerce.number().int().min(2), { env: "FOLDS" });
   readonly strictly = param(z.stringbool().default(false), { hidden: true });
-  readonly day = param(z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() }).optional());
+  readonly day = param(
+    z
+      .codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
+      .optional(),
+  );
   readonly levels = param(z.array(z.number()).default([1, 2]));
   readonly late = param(z.number(), { default: () => this.conf.n });
   readonly token = param(z.string(), { secret: true });
   readonly conf = config(z.object({ n: z.number() }), { default: "config.json" });
   readonly prompt = includeFile({ encoding: "utf8" });
   readonly source = upstream(GenerateData, { tags: ["prod:v1"], maxAge: "7d" });
+  readonly nested = upstream(Nested);
   readonly previous = upstream(Train, { optional: true, tags: () => [this.configuration] });
-  readonly raw = upstream(GenerateData, { sameAs: this.previous?.upstreams.source });
+  readonly raw = upstream(GenerateData, { sameAs: this.nested.upstreams.inner });
   readonly other = upstream<GenerateData>("@acme/other/GenerateData");
   scores = artifact(z.array(z.number()));
   contenders!: string[];
@@ -82,15 +99,39 @@ describe("the definition of a flow", () => {
 
   test("is plain JSON", () => {
     expect(JSON.parse(JSON.stringify(definition))).toEqual(definition);
-    expect({ project: definition.project, name: definition.name, formerly: definition.formerly }).toEqual({ project: "shop", name: "Train", formerly: ["Fit"] });
+    expect({ project: definition.project, name: definition.name, formerly: definition.formerly }).toEqual({
+      project: "shop",
+      name: "Train",
+      formerly: ["Fit"],
+    });
   });
 
   test("holds steps with their edges, arity and place", () => {
     expect(definition.steps.map(({ location, ...rest }) => rest)).toEqual([
-      { name: "start", kind: "step", isJoin: false, next: ["evaluate"], foreach: "contenders", behaviour: { maxParallel: 4 }, arity: 0 },
+      {
+        name: "start",
+        kind: "step",
+        isJoin: false,
+        next: ["evaluate"],
+        foreach: "contenders",
+        behaviour: { maxParallel: 4 },
+        arity: 0,
+      },
       { name: "evaluate", kind: "step", isJoin: false, next: ["pickBest"], behaviour: {}, arity: 2 },
       { name: "pickBest", kind: "join", isJoin: true, next: ["judge"], behaviour: {}, arity: 1 },
-      { name: "judge", kind: "choose", isJoin: false, next: ["end", "again"], on: "verdict", cases: [{ value: "good", target: "end" }, { value: "bad", target: "again" }], behaviour: {}, arity: 0 },
+      {
+        name: "judge",
+        kind: "choose",
+        isJoin: false,
+        next: ["end", "again"],
+        on: "verdict",
+        cases: [
+          { value: "good", target: "end" },
+          { value: "bad", target: "again" },
+        ],
+        behaviour: {},
+        arity: 0,
+      },
       { name: "again", kind: "step", isJoin: false, next: ["end"], behaviour: {}, arity: 0 },
       { name: "end", kind: "step", isJoin: false, next: [], behaviour: {}, arity: 0 },
     ]);
@@ -101,11 +142,46 @@ describe("the definition of a flow", () => {
 
   test("holds parameters as their schemas describe them", () => {
     expect(definition.params).toEqual([
-      { name: "configuration", flag: "configuration", short: "c", hidden: false, secret: false, help: "Which settings", required: false, defaultText: '"config"', choices: ["config", "test_config"], type: "string" },
-      { name: "foldCount", flag: "fold-count", env: "FOLDS", hidden: false, secret: false, required: true, type: "integer" },
-      { name: "strictly", flag: "strictly", hidden: true, secret: false, required: false, defaultText: '"false"', type: "boolean" },
+      {
+        name: "configuration",
+        flag: "configuration",
+        short: "c",
+        hidden: false,
+        secret: false,
+        help: "Which settings",
+        required: false,
+        defaultText: '"config"',
+        choices: ["config", "test_config"],
+        type: "string",
+      },
+      {
+        name: "foldCount",
+        flag: "fold-count",
+        env: "FOLDS",
+        hidden: false,
+        secret: false,
+        required: true,
+        type: "integer",
+      },
+      {
+        name: "strictly",
+        flag: "strictly",
+        hidden: true,
+        secret: false,
+        required: false,
+        defaultText: '"false"',
+        type: "boolean",
+      },
       { name: "day", flag: "day", hidden: false, secret: false, required: false, type: "string" },
-      { name: "levels", flag: "levels", hidden: false, secret: false, required: false, defaultText: "[1,2]", type: "array" },
+      {
+        name: "levels",
+        flag: "levels",
+        hidden: false,
+        secret: false,
+        required: false,
+        defaultText: "[1,2]",
+        type: "array",
+      },
       { name: "late", flag: "late", hidden: false, secret: false, required: false, type: "number" },
       { name: "token", flag: "token", hidden: false, secret: true, required: true, type: "string" },
     ]);
@@ -113,10 +189,47 @@ describe("the definition of a flow", () => {
 
   test("holds upstreams, files, artifacts and constants; functions and private fields are none of them", () => {
     expect(definition.upstreams).toEqual([
-      { name: "source", flow: { project: "shop", name: "GenerateData" }, tags: ["prod:v1"], hasLateTags: false, maxAge: "7d", optional: false, upstreamNames: [] },
-      { name: "previous", flow: { project: "shop", name: "Train" }, tags: [], hasLateTags: true, optional: true, upstreamNames: ["source", "previous", "raw", "other"] },
-      { name: "raw", flow: { project: "shop", name: "GenerateData" }, tags: [], hasLateTags: false, sameAs: ["previous", "source"], optional: false, upstreamNames: [] },
-      { name: "other", flow: { project: "@acme/other", name: "GenerateData" }, tags: [], hasLateTags: false, optional: false },
+      {
+        name: "source",
+        flow: { project: "shop", name: "GenerateData" },
+        tags: ["prod:v1"],
+        hasLateTags: false,
+        maxAge: "7d",
+        optional: false,
+        upstreamNames: [],
+      },
+      {
+        name: "nested",
+        flow: { project: "shop", name: "Nested" },
+        tags: [],
+        hasLateTags: false,
+        optional: false,
+        upstreamNames: ["inner"],
+      },
+      {
+        name: "previous",
+        flow: { project: "shop", name: "Train" },
+        tags: [],
+        hasLateTags: true,
+        optional: true,
+        upstreamNames: ["source", "nested", "previous", "raw", "other"],
+      },
+      {
+        name: "raw",
+        flow: { project: "shop", name: "GenerateData" },
+        tags: [],
+        hasLateTags: false,
+        sameAs: ["nested", "inner"],
+        optional: false,
+        upstreamNames: [],
+      },
+      {
+        name: "other",
+        flow: { project: "@acme/other", name: "GenerateData" },
+        tags: [],
+        hasLateTags: false,
+        optional: false,
+      },
     ]);
     expect(definition.configs).toEqual([{ name: "conf", flag: "conf", defaultPath: "config.json", required: false }]);
     expect(definition.files).toEqual([{ name: "prompt", flag: "prompt", required: true }]);
@@ -124,7 +237,10 @@ describe("the definition of a flow", () => {
   });
 
   test("asks for the project of a producer's own file", () => {
-    const { upstreams } = defineFlow(Train, { project, projectOf: (file) => (file === import.meta.filename ? "other" : undefined) });
+    const { upstreams } = defineFlow(Train, {
+      project,
+      projectOf: (file) => (file === import.meta.filename ? "other" : undefined),
+    });
     expect(upstreams[0]!.flow).toEqual({ project: "other", name: "GenerateData" });
   });
 
@@ -144,8 +260,17 @@ describe("the definition of a flow", () => {
       @step({ next: "end" })
       extra() {}
     }
-    expect(defineFlow(Child, { project }).steps.map(({ name, next }) => [name, ...next])).toEqual([["start", "extra"], ["work", "end"], ["end"], ["extra", "end"]]);
-    expect(defineFlow(Base, { project }).steps.map(({ name, next }) => [name, ...next])).toEqual([["start", "work"], ["work", "end"], ["end"]]);
+    expect(defineFlow(Child, { project }).steps.map(({ name, next }) => [name, ...next])).toEqual([
+      ["start", "extra"],
+      ["work", "end"],
+      ["end"],
+      ["extra", "end"],
+    ]);
+    expect(defineFlow(Base, { project }).steps.map(({ name, next }) => [name, ...next])).toEqual([
+      ["start", "work"],
+      ["work", "end"],
+      ["end"],
+    ]);
   });
 
   test("flowName names the class, but not its subclasses", () => {
@@ -168,7 +293,11 @@ describe("the definition of a flow", () => {
       @copy.step()
       start() {}
     }
-    expect(defineFlow(Other as unknown as FlowClass, { project })).toMatchObject({ name: "Other", steps: [{ name: "start" }], params: [{ name: "n" }] });
+    expect(defineFlow(Other as unknown as FlowClass, { project })).toMatchObject({
+      name: "Other",
+      steps: [{ name: "start" }],
+      params: [{ name: "n" }],
+    });
   });
 });
 
@@ -196,8 +325,16 @@ describe("all that is wrong with a flow", () => {
     expect(problems.map(({ code, message, hint }) => [code, message, hint])).toEqual([
       ["FLOW_DEFINITION_BAD_OPTION", 'Step "start" has the unknown option "nxt"', 'Did you mean "next"?'],
       ["FLOW_DEFINITION_UNSUPPORTED", '"retry" of step "start" is not supported yet', 'Remove "retry" from @step'],
-      ["FLOW_DEFINITION_ONE_WAY", 'The schema of "folds" holds a one-way transform, so its value could not be stored as it was given', "Use z.coerce, z.stringbool or z.codec, or compute the value in a step"],
-      ["FLOW_DEFINITION_RESERVED_NAME", '"tag" cannot have the flag --tag: it is one of the command line\'s own', "Rename the field"],
+      [
+        "FLOW_DEFINITION_ONE_WAY",
+        'The schema of "folds" holds a one-way transform, so its value could not be stored as it was given',
+        "Use z.coerce, z.stringbool or z.codec, or compute the value in a step",
+      ],
+      [
+        "FLOW_DEFINITION_RESERVED_NAME",
+        '"tag" cannot have the flag --tag: it is one of the command line\'s own',
+        "Rename the field",
+      ],
     ]);
     expect(problems.every(({ location }) => location?.file === import.meta.filename && location.line > 180)).toBe(true);
   });
@@ -220,7 +357,9 @@ describe("all that is wrong with a flow", () => {
       @untyped.step!({ [option]: "thread" })
       start() {}
     }
-    expect(problemsOf(Asking)).toMatchObject([{ code: "FLOW_DEFINITION_UNSUPPORTED", message: `"${option}" of step "start" is not supported yet` }]);
+    expect(problemsOf(Asking)).toMatchObject([
+      { code: "FLOW_DEFINITION_UNSUPPORTED", message: `"${option}" of step "start" is not supported yet` },
+    ]);
   });
 
   test("decorators on what is no public method", () => {
@@ -261,8 +400,13 @@ describe("all that is wrong with a flow", () => {
   });
 
   test("legacy decorators are refused at once, naming the file", () => {
-    expect(() => (step() as unknown as (target: object, key: string, descriptor: object) => void)({}, "start", {})).toThrow(
-      expect.objectContaining({ code: "FLOW_DEFINITION_LEGACY_DECORATORS", message: `Cannot use @step in "${import.meta.filename}": it was compiled with legacy decorators` }),
+    expect(() =>
+      (step() as unknown as (target: object, key: string, descriptor: object) => void)({}, "start", {}),
+    ).toThrow(
+      expect.objectContaining({
+        code: "FLOW_DEFINITION_LEGACY_DECORATORS",
+        message: `Cannot use @step in "${import.meta.filename}": it was compiled with legacy decorators`,
+      }),
     );
   });
 
@@ -287,10 +431,15 @@ describe("all that is wrong with a flow", () => {
     }
     for (const flowClass of [Early, EarlyText, EarlyLook]) {
       const [problem] = problemsOf(flowClass);
-      expect(problem).toMatchObject({ code: "FLOW_DEFINITION_TOO_EARLY", hint: "Read it in a step, or write an arrow: () => this.x" });
+      expect(problem).toMatchObject({
+        code: "FLOW_DEFINITION_TOO_EARLY",
+        hint: "Read it in a step, or write an arrow: () => this.x",
+      });
       expect(problem!.location).toMatchObject({ file: import.meta.filename });
     }
-    expect(problemsOf(EarlyLook)[0]!.message).toBe('Cannot compute with a config while the flow object is built (asked for "n"): it has no value yet');
+    expect(problemsOf(EarlyLook)[0]!.message).toBe(
+      'Cannot compute with a config while the flow object is built (asked for "n"): it has no value yet',
+    );
   });
 
   test("a constructor that throws", () => {
@@ -299,13 +448,16 @@ describe("all that is wrong with a flow", () => {
       @step()
       start() {}
     }
-    expect(problemsOf(Throws)).toMatchObject([{ code: "FLOW_DEFINITION_CONSTRUCTION", message: expect.stringContaining('Cannot construct flow "Throws": ') }]);
+    expect(problemsOf(Throws)).toMatchObject([
+      { code: "FLOW_DEFINITION_CONSTRUCTION", message: expect.stringContaining('Cannot construct flow "Throws": ') },
+    ]);
   });
 
   test("names of fields and steps that are taken or cannot be names", () => {
     class Names extends Flow {
+      // biome-ignore lint/suspicious/noThenProperty: it is what the test is about
       then!: number;
-      ["not a name"] = 1;
+      "not a name" = 1;
       @step({ next: "constructor2" })
       start() {}
       @step()
@@ -316,15 +468,18 @@ describe("all that is wrong with a flow", () => {
       ["FLOW_DEFINITION_RESERVED_NAME", '"then" cannot name a field: every flow has a member of that name'],
       ["FLOW_DEFINITION_BAD_NAME", '"not a name" cannot name a field'],
     ]);
-    class Members extends Flow {
+    class Members extends (Flow as unknown as new () => object) {
       @untyped.step!({ next: "valueOf" })
       signal() {}
-      @step()
+      @untyped.step!()
       override valueOf() {
         return this;
       }
     }
-    expect(codesOf(Members as unknown as FlowClass)).toEqual(["FLOW_DEFINITION_RESERVED_NAME", "FLOW_DEFINITION_RESERVED_NAME"]);
+    expect(codesOf(Members as unknown as FlowClass)).toEqual([
+      "FLOW_DEFINITION_RESERVED_NAME",
+      "FLOW_DEFINITION_RESERVED_NAME",
+    ]);
   });
 
   test("a step named like a member of lists may not lead into a join", () => {
@@ -340,7 +495,9 @@ describe("all that is wrong with a flow", () => {
       @step()
       end() {}
     }
-    expect(problemsOf(Lists).map(({ message }) => message)).toEqual(['Step "map" leads into a join, where inputs.map is a member of every list']);
+    expect(problemsOf(Lists).map(({ message }) => message)).toEqual([
+      'Step "map" leads into a join, where inputs.map is a member of every list',
+    ]);
   });
 
   test("flags that clash", () => {
@@ -372,7 +529,10 @@ describe("all that is wrong with a flow", () => {
       @step()
       start() {}
     }
-    expect(problemsOf(Shared).map(({ message }) => message)).toEqual(['"a" and "b" hold the same definition', '"c" is set to an upstream of another upstream, which is no definition of its own']);
+    expect(problemsOf(Shared).map(({ message }) => message)).toEqual([
+      '"a" and "b" hold the same definition',
+      '"c" is set to an upstream of another upstream, which is no definition of its own',
+    ]);
   });
 
   test("fields declared with accessor, with and without a definition", () => {
@@ -421,7 +581,10 @@ describe("all that is wrong with a flow", () => {
       start() {}
     }
     expect(problemsOf(Defaults).map(({ code, message }) => [code, message])).toEqual([
-      ["FLOW_DEFINITION_BAD_DEFAULT", 'The default of "a" does not fit its schema: Too small: expected number to be >=2'],
+      [
+        "FLOW_DEFINITION_BAD_DEFAULT",
+        'The default of "a" does not fit its schema: Too small: expected number to be >=2',
+      ],
       ["FLOW_DEFINITION_BAD_DEFAULT", 'The late default of "b" is no function'],
       ["FLOW_DEFINITION_BAD_DEFAULT", 'The default of "c" cannot be written as JSON: it holds a Map'],
       ["FLOW_DEFINITION_BAD_OPTION", '"d" is not given a zod schema'],
@@ -447,12 +610,21 @@ describe("all that is wrong with a flow", () => {
       start() {}
     }
     expect(problemsOf(Upstreams).map(({ message, hint }) => [message, hint])).toEqual([
-      ['The producer of "a" is undefined; do the files import each other?', "Give upstream() a class that extends Flow, or its name"],
+      [
+        'The producer of "a" is undefined; do the files import each other?',
+        "Give upstream() a class that extends Flow, or its name",
+      ],
       ['The producer of "b" has no steps', "Name the class of a flow that can be run"],
       ['"no/such name" of "c" cannot be the name of a flow', "Write the flow's class, its name, or project/Name"],
       ['"sameAs" of "d" names "sorce", which is no upstream of this.model', 'Did you mean "source"?'],
-      ['"sameAs" of "e" names an upstream, not one of the runs which that one read from', "Write sameAs: this.model.upstreams.NAME"],
-      ['"sameAs" of "f" is a run of "GenerateData", but "f" wants one of "Train"', "Name the upstream that is a run of the same flow"],
+      [
+        '"sameAs" of "e" names an upstream, not one of the runs which that one read from',
+        "Write sameAs: this.model.upstreams.NAME",
+      ],
+      [
+        '"sameAs" of "f" is a run of "GenerateData", but "f" wants one of "Train"',
+        "Name the upstream that is a run of the same flow",
+      ],
       ['"g" has the unknown option "sameas"', 'Did you mean "sameAs"?'],
       ['"maxAge" of "g" is "soon" instead of a length of time', 'Write a number and a unit: "90s", "12h", "30d"'],
       ['The tags of "g" cannot be looked for: "": it is empty', 'Write tags: ["prod:v1"]'],

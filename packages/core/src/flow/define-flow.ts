@@ -1,18 +1,18 @@
 /**
  * A flow class as plain data, or all that is wrong with it at once.
  *
- * The checks of one theme stand in one file: `define-steps.ts`, `define-fields.ts`, `define-names.ts`. What the steps
+ * The checks of one theme stand in one file: `define-steps.ts`, `define-fields.ts` (with `define-params.ts`,
+ * `define-upstreams.ts`, `define-files.ts`) and `define-names.ts`. What the steps
  * mean together (targets, joins, cycles) is not looked at here but in `graph/check-graph.ts`.
  */
-import { type Problem, problemsError, type SourceLocation } from "../errors/flow-error.ts";
-import { isFlowError } from "../errors/flow-error.ts";
+import { isFlowError, type Problem, problemsError, type SourceLocation } from "../errors/flow-error.ts";
 import { constructionError } from "./bind-flow.ts";
 import { defineFields } from "./define-fields.ts";
 import { nameProblems } from "./define-names.ts";
 import { defineSteps } from "./define-steps.ts";
 import type { FlowDefinition } from "./definition.ts";
-import { flowNameOf, flowNameProblem } from "./flow-name.ts";
 import { isFlowClass } from "./flow.ts";
+import { flowNameOf, flowNameProblem } from "./flow-name.ts";
 import { type ProbedFlow, probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
@@ -35,7 +35,12 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
   const name = flowNameOf(flowClass);
   const at = options.location === undefined ? {} : { location: options.location };
   if (!isFlowClass(flowClass)) {
-    problems.push({ code: "FLOW_DEFINITION_NO_STEPS", message: `"${name}" does not extend Flow`, hint: "Extend Flow of @millrace/core", ...at });
+    problems.push({
+      code: "FLOW_DEFINITION_NO_STEPS",
+      message: `"${name}" does not extend Flow`,
+      hint: "Extend Flow of @millrace/core",
+      ...at,
+    });
     throw problemsError(`Cannot load flow "${name}"`, problems);
   }
   const naming = flowNameProblem(flowClass);
@@ -43,7 +48,12 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
 
   const steps = defineSteps(flowClass, problems);
   if (steps.length === 0 && problems.every((problem) => problem.code !== "FLOW_DEFINITION_BAD_DECORATOR")) {
-    problems.push({ code: "FLOW_DEFINITION_NO_STEPS", message: `"${name}" has no steps`, hint: "Put @step() on the methods that are steps", ...at });
+    problems.push({
+      code: "FLOW_DEFINITION_NO_STEPS",
+      message: `"${name}" has no steps`,
+      hint: "Put @step() on the methods that are steps",
+      ...at,
+    });
   }
   const probed = probe(flowClass, problems, at);
   const fields = defineFields(flowClass, probed, options, problems);
@@ -60,12 +70,27 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
   };
 }
 
-function probe(flowClass: FlowClass, problems: Problem[], at: { readonly location?: SourceLocation }): ProbedFlow | undefined {
+function probe(
+  flowClass: FlowClass,
+  problems: Problem[],
+  at: { readonly location?: SourceLocation },
+): ProbedFlow | undefined {
   try {
     return probeFlow(flowClass);
   } catch (thrown) {
     if (isFlowError(thrown)) {
-      problems.push(...(thrown.problems.length > 0 ? thrown.problems : [{ code: thrown.code, message: thrown.message, ...(thrown.hint !== undefined && { hint: thrown.hint }), ...at }]));
+      problems.push(
+        ...(thrown.problems.length > 0
+          ? thrown.problems
+          : [
+              {
+                code: thrown.code,
+                message: thrown.message,
+                ...(thrown.hint !== undefined && { hint: thrown.hint }),
+                ...at,
+              },
+            ]),
+      );
     } else {
       const { code, message, hint } = constructionError(flowClass, thrown);
       problems.push({ code, message, ...(hint !== undefined && { hint }), ...at });
@@ -75,6 +100,8 @@ function probe(flowClass: FlowClass, problems: Problem[], at: { readonly locatio
 }
 
 function formerlyOf(flowClass: FlowClass): readonly string[] {
-  const own = Object.hasOwn(flowClass, "formerly") ? (flowClass as { readonly formerly?: unknown }).formerly : undefined;
+  const own = Object.hasOwn(flowClass, "formerly")
+    ? (flowClass as { readonly formerly?: unknown }).formerly
+    : undefined;
   return Array.isArray(own) ? own.map(String) : [];
 }

@@ -9,7 +9,12 @@ import type { ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
 /** Members that every flow has: those of Flow, those of every object, and `then`, which would make a flow a promise. */
-const TAKEN: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Flow.prototype), "signal", ...Object.getOwnPropertyNames(Object.prototype), "then"]);
+const TAKEN: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(Flow.prototype),
+  "signal",
+  ...Object.getOwnPropertyNames(Object.prototype),
+  "then",
+]);
 
 /**
  * What the list that a join receives can do by itself: `inputs.map` cannot be the input of a step "map" as well. The
@@ -58,9 +63,19 @@ export function nameProblems(
 function checkName(what: string, name: string, location: SourceLocation | undefined, problems: Problem[]): void {
   const at = location === undefined ? {} : { location };
   if (!isName(name)) {
-    problems.push({ code: "FLOW_DEFINITION_BAD_NAME", message: `${JSON.stringify(name)} cannot name a ${what}`, hint: "Use an ASCII identifier of at most 128 characters", ...at });
+    problems.push({
+      code: "FLOW_DEFINITION_BAD_NAME",
+      message: `${JSON.stringify(name)} cannot name a ${what}`,
+      hint: "Use an ASCII identifier of at most 128 characters",
+      ...at,
+    });
   } else if (TAKEN.has(name)) {
-    problems.push({ code: "FLOW_DEFINITION_RESERVED_NAME", message: `"${name}" cannot name a ${what}: every flow has a member of that name`, hint: `Rename the ${what}`, ...at });
+    problems.push({
+      code: "FLOW_DEFINITION_RESERVED_NAME",
+      message: `"${name}" cannot name a ${what}: every flow has a member of that name`,
+      hint: `Rename the ${what}`,
+      ...at,
+    });
   }
 }
 
@@ -76,9 +91,19 @@ function flagProblems(fields: DefinedFields, probed: ProbedFlow | undefined): re
   const claim = (flag: string, name: string): void => {
     const owner = owners.get(flag);
     if (RESERVED_FLAGS.includes(flag)) {
-      report("FLOW_DEFINITION_RESERVED_NAME", name, `"${name}" cannot have the flag --${flag}: it is one of the command line's own`, "Rename the field");
+      report(
+        "FLOW_DEFINITION_RESERVED_NAME",
+        name,
+        `"${name}" cannot have the flag --${flag}: it is one of the command line's own`,
+        "Rename the field",
+      );
     } else if (owner !== undefined) {
-      report("FLOW_DEFINITION_DUPLICATE_FLAG", name, `"${owner}" and "${name}" would both have the flag --${flag}`, "Rename one of them");
+      report(
+        "FLOW_DEFINITION_DUPLICATE_FLAG",
+        name,
+        `"${owner}" and "${name}" would both have the flag --${flag}`,
+        "Rename one of them",
+      );
     } else {
       owners.set(flag, name);
     }
@@ -92,11 +117,26 @@ function flagProblems(fields: DefinedFields, probed: ProbedFlow | undefined): re
     else claim(flag, name);
   }
   for (const [name, field] of probed?.fields ?? []) {
-    const short = field.kind === "definition" && "options" in field.fact && "short" in field.fact.options ? field.fact.options.short : undefined;
+    const short =
+      field.kind === "definition" && "options" in field.fact && "short" in field.fact.options
+        ? field.fact.options.short
+        : undefined;
     if (typeof short !== "string") continue;
     const owner = shortOwners.get(short);
-    if (RESERVED_SHORT_FLAGS.includes(short)) report("FLOW_DEFINITION_RESERVED_NAME", name, `"${name}" cannot have the flag -${short}: it is one of the command line's own`, "Choose another letter");
-    else if (owner !== undefined) report("FLOW_DEFINITION_DUPLICATE_FLAG", name, `"${owner}" and "${name}" would both have the flag -${short}`, "Choose another letter");
+    if (RESERVED_SHORT_FLAGS.includes(short))
+      report(
+        "FLOW_DEFINITION_RESERVED_NAME",
+        name,
+        `"${name}" cannot have the flag -${short}: it is one of the command line's own`,
+        "Choose another letter",
+      );
+    else if (owner !== undefined)
+      report(
+        "FLOW_DEFINITION_DUPLICATE_FLAG",
+        name,
+        `"${owner}" and "${name}" would both have the flag -${short}`,
+        "Choose another letter",
+      );
     else shortOwners.set(short, name);
   }
   return problems;

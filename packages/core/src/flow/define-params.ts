@@ -16,7 +16,11 @@ export function defineParam(name: string, fact: ParamFact, report: Report): Para
   checkKnownOptions(name, options, KNOWN, report);
   const isLate = options.default !== undefined;
   if (isLate && typeof options.default !== "function") {
-    report("FLOW_DEFINITION_BAD_DEFAULT", `The late default of "${name}" is no function`, "Write default: () => value, or .default(value) behind the schema");
+    report(
+      "FLOW_DEFINITION_BAD_DEFAULT",
+      `The late default of "${name}" is no function`,
+      "Write default: () => value, or .default(value) behind the schema",
+    );
   }
   if (!isLate) checkDefault(name, schema, report);
   const facts = schemaFacts(schema);
@@ -43,8 +47,13 @@ export function wayIn(
   const { short, env } = options;
   const isShort = typeof short === "string" && /^[A-Za-z]$/.test(short);
   const isEnv = typeof env === "string" && /^[A-Za-z_][A-Za-z0-9_]*$/.test(env);
-  if (short !== undefined && !isShort) report("FLOW_DEFINITION_BAD_OPTION", `"short" of "${name}" is ${JSON.stringify(short)} instead of one letter`);
-  if (env !== undefined && !isEnv) report("FLOW_DEFINITION_BAD_OPTION", `"env" of "${name}" is ${JSON.stringify(env)}, which cannot be the name of an environment variable`);
+  if (short !== undefined && !isShort)
+    report("FLOW_DEFINITION_BAD_OPTION", `"short" of "${name}" is ${JSON.stringify(short)} instead of one letter`);
+  if (env !== undefined && !isEnv)
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"env" of "${name}" is ${JSON.stringify(env)}, which cannot be the name of an environment variable`,
+    );
   return { ...(isShort ? { short } : {}), ...(isEnv ? { env } : {}) };
 }
 
@@ -53,23 +62,34 @@ export function checkKnownOptions(name: string, options: object, known: readonly
   for (const [option, value] of Object.entries(options)) {
     if (value === undefined || known.includes(option)) continue;
     const near = nearestName(option, known);
-    report("FLOW_DEFINITION_BAD_OPTION", `"${name}" has the unknown option "${option}"`, near === undefined ? `Known options are ${known.join(", ")}` : `Did you mean "${near}"?`);
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"${name}" has the unknown option "${option}"`,
+      near === undefined ? `Known options are ${known.join(", ")}` : `Did you mean "${near}"?`,
+    );
   }
 }
 
-/** zod does not check a `.default()`, so the value is encoded, which does, and must come out as JSON. */
+/** Reports a default of the schema's own that cannot be used. */
 function checkDefault(name: string, schema: z.ZodType, report: Report): void {
-  if (schema._zod.optin === undefined) return;
-  const hint = "Correct the default behind the schema";
+  const why = defaultProblem(schema);
+  if (why === undefined) return;
+  report("FLOW_DEFINITION_BAD_DEFAULT", `The default of "${name}" ${why}`, "Correct the default behind the schema");
+}
+
+/** zod does not check a `.default()`, so the value is encoded, which does, and must come out as JSON. */
+function defaultProblem(schema: z.ZodType): string | undefined {
+  if (schema._zod.optin === undefined) return undefined;
   try {
     const parsed = schema.safeParse(undefined);
-    if (!parsed.success) return report("FLOW_DEFINITION_BAD_DEFAULT", `The default of "${name}" does not fit its schema: ${issueText(parsed.error.issues[0])}`, hint);
-    if (parsed.data === undefined) return;
+    if (!parsed.success) return `does not fit its schema: ${issueText(parsed.error.issues[0])}`;
+    if (parsed.data === undefined) return undefined;
     const encoded = z.safeEncode(schema, parsed.data);
-    if (!encoded.success) return report("FLOW_DEFINITION_BAD_DEFAULT", `The default of "${name}" does not fit its schema: ${issueText(encoded.error.issues[0])}`, hint);
+    if (!encoded.success) return `does not fit its schema: ${issueText(encoded.error.issues[0])}`;
     const safe = jsonSafe(encoded.data);
-    if (safe.kind === "unsafe") report("FLOW_DEFINITION_BAD_DEFAULT", `The default of "${name}" cannot be written as JSON: it holds ${safe.what}${safe.path === "" ? "" : ` at ${safe.path}`}`, "Use a schema that encodes to JSON, such as z.codec()");
+    if (safe.kind === "json") return undefined;
+    return `cannot be written as JSON: it holds ${safe.what}${safe.path === "" ? "" : ` at ${safe.path}`}`;
   } catch {
-    // Asynchronous checks cannot be made here; `resolveFields` makes them.
+    return undefined; // asynchronous checks cannot be made here; `resolveFields` makes them
   }
 }

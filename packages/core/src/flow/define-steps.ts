@@ -16,7 +16,13 @@ const KNOWN: Readonly<Record<StepKind, readonly string[]>> = {
 export function defineSteps(flowClass: FlowClass, problems: Problem[]): readonly StepDefinition[] {
   const { steps, misused } = stepFactsOf(flowClass);
   for (const fact of misused) {
-    add(problems, fact, "FLOW_DEFINITION_BAD_DECORATOR", `@${fact.kind} cannot stand on "${fact.name}": ${fact.misuse}`, "Put one step decorator on a public method");
+    add(
+      problems,
+      fact,
+      "FLOW_DEFINITION_BAD_DECORATOR",
+      `@${fact.kind} cannot stand on "${fact.name}": ${fact.misuse}`,
+      "Put one step decorator on a public method",
+    );
   }
   return steps.map((fact) => defineStep(flowClass, fact, problems));
 }
@@ -30,10 +36,21 @@ function defineStep(flowClass: FlowClass, fact: StepFact, problems: Problem[]): 
   const foreach = kind === "choose" ? undefined : fieldOption(fact, "foreach", problems);
   const on = kind === "choose" ? fieldOption(fact, "on", problems) : undefined;
   if (kind === "choose" && on === undefined && options.on === undefined) {
-    add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `Step "${name}" does not say which field it looks at`, 'Give @choose an "on"');
+    add(
+      problems,
+      fact,
+      "FLOW_DEFINITION_BAD_OPTION",
+      `Step "${name}" does not say which field it looks at`,
+      'Give @choose an "on"',
+    );
   }
   if (options.join !== undefined && kind === "choose" && typeof options.join !== "boolean") {
-    add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"join" of step "${name}" is ${show(options.join)} instead of true or false`);
+    add(
+      problems,
+      fact,
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"join" of step "${name}" is ${show(options.join)} instead of true or false`,
+    );
   }
   return {
     name,
@@ -55,9 +72,21 @@ function checkOptions(fact: StepFact, problems: Problem[]): void {
     if (value === undefined) continue;
     if (!known.includes(option)) {
       const near = nearestName(option, known);
-      add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `Step "${fact.name}" has the unknown option "${option}"`, near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`);
+      add(
+        problems,
+        fact,
+        "FLOW_DEFINITION_BAD_OPTION",
+        `Step "${fact.name}" has the unknown option "${option}"`,
+        near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`,
+      );
     } else if ((UNSUPPORTED as readonly string[]).includes(option)) {
-      add(problems, fact, "FLOW_DEFINITION_UNSUPPORTED", `"${option}" of step "${fact.name}" is not supported yet`, `Remove "${option}" from @${fact.kind}`);
+      add(
+        problems,
+        fact,
+        "FLOW_DEFINITION_UNSUPPORTED",
+        `"${option}" of step "${fact.name}" is not supported yet`,
+        `Remove "${option}" from @${fact.kind}`,
+      );
     }
   }
 }
@@ -67,7 +96,12 @@ function targetsOf(fact: StepFact, problems: Problem[]): readonly string[] {
   if (next === undefined) return [];
   const targets: readonly unknown[] = Array.isArray(next) ? next : [next];
   if (targets.every((target) => typeof target === "string")) return targets;
-  add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"next" of step "${fact.name}" is ${show(next)} instead of a step's name or a list of names`);
+  add(
+    problems,
+    fact,
+    "FLOW_DEFINITION_BAD_OPTION",
+    `"next" of step "${fact.name}" is ${show(next)} instead of a step's name or a list of names`,
+  );
   return targets.filter((target) => typeof target === "string");
 }
 
@@ -77,18 +111,36 @@ function casesOf(fact: StepFact, problems: Problem[]): readonly { readonly value
     const entries = Object.entries(next);
     const wrong = entries.filter(([, target]) => typeof target !== "string");
     for (const [value, target] of wrong) {
-      add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `Case "${value}" of step "${fact.name}" is ${show(target)} instead of a step's name`);
+      add(
+        problems,
+        fact,
+        "FLOW_DEFINITION_BAD_OPTION",
+        `Case "${value}" of step "${fact.name}" is ${show(target)} instead of a step's name`,
+      );
     }
-    return entries.filter(([, target]) => typeof target === "string").map(([value, target]) => ({ value, target: target as string }));
+    return entries
+      .filter(([, target]) => typeof target === "string")
+      .map(([value, target]) => ({ value, target: target as string }));
   }
-  add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"next" of step "${fact.name}" is ${show(next)} instead of a step's name for each value`, 'Write next: { good: "publish", bad: "end" }');
+  add(
+    problems,
+    fact,
+    "FLOW_DEFINITION_BAD_OPTION",
+    `"next" of step "${fact.name}" is ${show(next)} instead of a step's name for each value`,
+    'Write next: { good: "publish", bad: "end" }',
+  );
   return [];
 }
 
 function fieldOption(fact: StepFact, option: "foreach" | "on", problems: Problem[]): string | undefined {
   const value = fact.options[option];
   if (value === undefined || typeof value === "string") return value;
-  add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"${option}" of step "${fact.name}" is ${show(value)} instead of a field's name`);
+  add(
+    problems,
+    fact,
+    "FLOW_DEFINITION_BAD_OPTION",
+    `"${option}" of step "${fact.name}" is ${show(value)} instead of a field's name`,
+  );
   return undefined;
 }
 
@@ -96,7 +148,12 @@ function behaviourOf(fact: StepFact, problems: Problem[]): StepBehaviour {
   const { maxParallel } = fact.options;
   if (maxParallel === undefined) return {};
   if (typeof maxParallel === "number" && Number.isSafeInteger(maxParallel) && maxParallel >= 1) return { maxParallel };
-  add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"maxParallel" of step "${fact.name}" is ${show(maxParallel)} instead of a whole number from 1`);
+  add(
+    problems,
+    fact,
+    "FLOW_DEFINITION_BAD_OPTION",
+    `"maxParallel" of step "${fact.name}" is ${show(maxParallel)} instead of a whole number from 1`,
+  );
   return {};
 }
 
@@ -115,5 +172,10 @@ function show(value: unknown): string {
 
 function add(problems: Problem[], fact: StepFact, code: Problem["code"], message: string, hint?: string): void {
   const location: SourceLocation | undefined = locate(fact.site);
-  problems.push({ code, message, ...(hint === undefined ? {} : { hint }), ...(location === undefined ? {} : { location }) });
+  problems.push({
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(location === undefined ? {} : { location }),
+  });
 }

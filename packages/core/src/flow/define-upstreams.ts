@@ -1,5 +1,5 @@
 import { isName, tagProblem } from "../ids/names.ts";
-import { parseDurationMs, type Duration } from "../util/duration.ts";
+import { type Duration, parseDurationMs } from "../util/duration.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { locate } from "./call-site.ts";
 import type { Report } from "./define-fields.ts";
@@ -7,8 +7,8 @@ import type { DefineFlowOptions } from "./define-flow.ts";
 import { checkKnownOptions } from "./define-params.ts";
 import type { UpstreamDefinition } from "./definition.ts";
 import { type FieldFact, factOf, type UpstreamFact } from "./field-facts.ts";
-import { flowNameOf, flowNameProblem } from "./flow-name.ts";
 import { isFlowClass } from "./flow.ts";
+import { flowNameOf, flowNameProblem } from "./flow-name.ts";
 import { probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 import { stepFactsOf } from "./step-facts.ts";
@@ -30,7 +30,11 @@ export function defineUpstream(
   const sameAs = sameAsOf(name, fact, names, report);
   const isDuration = typeof maxAge === "string" && parseDurationMs(maxAge) !== undefined;
   if (maxAge !== undefined && !isDuration) {
-    report("FLOW_DEFINITION_BAD_OPTION", `"maxAge" of "${name}" is ${JSON.stringify(maxAge)} instead of a length of time`, 'Write a number and a unit: "90s", "12h", "30d"');
+    report(
+      "FLOW_DEFINITION_BAD_OPTION",
+      `"maxAge" of "${name}" is ${JSON.stringify(maxAge)} instead of a length of time`,
+      'Write a number and a unit: "90s", "12h", "30d"',
+    );
   }
   if (optional !== undefined && typeof optional !== "boolean") {
     report("FLOW_DEFINITION_BAD_OPTION", `"optional" of "${name}" is not true or false`);
@@ -62,28 +66,49 @@ function checkedTags(name: string, tags: unknown, report: Report): readonly stri
   if (tags === undefined) return [];
   const problem = tagsProblem(tags);
   if (problem === undefined) return tags as readonly string[];
-  report("FLOW_DEFINITION_BAD_OPTION", `The tags of "${name}" cannot be looked for: ${problem}`, 'Write tags: ["prod:v1"]');
+  report(
+    "FLOW_DEFINITION_BAD_OPTION",
+    `The tags of "${name}" cannot be looked for: ${problem}`,
+    'Write tags: ["prod:v1"]',
+  );
   return [];
 }
 
-function producerOf(name: string, fact: UpstreamFact, options: DefineFlowOptions, report: Report): UpstreamDefinition["flow"] {
+function producerOf(
+  name: string,
+  fact: UpstreamFact,
+  options: DefineFlowOptions,
+  report: Report,
+): UpstreamDefinition["flow"] {
   const { flow } = fact;
   if (typeof flow === "string") {
     const slash = flow.lastIndexOf("/");
     const [project, flowName] = [flow.slice(0, Math.max(slash, 0)), flow.slice(slash + 1)];
     if (!isName(flowName) || slash === 0) {
-      report("FLOW_DEFINITION_BAD_UPSTREAM", `"${flow}" of "${name}" cannot be the name of a flow`, "Write the flow's class, its name, or project/Name");
+      report(
+        "FLOW_DEFINITION_BAD_UPSTREAM",
+        `"${flow}" of "${name}" cannot be the name of a flow`,
+        "Write the flow's class, its name, or project/Name",
+      );
     }
     return { ...(slash > 0 ? { project } : {}), name: flowName };
   }
   if (!isFlowClass(flow)) {
     const what = flow === undefined ? "undefined; do the files import each other?" : "no flow class";
-    report("FLOW_DEFINITION_BAD_UPSTREAM", `The producer of "${name}" is ${what}`, "Give upstream() a class that extends Flow, or its name");
+    report(
+      "FLOW_DEFINITION_BAD_UPSTREAM",
+      `The producer of "${name}" is ${what}`,
+      "Give upstream() a class that extends Flow, or its name",
+    );
     return { name: "" };
   }
   const { steps } = stepFactsOf(flow);
   if (flowNameProblem(flow) !== undefined || steps.length === 0) {
-    report("FLOW_DEFINITION_BAD_UPSTREAM", `The producer of "${name}" ${steps.length === 0 ? "has no steps" : "has no name"}`, "Name the class of a flow that can be run");
+    report(
+      "FLOW_DEFINITION_BAD_UPSTREAM",
+      `The producer of "${name}" ${steps.length === 0 ? "has no steps" : "has no name"}`,
+      "Name the class of a flow that can be run",
+    );
   }
   const file = locate(steps.at(-1)?.site)?.file;
   const project = (file === undefined ? undefined : options.projectOf?.(file)) ?? options.project;
@@ -104,7 +129,12 @@ function upstreamFactsOf(flow: unknown): ReadonlyMap<string, UpstreamFact> | und
   }
 }
 
-function sameAsOf(name: string, fact: UpstreamFact, names: ReadonlyMap<FieldFact, string>, report: Report): readonly string[] | undefined {
+function sameAsOf(
+  name: string,
+  fact: UpstreamFact,
+  names: ReadonlyMap<FieldFact, string>,
+  report: Report,
+): readonly string[] | undefined {
   const { sameAs } = fact.options;
   if (sameAs === undefined) return undefined;
   const fail = (message: string, hint: string): undefined => {
@@ -113,11 +143,16 @@ function sameAsOf(name: string, fact: UpstreamFact, names: ReadonlyMap<FieldFact
   const target = factOf(sameAs);
   if (target?.kind === "upstream") {
     const field = names.get(target) ?? "model";
-    return fail("names an upstream, not one of the runs which that one read from", `Write sameAs: this.${field}.upstreams.NAME`);
+    return fail(
+      "names an upstream, not one of the runs which that one read from",
+      `Write sameAs: this.${field}.upstreams.NAME`,
+    );
   }
-  if (target?.kind !== "upstream-of") return fail("is no upstream of an upstream", "Write sameAs: this.model.upstreams.source");
+  if (target?.kind !== "upstream-of")
+    return fail("is no upstream of an upstream", "Write sameAs: this.model.upstreams.source");
   const first = names.get(target.of);
-  if (first === undefined) return fail("starts from an upstream that is no field before it", "Move the field that it starts from above it");
+  if (first === undefined)
+    return fail("starts from an upstream that is no field before it", "Move the field that it starts from above it");
 
   let producer: unknown = target.of.flow;
   for (const [index, part] of target.path.entries()) {
@@ -128,12 +163,18 @@ function sameAsOf(name: string, fact: UpstreamFact, names: ReadonlyMap<FieldFact
       const near = nearestName(part, known.keys());
       const owner = ["this", first, ...target.path.slice(0, index)].join(".");
       const list = known.size === 0 ? `${owner} has no upstreams` : `Its upstreams are ${[...known.keys()].join(", ")}`;
-      return fail(`names "${part}", which is no upstream of ${owner}`, near === undefined ? list : `Did you mean "${near}"?`);
+      return fail(
+        `names "${part}", which is no upstream of ${owner}`,
+        near === undefined ? list : `Did you mean "${near}"?`,
+      );
     }
     producer = next.flow;
   }
   if (producerName(producer) !== producerName(fact.flow)) {
-    return fail(`is a run of "${producerName(producer)}", but "${name}" wants one of "${producerName(fact.flow)}"`, "Name the upstream that is a run of the same flow");
+    return fail(
+      `is a run of "${producerName(producer)}", but "${name}" wants one of "${producerName(fact.flow)}"`,
+      "Name the upstream that is a run of the same flow",
+    );
   }
   return [first, ...target.path];
 }

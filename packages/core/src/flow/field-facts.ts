@@ -4,8 +4,9 @@
  * computes with it, because the value is not known while the class is built. (`this.x === "a"` and truthiness cannot be
  * trapped; `flow check` finds those.)
  */
-import { FlowError } from "../errors/flow-error.ts";
+
 import type * as z from "zod";
+import { FlowError } from "../errors/flow-error.ts";
 import { type CallSite, locate } from "./call-site.ts";
 
 export type FieldFact = ParamFact | ArtifactFact | UpstreamFact | UpstreamOfFact | ConfigFact | FileFact;
@@ -34,7 +35,12 @@ export interface ArtifactFact extends Sited {
 export interface UpstreamFact extends Sited {
   readonly kind: "upstream";
   readonly flow: unknown;
-  readonly options: { readonly sameAs?: unknown; readonly tags?: unknown; readonly maxAge?: unknown; readonly optional?: unknown };
+  readonly options: {
+    readonly sameAs?: unknown;
+    readonly tags?: unknown;
+    readonly maxAge?: unknown;
+    readonly optional?: unknown;
+  };
 }
 
 /** `this.model.upstreams.source`: only good for `sameAs`. */
@@ -52,7 +58,12 @@ export interface ConfigFact extends Sited {
 
 export interface FileFact extends Sited {
   readonly kind: "file";
-  readonly options: { readonly encoding?: unknown; readonly default?: unknown; readonly short?: unknown; readonly env?: unknown };
+  readonly options: {
+    readonly encoding?: unknown;
+    readonly default?: unknown;
+    readonly short?: unknown;
+    readonly env?: unknown;
+  };
 }
 
 const FIELD = Symbol.for("millrace.field");
@@ -133,7 +144,9 @@ function tooEarlyError(fact: FieldFact, asked: PropertyKey | undefined): FlowErr
 function captureUse(): CallSite {
   const { stack = "" } = new Error();
   const own = locate({ stack: stack.split("\n").slice(0, 2).join("\n") })?.file;
-  const lines = stack.split("\n").slice(1).filter((line) => locate({ stack: line })?.file !== own);
+  const lines = stack
+    .split("\n")
+    .slice(1)
+    .filter((line) => locate({ stack: line })?.file !== own);
   return { stack: lines.join("\n") };
 }
-

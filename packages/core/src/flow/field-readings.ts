@@ -1,8 +1,10 @@
-import { type JsonSchema, jsonSchemaOf, typesOf } from "./schema-facts.ts";
 import type * as z from "zod";
+import { type JsonSchema, jsonSchemaOf, typesOf } from "./schema-facts.ts";
 
 /** What a text may mean to a schema: tried in order, the first that fits counts, and the first tells what is wrong. */
-export type Readings = { readonly kind: "readings"; readonly values: readonly [unknown, ...unknown[]] } | { readonly kind: "not-json"; readonly why: string };
+export type Readings =
+  | { readonly kind: "readings"; readonly values: readonly [unknown, ...unknown[]] }
+  | { readonly kind: "not-json"; readonly why: string };
 
 /** Readings of a flag or environment variable. A flag that is given several times is a list; a bare one is `true`. */
 export function readingsOfText(given: string | readonly string[] | boolean, schema: z.ZodType): Readings {
@@ -11,7 +13,10 @@ export function readingsOfText(given: string | readonly string[] | boolean, sche
   if (typeof given === "string") return readText(given, input);
   if (given.length === 1 && given[0]?.trimStart().startsWith("[")) return readText(given[0], input);
   const items = given.map((item) => firstReading(item, input.items ?? {}));
-  return { kind: "readings", values: typesOf(input).includes("array") || given.length !== 1 ? [items] : readingsOrText(given[0]!, input) };
+  return {
+    kind: "readings",
+    values: typesOf(input).includes("array") || given.length !== 1 ? [items] : readingsOrText(given[0]!, input),
+  };
 }
 
 /** Readings of a value from a `--params` file: as it is, and as text for schemas that take text (`z.stringbool`). */
@@ -27,9 +32,11 @@ function readText(text: string, schema: JsonSchema): Readings {
   if ((types.includes("number") || types.includes("integer")) && isNumeral(text)) values.push(Number(text));
   if (types.includes("boolean") && (text === "true" || text === "false")) values.push(text === "true");
   const isStructure = json.kind === "value" && typeof json.value === "object" && json.value !== null;
-  if (isStructure && (types.length === 0 || types.includes(Array.isArray(json.value) ? "array" : "object"))) values.push(json.value);
+  if (isStructure && (types.length === 0 || types.includes(Array.isArray(json.value) ? "array" : "object")))
+    values.push(json.value);
   if (json.kind === "value" && json.value === null && !wantsText) values.push(null);
-  if (types.includes("array") && !isStructure && !/^\s*[[{]/.test(text)) values.push([firstReading(text, schema.items ?? {})]);
+  if (types.includes("array") && !isStructure && !/^\s*[[{]/.test(text))
+    values.push([firstReading(text, schema.items ?? {})]);
   const wantsJson = types.length > 0 && types.every((type) => type === "object" || type === "array");
   if (wantsJson && values.length === 0 && json.kind === "broken") return { kind: "not-json", why: json.why };
   if (!wantsText) values.push(text);
@@ -49,7 +56,9 @@ function isNumeral(text: string): boolean {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text.trim());
 }
 
-function parseJson(text: string): { readonly kind: "value"; readonly value: unknown } | { readonly kind: "broken"; readonly why: string } {
+function parseJson(
+  text: string,
+): { readonly kind: "value"; readonly value: unknown } | { readonly kind: "broken"; readonly why: string } {
   try {
     return { kind: "value", value: JSON.parse(text) };
   } catch (error) {

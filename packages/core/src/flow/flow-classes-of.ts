@@ -15,7 +15,9 @@ export interface ExportedFlow {
  * of steps; classes without any step are left out.
  */
 export function flowClassesOf(moduleNamespace: object): readonly ExportedFlow[] {
-  const names = Object.keys(moduleNamespace).sort((left, right) => Number(right === "default") - Number(left === "default"));
+  const names = Object.keys(moduleNamespace).sort(
+    (left, right) => Number(right === "default") - Number(left === "default"),
+  );
   const found = new Map<unknown, ExportedFlow>();
   for (const exportName of names) {
     const value: unknown = (moduleNamespace as Record<string, unknown>)[exportName];

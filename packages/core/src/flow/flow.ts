@@ -35,11 +35,11 @@ export abstract class Flow {
   static readonly flowName?: string;
 
   static {
-    Object.defineProperty(this, FLOW_MARK, { value: true });
+    Object.defineProperty(Flow, FLOW_MARK, { value: true });
   }
 
   /** Aborted when the task is cancelled. */
-  protected declare readonly signal: AbortSignal;
+  declare protected readonly signal: AbortSignal;
 
   /**
    * In a join: takes over each artifact on which all inputs that have it agree (by digest, without loading it).

@@ -10,12 +10,16 @@ export interface SchemaIssue {
 export function issueText(issue: SchemaIssue | undefined): string {
   if (issue === undefined) return "Invalid value";
   const where = pathText(issue.path);
-  const what = issue.code === "invalid_value" && issue.values !== undefined && issue.values.length > 1 ? `Choices: ${issue.values.map((value) => JSON.stringify(value)).join(", ")}` : issue.message;
+  const what =
+    issue.code === "invalid_value" && issue.values !== undefined && issue.values.length > 1
+      ? `Choices: ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`
+      : issue.message;
   return where === "" ? what : `${where}: ${what}`;
 }
 
 function pathText(path: readonly PropertyKey[]): string {
   let text = "";
-  for (const part of path) text += typeof part === "number" ? `[${part}]` : text === "" ? String(part) : `.${String(part)}`;
+  for (const part of path)
+    text += typeof part === "number" ? `[${part}]` : text === "" ? String(part) : `.${String(part)}`;
   return text;
 }

@@ -1,5 +1,7 @@
 /** A value as JSON keeps it, or the path of the first part that JSON would lose or change. */
-export type JsonSafe = { readonly kind: "json"; readonly value: unknown } | { readonly kind: "unsafe"; readonly path: string; readonly what: string };
+export type JsonSafe =
+  | { readonly kind: "json"; readonly value: unknown }
+  | { readonly kind: "unsafe"; readonly path: string; readonly what: string };
 
 /**
  * Turns encoded input of a schema into plain JSON. Dates become ISO text and bigints decimal text, which `z.coerce`
@@ -23,7 +25,10 @@ export function jsonSafe(value: unknown, path = ""): JsonSafe {
 
 function jsonSafeObject(value: object | null, path: string): JsonSafe {
   if (value === null) return { kind: "json", value };
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? unsafe(path, "an invalid date") : { kind: "json", value: value.toISOString() };
+  if (value instanceof Date)
+    return Number.isNaN(value.getTime())
+      ? unsafe(path, "an invalid date")
+      : { kind: "json", value: value.toISOString() };
   if (Array.isArray(value)) {
     const items: unknown[] = [];
     for (const [index, item] of value.entries()) {
@@ -34,7 +39,8 @@ function jsonSafeObject(value: object | null, path: string): JsonSafe {
     return { kind: "json", value: items };
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return unsafe(path, `a ${value.constructor?.name ?? "object"}`);
+  if (prototype !== Object.prototype && prototype !== null)
+    return unsafe(path, `a ${value.constructor?.name ?? "object"}`);
   const entries: [string, unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue;

@@ -14,7 +14,13 @@ export function lateTagsOf(
   fields: readonly { readonly name: string; readonly value: unknown }[],
 ): Readonly<Record<string, readonly string[]>> {
   const values = Object.fromEntries(fields.map((field) => [field.name, () => field.value]));
-  const { facts } = bindFlow(flowClass, { values, inputs: {}, onRead: () => {}, signal: new AbortController().signal, merge: () => {} });
+  const { facts } = bindFlow(flowClass, {
+    values,
+    inputs: {},
+    onRead: () => {},
+    signal: new AbortController().signal,
+    merge: () => {},
+  });
   const tags: [string, readonly string[]][] = [];
   for (const [name, fact] of facts) {
     if (fact.kind !== "upstream" || typeof fact.options.tags !== "function") continue;

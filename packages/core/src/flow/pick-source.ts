@@ -11,7 +11,11 @@ export interface Given {
 }
 
 /** The first source that has a value for a field: code, flag, `--params` file, environment. */
-export function pickSource(name: string, fact: ParamFact | ConfigFact | FileFact, sources: FieldSources): Given | undefined {
+export function pickSource(
+  name: string,
+  fact: ParamFact | ConfigFact | FileFact,
+  sources: FieldSources,
+): Given | undefined {
   const flag = flagOf(name);
   const fromCode = own(sources.values, name);
   if (fromCode !== undefined) return { source: "code", value: fromCode, label: `params.${name}` };

@@ -1,4 +1,4 @@
-import { factOf, type FieldFact } from "./field-facts.ts";
+import { type FieldFact, factOf } from "./field-facts.ts";
 
 /** What the constructor left in a field. */
 export type ProbedField =

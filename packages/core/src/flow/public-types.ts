@@ -6,7 +6,6 @@
  * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
  * time.
  */
-import type * as z from "zod";
 import type { Duration } from "../util/duration.ts";
 import type { Flow } from "./flow.ts";
 
@@ -51,7 +50,11 @@ type FailureField<T> = {
   [K in Own<T>]-?: undefined extends T[K] ? (TaskFailure extends T[K] ? K : never) : never;
 }[Own<T>];
 
-type Target<T, F> = [F] extends [never] ? NextStep<T> : F extends keyof T ? StepTaking<T, Elem<NonNullable<T[F]>>> : never;
+type Target<T, F> = [F] extends [never]
+  ? NextStep<T>
+  : F extends keyof T
+    ? StepTaking<T, Elem<NonNullable<T[F]>>>
+    : never;
 
 /**
  * What a join receives: its inputs as a list, in declared order of the branches or in the order of the items, and each
@@ -169,7 +172,11 @@ export interface RunFacts {
   readonly createdAt: Date;
 }
 
-type IsUpstream<X> = [X] extends [never] ? false : NonNullable<X> extends { readonly [upstreamOf]: Flow } ? true : false;
+type IsUpstream<X> = [X] extends [never]
+  ? false
+  : NonNullable<X> extends { readonly [upstreamOf]: Flow }
+    ? true
+    : false;
 
 /** The upstream fields of a flow. */
 export type Upstreams<T> = { readonly [K in Own<T> as IsUpstream<T[K]> extends true ? K : never]: NonNullable<T[K]> };

@@ -5,8 +5,8 @@
  * (`() => this.conf.folds`) in the order in which they need each other. Sources, the first that has a value: code,
  * flag, `--params` file, environment, default. Nothing is read here but the sources that are handed in.
  */
-import type { FlowClass } from "./public-types.ts";
-import { type Problem, isFlowError } from "../errors/flow-error.ts";
+
+import { isFlowError, type Problem } from "../errors/flow-error.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { bindFlow, construct } from "./bind-flow.ts";
 import { checkValue } from "./check-value.ts";
@@ -14,6 +14,7 @@ import type { ConfigFact, FieldFact, FileFact, ParamFact } from "./field-facts.t
 import { readingsOfJson, readingsOfText } from "./field-readings.ts";
 import { flagOf } from "./flag-names.ts";
 import { type Given, pickSource } from "./pick-source.ts";
+import type { FlowClass } from "./public-types.ts";
 import { readFieldFile } from "./read-field-file.ts";
 
 export interface FieldSources {
@@ -66,13 +67,24 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
     if (field === undefined) throw new NotYet(name);
     return field.value;
   };
-  const names = [...construct(flowClass).fields].flatMap(([name, field]) => (field.kind === "definition" && isResolvable(field.fact) ? [name] : []));
+  const names = [...construct(flowClass).fields].flatMap(([name, field]) =>
+    field.kind === "definition" && isResolvable(field.fact) ? [name] : [],
+  );
   const values = Object.fromEntries(names.map((name) => [name, read(name)]));
-  const bound = bindFlow(flowClass, { values, inputs: {}, onRead: () => {}, signal: new AbortController().signal, merge: () => {} });
+  const bound = bindFlow(flowClass, {
+    values,
+    inputs: {},
+    onRead: () => {},
+    signal: new AbortController().signal,
+    merge: () => {},
+  });
   for (const [name, fact] of bound.facts) if (isResolvable(fact)) facts.set(name, fact);
   problems.push(...unknownNames(facts, sources));
 
-  const settle = (name: string, outcome: { readonly field: ResolvedField } | { readonly problems: readonly Problem[] }): void => {
+  const settle = (
+    name: string,
+    outcome: { readonly field: ResolvedField } | { readonly problems: readonly Problem[] },
+  ): void => {
     if ("field" in outcome) resolved.set(name, outcome.field);
     else {
       failed.add(name);
@@ -81,7 +93,9 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
   };
 
   const late: string[] = [];
-  for (const [name, fact] of [...facts].sort(([, left], [, right]) => Number(left.kind === "param") - Number(right.kind === "param"))) {
+  for (const [name, fact] of [...facts].sort(
+    ([, left], [, right]) => Number(left.kind === "param") - Number(right.kind === "param"),
+  )) {
     const given = pickSource(name, fact, sources);
     if (fact.kind !== "param") settle(name, await resolveFile(name, fact, given, sources));
     else if (given !== undefined) settle(name, await resolveGiven(name, fact, given));
@@ -103,7 +117,11 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
         break;
       }
       const label = `the default of "${name}"`;
-      const checked = await checkValue(fact.schema, { kind: "output", value }, { label, isSecret: fact.options.secret === true });
+      const checked = await checkValue(
+        fact.schema,
+        { kind: "output", value },
+        { label, isSecret: fact.options.secret === true },
+      );
       settle(name, "problems" in checked ? checked : { field: parameterField(name, fact, checked, "default") });
       break;
     }
@@ -113,12 +131,24 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
   const lateProblem = async (name: string, thrown: unknown): Promise<readonly Problem[] | "again"> => {
     if (!(thrown instanceof NotYet)) {
       const text = thrown instanceof Error ? thrown.message : String(thrown);
-      return [{ code: "FLOW_PARAMETER_INVALID", message: `Cannot work out the default of "${name}": ${text}`, hint: (isFlowError(thrown) ? thrown.hint : undefined) ?? `Give --${flagOf(name)}, or correct the default` }];
+      return [
+        {
+          code: "FLOW_PARAMETER_INVALID",
+          message: `Cannot work out the default of "${name}": ${text}`,
+          hint: (isFlowError(thrown) ? thrown.hint : undefined) ?? `Give --${flagOf(name)}, or correct the default`,
+        },
+      ];
     }
     const needs = thrown.field;
     if (waiting.includes(needs)) {
       const circle = [...waiting.slice(waiting.indexOf(needs)), needs].map((field) => `"${field}"`).join(" → ");
-      return [{ code: "FLOW_PARAMETER_CYCLE", message: `Cannot work out the default of "${name}": ${circle} wait for each other`, hint: `Give --${flagOf(name)}, or a default that needs no other parameter` }];
+      return [
+        {
+          code: "FLOW_PARAMETER_CYCLE",
+          message: `Cannot work out the default of "${name}": ${circle} wait for each other`,
+          hint: `Give --${flagOf(name)}, or a default that needs no other parameter`,
+        },
+      ];
     }
     if (failed.has(needs)) return []; // its own problem says enough
     await resolveLate(needs);
@@ -139,15 +169,33 @@ async function resolveGiven(name: string, fact: ParamFact, given: Given): Promis
   const isSecret = fact.options.secret === true;
   const { label } = given;
   if (isSecret && given.source === "flag") {
-    return { problems: [{ code: "FLOW_PARAMETER_SECRET_FLAG", message: `${label}: a secret may not be given on the command line`, hint: "Put it into the environment or the --params file" }] };
+    return {
+      problems: [
+        {
+          code: "FLOW_PARAMETER_SECRET_FLAG",
+          message: `${label}: a secret may not be given on the command line`,
+          hint: "Put it into the environment or the --params file",
+        },
+      ],
+    };
   }
   if (given.source === "code") {
     const checked = await checkValue(fact.schema, { kind: "output", value: given.value }, { label, isSecret });
     return "problems" in checked ? checked : { field: parameterField(name, fact, checked, "code") };
   }
-  const readings = given.source === "file" ? { kind: "readings" as const, values: readingsOfJson(given.value) } : readingsOfText(given.value as string, fact.schema);
+  const readings =
+    given.source === "file"
+      ? { kind: "readings" as const, values: readingsOfJson(given.value) }
+      : readingsOfText(given.value as string, fact.schema);
   if (readings.kind === "not-json") {
-    return { problems: [{ code: "FLOW_PARAMETER_INVALID", message: isSecret ? `${label}: Invalid value` : `${label}: Not JSON: ${readings.why}` }] };
+    return {
+      problems: [
+        {
+          code: "FLOW_PARAMETER_INVALID",
+          message: isSecret ? `${label}: Invalid value` : `${label}: Not JSON: ${readings.why}`,
+        },
+      ],
+    };
   }
   const checked = await checkValue(fact.schema, { kind: "input", readings: readings.values }, { label, isSecret });
   return "problems" in checked ? checked : { field: parameterField(name, fact, checked, given.source) };
@@ -159,17 +207,31 @@ async function resolveDefault(name: string, fact: ParamFact): Promise<Outcome> {
     const hint = isSecret ? "Put it into the environment or the --params file" : `Give --${flagOf(name)}`;
     return { problems: [{ code: "FLOW_PARAMETER_MISSING", message: `--${flagOf(name)}: Required`, hint }] };
   }
-  const checked = await checkValue(fact.schema, { kind: "input", readings: [undefined] }, { label: `the default of "${name}"`, isSecret });
+  const checked = await checkValue(
+    fact.schema,
+    { kind: "input", readings: [undefined] },
+    { label: `the default of "${name}"`, isSecret },
+  );
   return "problems" in checked ? checked : { field: parameterField(name, fact, checked, "default") };
 }
 
-function parameterField(name: string, fact: ParamFact, checked: { readonly value: unknown; readonly encoded?: unknown }, source: ResolvedField["source"]): ResolvedField {
+function parameterField(
+  name: string,
+  fact: ParamFact,
+  checked: { readonly value: unknown; readonly encoded?: unknown },
+  source: ResolvedField["source"],
+): ResolvedField {
   const secret = fact.options.secret === true;
   const { value, encoded } = checked;
   return { name, kind: "parameter", value, ...(encoded === undefined || secret ? {} : { encoded }), secret, source };
 }
 
-async function resolveFile(name: string, fact: ConfigFact | FileFact, given: Given | undefined, sources: FieldSources): Promise<Outcome> {
+async function resolveFile(
+  name: string,
+  fact: ConfigFact | FileFact,
+  given: Given | undefined,
+  sources: FieldSources,
+): Promise<Outcome> {
   const kind = fact.kind;
   const read = await readFieldFile(name, fact, given, sources.readFile);
   if ("problems" in read) return read;
@@ -181,12 +243,20 @@ async function resolveFile(name: string, fact: ConfigFact | FileFact, given: Giv
 function unknownNames(facts: ReadonlyMap<string, Fact>, sources: FieldSources): readonly Problem[] {
   const flags = new Set([...facts.keys()].map(flagOf));
   const problems: Problem[] = [];
-  for (const [where, given] of [["the --params file", sources.paramsFile], ["params", sources.values]] as const) {
+  for (const [where, given] of [
+    ["the --params file", sources.paramsFile],
+    ["params", sources.values],
+  ] as const) {
     for (const [name, value] of Object.entries(given ?? {})) {
-      if (facts.has(name) || (where !== "params" && flags.has(name)) || (where === "params" && value === undefined)) continue;
+      if (facts.has(name) || (where !== "params" && flags.has(name)) || (where === "params" && value === undefined))
+        continue;
       const near = nearestName(name, facts.keys());
       const list = facts.size === 0 ? "The flow has no parameters" : `The flow has ${[...facts.keys()].join(", ")}`;
-      problems.push({ code: "FLOW_PARAMETER_UNKNOWN", message: `Unknown parameter "${name}" in ${where}`, hint: near === undefined ? list : `Did you mean "${near}"?` });
+      problems.push({
+        code: "FLOW_PARAMETER_UNKNOWN",
+        message: `Unknown parameter "${name}" in ${where}`,
+        hint: near === undefined ? list : `Did you mean "${near}"?`,
+      });
     }
   }
   return problems;

@@ -73,7 +73,18 @@ export function oneWayPart(schema: z.ZodType): "transform" | undefined {
   return undefined;
 }
 
-const CHILDREN = ["innerType", "in", "out", "element", "rest", "keyType", "valueType", "left", "right", "catchall"] as const;
+const CHILDREN = [
+  "innerType",
+  "in",
+  "out",
+  "element",
+  "rest",
+  "keyType",
+  "valueType",
+  "left",
+  "right",
+  "catchall",
+] as const;
 
 function childrenOf(def: Readonly<Record<string, unknown>>): readonly unknown[] {
   const children: unknown[] = CHILDREN.map((key) => def[key]);
@@ -129,7 +140,8 @@ export function typesOf(schema: JsonSchema): readonly string[] {
   const types = new Set<string>();
   const add = (part: JsonSchema): void => {
     for (const type of part.type === undefined ? [] : [part.type].flat()) types.add(type);
-    if (part.type === undefined) for (const value of part.enum ?? ("const" in part ? [part.const] : [])) types.add(jsonType(value));
+    if (part.type === undefined)
+      for (const value of part.enum ?? ("const" in part ? [part.const] : [])) types.add(jsonType(value));
     for (const option of [...(part.anyOf ?? []), ...(part.oneOf ?? []), ...(part.allOf ?? [])]) add(option);
   };
   add(schema);

@@ -1,6 +1,6 @@
-import { isFlowClass } from "./flow.ts";
 import type { CallSite } from "./call-site.ts";
 import type { StepKind } from "./definition.ts";
+import { isFlowClass } from "./flow.ts";
 
 /** What a decorator recorded about one method. Nothing is checked yet: options come as the user wrote them. */
 export interface StepFact {
@@ -24,7 +24,10 @@ export function recordStep(metadata: Metadata, fact: StepFact): void {
 }
 
 /** The facts of a class: base classes first, an override in the place of what it overrides. */
-export function stepFactsOf(flowClass: object): { readonly steps: readonly StepFact[]; readonly misused: readonly StepFact[] } {
+export function stepFactsOf(flowClass: object): {
+  readonly steps: readonly StepFact[];
+  readonly misused: readonly StepFact[];
+} {
   const steps = new Map<string, StepFact>();
   const misused: StepFact[] = [];
   for (const level of metadataLevels(flowClass)) {

@@ -20,7 +20,15 @@ describe("a graph that is accepted", () => {
   });
 
   test("branches are joined in declared order of their steps", () => {
-    const graph = checkGraph(flowOf({ start: { next: ["b", "a"] }, a: { next: "meet" }, b: { next: "meet" }, meet: { join: true, next: "end" }, end: {} }));
+    const graph = checkGraph(
+      flowOf({
+        start: { next: ["b", "a"] },
+        a: { next: "meet" },
+        b: { next: "meet" },
+        meet: { join: true, next: "end" },
+        end: {},
+      }),
+    );
     expect(graph.order).toEqual(["start", "a", "b", "meet", "end"]);
     expect(graph.nodes.meet!.incoming.map((index) => graph.edges[index]!.from)).toEqual(["a", "b"]);
     expect(graph.nodes.start!.outgoing.map((index) => graph.edges[index]!.to)).toEqual(["b", "a"]);
@@ -48,7 +56,10 @@ describe("a graph that is accepted", () => {
       end: [],
     });
     expect([graph.nodes.folds!.closes, graph.nodes.best!.closes]).toEqual(["split", "start"]);
-    expect(graph.edges.filter((edge) => edge.closes).map(({ from, to }) => `${from} ${to}`)).toEqual(["fold folds", "folds best"]);
+    expect(graph.edges.filter((edge) => edge.closes).map(({ from, to }) => `${from} ${to}`)).toEqual([
+      "fold folds",
+      "folds best",
+    ]);
     expect(graph.edges.filter((edge) => edge.kind === "foreach").map(({ from }) => from)).toEqual(["start", "split"]);
   });
 
@@ -94,12 +105,22 @@ describe("a graph that is accepted", () => {
   });
 
   test("two cases with one target are one transition", () => {
-    const graph = checkGraph(flowOf({ start: { next: { a: "end", b: "end", c: "more" } }, more: { next: "end" }, end: {} }));
+    const graph = checkGraph(
+      flowOf({ start: { next: { a: "end", b: "end", c: "more" } }, more: { next: "end" }, end: {} }),
+    );
     expect(graph.edges[0]).toMatchObject({ from: "start", to: "end", kind: "choice", cases: ["a", "b"] });
   });
 
   test("a choice leads into a join", () => {
-    expect(codes({ start: { next: { a: "left", b: "right" } }, left: { next: "meet" }, right: { next: "meet" }, meet: { join: true, next: "end" }, end: {} })).toEqual([]);
+    expect(
+      codes({
+        start: { next: { a: "left", b: "right" } },
+        left: { next: "meet" },
+        right: { next: "meet" },
+        meet: { join: true, next: "end" },
+        end: {},
+      }),
+    ).toEqual([]);
   });
 
   test("a branch with a choice inside is joined with its neighbour", () => {
@@ -132,7 +153,11 @@ describe("a graph that is accepted", () => {
         end: {},
       }),
     );
-    expect([graph.nodes.all!.closes, graph.nodes.all2!.closes, graph.nodes.meet!.closes]).toEqual(["fan", "fan2", undefined]);
+    expect([graph.nodes.all!.closes, graph.nodes.all2!.closes, graph.nodes.meet!.closes]).toEqual([
+      "fan",
+      "fan2",
+      undefined,
+    ]);
   });
 
   test("a join fans out, and a choose joins", () => {
@@ -155,14 +180,32 @@ describe("steps by themselves", () => {
   test("an unknown target is reported with the nearest name and the place, and nothing that follows from it", () => {
     const problems = graphProblems(flowOf({ start: { next: ["trian", "nowhere"] }, train: { next: "end" }, end: {} }));
     expect(problems).toEqual([
-      { code: "FLOW_GRAPH_UNKNOWN_STEP", message: 'Step "start" leads to "trian", which is no step', hint: 'Did you mean "train"?', location: { file: "/flows/example.ts", line: 1 } },
-      { code: "FLOW_GRAPH_UNKNOWN_STEP", message: 'Step "start" leads to "nowhere", which is no step', hint: "The steps are start, train, end", location: { file: "/flows/example.ts", line: 1 } },
+      {
+        code: "FLOW_GRAPH_UNKNOWN_STEP",
+        message: 'Step "start" leads to "trian", which is no step',
+        hint: 'Did you mean "train"?',
+        location: { file: "/flows/example.ts", line: 1 },
+      },
+      {
+        code: "FLOW_GRAPH_UNKNOWN_STEP",
+        message: 'Step "start" leads to "nowhere", which is no step',
+        hint: "The steps are start, train, end",
+        location: { file: "/flows/example.ts", line: 1 },
+      },
     ]);
   });
 
   test("a foreach needs exactly one target", () => {
     expect(codes({ start: { foreach: "xs" } })).toEqual(["FLOW_GRAPH_FOREACH_TARGET"]);
-    expect(codes({ start: { foreach: "xs", next: ["a", "b"] }, a: { next: "meet" }, b: { next: "meet" }, meet: { join: true, next: "end" }, end: {} })).toContain("FLOW_GRAPH_FOREACH_TARGET");
+    expect(
+      codes({
+        start: { foreach: "xs", next: ["a", "b"] },
+        a: { next: "meet" },
+        b: { next: "meet" },
+        meet: { join: true, next: "end" },
+        end: {},
+      }),
+    ).toContain("FLOW_GRAPH_FOREACH_TARGET");
   });
 
   test("a target named twice", () => {
@@ -175,17 +218,26 @@ describe("steps by themselves", () => {
 
   test("parameters that nothing is passed to", () => {
     expect(codes({ start: { next: "end", arity: 1 }, end: {} })).toEqual(["FLOW_GRAPH_UNEXPECTED_PARAMETER"]);
-    expect(codes({ start: { foreach: "xs", next: "each" }, each: { next: "all", arity: 3 }, all: { join: true, arity: 2 } })).toEqual([
-      "FLOW_GRAPH_UNEXPECTED_PARAMETER",
-      "FLOW_GRAPH_UNEXPECTED_PARAMETER",
-    ]);
-    expect(codes({ start: { foreach: "xs", next: "each" }, each: { next: "all", arity: 0 }, all: { join: true, arity: 0 } })).toEqual([]);
+    expect(
+      codes({ start: { foreach: "xs", next: "each" }, each: { next: "all", arity: 3 }, all: { join: true, arity: 2 } }),
+    ).toEqual(["FLOW_GRAPH_UNEXPECTED_PARAMETER", "FLOW_GRAPH_UNEXPECTED_PARAMETER"]);
+    expect(
+      codes({ start: { foreach: "xs", next: "each" }, each: { next: "all", arity: 0 }, all: { join: true, arity: 0 } }),
+    ).toEqual([]);
   });
 });
 
 describe("the shape as a whole", () => {
   test("each cycle is reported, with a shortest way around", () => {
-    const problems = graphProblems(flowOf({ start: { next: { go: "a", stop: "end" } }, a: { next: "b" }, b: { next: { on: "c", back: "a" } }, c: { next: { c: "c", end: "end" } }, end: {} }));
+    const problems = graphProblems(
+      flowOf({
+        start: { next: { go: "a", stop: "end" } },
+        a: { next: "b" },
+        b: { next: { on: "c", back: "a" } },
+        c: { next: { c: "c", end: "end" } },
+        end: {},
+      }),
+    );
     expect(problems.map(({ code, message }) => [code, message])).toEqual([
       ["FLOW_GRAPH_CYCLE", "The steps wait for each other: c → c"],
       ["FLOW_GRAPH_CYCLE", "The steps wait for each other: a → b → a"],
@@ -198,7 +250,10 @@ describe("the shape as a whole", () => {
   });
 
   test("a transition back to start", () => {
-    expect(codes({ start: { next: { a: "end", b: "again" } }, again: { next: "start" }, end: {} })).toEqual(["FLOW_GRAPH_CYCLE", "FLOW_GRAPH_START_HAS_INPUT"]);
+    expect(codes({ start: { next: { a: "end", b: "again" } }, again: { next: "start" }, end: {} })).toEqual([
+      "FLOW_GRAPH_CYCLE",
+      "FLOW_GRAPH_START_HAS_INPUT",
+    ]);
   });
 
   test("without a step called start, the only one that nothing leads to begins", () => {
@@ -214,7 +269,9 @@ describe("the shape as a whole", () => {
   });
 
   test("every dead end but the last step", () => {
-    expect(messages({ start: { next: { a: "end", b: "dead" } }, dead: {}, end: {} })).toEqual(['Step "dead" leads nowhere, although "end" ends the flow']);
+    expect(messages({ start: { next: { a: "end", b: "dead" } }, dead: {}, end: {} })).toEqual([
+      'Step "dead" leads nowhere, although "end" ends the flow',
+    ]);
   });
 
   test("a flow without steps", () => {
@@ -224,12 +281,20 @@ describe("the shape as a whole", () => {
 
 describe("splits and joins", () => {
   test("branches that meet in a step which is no join", () => {
-    expect(messages({ start: { next: ["a", "b"] }, a: { next: "end" }, b: { next: "end" }, end: {} })).toEqual(['"a" and "b" run in parallel and both lead to "end", which is no join']);
+    expect(messages({ start: { next: ["a", "b"] }, a: { next: "end" }, b: { next: "end" }, end: {} })).toEqual([
+      '"a" and "b" run in parallel and both lead to "end", which is no join',
+    ]);
   });
 
   test("an arm that slips past the join meets the other branch", () => {
     expect(
-      codes({ start: { next: ["a", "b"] }, a: { next: { x: "meet", y: "end" } }, b: { next: "meet" }, meet: { join: true, next: "end" }, end: {} }),
+      codes({
+        start: { next: ["a", "b"] },
+        a: { next: { x: "meet", y: "end" } },
+        b: { next: "meet" },
+        meet: { join: true, next: "end" },
+        end: {},
+      }),
     ).toEqual(["FLOW_GRAPH_MISSING_JOIN"]);
   });
 
@@ -239,16 +304,27 @@ describe("splits and joins", () => {
   });
 
   test("a foreach straight into its join", () => {
-    expect(codes({ start: { foreach: "xs", next: "all" }, all: { join: true, next: "end" }, end: {} })).toEqual(["FLOW_GRAPH_EMPTY_FOREACH"]);
+    expect(codes({ start: { foreach: "xs", next: "all" }, all: { join: true, next: "end" }, end: {} })).toEqual([
+      "FLOW_GRAPH_EMPTY_FOREACH",
+    ]);
   });
 
   test("a foreach that is never closed", () => {
-    expect(messages({ start: { foreach: "xs", next: "each" }, each: { next: "end" }, end: {} })).toEqual(['The flow ends in "end" inside the foreach of "start"']);
+    expect(messages({ start: { foreach: "xs", next: "each" }, each: { next: "end" }, end: {} })).toEqual([
+      'The flow ends in "end" inside the foreach of "start"',
+    ]);
   });
 
   test("branches inside a foreach joined by its only join leave it open", () => {
     expect(
-      codes({ start: { foreach: "xs", next: "each" }, each: { next: ["a", "b"] }, a: { next: "all" }, b: { next: "all" }, all: { join: true, next: "end" }, end: {} }),
+      codes({
+        start: { foreach: "xs", next: "each" },
+        each: { next: ["a", "b"] },
+        a: { next: "all" },
+        b: { next: "all" },
+        all: { join: true, next: "end" },
+        end: {},
+      }),
     ).toEqual(["FLOW_GRAPH_FOREACH_NOT_CLOSED"]);
   });
 
@@ -268,7 +344,14 @@ describe("splits and joins", () => {
 
   test("a join that mixes foreach depths", () => {
     expect(
-      codes({ start: { next: ["fan", "side"] }, fan: { foreach: "xs", next: "each" }, each: { next: "meet" }, side: { next: "meet" }, meet: { join: true, next: "end" }, end: {} }),
+      codes({
+        start: { next: ["fan", "side"] },
+        fan: { foreach: "xs", next: "each" },
+        each: { next: "meet" },
+        side: { next: "meet" },
+        meet: { join: true, next: "end" },
+        end: {},
+      }),
     ).toEqual(["FLOW_GRAPH_MIXED_SCOPES"]);
   });
 
@@ -287,12 +370,24 @@ describe("splits and joins", () => {
 
   test("all problems come in one error", () => {
     try {
-      checkGraph(flowOf({ start: { next: ["a", "b"], arity: 1 }, a: { next: "end" }, b: { next: "end" }, lost: { next: "end" }, end: {} }));
+      checkGraph(
+        flowOf({
+          start: { next: ["a", "b"], arity: 1 },
+          a: { next: "end" },
+          b: { next: "end" },
+          lost: { next: "end" },
+          end: {},
+        }),
+      );
       expect.unreachable();
     } catch (error) {
       if (!isFlowError(error)) throw error;
       expect(error.message).toBe('Cannot build the graph of flow "Example": 3 problems');
-      expect(error.problems.map(({ code }) => code)).toEqual(["FLOW_GRAPH_UNEXPECTED_PARAMETER", "FLOW_GRAPH_UNREACHABLE", "FLOW_GRAPH_MISSING_JOIN"]);
+      expect(error.problems.map(({ code }) => code)).toEqual([
+        "FLOW_GRAPH_UNEXPECTED_PARAMETER",
+        "FLOW_GRAPH_UNREACHABLE",
+        "FLOW_GRAPH_MISSING_JOIN",
+      ]);
     }
   });
 });

@@ -23,7 +23,8 @@ import { topologicalOrder } from "./topological-order.ts";
  */
 export function checkGraph(flow: FlowDefinition): Graph {
   const { problems, scopes } = examine(flow);
-  if (problems.length > 0 || scopes === undefined) throw problemsError(`Cannot build the graph of flow "${flow.name}"`, problems);
+  if (problems.length > 0 || scopes === undefined)
+    throw problemsError(`Cannot build the graph of flow "${flow.name}"`, problems);
   return assemble(flow, scopes);
 }
 
@@ -34,7 +35,11 @@ export function graphProblems(flow: FlowDefinition): readonly Problem[] {
 
 function examine(flow: FlowDefinition): { readonly problems: readonly Problem[]; readonly scopes?: Scopes } {
   if (flow.steps.length === 0) {
-    const problem: Problem = { code: "FLOW_GRAPH_NO_START", message: "The flow has no steps", hint: "Put @step() on the methods that are steps" };
+    const problem: Problem = {
+      code: "FLOW_GRAPH_NO_START",
+      message: "The flow has no steps",
+      hint: "Put @step() on the methods that are steps",
+    };
     return { problems: [{ ...problem, ...(flow.location === undefined ? {} : { location: flow.location }) }] };
   }
   const problems = [...unknownTargets(flow), ...checkSteps(flow)];

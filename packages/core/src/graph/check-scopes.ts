@@ -43,13 +43,26 @@ interface Pass {
 }
 
 /** Follows the flow from its start in topological order. Steps that are not reached are skipped. */
-export function checkScopes(flow: FlowDefinition, edges: readonly DeclaredEdge[], order: readonly string[], start: string): Scopes {
+export function checkScopes(
+  flow: FlowDefinition,
+  edges: readonly DeclaredEdge[],
+  order: readonly string[],
+  start: string,
+): Scopes {
   const steps = new Map(flow.steps.map((step) => [step.name, step]));
   const rank = new Map(order.map((name, index) => [name, index]));
-  const pass: Pass = { problems: [], conditions: new Conditions(), condition: new Map(), scope: new Map(), closes: new Map() };
+  const pass: Pass = {
+    problems: [],
+    conditions: new Conditions(),
+    condition: new Map(),
+    scope: new Map(),
+    closes: new Map(),
+  };
   for (const name of order) {
     const step = steps.get(name)!;
-    const arrivals = edges.filter((edge) => edge.to === name && pass.scope.has(edge.from)).map((edge) => arrive(pass, steps, rank, edges, edge));
+    const arrivals = edges
+      .filter((edge) => edge.to === name && pass.scope.has(edge.from))
+      .map((edge) => arrive(pass, rank, edges, edge));
     if (arrivals.length === 0) {
       if (name === start) enter(pass, name, [], ALWAYS);
       if (name === start && step.isJoin) pass.problems.push(nothingToJoin(step));
@@ -57,7 +70,9 @@ export function checkScopes(flow: FlowDefinition, edges: readonly DeclaredEdge[]
     }
     if (!agree(pass, step, arrivals)) {
       // Go on from the shallowest scope, so that one mistake does not look like many.
-      const shallowest = arrivals.reduce((best, arrival) => (arrival.scope.length < best.scope.length ? arrival : best));
+      const shallowest = arrivals.reduce((best, arrival) =>
+        arrival.scope.length < best.scope.length ? arrival : best,
+      );
       enter(pass, name, shallowest.scope, shallowest.condition);
     } else if (step.isJoin) {
       enterJoin(pass, step, arrivals);
@@ -77,7 +92,6 @@ function enter(pass: Pass, name: string, scope: readonly string[], condition: Co
 
 function arrive(
   pass: Pass,
-  steps: ReadonlyMap<string, StepDefinition>,
   rank: ReadonlyMap<string, number>,
   edges: readonly DeclaredEdge[],
   edge: DeclaredEdge,
@@ -98,14 +112,29 @@ function agree(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[]): 
   if (first !== undefined && arrivals.length > 1) {
     const others = arrivals.filter((arrival) => arrival !== first).map(({ edge }) => edge.from);
     pass.problems.push(
-      problemAt(step, "FLOW_GRAPH_FOREACH_TARGET_SHARED", `Step "${step.name}" is the target of the foreach of "${first.edge.from}", but ${listNames(others)} ${others.length === 1 ? "leads" : "lead"} to it as well`, "Give the other transition a step of its own"),
+      problemAt(
+        step,
+        "FLOW_GRAPH_FOREACH_TARGET_SHARED",
+        `Step "${step.name}" is the target of the foreach of "${first.edge.from}", but ${listNames(others)} ${others.length === 1 ? "leads" : "lead"} to it as well`,
+        "Give the other transition a step of its own",
+      ),
     );
     return false;
   }
   const texts = new Set(arrivals.map(({ scope }) => scope.join("/")));
   if (texts.size === 1) return true;
-  const places = arrivals.map(({ edge, scope }) => `"${edge.from}" ${scope.length === 0 ? "outside of any foreach" : `inside the foreach of ${listNames(scope)}`}`);
-  pass.problems.push(problemAt(step, "FLOW_GRAPH_MIXED_SCOPES", `${step.isJoin ? "Join" : "Step"} "${step.name}" is reached from different foreach depths: ${places.join(", ")}`, "Close each foreach with a @join of its own first"));
+  const places = arrivals.map(
+    ({ edge, scope }) =>
+      `"${edge.from}" ${scope.length === 0 ? "outside of any foreach" : `inside the foreach of ${listNames(scope)}`}`,
+  );
+  pass.problems.push(
+    problemAt(
+      step,
+      "FLOW_GRAPH_MIXED_SCOPES",
+      `${step.isJoin ? "Join" : "Step"} "${step.name}" is reached from different foreach depths: ${places.join(", ")}`,
+      "Close each foreach with a @join of its own first",
+    ),
+  );
   return false;
 }
 
@@ -113,7 +142,14 @@ function enterStep(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[
   const pair = coOccurring(pass, arrivals);
   if (pair !== undefined) {
     const hint = step.kind === "choose" ? "Write join: true in its @choose" : "Make it a @join";
-    pass.problems.push(problemAt(step, "FLOW_GRAPH_MISSING_JOIN", `${listNames(pair)} run in parallel and both lead to "${step.name}", which is no join`, hint));
+    pass.problems.push(
+      problemAt(
+        step,
+        "FLOW_GRAPH_MISSING_JOIN",
+        `${listNames(pair)} run in parallel and both lead to "${step.name}", which is no join`,
+        hint,
+      ),
+    );
   }
   enter(pass, step.name, arrivals[0]!.scope, anyOf(pass, arrivals));
 }
@@ -122,7 +158,14 @@ function enterJoin(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[
   const { scope, edge } = arrivals[0]!;
   const innermost = scope.at(-1);
   if (edge.kind === "foreach") {
-    pass.problems.push(problemAt(step, "FLOW_GRAPH_EMPTY_FOREACH", `The foreach of "${edge.from}" leads straight into join "${step.name}"`, "Put a step between that takes the item"));
+    pass.problems.push(
+      problemAt(
+        step,
+        "FLOW_GRAPH_EMPTY_FOREACH",
+        `The foreach of "${edge.from}" leads straight into join "${step.name}"`,
+        "Put a step between that takes the item",
+      ),
+    );
   }
   const joinsBranches = coOccurring(pass, arrivals) !== undefined;
   if (innermost !== undefined && !joinsBranches) {
@@ -136,7 +179,12 @@ function enterJoin(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[
 }
 
 function nothingToJoin(step: StepDefinition): Problem {
-  return problemAt(step, "FLOW_GRAPH_NOTHING_TO_JOIN", `Join "${step.name}" has nothing to join: fewer than two steps lead to it, and no foreach is open`, "Make it a @step, or lead the other branches to it");
+  return problemAt(
+    step,
+    "FLOW_GRAPH_NOTHING_TO_JOIN",
+    `Join "${step.name}" has nothing to join: fewer than two steps lead to it, and no foreach is open`,
+    "Make it a @step, or lead the other branches to it",
+  );
 }
 
 /** The sources of two transitions that can both be taken, or undefined when all exclude each other. */
@@ -158,7 +206,14 @@ function notClosed(flow: FlowDefinition, edges: readonly DeclaredEdge[], pass: P
   return last.flatMap((step) => {
     const open = pass.scope.get(step.name) ?? [];
     if (open.length === 0) return [];
-    return [problemAt(step, "FLOW_GRAPH_FOREACH_NOT_CLOSED", `The flow ends in "${step.name}" inside the foreach of ${listNames(open)}`, `Add a @join between the items of "${open.at(-1)}" and "${step.name}"`)];
+    return [
+      problemAt(
+        step,
+        "FLOW_GRAPH_FOREACH_NOT_CLOSED",
+        `The flow ends in "${step.name}" inside the foreach of ${listNames(open)}`,
+        `Add a @join between the items of "${open.at(-1)}" and "${step.name}"`,
+      ),
+    ];
   });
 }
 
@@ -166,6 +221,13 @@ function closedTwice(flow: FlowDefinition, pass: Pass): readonly Problem[] {
   return flow.steps.flatMap((step) => {
     const joins = flow.steps.filter((join) => pass.closes.get(join.name) === step.name);
     if (joins.length < 2) return [];
-    return [problemAt(joins[1], "FLOW_GRAPH_FOREACH_CLOSED_TWICE", `${listNames(joins.map((join) => join.name))} all close the foreach of "${step.name}"`, "Join the branches inside the foreach first, then its items in one join")];
+    return [
+      problemAt(
+        joins[1],
+        "FLOW_GRAPH_FOREACH_CLOSED_TWICE",
+        `${listNames(joins.map((join) => join.name))} all close the foreach of "${step.name}"`,
+        "Join the branches inside the foreach first, then its items in one join",
+      ),
+    ];
   });
 }

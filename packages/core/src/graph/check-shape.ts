@@ -20,7 +20,11 @@ export function checkShape(flow: FlowDefinition, edges: readonly DeclaredEdge[])
   return {
     problems: [
       ...cycles,
-      ...("problem" in start ? (cycles.length > 0 && start.problem.code === "FLOW_GRAPH_NO_START" ? [] : [start.problem]) : unreachable(flow, edges, start.name)),
+      ...("problem" in start
+        ? cycles.length > 0 && start.problem.code === "FLOW_GRAPH_NO_START"
+          ? []
+          : [start.problem]
+        : unreachable(flow, edges, start.name)),
       ...severalEnds(flow, edges, cycles.length > 0),
     ],
     ...("name" in start ? { start: start.name } : {}),
@@ -31,8 +35,16 @@ export function checkShape(flow: FlowDefinition, edges: readonly DeclaredEdge[])
 function cycleProblems(flow: FlowDefinition, edges: readonly DeclaredEdge[], digraph: Digraph): readonly Problem[] {
   return alg.findCycles(digraph).map((group) => {
     const members = flow.steps.filter((step) => group.includes(step.name));
-    const cycle = shortestCycle(members.map((step) => step.name), edges);
-    return problemAt(members[0], "FLOW_GRAPH_CYCLE", `The steps wait for each other: ${[...cycle, cycle[0]].join(" → ")}`, `Loops are not supported yet: remove the transition ${cycle.at(-1)} → ${cycle[0]}, and repeat inside one step if you must`);
+    const cycle = shortestCycle(
+      members.map((step) => step.name),
+      edges,
+    );
+    return problemAt(
+      members[0],
+      "FLOW_GRAPH_CYCLE",
+      `The steps wait for each other: ${[...cycle, cycle[0]].join(" → ")}`,
+      `Loops are not supported yet: remove the transition ${cycle.at(-1)} → ${cycle[0]}, and repeat inside one step if you must`,
+    );
   });
 }
 
@@ -56,18 +68,43 @@ function shortestCycle(members: readonly string[], edges: readonly DeclaredEdge[
   return best;
 }
 
-function startOf(flow: FlowDefinition, edges: readonly DeclaredEdge[]): { readonly name: string } | { readonly problem: Problem } {
+function startOf(
+  flow: FlowDefinition,
+  edges: readonly DeclaredEdge[],
+): { readonly name: string } | { readonly problem: Problem } {
   const starts = flow.steps.filter((step) => !edges.some((edge) => edge.to === step.name));
   const named = flow.steps.find((step) => step.name === "start");
   if (named !== undefined) {
     const into = edges.filter((edge) => edge.to === "start").map((edge) => edge.from);
     if (into.length === 0) return { name: "start" }; // what else has no way in is unreachable, and is reported as that
-    return { problem: problemAt(named, "FLOW_GRAPH_START_HAS_INPUT", `Step "start" begins the flow, but ${listNames(into)} ${into.length === 1 ? "leads" : "lead"} to it`, "Rename it, or remove the transition") };
+    return {
+      problem: problemAt(
+        named,
+        "FLOW_GRAPH_START_HAS_INPUT",
+        `Step "start" begins the flow, but ${listNames(into)} ${into.length === 1 ? "leads" : "lead"} to it`,
+        "Rename it, or remove the transition",
+      ),
+    };
   }
   const [first] = starts;
-  if (first === undefined) return { problem: problemAt(flow.steps[0], "FLOW_GRAPH_NO_START", "No step begins the flow: each one follows another", 'Add a step "start" that nothing leads to') };
+  if (first === undefined)
+    return {
+      problem: problemAt(
+        flow.steps[0],
+        "FLOW_GRAPH_NO_START",
+        "No step begins the flow: each one follows another",
+        'Add a step "start" that nothing leads to',
+      ),
+    };
   if (starts.length === 1) return { name: first.name };
-  return { problem: problemAt(starts[1], "FLOW_GRAPH_SEVERAL_STARTS", `${listNames(starts.map((step) => step.name))} all begin the flow`, 'Name the first step "start", and lead from it to the others') };
+  return {
+    problem: problemAt(
+      starts[1],
+      "FLOW_GRAPH_SEVERAL_STARTS",
+      `${listNames(starts.map((step) => step.name))} all begin the flow`,
+      'Name the first step "start", and lead from it to the others',
+    ),
+  };
 }
 
 function unreachable(flow: FlowDefinition, edges: readonly DeclaredEdge[], start: string): readonly Problem[] {
@@ -75,7 +112,14 @@ function unreachable(flow: FlowDefinition, edges: readonly DeclaredEdge[], start
   for (const name of reached) for (const edge of edges) if (edge.from === name) reached.add(edge.to);
   return flow.steps
     .filter((step) => !reached.has(step.name))
-    .map((step) => problemAt(step, "FLOW_GRAPH_UNREACHABLE", `Step "${step.name}" is never reached from "${start}"`, `Name it in "next" of a step, or remove its decorator`));
+    .map((step) =>
+      problemAt(
+        step,
+        "FLOW_GRAPH_UNREACHABLE",
+        `Step "${step.name}" is never reached from "${start}"`,
+        `Name it in "next" of a step, or remove its decorator`,
+      ),
+    );
 }
 
 function severalEnds(flow: FlowDefinition, edges: readonly DeclaredEdge[], hasCycles: boolean): readonly Problem[] {
@@ -84,5 +128,12 @@ function severalEnds(flow: FlowDefinition, edges: readonly DeclaredEdge[], hasCy
   const last = ends.find((step) => step.name === "end") ?? ends.at(-1);
   return ends
     .filter((step) => step !== last)
-    .map((step) => problemAt(step, "FLOW_GRAPH_SEVERAL_ENDS", `Step "${step.name}" leads nowhere, although "${last?.name}" ends the flow`, `Give it a "next", such as next: "${last?.name}"`));
+    .map((step) =>
+      problemAt(
+        step,
+        "FLOW_GRAPH_SEVERAL_ENDS",
+        `Step "${step.name}" leads nowhere, although "${last?.name}" ends the flow`,
+        `Give it a "next", such as next: "${last?.name}"`,
+      ),
+    );
 }

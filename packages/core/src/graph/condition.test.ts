@@ -18,22 +18,37 @@ describe("conditions over choose steps", () => {
 
   test("any formula agrees with its truth table", () => {
     const arities = [2, 3, 2];
-    type Formula = { readonly kind: "is"; readonly rank: number; readonly index: number } | { readonly kind: "and" | "or"; readonly left: Formula; readonly right: Formula };
+    type Formula =
+      | { readonly kind: "is"; readonly rank: number; readonly index: number }
+      | { readonly kind: "and" | "or"; readonly left: Formula; readonly right: Formula };
     const { formula } = fc.letrec<{ formula: Formula }>((tie) => ({
       formula: fc.oneof(
         { maxDepth: 4 },
         fc.nat(2).chain((rank) => fc.nat(arities[rank]! - 1).map((index) => ({ kind: "is" as const, rank, index }))),
-        fc.record({ kind: fc.constantFrom("and" as const, "or" as const), left: tie("formula"), right: tie("formula") }),
+        fc.record({
+          kind: fc.constantFrom("and" as const, "or" as const),
+          left: tie("formula"),
+          right: tie("formula"),
+        }),
       ),
     }));
     const holds = (part: Formula, world: readonly number[]): boolean =>
-      part.kind === "is" ? world[part.rank] === part.index : part.kind === "and" ? holds(part.left, world) && holds(part.right, world) : holds(part.left, world) || holds(part.right, world);
+      part.kind === "is"
+        ? world[part.rank] === part.index
+        : part.kind === "and"
+          ? holds(part.left, world) && holds(part.right, world)
+          : holds(part.left, world) || holds(part.right, world);
     const worlds = [0, 1].flatMap((a) => [0, 1, 2].flatMap((b) => [0, 1].map((c) => [a, b, c])));
     fc.assert(
       fc.property(formula, formula, (left, right) => {
         const conditions = new Conditions();
-        const build = (part: Formula): Condition => (part.kind === "is" ? conditions.chooses(part.rank, arities[part.rank]!, part.index) : conditions[part.kind](build(part.left), build(part.right)));
-        expect(conditions.areExclusive(build(left), build(right))).toBe(worlds.every((world) => !holds(left, world) || !holds(right, world)));
+        const build = (part: Formula): Condition =>
+          part.kind === "is"
+            ? conditions.chooses(part.rank, arities[part.rank]!, part.index)
+            : conditions[part.kind](build(part.left), build(part.right));
+        expect(conditions.areExclusive(build(left), build(right))).toBe(
+          worlds.every((world) => !holds(left, world) || !holds(right, world)),
+        );
         expect(build(left) === build(right)).toBe(worlds.every((world) => holds(left, world) === holds(right, world)));
       }),
       { numRuns: 300 },

@@ -43,7 +43,10 @@ export class Conditions {
 
   /** True when the choose step of this rank, which has `arity` targets, takes the one at `index`. */
   chooses(rank: number, arity: number, index: number): Condition {
-    return this.#node(rank, Array.from({ length: arity }, (_, child) => (child === index ? ALWAYS : NEVER)));
+    return this.#node(
+      rank,
+      Array.from({ length: arity }, (_, child) => (child === index ? ALWAYS : NEVER)),
+    );
   }
 
   and(left: Condition, right: Condition): Condition {
@@ -70,7 +73,9 @@ export class Conditions {
     const known = this.#results.get(key);
     if (known !== undefined) return known;
     const top = left.rank <= right.rank ? left : right;
-    const children = top.children.map((_, index) => this[operation](below(left, top.rank, index), below(right, top.rank, index)));
+    const children = top.children.map((_, index) =>
+      this[operation](below(left, top.rank, index), below(right, top.rank, index)),
+    );
     const result = this.#node(top.rank, children);
     this.#results.set(key, result);
     return result;

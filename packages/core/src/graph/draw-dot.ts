@@ -1,13 +1,13 @@
-import type { Graph, GraphEdge } from "./graph.ts";
 import { edgeLabel, shapeOf } from "./drawing.ts";
+import type { Graph, GraphEdge } from "./graph.ts";
 
 /** Draws a graph in the DOT language of Graphviz; what is inside a foreach stands in a box. */
 export function drawDot(graph: Graph): string {
   return [
     `digraph ${quote(graph.flow.name)} {`,
     "  rankdir=LR;",
-    "  node [fontname=\"sans-serif\"];",
-    "  edge [fontname=\"sans-serif\"];",
+    '  node [fontname="sans-serif"];',
+    '  edge [fontname="sans-serif"];',
     ...scopeLines(graph, [], "  "),
     ...graph.edges.map((edge) => `  ${quote(edge.from)} -> ${quote(edge.to)}${attributes(edge)};`),
     "}",
@@ -26,7 +26,12 @@ function scopeLines(graph: Graph, scope: readonly string[], indent: string): rea
       const inner = [...scope, name];
       if (node.step.foreach === undefined) continue;
       const label = `foreach ${node.step.foreach}`;
-      lines.push(`${indent}subgraph ${quote(`cluster_${inner.join("/")}`)} {`, `${indent}  label=${quote(label)};`, ...scopeLines(graph, inner, `${indent}  `), `${indent}}`);
+      lines.push(
+        `${indent}subgraph ${quote(`cluster_${inner.join("/")}`)} {`,
+        `${indent}  label=${quote(label)};`,
+        ...scopeLines(graph, inner, `${indent}  `),
+        `${indent}}`,
+      );
     }
   }
   return lines;
@@ -41,5 +46,8 @@ function attributes(edge: GraphEdge): string {
 
 /** A DOT string: quotes and backslashes escaped, line breaks as `\n`. */
 function quote(text: string): string {
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll(/\r?\n|\r/g, "\\n")}"`;
+  return `"${text
+    .replaceAll("\\", "\\\\")
+    .replaceAll('"', '\\"')
+    .replaceAll(/\r?\n|\r/g, "\\n")}"`;
 }

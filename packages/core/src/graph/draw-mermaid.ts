@@ -17,14 +17,23 @@ export function drawMermaid(graph: Graph): string {
   ].join("\n");
 }
 
-function scopeLines(graph: Graph, ids: ReadonlyMap<string, string>, scope: readonly string[], indent: string): readonly string[] {
+function scopeLines(
+  graph: Graph,
+  ids: ReadonlyMap<string, string>,
+  scope: readonly string[],
+  indent: string,
+): readonly string[] {
   const lines: string[] = [];
   for (const name of graph.order) {
     const node = graph.nodes[name]!;
     if (node.scope.join("/") !== scope.join("/")) continue;
     lines.push(`${indent}${ids.get(name)}${box(graph, node)}`);
     if (node.step.foreach === undefined) continue;
-    lines.push(`${indent}subgraph f${ids.get(name)}[${quote(`foreach ${node.step.foreach}`)}]`, ...scopeLines(graph, ids, [...scope, name], `${indent}  `), `${indent}end`);
+    lines.push(
+      `${indent}subgraph f${ids.get(name)}[${quote(`foreach ${node.step.foreach}`)}]`,
+      ...scopeLines(graph, ids, [...scope, name], `${indent}  `),
+      `${indent}end`,
+    );
   }
   return lines;
 }
@@ -45,6 +54,12 @@ function box(graph: Graph, node: GraphNode): string {
 
 /** A Mermaid string: entities for what would end it or be read as markup. */
 function quote(text: string): string {
-  const escaped = text.replaceAll("#", "#35;").replaceAll('"', "#quot;").replaceAll("<", "#lt;").replaceAll(">", "#gt;").replaceAll("`", "#96;").replaceAll(/\r?\n|\r/g, " ");
+  const escaped = text
+    .replaceAll("#", "#35;")
+    .replaceAll('"', "#quot;")
+    .replaceAll("<", "#lt;")
+    .replaceAll(">", "#gt;")
+    .replaceAll("`", "#96;")
+    .replaceAll(/\r?\n|\r/g, " ");
   return `"${escaped}"`;
 }

@@ -19,7 +19,9 @@ export function drawText(graph: Graph): string {
     return { label: `${"│ ".repeat(node.scope.length)}${name}`, text: describe(graph, node) };
   });
   const width = Math.max(...lines.map(({ label }) => label.length)) + 2;
-  return [graph.flow.name, "", ...lines.map(({ label, text }) => `${label.padEnd(width)}${text}`.trimEnd()), ""].join("\n");
+  return [graph.flow.name, "", ...lines.map(({ label, text }) => `${label.padEnd(width)}${text}`.trimEnd()), ""].join(
+    "\n",
+  );
 }
 
 function describe(graph: Graph, node: GraphNode): string {
@@ -33,7 +35,8 @@ function joinText(graph: Graph, node: GraphNode): string {
 }
 
 function targetText({ step }: GraphNode): string {
-  if (step.kind === "choose") return `choose on ${step.on}: ${(step.cases ?? []).map(({ value, target }) => `${value} → ${target}`).join(", ")}`;
+  if (step.kind === "choose")
+    return `choose on ${step.on}: ${(step.cases ?? []).map(({ value, target }) => `${value} → ${target}`).join(", ")}`;
   if (step.next.length === 0) return "";
   const targets = `→ ${step.next.join(", ")}`;
   return step.foreach === undefined ? targets : `foreach ${step.foreach} ${targets}`;

@@ -46,7 +46,9 @@ describe("drawings of a graph", () => {
   test("dot: boxes for foreach, dashed transitions for choices", () => {
     const dot = drawDot(graph);
     expect(dot).toContain('digraph "Example" {');
-    expect(dot).toContain('  subgraph "cluster_start" {\n    label="foreach contenders";\n    "evaluate" [shape=box];\n    subgraph "cluster_start/evaluate" {\n      label="foreach folds";\n      "fold" [shape=box];\n    }\n    "folds" [shape=trapezium];\n  }');
+    expect(dot).toContain(
+      '  subgraph "cluster_start" {\n    label="foreach contenders";\n    "evaluate" [shape=box];\n    subgraph "cluster_start/evaluate" {\n      label="foreach folds";\n      "fold" [shape=box];\n    }\n    "folds" [shape=trapezium];\n  }',
+    );
     expect(dot).toContain('  "judge" -> "publish" [label="good, so-so", style=dashed];');
   });
 
@@ -60,7 +62,9 @@ describe("drawings of a graph", () => {
   });
 
   test("case values are escaped", () => {
-    const odd = checkGraph(flowOf({ start: { next: { 'say "hi"\\\n': "end", "<b>#1|`x`": "more" } }, more: { next: "end" }, end: {} }));
+    const odd = checkGraph(
+      flowOf({ start: { next: { 'say "hi"\\\n': "end", "<b>#1|`x`": "more" } }, more: { next: "end" }, end: {} }),
+    );
     expect(drawDot(odd)).toContain('[label="say \\"hi\\"\\\\\\n", style=dashed]');
     expect(drawMermaid(odd)).toContain('|"#lt;b#gt;#35;1|#96;x#96;"|');
     expect(drawMermaid(odd)).toContain('|"say #quot;hi#quot;\\ "|');

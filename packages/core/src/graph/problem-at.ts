@@ -2,7 +2,12 @@ import type { Problem } from "../errors/flow-error.ts";
 import type { StepDefinition } from "../flow/definition.ts";
 
 /** A problem at the place where a step is declared. */
-export function problemAt(step: StepDefinition | undefined, code: Problem["code"], message: string, hint?: string): Problem {
+export function problemAt(
+  step: StepDefinition | undefined,
+  code: Problem["code"],
+  message: string,
+  hint?: string,
+): Problem {
   return {
     code,
     message,

@@ -15,10 +15,23 @@ type Part =
 
 function parts(withForeach: boolean): fc.Arbitrary<Part> {
   return fc.letrec<{ part: Part }>((tie) => {
-    const several = (kind: "sequence" | "branch") => fc.record({ kind: fc.constant(kind), parts: fc.array(tie("part"), { minLength: 2, maxLength: 3 }) });
-    const choose = fc.record({ kind: fc.constant("choose" as const), arms: fc.array(fc.option(tie("part"), { nil: undefined }), { minLength: 2, maxLength: 3 }) });
+    const several = (kind: "sequence" | "branch") =>
+      fc.record({ kind: fc.constant(kind), parts: fc.array(tie("part"), { minLength: 2, maxLength: 3 }) });
+    const choose = fc.record({
+      kind: fc.constant("choose" as const),
+      arms: fc.array(fc.option(tie("part"), { nil: undefined }), { minLength: 2, maxLength: 3 }),
+    });
     const foreach = fc.record({ kind: fc.constant("foreach" as const), body: tie("part") });
-    return { part: fc.oneof({ maxDepth: 5, depthSize: "medium" }, fc.constant({ kind: "step" as const }), several("sequence"), several("branch"), choose, ...(withForeach ? [foreach] : [])) };
+    return {
+      part: fc.oneof(
+        { maxDepth: 5, depthSize: "medium" },
+        fc.constant({ kind: "step" as const }),
+        several("sequence"),
+        several("branch"),
+        choose,
+        ...(withForeach ? [foreach] : []),
+      ),
+    };
   }).part;
 }
 
@@ -52,7 +65,9 @@ function write(part: Part, next: string, steps: Steps): string {
       return fan;
     }
     case "choose": {
-      const entries = part.arms.map((arm, index) => [`case${index}`, arm === undefined ? next : write(arm, next, steps)] as const);
+      const entries = part.arms.map(
+        (arm, index) => [`case${index}`, arm === undefined ? next : write(arm, next, steps)] as const,
+      );
       const own = name("choose");
       steps[own] = { next: Object.fromEntries(entries) };
       return own;
@@ -70,7 +85,10 @@ function stepsOf(part: Part): Steps {
 function everMeetsWithoutJoin(flow: FlowDefinition, order: readonly string[]): boolean {
   const steps = new Map(flow.steps.map((step) => [step.name, step]));
   const chooses = flow.steps.filter((step) => step.kind === "choose");
-  const worlds = chooses.reduce<readonly Readonly<Record<string, string>>[]>((all, step) => all.flatMap((world) => step.next.map((target) => ({ ...world, [step.name]: target }))), [{}]);
+  const worlds = chooses.reduce<readonly Readonly<Record<string, string>>[]>(
+    (all, step) => all.flatMap((world) => step.next.map((target) => ({ ...world, [step.name]: target }))),
+    [{}],
+  );
   return worlds.some((world) => {
     const tokens = new Map([["start", 1]]);
     return order.some((name) => {
@@ -78,7 +96,8 @@ function everMeetsWithoutJoin(flow: FlowDefinition, order: readonly string[]): b
       const count = tokens.get(name) ?? 0;
       if (count > 1 && !step.isJoin) return true;
       if (count === 0) return false;
-      for (const target of step.kind === "choose" ? [world[name]!] : step.next) tokens.set(target, (tokens.get(target) ?? 0) + 1);
+      for (const target of step.kind === "choose" ? [world[name]!] : step.next)
+        tokens.set(target, (tokens.get(target) ?? 0) + 1);
       return false;
     });
   });
@@ -127,12 +146,18 @@ describe("flows built from branches, foreach and choices", () => {
           const edge = edges[nodes[name]!.incoming[0]!]!;
           return [...nodes[edge.from]!.scope, ...(edge.kind === "foreach" ? [edge.from] : [])].join("/");
         };
-        const sources = order.filter((name) => typeof steps[name]!.next === "string" && steps[name]!.foreach === undefined);
+        const sources = order.filter(
+          (name) => typeof steps[name]!.next === "string" && steps[name]!.foreach === undefined,
+        );
         const from = sources[pickFrom % sources.length]!;
-        const targets = order.slice(order.indexOf(from) + 1).filter((name) => arrival(name) !== nodes[from]!.scope.join("/"));
+        const targets = order
+          .slice(order.indexOf(from) + 1)
+          .filter((name) => arrival(name) !== nodes[from]!.scope.join("/"));
         fc.pre(targets.length > 0);
         const to = targets[pickTo % targets.length]!;
-        expect(graphProblems(flowOf({ ...steps, [from]: { ...steps[from], next: [steps[from]!.next as string, to] } }))).not.toEqual([]);
+        expect(
+          graphProblems(flowOf({ ...steps, [from]: { ...steps[from], next: [steps[from]!.next as string, to] } })),
+        ).not.toEqual([]);
       }),
       RUNS,
     );
@@ -141,22 +166,31 @@ describe("flows built from branches, foreach and choices", () => {
   test("with any more transitions are accepted exactly when no step that is no join can get two tokens", () => {
     let [accepted, refused] = [0, 0];
     fc.assert(
-      fc.property(parts(false), fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 3 }), (part, picks) => {
-        const steps = stepsOf(part);
-        fc.pre(Object.values(steps).filter(({ next }) => typeof next === "object" && !Array.isArray(next)).length <= 6);
-        const { order } = checkGraph(flowOf(steps));
-        for (const [pickFrom, pickTo] of picks) {
-          const sources = order.slice(0, -1).filter((name) => typeof steps[name]!.next === "string" || Array.isArray(steps[name]!.next));
-          const from = sources[pickFrom % sources.length]!;
-          const already = [steps[from]!.next].flat() as readonly string[];
-          const targets = order.slice(order.indexOf(from) + 1).filter((name) => !already.includes(name));
-          if (targets.length > 0) steps[from] = { ...steps[from], next: [...already, targets[pickTo % targets.length]!] };
-        }
-        const flow = flowOf(steps);
-        const isSound = !everMeetsWithoutJoin(flow, order);
-        isSound ? accepted++ : refused++;
-        expect(graphProblems(flow).length === 0).toBe(isSound);
-      }),
+      fc.property(
+        parts(false),
+        fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 3 }),
+        (part, picks) => {
+          const steps = stepsOf(part);
+          fc.pre(
+            Object.values(steps).filter(({ next }) => typeof next === "object" && !Array.isArray(next)).length <= 6,
+          );
+          const { order } = checkGraph(flowOf(steps));
+          for (const [pickFrom, pickTo] of picks) {
+            const sources = order
+              .slice(0, -1)
+              .filter((name) => typeof steps[name]!.next === "string" || Array.isArray(steps[name]!.next));
+            const from = sources[pickFrom % sources.length]!;
+            const already = [steps[from]!.next].flat() as readonly string[];
+            const targets = order.slice(order.indexOf(from) + 1).filter((name) => !already.includes(name));
+            if (targets.length > 0)
+              steps[from] = { ...steps[from], next: [...already, targets[pickTo % targets.length]!] };
+          }
+          const flow = flowOf(steps);
+          const isSound = !everMeetsWithoutJoin(flow, order);
+          isSound ? accepted++ : refused++;
+          expect(graphProblems(flow).length === 0).toBe(isSound);
+        },
+      ),
       { numRuns: 250 },
     );
     expect(accepted).toBeGreaterThan(20);

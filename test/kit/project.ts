@@ -1,0 +1,109 @@
+/**
+ * A project of a user: a temporary folder with a package.json, flow files given as text, the built packages linked into
+ * its node_modules, and a store of its own. Two ways to look at it: `flow` is the real command in a process of its own,
+ * `run` and `client` are the API inside the test's process.
+ */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Flow, type Run, type RunEvent, type RunOptions, run } from "@millrace/core";
+import { Client, type OpenStores, openStores } from "@millrace/core/internal";
+import type { CallOptions } from "../cli/kit.ts";
+import { type CommandResult, runCommand } from "./run-command.ts";
+
+const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
+
+/** A run that ended, however it ended, with all of its events. */
+export interface Watched {
+  readonly events: readonly RunEvent[];
+  /** The run, when it succeeded. */
+  // biome-ignore lint/suspicious/noExplicitAny: flows are text here, so nothing is known of their types
+  readonly run: Run<any> | undefined;
+  /** What awaiting it threw, when it did not. */
+  readonly error: unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the record as JSON, as a program that reads it would see it
+  readonly record: any;
+}
+
+export class Project {
+  readonly folder: string;
+  readonly store: string;
+  #stores: Promise<OpenStores> | undefined;
+  readonly #storeBefore = process.env.MILLRACE_STORE;
+
+  /** @param files by path; `shop` is the project's name unless a package.json is among them */
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    this.folder = fs.realpathSync.native(fs.mkdtempSync(path.join(os.tmpdir(), "millrace-project-")));
+    this.store = path.join(this.folder, ".millrace");
+    const modules = path.join(this.folder, "node_modules/@millrace");
+    fs.mkdirSync(modules, { recursive: true });
+    for (const name of ["core", "ml"]) fs.symlinkSync(path.join(PACKAGES, name), path.join(modules, name));
+    this.write({ "package.json": JSON.stringify({ name: "shop", type: "module" }), ...files });
+    // `run` and `runs` look for a store from the folder of the process; this is how a program is pointed elsewhere.
+    process.env.MILLRACE_STORE = this.store;
+  }
+
+  write(files: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(files)) {
+      const file = path.join(this.folder, name);
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, text);
+    }
+  }
+
+  file(name: string): string {
+    return path.join(this.folder, name);
+  }
+
+  /** The real command in the project's folder. */
+  async flow(words: readonly string[], options: CallOptions = {}): Promise<CommandResult> {
+    return await runCommand(words, { cwd: this.folder, ...options });
+  }
+
+  /** Runs a flow file inside this process, to its end, and keeps what happened. */
+  async run(
+    file: string,
+    options: RunOptions<Flow> & { readonly params?: Readonly<Record<string, unknown>> } = {},
+  ): Promise<Watched> {
+    const running = run(this.file(file), options as RunOptions<Flow>);
+    const events: RunEvent[] = [];
+    const watching = (async () => {
+      for await (const event of running) events.push(event as RunEvent);
+    })().catch(() => {}); // What refuses the run is seen by awaiting it.
+    const [ended] = await Promise.allSettled([running, watching]);
+    const last = events.at(-1);
+    return {
+      events,
+      run: ended.status === "fulfilled" ? ended.value : undefined,
+      error: ended.status === "rejected" ? ended.reason : undefined,
+      record: last?.kind === "run.finished" ? JSON.parse(JSON.stringify(last.record)) : undefined,
+    };
+  }
+
+  /** The store, opened for reading. */
+  stores(): Promise<OpenStores> {
+    this.#stores ??= openStores({ store: this.store, cwd: this.folder, environment: {}, create: false });
+    return this.#stores;
+  }
+
+  async client(): Promise<Client> {
+    return new Client(await this.stores());
+  }
+
+  /** Whether some file of the store holds this text: records and blobs alike. */
+  storeHolds(text: string): boolean {
+    const entries = fs.readdirSync(this.store, { recursive: true, withFileTypes: true });
+    const needle = Buffer.from(text);
+    return entries.some(
+      (entry) => entry.isFile() && fs.readFileSync(path.join(entry.parentPath, entry.name)).includes(needle),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#storeBefore === undefined) delete process.env.MILLRACE_STORE;
+    else process.env.MILLRACE_STORE = this.#storeBefore;
+    await (await this.#stores)?.close();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
