@@ -18,8 +18,8 @@ const packages = {
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
     },
-    // zod goes into the bundle: read unbundled it costs every start 95 ms (docs/adr).
-    external: ["@dagrejs/graphlib", "better-sqlite3", "esbuild", "kysely", "oxc-parser", "piscina", "vitest", "vite"],
+    // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
+    external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],
     splitting: true,
   },
   cli: { entries: { flow: "src/main.ts" }, external: ["@millrace/core", "@millrace/core/*"], splitting: true },
@@ -63,8 +63,7 @@ async function bundle(name, options) {
     ...(name === "cli" ? { banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' } } : {}),
   });
   if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
-  fs.rmSync(dist, { recursive: true, force: true });
-  fs.renameSync(aside, dist);
+  putInPlace(aside, dist);
   stamps[name] = digest;
   changed = true;
 }
@@ -75,12 +74,25 @@ function declarations() {
     if (!fs.existsSync(path.join(folder, "tsconfig.build.json"))) continue;
     const digest = `${inputsDigest(folder)} types`;
     if (stamps[`${name}:types`] === digest && fs.existsSync(path.join(folder, "dist/types"))) continue;
-    fs.rmSync(path.join(folder, "dist/types"), { recursive: true, force: true });
-    const result = spawnSync("tsc", ["-p", path.join(folder, "tsconfig.build.json")], { stdio: "inherit" });
-    if (result.status !== 0) process.exit(result.status ?? 1);
+    const aside = path.join(folder, `dist.types-${process.pid}`);
+    const compiler = [path.join(root, "node_modules/typescript/bin/tsc"), "-p", path.join(folder, "tsconfig.build.json"), "--outDir", aside];
+    const result = spawnSync(process.execPath, compiler, { stdio: "inherit" });
+    if (result.status !== 0) {
+      fs.rmSync(aside, { recursive: true, force: true });
+      process.exit(result.status ?? 1);
+    }
+    putInPlace(aside, path.join(folder, "dist/types"));
     stamps[`${name}:types`] = digest;
     changed = true;
   }
+}
+
+/** Renames instead of emptying and filling: a program that reads the folder meanwhile finds the old files or the new ones. */
+function putInPlace(aside, target) {
+  const old = `${target}.old-${process.pid}`;
+  if (fs.existsSync(target)) fs.renameSync(target, old);
+  fs.renameSync(aside, target);
+  fs.rmSync(old, { recursive: true, force: true });
 }
 
 function inputsDigest(folder) {

@@ -1,7 +1,7 @@
 import { loguniform, randint } from "@millrace/ml";
 import type { Settings } from "./common.ts";
 
-/** The settings of a run that counts: a few minutes on the flights, half a minute on synthetic data. */
+/** The settings of a run that counts: a minute or so on the flights, less on synthetic data. */
 export const config: Settings = {
   rows: { synthetic: 1_000, flights: 10_000 },
   predictFraction: 0.2,

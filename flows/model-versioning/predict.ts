@@ -11,9 +11,9 @@ import Train from "./train.ts";
  *     flow validate
  */
 export default class Predict extends Flow {
-  /** --model-tag prod:v1, --model-run Train/17: whose model to predict with; the newest unless told. */
+  /** Whose model to predict with: `--model-tag prod:v1`, `--model-run Train/17`. */
   readonly model = upstream(Train);
-  /** The data of the very run that the model has learnt from, unless --source-tag or --source-run says otherwise. */
+  /** The data of the very run that the model has learnt from. */
   readonly source = upstream(GenerateData, { sameAs: this.model.upstreams.source });
 
   predictions!: Float64Array;

@@ -1,6 +1,6 @@
 import type { Settings } from "./common.ts";
 
-/** Small settings: the whole story in seconds, on the same path as the full run. */
+/** Small settings: the whole story in seconds, by the same steps as the full run. */
 export const testConfig: Settings = {
   rows: { synthetic: 400, flights: 3_000 },
   predictFraction: 0.2,

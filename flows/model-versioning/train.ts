@@ -40,7 +40,7 @@ export default class Train extends Flow {
       .optional()
       .describe("Learn from the newest data tagged dataset:<this>; from the newest of all unless told"),
   );
-  /** --source-tag, --source-run: whose rows to learn from. */
+  /** Whose rows to learn from. */
   readonly source = upstream(GenerateData, {
     tags: () => (this.dataset === undefined ? [] : [`dataset:${this.dataset}`]),
   });

@@ -68,6 +68,16 @@ export default class Slow extends Flow {
   @step() end() {}
 }
 `,
+  "stubborn.ts": `
+import { Flow, step } from "@millrace/core";
+export default class Stubborn extends Flow {
+  @step({ next: "end" }) async start() {
+    console.log("asleep");
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+  }
+  @step() end() {}
+}
+`,
   "bad.ts": `
 import { Flow, step } from "@millrace/core";
 export default class Bad extends Flow {
@@ -312,4 +322,21 @@ test.each([
   expect(result.stderr).toContain("Stopping the run …");
   expect(result.stdout).toMatch(/^■ Slow\/1 cancelled after /);
   expect(lines((await shop.flow(["runs", "--json"])).stdout)).toMatchObject([{ run: "Slow/1", status: "cancelled" }]);
+});
+
+test("Ctrl-C a second time ends at once, whatever the step does", async () => {
+  using shop = project();
+  let sent = 0;
+  let secondAt = 0;
+  const result = await shop.flow(["run", "stubborn.ts"], {
+    onOutput: (text, kill) => {
+      if ((sent === 0 && text.includes("│ asleep")) || (sent === 1 && text.includes("Stopping the run …"))) {
+        secondAt = Date.now();
+        sent++;
+        kill("SIGINT");
+      }
+    },
+  });
+  expect(result).toMatchObject({ code: 130, signal: null, stdout: "" });
+  expect(Date.now() - secondAt).toBeLessThan(3_000); // Less than the 5 s that a cancelled step is given.
 });

@@ -76,12 +76,14 @@ test("an undamaged story passes every check, in one line of evidence each", asyn
 test("a value that several runs hold is hashed once", async () => {
   const { data, train } = await writeStory();
   const report = await check();
-  const distinct = new Set<string>();
+  const distinct = new Map<string, number>();
   for (const run of [data, train, (await store.metadata.runByNumber({ name: "Predict" }, 1))[0]!]) {
-    for (const artifact of await store.metadata.visibleArtifacts(run.endTask!)) distinct.add(artifact.digest);
-    for (const value of await store.metadata.runValues(run.sequence)) distinct.add(value.digest);
+    for (const artifact of await store.metadata.visibleArtifacts(run.endTask!))
+      distinct.set(artifact.digest, artifact.sizeBytes);
+    for (const value of await store.metadata.runValues(run.sequence)) distinct.set(value.digest, value.sizeBytes);
   }
-  expect(report.hashed.blobs).toBe(distinct.size);
+  const sum = [...distinct.values()].reduce((bytes, size) => bytes + size, 0);
+  expect(report.hashed).toEqual({ blobs: distinct.size, bytes: sum });
 });
 
 test("V03: one flipped bit in a blob file fails, naming run, artifact and digest", async () => {
@@ -200,6 +202,14 @@ test("V05: a wrong size in the records fails", async () => {
   const report = await check({ selector: "Predict" });
   expect(ids(failed(report))).toEqual(["V05"]);
   expect(failed(report)[0]?.subject.artifact).toBe("names");
+});
+
+test("V05: a size that two records agree on and the bytes do not have fails", async () => {
+  const { data } = await writeStory();
+  const { digest } = await store.artifact(data, "names");
+  store.sql("UPDATE artifact SET size_bytes = size_bytes + 1 WHERE digest = ?", bytes(digest));
+  store.sql("UPDATE blob SET size_bytes = size_bytes + 1 WHERE digest = ?", bytes(digest));
+  expect(ids(failed(await check({ selector: "Predict" })))).toEqual(["V05"]);
 });
 
 test("V01: a tag that fitted several runs warns, and fails when strict", async () => {

@@ -185,7 +185,11 @@ const table: readonly (readonly [name: string, make: () => unknown, check?: (dec
   ["Date", () => new Date("2026-11-21T10:30:00Z")],
   ["Date with milliseconds", () => new Date("1969-12-31T23:59:59.123Z")],
   ["Date of the year 20000", () => new Date(Date.UTC(20_000, 0, 1))],
-  ["invalid Date", () => new Date(Number.NaN)],
+  [
+    "invalid Date",
+    () => new Date(Number.NaN),
+    (decoded) => ok(decoded instanceof Date && Number.isNaN(decoded.getTime())),
+  ],
   ["RegExp", () => [/a+b/, /é\/(?<name>x)/giu]],
   ["URL", () => new URL("https://example.org/a?b=c#d")],
   [
@@ -216,7 +220,16 @@ const table: readonly (readonly [name: string, make: () => unknown, check?: (dec
         [{ a: 1 }, 2],
       ]),
   ],
+  [
+    "Map with keys that other languages take for one",
+    () =>
+      new Map<unknown, unknown>([
+        [1, "number"],
+        [1n, "bigint"],
+      ]),
+  ],
   ["Set of texts and numbers", () => new Set(["b", "a", 1])],
+  ["Set of members that other languages take for one", () => new Set<unknown>([1, true])],
   ["Set of objects", () => new Set<unknown>([{ a: 1 }, { a: 1 }, 1n, 1])],
   ["boxed primitives", () => [Object(1), Object("text"), Object(false), Object(1n)]],
   ["Error", () => withStack(new Error("it broke"))],
@@ -231,6 +244,13 @@ const table: readonly (readonly [name: string, make: () => unknown, check?: (dec
     () => {
       const object = { a: 1 };
       return { p: object, q: object };
+    },
+  ],
+  [
+    "shared objects one after another",
+    () => {
+      const [one, two] = [{ a: 1 }, { b: 2 }];
+      return [one, one, two, two];
     },
   ],
   ["two equal objects", () => ({ p: { a: 1 }, q: { a: 1 } })],

@@ -8,7 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Flow, type Run, type RunEvent, type RunOptions, run } from "@millrace/core";
-import { Client, type OpenStores, openStores } from "@millrace/core/internal";
+import { type Client, openClient, type OpenStores, openStores } from "@millrace/core/internal";
 import type { CallOptions } from "../cli/kit.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 
@@ -88,7 +88,7 @@ export class Project {
   }
 
   async client(): Promise<Client> {
-    return new Client(await this.stores());
+    return openClient(await this.stores());
   }
 
   /** Whether some file of the store holds this text: records and blobs alike. */

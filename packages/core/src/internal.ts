@@ -3,9 +3,14 @@
  * anyone else and may change with any version. What is heavy (stores, the runner) is loaded when it is first called, so
  * that `flow graph` pays for neither.
  */
+import type { ValidationReport } from "./client/validate/report.ts";
+import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
+import type { ReadingStores } from "./client/artifact-reader.ts";
+import type { Client, ClientOptions } from "./client/client.ts";
+import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 
-export { codeTable, type CodeEntry, type ErrorCode } from "./errors/code-table.ts";
+export type { ErrorCode } from "./errors/code-table.ts";
 export { FlowError, isFlowError, type Problem, problemsError, type SerializedError, serializeError, type SourceLocation } from "./errors/flow-error.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export type { ArtifactRecord, RunRecord, RunStatus, TaskStatus, UpstreamRecord } from "./events/run-record.ts";
@@ -21,16 +26,13 @@ export { normalTags } from "./lineage/check-tags.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
 export type { ArtifactRow, MetadataStore, RunQuery, RunRow, TagEvent, TaskRow, TaskSequence } from "./metadata/metadata-store.ts";
-export { Client } from "./client/client.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
-export { ArtifactReader } from "./client/artifact-reader.ts";
 export { listTasks, noTask, readLogs } from "./client/logs.ts";
 export { taskName } from "./client/task-name.ts";
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
-export type { ValidationReport } from "./client/validate/report.ts";
-export { validate } from "./client/validate/validate.ts";
+export type { ValidationReport };
 export { resolveConfig } from "./config/config.ts";
 export { MILLRACE_VERSION } from "./config/version.ts";
 export { selectFlow } from "./package/flow-file.ts";
@@ -40,9 +42,27 @@ export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export type { RunHandle as Running } from "./wiring/running.ts";
-export type { OpenStores };
+export type { Client, OpenStores };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
   return wiring.openStores(input);
+}
+
+/** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */
+export async function validate(stores: ValidateStores, options: ValidateOptions): Promise<ValidationReport> {
+  const client = await import("./client/validate/validate.ts");
+  return client.validate(stores, options);
+}
+
+/** One value, checked against its digest; see `client/artifact-reader.ts`. */
+export async function readArtifact(stores: ReadingStores, run: RunRow, owner: string, artifact: ArtifactRow): Promise<unknown> {
+  const { ArtifactReader } = await import("./client/artifact-reader.ts");
+  return new ArtifactReader(stores).read(run, owner, artifact);
+}
+
+/** The typed reading side on opened stores; see `client/client.ts`. */
+export async function openClient(stores: OpenStores, options: ClientOptions = {}): Promise<Client> {
+  const client = await import("./client/client.ts");
+  return new client.Client(stores, options);
 }

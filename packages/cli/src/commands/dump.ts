@@ -123,7 +123,7 @@ async function payloadOf(stores: OpenStores, artifact: ArtifactRow): Promise<Uin
 }
 
 async function readValue(core: Core, stores: OpenStores, owner: Owner, artifact: ArtifactRow): Promise<unknown> {
-  return await new core.ArtifactReader(stores).read(owner.run, owner.name, artifact);
+  return await core.readArtifact(stores, owner.run, owner.name, artifact);
 }
 
 async function save(

@@ -75,6 +75,24 @@ test("a git that hangs is left after the limit", async () => {
   expect(performance.now() - before).toBeLessThan(5_000);
 });
 
+test("a tree whose changes cannot be told in time counts as dirty", async () => {
+  git("init", "-q");
+  git("commit", "-q", "--allow-empty", "-m", "first");
+  const real = execFileSync("which", ["git"], { env: ENVIRONMENT, encoding: "utf8" }).trim();
+  const bin = mkdtempSync(join(tmpdir(), "millrace-git-"));
+  writeFileSync(
+    join(bin, "git"),
+    `#!/bin/sh\ncase " $* " in *" status "*) exec sleep 30 ;; esac\nexec "${real}" "$@"\n`,
+  );
+  chmodSync(join(bin, "git"), 0o755);
+  try {
+    const environment = { ...ENVIRONMENT, PATH: `${bin}${delimiter}${process.env.PATH}` };
+    expect(await readGitState(root, environment, 1_000)).toEqual({ sha: git("rev-parse", "HEAD"), dirty: true });
+  } finally {
+    rmSync(bin, { recursive: true, force: true });
+  }
+});
+
 test("the record says who, where and with what", async () => {
   const config = resolveConfig({ cwd: root, environment: { MILLRACE_USER: "ana" } });
   const record = await readEnvironmentRecord({

