@@ -45,7 +45,11 @@ const project = new Project({
   "leaky.ts": flowText("Leaky", `readonly token = param(z.string().min(60), { secret: true, env: "SHOP_TOKEN" }); @step() start() {}`),
   "throws.ts": flowText("Throws", `readonly token = param(z.string(), { secret: true, env: "SHOP_TOKEN" }); @step() start() { throw new Error("no luck with a token of " + this.token.length); }`),
 });
+// Paths of config files start from the folder of the process.
+const folderBefore = process.cwd();
+process.chdir(project.folder);
 afterAll(async () => {
+  process.chdir(folderBefore);
   delete process.env.SHOP_TOKEN;
   await project[Symbol.asyncDispose]();
 });

@@ -170,7 +170,7 @@ function sameAsOf(
     }
     producer = next.flow;
   }
-  if (false) {
+  if (producerName(producer) !== producerName(fact.flow)) {
     return fail(
       `is a run of "${producerName(producer)}", but "${name}" wants one of "${producerName(fact.flow)}"`,
       "Name the upstream that is a run of the same flow",

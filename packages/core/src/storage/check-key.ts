@@ -20,8 +20,9 @@ export function isKey(text: unknown): text is string {
 /** @throws FlowError FLOW_STORAGE_BAD_KEY */
 export function checkKey(key: string): void {
   if (isKey(key)) return;
+  const shown = typeof key === "string" ? JSON.stringify((key as string).slice(0, 300)) : `a ${typeof key}`;
   throw new FlowError("FLOW_STORAGE_BAD_KEY", {
-    message: `Cannot use ${typeof key === "string" ? JSON.stringify(key.slice(0, 300)) : `a ${typeof key}`} as a key of the blob store`,
+    message: `Cannot use ${shown} as a key of the blob store`,
     hint: "Use 1 to 200 characters of a-z, 0-9, '.', '_', '-' and '/', with no empty, '.' or '..' part",
   });
 }

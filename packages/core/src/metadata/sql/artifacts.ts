@@ -49,7 +49,7 @@ function chainOf(db: SchemaBuilder, task: number) {
             .innerJoin("task", "task.sequence", "chain.task")
             .select((row) => [row.ref("task.inherits").$castTo<number>().as("task"), row("chain.depth", "+", row.lit(1)).as("depth")])
             .where("task.inherits", "is not", null)
-            .where("chain.depth", "<", (row) => row.lit(MAX_CHAIN)),
+            .where((row) => row("chain.depth", "<", row.lit(MAX_CHAIN))),
         ),
     )
     .selectFrom("chain");

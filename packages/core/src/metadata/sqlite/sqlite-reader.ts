@@ -94,7 +94,7 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]> {
+  async tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]> {
     checkPageLimit(query.limit);
     const shape = {
       run: query.run !== undefined,
@@ -124,7 +124,7 @@ export class SqliteReader implements MetadataReader {
     return this.read((on) => on.all(upstreams.readsOfRun, { run }).map(map.toUpstreamRead));
   }
 
-  consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]> {
+  async consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]> {
     checkPageLimit(limit);
     const shape = { limit: limit !== undefined };
     return this.read((on) =>
@@ -144,7 +144,7 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  tasks(query: TaskQuery): Promise<readonly TaskRow[]> {
+  async tasks(query: TaskQuery): Promise<readonly TaskRow[]> {
     checkPageLimit(query.limit);
     const shape = {
       step: query.step !== undefined,

@@ -1,0 +1,135 @@
+import { hash } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as artifacts from "../sql/artifacts.ts";
+import { blobByDigest } from "../sql/blobs.ts";
+import { logChunks } from "../sql/logs.ts";
+import type { Query } from "../sql/query.ts";
+import * as runs from "../sql/runs.ts";
+import * as tags from "../sql/tags.ts";
+import * as tasks from "../sql/tasks.ts";
+import * as upstreams from "../sql/upstreams.ts";
+import { type Connection, openWriter } from "./connection.ts";
+import { migrate } from "./migrate.ts";
+import { readerSql } from "./reader-sql.ts";
+import { compileForSqlite } from "./statements.ts";
+
+let folder: string;
+let db: Connection;
+
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-plans-"));
+  db = openWriter(path.join(folder, "millrace.db"));
+  migrate(db, path.join(folder, "millrace.db"), Date.now);
+});
+
+afterAll(() => {
+  db.close();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+/** How SQLite would run a query: one line for each table it touches. */
+function plan<Args, Row>(query: Query<Args, Row>): readonly string[] {
+  const { sql, bindings } = compileForSqlite(query);
+  const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...bindings.map(() => 0)) as { readonly detail: string }[];
+  return rows.map((row) => row.detail);
+}
+
+const page = { flow: false, status: false, tags: 0, parameters: 0, before: false };
+const pages: Readonly<Record<string, runs.RunPageShape>> = {
+  "the newest runs": page,
+  "a later page": { ...page, before: true },
+  "of a flow": { ...page, flow: true, before: true },
+  "of a flow with a status": { ...page, flow: true, status: true, before: true },
+  "with a status": { ...page, status: true },
+  "with a tag": { ...page, tags: 1, before: true },
+  "of a flow with a tag": { ...page, flow: true, tags: 1, before: true },
+  "of a flow with a tag and a status": { ...page, flow: true, status: true, tags: 1 },
+  "of a flow with tags and a status": { ...page, flow: true, status: true, tags: 3, before: true },
+};
+
+describe("a page of runs is read from an index, in order:", () => {
+  test.each(Object.entries(pages))("%s", (_, shape) => {
+    const details = plan(runs.runPage(shape)).join("\n");
+    // Only the page over everything walks the table itself, from its newest row down, and stops at the limit.
+    if (shape === page) expect(details).toBe("SCAN run");
+    else expect(details).not.toMatch(/\bSCAN\b/);
+    expect(details).not.toMatch(/TEMP B-TREE/);
+  });
+
+  test("the newest succeeded run of a flow with a tag is the first entry that is looked at", () => {
+    const details = plan(runs.runPage(pages["of a flow with a tag and a status"]!));
+    expect(details[0]).toBe("SEARCH t0 USING COVERING INDEX run_tag_by_status (tag=? AND flow=? AND status=?)");
+  });
+
+  test("parameters are found by their value", () => {
+    const details = plan(runs.runPage({ ...page, flow: true, parameters: 1 })).join("\n");
+    expect(details).toMatch(/SEARCH p USING COVERING INDEX run_parameter_by_value \(name=\? AND value_digest=\?/);
+    expect(details).not.toMatch(/SCAN (run|p)\b/);
+  });
+});
+
+const task = { step: false, path: false, status: false, after: false, limit: false };
+const hot: Readonly<Record<string, Query<never, unknown>>> = {
+  "a run by its number in the store": runs.runBySequence,
+  "a run by its id": runs.runById,
+  "a run by its number": runs.runsByNumber,
+  "the flows of a name": runs.flowsByName,
+  "the tags of a run": tags.tagsOfRun,
+  "the values of a run": runs.runValues,
+  "the upstreams of a run": upstreams.upstreamsOfRun,
+  "the reads of a run": upstreams.readsOfRun,
+  "the consumers of a run": upstreams.consumers({ limit: true }),
+  "the last tag event": tags.lastTagEvent,
+  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, limit: true }),
+  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
+  "a task": tasks.taskBySequence,
+  "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
+  "one task by its path": tasks.taskPage({ ...task, step: true, path: true }),
+  "tasks by status": tasks.taskCounts,
+  "the artifacts of a task": artifacts.ownArtifacts,
+  "a page of items": artifacts.itemPage,
+  "a blob": blobByDigest,
+  "the log of a task": logChunks({ attempt: false, stream: false }),
+  "the end of a task": tasks.finishTask,
+} as unknown as Readonly<Record<string, Query<never, unknown>>>;
+
+describe("no table is walked for", () => {
+  test.each(Object.entries(hot))("%s", (name, query) => {
+    const details = plan(query).join("\n");
+    if (name === "the last tag event") return expect(details).toBe("SCAN tag_event"); // from its end, one row
+    expect(details).not.toMatch(/\bSCAN\b/);
+  });
+
+  test.each(["visibleArtifacts", "visibleArtifact"] as const)("%s: only the chain itself is", (name) => {
+    const details = plan(artifacts[name] as Query<never, unknown>);
+    expect(details.filter((line) => /\bSCAN\b/.test(line)).every((line) => line === "SCAN chain")).toBe(true);
+    expect(details.join("\n")).toMatch(/SEARCH artifact USING PRIMARY KEY/);
+    expect(details.join("\n")).toMatch(/SEARCH task USING INTEGER PRIMARY KEY/);
+  });
+});
+
+describe("the statements of a task's reader are those of the store:", () => {
+  const written: Readonly<Record<keyof typeof readerSql, Query<never, unknown>>> = {
+    runById: runs.runById,
+    tagsOfRun: tags.tagsOfRun,
+    runValues: runs.runValues,
+    upstreamsOfRun: upstreams.upstreamsOfRun,
+    visibleArtifacts: artifacts.visibleArtifacts,
+    itemPage: artifacts.itemPage,
+    blobByDigest,
+  } as unknown as Readonly<Record<keyof typeof readerSql, Query<never, unknown>>>;
+
+  test.each(Object.keys(readerSql) as (keyof typeof readerSql)[])("%s", (name) => {
+    const text = readerSql[name].trim().replaceAll(/\s+/g, " ").replaceAll("( ", "(").replaceAll(" )", ")");
+    expect(text).toBe(compileForSqlite(written[name]).sql);
+  });
+});
+
+test("the first schema is what it was when it was released", () => {
+  const statements = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").pluck().all().join("\n");
+  // Changed it before its release? Put the new digest here. After it: write a migration instead.
+  expect(hash("sha256", statements, "hex")).toMatchInlineSnapshot(`"b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb"`);
+});
