@@ -60,7 +60,7 @@ test("the cause is the first failure, with the user's own lines and nobody else'
   expect(watched.error).toMatchObject({ name: "FlowError", code: "FLOW_RUN_FAILED", message: expect.stringContaining("Stack/1/work/1: too deep") });
   expect(causeOf(watched)).toMatchObject({ name: "RangeError", message: "too deep" });
   const frames = causeOf(watched).stack!.split("\n").filter((line) => /^\s+at /.test(line));
-  expect(frames.map((frame) => /(deep\/helper|stack)\.ts:(\d+):\d+\)?$/.exec(frame)?.slice(1, 3).join(":"))).toEqual(["deep/helper:3", "deep/helper:5", "stack:15"]);
+  expect(frames.map((frame) => /(deep\/helper|stack)\.ts:(\d+):\d+\)?$/.exec(frame)?.slice(1, 3).join(":"))).toEqual(["deep/helper:3", "deep/helper:5", "stack:16"]);
   expect(frames.every((frame) => /at (async )?(compute|Stack\.work) /.test(frame))).toBe(true);
   const rows = await tasksOf(project, watched.record.id);
   const statuses = Object.fromEntries(rows.map((row) => [taskOf(row), row.status]));

@@ -67,7 +67,7 @@ test("every task sees them, no task can change them, and the secret is stored no
     double: 0.5,
     settings: { folds: 4, model: { depth: 2 } },
     prompt: "be kind",
-    raw: new Uint8Array(Buffer.from("be kind")),
+    raw: Buffer.from("be kind"),
     unit: { name: "mm", steps: [1, 2] },
     seen: [line, line, line, "0.25", line],
     problems: {

@@ -17,6 +17,7 @@ import { streamOutput } from "./render/output.ts";
 declare const __MILLRACE_VERSION__: string | undefined;
 const version = typeof __MILLRACE_VERSION__ === "string" ? __MILLRACE_VERSION__ : "0.0.0-source";
 
+const writeStdout = process.stdout.write.bind(process.stdout);
 const context = processContext();
 // What nobody caught is our bug: it must not end with Node's code 1, which says that the run failed.
 process.on("uncaughtException", (error) => {
@@ -149,11 +150,14 @@ function wantsJson(words: readonly string[]): boolean {
 function processContext(): Context {
   const words = process.argv.slice(2);
   if (words.includes("--debug")) process.setSourceMapsEnabled(true);
+  const stdout = streamOutput(process.stdout, process.env, outputFailed);
+  // stdout carries the answer and nothing else: what a flow file prints while it is loaded here goes to stderr.
+  process.stdout.write = process.stderr.write.bind(process.stderr);
   return {
     cwd: process.cwd(),
     environment: process.env,
     words,
-    stdout: streamOutput(process.stdout, process.env, outputFailed),
+    stdout,
     stderr: streamOutput(process.stderr, process.env, outputFailed),
     now: Date.now,
     signals: {
@@ -187,6 +191,6 @@ function outputFailed(error: Error): void {
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableLength === 0) setImmediate(resolve);
-    else stream.write("", () => setImmediate(resolve));
+    else (stream === process.stdout ? writeStdout : stream.write.bind(stream))("", () => setImmediate(resolve));
   });
 }

@@ -29,6 +29,7 @@ export function streamOutput(
   environment: Environment,
   onFailure: (error: Error) => void,
 ): Output {
+  const write = stream.write.bind(stream);
   let isOpen = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (isOpen && error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") onFailure(error);
@@ -37,7 +38,7 @@ export function streamOutput(
   const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";
   return {
     write: (text) => {
-      if (isOpen) stream.write(text);
+      if (isOpen) write(text);
     },
     isTerminal,
     columns: () => (isTerminal ? stream.columns || 80 : Number.POSITIVE_INFINITY),

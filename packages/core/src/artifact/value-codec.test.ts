@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, test } from "vitest";
+import { unsupportedType } from "./cbor/unsupported-type.ts";
 import { defineValueCodec } from "./codecs/value-codecs.ts";
 import { decodeValue, encodeValue } from "./value-codec.ts";
 
@@ -83,6 +84,13 @@ describe("decodeValue", () => {
     const bytes = decodeValue("bytes", payload) as Buffer;
     payload.fill(2);
     expect(bytes[0]).toBe(1);
+  });
+
+  it("says which Node.js has the type that this one lacks", () => {
+    // Node.js 24 has all types: where a Float16Array is met, only Node.js 22 comes to this line.
+    expect(() => unsupportedType("Float16Array")).toThrow(
+      expect.objectContaining({ code: "FLOW_ARTIFACT_UNSUPPORTED", hint: "Use Node.js 24 or newer" }),
+    );
   });
 
   it("refuses half elements, broken text and codecs that are not loaded", () => {

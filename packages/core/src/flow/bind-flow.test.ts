@@ -97,6 +97,7 @@ describe("values", () => {
     expect(() => Object.assign(flow, { model: 9 })).toThrow(expect.objectContaining({ code: "FLOW_FLOW_READ_ONLY" }));
     expect(() => Object.assign(flow, { signal: 9 })).toThrow(expect.objectContaining({ code: "FLOW_FLOW_READ_ONLY" }));
     expect(() => flow.conf.list.push(2)).toThrow(TypeError);
+    expect(() => Reflect.deleteProperty(flow, "n") || flow.n).not.toThrow();
     expect([flow.n, fields()]).toEqual([8, []]);
   });
 
@@ -143,6 +144,14 @@ describe("inputs", () => {
     Object.assign(flow, { declared: undefined });
     delete flow.xs;
     expect(fields()).toEqual([]);
+  });
+
+  test("that are deleted and set anew hold the new value", () => {
+    const { flow, fields, isSet } = bind({ inputs: { xs: () => [1] } });
+    delete flow.xs;
+    flow.xs = 5;
+    expect(fields()).toEqual([{ kind: "value", name: "xs", value: 5, declared: false }]);
+    expect(isSet("xs")).toBe(true);
   });
 });
 

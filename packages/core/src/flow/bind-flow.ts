@@ -62,6 +62,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
         return kept.value;
       },
       () => readOnly(name, what),
+      true,
     );
   };
 
@@ -80,6 +81,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
         return kept.value;
       },
       () => readOnly(name, "a constant (it has an initialiser)"),
+      true,
     );
   };
 
@@ -95,6 +97,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
         return value;
       },
       (value) => settle(name, value),
+      false,
     );
   };
 
@@ -120,13 +123,15 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
   Object.defineProperty(flow, "signal", {
     get: () => binding.signal,
     set: () => readOnly("signal", "part of Flow"),
-    configurable: true,
   });
   Object.defineProperty(flow, BINDING, { value: binding });
 
+  // A step may delete an input and set the field anew: then no accessor is left.
+  const isUntouched = (name: string): boolean =>
+    untouched.has(name) && Object.getOwnPropertyDescriptor(flow, name)?.get !== undefined;
   const isSet = (name: string): boolean => {
     if (fixed.has(name)) return true;
-    if (untouched.has(name)) return false;
+    if (isUntouched(name)) return false;
     const value = Object.getOwnPropertyDescriptor(flow, name);
     return value !== undefined && value.value !== undefined && value.value !== initialFunction(fields.get(name));
   };
@@ -142,7 +147,7 @@ export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow 
       const states: FieldState[] = [];
       for (const name of Object.keys(flow)) {
         if (fixed.has(name)) continue;
-        if (untouched.has(name)) {
+        if (isUntouched(name)) {
           states.push({ kind: "untouched", name });
           continue;
         }
@@ -195,8 +200,8 @@ export function constructionError(flowClass: FlowClass, cause: unknown): FlowErr
   });
 }
 
-function define(flow: object, name: string, get: () => unknown, set: (value: unknown) => void): void {
-  Object.defineProperty(flow, name, { get, set, enumerable: true, configurable: true });
+function define(flow: object, name: string, get: () => unknown, set: (value: unknown) => void, isFixed: boolean): void {
+  Object.defineProperty(flow, name, { get, set, enumerable: true, configurable: !isFixed });
 }
 
 function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {

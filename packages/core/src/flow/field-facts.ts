@@ -77,24 +77,28 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
 
 /** A definition object for a fact. */
 export function definitionOf(fact: FieldFact): unknown {
-  const tooEarly = (asked: PropertyKey | undefined): never => {
-    throw tooEarlyError(fact, asked);
-  };
-  return new Proxy({} as Record<PropertyKey, unknown>, {
-    get(_target, key) {
-      if (key === FIELD) return fact;
-      if (HARMLESS.has(key)) return undefined;
-      if (key === "upstreams" && (fact.kind === "upstream" || fact.kind === "upstream-of")) return upstreamsOf(fact);
-      return tooEarly(key);
-    },
-    has: (_target, key) => (key === FIELD ? true : tooEarly(key)),
-    set: (_target, key) => tooEarly(key),
-    deleteProperty: (_target, key) => tooEarly(key),
-    defineProperty: (_target, key) => tooEarly(key),
-    ownKeys: () => tooEarly(undefined),
-    getOwnPropertyDescriptor: (_target, key) => tooEarly(key),
-  });
+  return new Proxy({ fact }, DEFINITION);
 }
+
+interface Definition {
+  readonly fact: FieldFact;
+}
+
+// One handler for all: definitions are made for every task, and seven closures each were most of their cost.
+const DEFINITION: ProxyHandler<Definition> = {
+  get({ fact }, key) {
+    if (key === FIELD) return fact;
+    if (HARMLESS.has(key)) return undefined;
+    if (key === "upstreams" && (fact.kind === "upstream" || fact.kind === "upstream-of")) return upstreamsOf(fact);
+    return tooEarly(fact, key);
+  },
+  has: ({ fact }, key) => (key === FIELD ? true : tooEarly(fact, key)),
+  set: ({ fact }, key) => tooEarly(fact, key),
+  deleteProperty: ({ fact }, key) => tooEarly(fact, key),
+  defineProperty: ({ fact }, key) => tooEarly(fact, key),
+  ownKeys: ({ fact }) => tooEarly(fact, undefined),
+  getOwnPropertyDescriptor: ({ fact }, key) => tooEarly(fact, key),
+};
 
 /** The fact behind a definition object of this or another copy of the package; undefined for any other value. */
 export function factOf(value: unknown): FieldFact | undefined {
@@ -126,13 +130,13 @@ const WORD: Readonly<Record<FieldFact["kind"], string>> = {
   file: "a file",
 };
 
-function tooEarlyError(fact: FieldFact, asked: PropertyKey | undefined): FlowError {
+function tooEarly(fact: FieldFact, asked: PropertyKey | undefined): never {
   // The place that matters is where the value was used, so the stack of this very error tells it.
   const location = locate(captureUse());
   const how = typeof asked === "string" ? ` (asked for "${asked}")` : "";
   const message = `Cannot compute with ${WORD[fact.kind]} while the flow object is built${how}: it has no value yet`;
   const hint = "Read it in a step, or write an arrow: () => this.x";
-  return new FlowError("FLOW_DEFINITION_TOO_EARLY", {
+  throw new FlowError("FLOW_DEFINITION_TOO_EARLY", {
     message,
     hint,
     context: location === undefined ? {} : { location },

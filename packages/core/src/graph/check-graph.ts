@@ -62,6 +62,8 @@ function examine(flow: FlowDefinition): { readonly problems: readonly Problem[];
 function assemble(flow: FlowDefinition, scopes: Scopes): Graph {
   const order = topologicalOrder(flow, scopes.edges)!;
   const steps = new Map<string, StepDefinition>(flow.steps.map((step) => [step.name, step]));
+  const incoming = indicesBy(scopes.edges, (edge) => edge.to);
+  const outgoing = indicesBy(scopes.edges, (edge) => edge.from);
   const nodes = order.map((name): [string, GraphNode] => {
     const closes = scopes.closes.get(name);
     return [
@@ -69,8 +71,8 @@ function assemble(flow: FlowDefinition, scopes: Scopes): Graph {
       {
         step: steps.get(name)!,
         scope: scopes.scope.get(name)!,
-        incoming: indicesWhere(scopes.edges, (edge) => edge.to === name),
-        outgoing: indicesWhere(scopes.edges, (edge) => edge.from === name),
+        incoming: incoming.get(name) ?? [],
+        outgoing: outgoing.get(name) ?? [],
         ...(closes === undefined ? {} : { closes }),
       },
     ];
@@ -78,6 +80,12 @@ function assemble(flow: FlowDefinition, scopes: Scopes): Graph {
   return { flow, start: order[0]!, end: order.at(-1)!, order, nodes: Object.fromEntries(nodes), edges: scopes.edges };
 }
 
-function indicesWhere<T>(items: readonly T[], fits: (item: T) => boolean): readonly number[] {
-  return items.flatMap((item, index) => (fits(item) ? [index] : []));
+function indicesBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly number[]> {
+  const indices = new Map<string, number[]>();
+  for (const [index, item] of items.entries()) {
+    const list = indices.get(key(item));
+    if (list === undefined) indices.set(key(item), [index]);
+    else list.push(index);
+  }
+  return indices;
 }

@@ -10,7 +10,7 @@ import { encodeValue } from "../artifact/value-codec.ts";
 import { runRecord } from "../client/run-record.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
-import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import { FlowError, type Problem, problemsError, serializeError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { constantsOf } from "../flow/bind-flow.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -19,14 +19,14 @@ import type { FlowClass } from "../flow/public-types.ts";
 import { type FieldSources, type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import { newRunId } from "../ids/run-id.ts";
-import { normalTags } from "../lineage/check-tags.ts";
+import { checkTags } from "../lineage/check-tags.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { NewRunValue, RunRow } from "../metadata/metadata-store.ts";
+import type { MetadataStore, NewRunValue, RunRow } from "../metadata/metadata-store.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
 
-import { driveRun } from "../runner/run-driver.ts";
+import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
 import { openThreadExecutor } from "../runner/thread-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import { storePackage } from "./store-package.ts";
@@ -66,7 +66,7 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
   const environment = readEnvironmentRecord({ config, environment: request.environment, command: request.command, secretFlags, gitFolder: request.package.root });
   environment.catch(() => {}); // Awaited below, unless the run is refused before.
   const graph = checkGraph(flow.definition);
-  const tags = normalTags(request.tags);
+  const tags = checkTags(request.tags);
   const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
   const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
   executor.catch(() => {});
@@ -104,7 +104,7 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
       host: config.host,
     });
     announce(row, stores, upstreams, warnings, emit);
-    const end = await driveRun({
+    const end = await driveOrFail(metadata, row, {
       graph,
       run: {
         id: row.id,
@@ -130,6 +130,17 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
       (opened) => opened.close(),
       () => {},
     );
+  }
+}
+
+/** Drives the run; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible. */
+async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDriverOptions): Promise<RunEnd> {
+  try {
+    return await driveRun(options);
+  } catch (error) {
+    const failure = { error: serializeError(error) };
+    await metadata.finishRun({ run: row.sequence, status: "failed", finishedAt: new Date(), failure }).catch(() => {}); // The first error is the one to tell.
+    throw error;
   }
 }
 

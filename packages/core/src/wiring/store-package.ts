@@ -3,14 +3,14 @@ import path from "node:path";
 import type { Digest, NewBlob } from "../artifact/artifact.ts";
 import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
-import { FlowError } from "../errors/flow-error.ts";
+import { FlowError, type SourceLocation } from "../errors/flow-error.ts";
 import type { FlowPackage } from "../package/flow-package.ts";
 import { packageDigest } from "../package/package-digest.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
 
 /**
- * A code package as rows for the store: its three files as blobs, and the manifest with the digest of each file added as
- * `files`. The package is checked against its own digest first, so that a damaged cache never becomes a record.
+ * A code package as rows for the store: its three files as blobs, and the manifest with the digest of each file (`files`) and
+ * the definitions of its flows (`flows`) added, so that a run can be checked against its graph without evaluating code. The package is checked against its own digest first, so that a damaged cache never becomes a record.
  *
  * @throws FlowError FLOW_PACKAGE_DAMAGED
  */
@@ -28,7 +28,12 @@ export function storePackage(pack: FlowPackage, artifacts: ArtifactStore): { rea
     blobs.push(artifacts.storeSync(encoded));
     return { name, digest: encoded.digest, sizeBytes: encoded.sizeBytes };
   });
-  return { digest: pack.digest, manifest: JSON.stringify({ ...pack.manifest, files }), blobs };
+  return { digest: pack.digest, manifest: JSON.stringify({ ...pack.manifest, files, flows: pack.flows }, (key, value) => (key === "location" ? relativeTo(pack.root, value as SourceLocation) : value)), blobs };
+}
+
+/** A record names no folder of this machine: places in sources are kept relative to the root, as the manifest's paths are. */
+function relativeTo(root: string, location: SourceLocation): SourceLocation {
+  return { ...location, file: path.relative(root, location.file).replaceAll(path.sep, "/") };
 }
 
 function read(pack: FlowPackage, name: string): Buffer {

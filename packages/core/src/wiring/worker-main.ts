@@ -16,6 +16,10 @@ import { openTaskStores } from "./open-task-stores.ts";
 import { setThreadStore } from "./store-folder.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
+// What is written outside of any task (a module's top level, a timer that outlives its task) belongs to nobody's log. The
+// process's stdout is the answer of a command, so it goes to stderr.
+process.stdout.write = process.stderr.write.bind(process.stderr);
+
 const { control, data } = workerData as ThreadWorkerData;
 const executor = open(data as unknown as TaskWorkerData);
 executor.catch(() => {}); // The first batch reports it.

@@ -86,12 +86,12 @@ function checkWritable(file: string): void {
     try {
       fs.accessSync(place, constants.R_OK | constants.W_OK);
     } catch (error) {
-      throw unavailable(place, error);
+      throw unavailable(place, error, path.dirname(file));
     }
   }
 }
 
-function unavailable(file: string, error: unknown): FlowError {
+function unavailable(file: string, error: unknown, folder = path.dirname(file)): FlowError {
   const code = errno(error);
   const reason = code === undefined ? String(error) : (REASONS[code] ?? "the system refuses it");
   const details = {
@@ -105,7 +105,7 @@ function unavailable(file: string, error: unknown): FlowError {
     case "EROFS":
       return new FlowError("FLOW_METADATA_READ_ONLY", {
         ...details,
-        hint: `Give this user write access to "${path.dirname(file)}", or choose another store with --store`,
+        hint: `Give this user write access to "${folder}", or choose another store with --store`,
       });
     case "ENOSPC":
     case "EDQUOT":

@@ -1,0 +1,192 @@
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
+import { refuseNetworkFolder } from "./connection.ts";
+import { openSqliteMetadata } from "./sqlite-metadata.ts";
+import { openSqliteTaskReader } from "./task-reader.ts";
+
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-open-"));
+  file = path.join(folder, "millrace.db");
+});
+
+afterEach(() => {
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+/** Makes a store, and changes its file behind its back. */
+async function storeWith(change: (db: Database.Database) => void): Promise<void> {
+  await (await openSqliteMetadata(file)).close();
+  const db = new Database(file);
+  change(db);
+  db.close();
+}
+
+describe("opening", () => {
+  test.each([0o000, 0o022, 0o777])("makes files that are private under the umask %o", async (umask) => {
+    const before = process.umask(umask);
+    try {
+      const store = await openSqliteMetadata(file);
+      await store.reserveTasks(1);
+      for (const name of fs.readdirSync(folder)) expect(fs.statSync(path.join(folder, name)).mode & 0o777, name).toBe(0o600);
+      expect(fs.readdirSync(folder)).toContain("millrace.db-wal");
+      await store.close();
+      expect(fs.readdirSync(folder)).toEqual(["millrace.db"]);
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  test("keeps what a crash before the first transaction left: an empty file is a new store", async () => {
+    fs.writeFileSync(file, "");
+    const store = await openSqliteMetadata(file);
+    expect((await store.info()).schemaVersion).toBe(SCHEMA_VERSION);
+    await store.close();
+    await expect(openSqliteMetadata(file, { readonly: true }).then((reader) => reader.close())).resolves.toBeUndefined();
+  });
+
+  test("names both versions of a store that is newer than the program", async () => {
+    await storeWith((db) => db.exec(`UPDATE store SET schema_version = ${SCHEMA_VERSION + 41}`));
+    for (const readonly of [true, false]) {
+      await expect(openSqliteMetadata(file, { readonly })).rejects.toMatchObject({
+        code: "FLOW_METADATA_NEWER_STORE",
+        message: `Cannot open the records in "${file}": they have schema ${SCHEMA_VERSION + 41}, this version of Millrace knows ${SCHEMA_VERSION}`,
+        hint: "Update Millrace",
+      });
+    }
+  });
+
+  test.each<[string, () => void]>([
+    ["a text", () => fs.writeFileSync(file, "this is no database, but it is long enough to look like one".repeat(50))],
+    ["a database of another program", () => new Database(file).exec("CREATE TABLE mine (x); PRAGMA user_version = 3").close()],
+    ["a database that calls itself something else", () => new Database(file).exec("PRAGMA application_id = 7").close()],
+    ["a folder", () => fs.mkdirSync(file)],
+    ["a link", () => (fs.writeFileSync(path.join(folder, "target"), ""), fs.symlinkSync(path.join(folder, "target"), file))],
+  ])("refuses %s, and does not change it", async (_, make) => {
+    make();
+    const before = fs.statSync(file).isFile() ? fs.readFileSync(file) : undefined;
+    for (const readonly of [false, true]) {
+      await expect(openSqliteMetadata(file, { readonly })).rejects.toMatchObject({
+        code: "FLOW_METADATA_NOT_A_STORE",
+        message: expect.stringContaining(file),
+      });
+    }
+    if (before !== undefined) expect(fs.readFileSync(file)).toEqual(before);
+  });
+
+  test("for reading makes nothing", async () => {
+    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE" });
+    expect(() => openSqliteTaskReader(file)).toThrow(expect.objectContaining({ code: "FLOW_METADATA_UNAVAILABLE" }));
+    expect(fs.readdirSync(folder)).toEqual([]);
+    fs.writeFileSync(file, "");
+    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({ code: "FLOW_METADATA_NOT_A_STORE" });
+  });
+
+  test("in a folder that is not there, or below a file, says so", async () => {
+    const missing = path.join(folder, "missing", "millrace.db");
+    await expect(openSqliteMetadata(missing)).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE", message: expect.stringContaining(missing) });
+    fs.writeFileSync(path.join(folder, "file"), "");
+    await expect(openSqliteMetadata(path.join(folder, "file", "x"))).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE" });
+  });
+
+  test("finds damage inside the database instead of showing it", async () => {
+    await (await openSqliteMetadata(file)).close();
+    const bytes = fs.readFileSync(file);
+    bytes.fill(0xff, 4096, bytes.length); // all pages but the first
+    fs.writeFileSync(file, bytes);
+    const error = await openSqliteMetadata(file).then((store) => store.runs({})).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "FLOW_METADATA_CORRUPT", message: expect.stringContaining(file) });
+  });
+
+  test("is refused on a network file system", () => {
+    const refused = { code: "FLOW_METADATA_NETWORK_FOLDER", message: expect.stringContaining("(NFS)") };
+    expect(() => refuseNetworkFolder("/mnt/team", () => 0x6969)).toThrow(expect.objectContaining(refused));
+    expect(() => refuseNetworkFolder("/mnt/team", () => 0xfe534d42 | 0)).toThrow(expect.objectContaining({ message: expect.stringContaining("(SMB)") }));
+    refuseNetworkFolder("/home", () => 0xef53);
+    refuseNetworkFolder(folder);
+  });
+
+  // Root may write everywhere, so another user tries.
+  test.skipIf(process.getuid?.() !== 0)("in a folder that this user may not write says so, for a new store and for an old one", async () => {
+    fs.chmodSync(folder, 0o755);
+    const script = `
+      const { openSqliteMetadata } = await import(${JSON.stringify(new URL("./sqlite-metadata.ts", import.meta.url).href)});
+      const error = await openSqliteMetadata(${JSON.stringify(file)}).catch((thrown) => thrown);
+      console.log(JSON.stringify({ code: error.code, message: error.message, hint: error.hint }));`;
+    const tryAsNobody = () => {
+      const child = spawnSync(process.execPath, ["--input-type=module", "-e", script], { uid: 65534, gid: 65534, encoding: "utf8", env: {}, cwd: "/" });
+      return JSON.parse(child.stdout || JSON.stringify({ stderr: child.stderr, error: String(child.error) }));
+    };
+    const refused = { code: "FLOW_METADATA_READ_ONLY", message: expect.stringContaining(folder), hint: expect.stringContaining(folder) };
+    expect(tryAsNobody()).toMatchObject(refused);
+    await (await openSqliteMetadata(file)).close();
+    fs.chmodSync(file, 0o644);
+    expect(tryAsNobody()).toMatchObject(refused);
+    fs.chmodSync(file, 0o666);
+    expect(tryAsNobody()).toMatchObject(refused);
+  });
+});
+
+describe("a store that another connection holds", () => {
+  test("is waited for, and written to when it is let go", async () => {
+    const store = await openSqliteMetadata(file);
+    const holder = new Database(file);
+    holder.exec("BEGIN IMMEDIATE");
+    const written = store.reserveTasks(5);
+    const whileHeld = await Promise.race([written, new Promise((resolve) => setTimeout(resolve, 60, "still waiting"))]);
+    expect(whileHeld).toBe("still waiting");
+    holder.exec("ROLLBACK");
+    expect(await written).toBe(1);
+    holder.close();
+    await store.close();
+  });
+
+  test("for longer than the stated limit is a coded error, and the store stays usable", async () => {
+    const store = await openSqliteMetadata(file, { busyLimitMs: 80 });
+    const holder = new Database(file);
+    holder.exec("BEGIN IMMEDIATE");
+    await expect(store.reserveTasks(5)).rejects.toMatchObject({
+      code: "FLOW_METADATA_BUSY",
+      message: expect.stringMatching(/locked for 0\.\d s$/),
+      context: { limitMs: 80 },
+    });
+    expect(await store.runs({})).toEqual([]); // readers do not wait for a writer
+    holder.exec("ROLLBACK");
+    expect(await store.reserveTasks(5)).toBe(1);
+    holder.close();
+    await store.close();
+  });
+});
+
+describe("the tag log", () => {
+  test("is append-only for everyone who opens the file", async () => {
+    await storeWith((db) => {
+      db.exec("INSERT INTO tag_event VALUES (1, 0, 'a', 'h', 'add', 't', 'r', 'tag', NULL, x'00', x'00')");
+      for (const statement of ["UPDATE tag_event SET tag = 'x'", "DELETE FROM tag_event", "REPLACE INTO tag_event SELECT * FROM tag_event"]) {
+        if (statement.startsWith("REPLACE")) db.pragma("recursive_triggers = ON");
+        expect(() => db.exec(statement), statement).toThrow("the tag log is append-only");
+      }
+    });
+  });
+});
+
+test("a task's reader loads the driver and no query builder", () => {
+  const script = `
+    import { registerHooks } from "node:module";
+    const loaded = [];
+    registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
+    await import(${JSON.stringify(new URL("./task-reader.ts", import.meta.url).href)});
+    console.log(JSON.stringify(loaded));`;
+  const child = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  const loaded = JSON.parse(child.stdout) as string[];
+  expect(loaded.some((url) => url.includes("better-sqlite3"))).toBe(true);
+  expect(loaded.filter((url) => url.includes("kysely"))).toEqual([]);
+  expect(loaded.filter((url) => !url.includes("node_modules") && !url.startsWith("node:")).length).toBeLessThan(20);
+});

@@ -1,0 +1,52 @@
+/** A process that writes to a store, for processes.test.ts: `node writer-process.ts FILE WHAT ARGUMENT`. */
+import fs from "node:fs";
+import path from "node:path";
+import { openSqliteMetadata } from "../../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
+import type { MetadataStore } from "../../../packages/core/src/metadata/metadata-store.ts";
+import { artifactOf, blobOf, finished, newRun, started, tick } from "./records.ts";
+
+const [file, what, argument] = process.argv.slice(2) as [string, keyof typeof work, string];
+
+const work = {
+  async "create-runs"(store: MetadataStore) {
+    for (let index = 0; index < Number(argument); index++) {
+      const run = await store.createRun(newRun({ tags: ["t"] }));
+      console.log(`${run.number} ${run.id}`);
+    }
+  },
+
+  async "move-tags"(store: MetadataStore) {
+    const runs = await store.runs({});
+    for (let index = 0; index < Number(argument); index++) {
+      const run = runs[Math.floor(Math.random() * runs.length)]!;
+      const held = (await store.run(run.sequence))!.tags.length > 0;
+      const move = held ? { add: [], remove: ["prod"] } : { add: ["prod"], remove: [] };
+      const events = await store.moveTags({ run: run.sequence, ...move, actor: String(process.pid), host: "h", at: new Date(), via: "tag" });
+      for (const event of events) console.log(`${event.sequence} ${event.digest}`);
+    }
+  },
+
+  /** Ticks without end, each of 50 tasks; what is done is noted in a file, which a kill does not take back. */
+  async tick(store: MetadataStore) {
+    const said = fs.openSync(path.join(path.dirname(file), `said-${argument}`), "a");
+    const run = await store.createRun(newRun({ parameters: { round: Number(argument) } }));
+    for (let number = 0; ; number++) {
+      const first = await store.reserveTasks(50);
+      const sequences = Array.from({ length: 50 }, (_, index) => first + index);
+      await store.commitTick(
+        tick({
+          started: sequences.map((sequence, index) => started(run, sequence, { path: `${number}.${index}` })),
+          blobs: sequences.map((sequence) => blobOf(`value ${sequence}`)),
+          finished: sequences.map((sequence) => finished(sequence, { artifacts: [artifactOf("x", `value ${sequence}`)] })),
+        }),
+      );
+      fs.writeSync(said, `${first} 50\n`);
+    }
+  },
+};
+
+console.log("ready");
+await new Promise((resolve) => process.stdin.once("data", resolve));
+const store = await openSqliteMetadata(file);
+await work[what](store);
+await store.close();
