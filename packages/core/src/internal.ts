@@ -23,6 +23,7 @@ export type { Graph } from "./graph/graph.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { normalTags } from "./lineage/check-tags.ts";
+export { describeSelector } from "./lineage/describe-selector.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
 export type { ArtifactRow, MetadataStore, RunQuery, RunRow, TagEvent, TaskRow, TaskSequence } from "./metadata/metadata-store.ts";
@@ -41,7 +42,7 @@ export { preparePackage } from "./package/prepare-package.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
-export type { RunHandle as Running } from "./wiring/running.ts";
+export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { Client, OpenStores };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {

@@ -1,6 +1,6 @@
 import { Flow, param, step, upstream, z } from "@millrace/core";
-import Train from "./train.js";
-import { WordCount } from "./words.js";
+import Train from "./train.ts";
+import { WordCount } from "./words.ts";
 
 export default class Predict extends Flow {
   readonly model = upstream(Train);

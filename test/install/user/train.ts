@@ -1,7 +1,7 @@
 import { Flow, type Inputs, join, param, step, z } from "@millrace/core";
 import { isMainThread } from "node:worker_threads";
 import pc from "picocolors";
-import { WordCount, wordsOf } from "./words.js";
+import { WordCount, wordsOf } from "./words.ts";
 
 const LINES = ["the mill turns", "the race feeds the mill", "water turns the wheel"];
 

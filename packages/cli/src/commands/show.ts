@@ -50,7 +50,7 @@ export const showCommand: Command = {
           counts,
           consumers: consumers.map((row) => core.runName(row)),
           context,
-          formatDuration: core.formatDuration,
+          core,
         }),
       );
       return EXIT.done;
@@ -61,10 +61,10 @@ interface RecordParts {
   readonly counts: readonly { readonly step: string; readonly status: string; readonly count: number }[];
   readonly consumers: readonly string[];
   readonly context: Context;
-  readonly formatDuration: (ms: number) => string;
+  readonly core: Core;
 }
 
-function renderRecord(record: RunRecord, { counts, consumers, context, formatDuration }: RecordParts): string {
+function renderRecord(record: RunRecord, { counts, consumers, context, core: { describeSelector, formatDuration } }: RecordParts): string {
   const { paint } = context.stdout;
   const style = { paint, width: context.stdout.columns() };
   const { environment } = record;
@@ -116,7 +116,7 @@ function renderRecord(record: RunRecord, { counts, consumers, context, formatDur
           record.upstreams.map((upstream) => [
             upstream.name,
             upstream.run ?? "none",
-            selectorText(upstream.selector),
+            describeSelector(upstream.selector),
             upstream.reads.map((read) => read.name).join(", "),
           ]),
           style,
@@ -152,19 +152,6 @@ function renderRecord(record: RunRecord, { counts, consumers, context, formatDur
       ? `flow dump ${record.run}     flow logs ${record.run}`
       : `flow logs ${record.failure.task}`;
   return `${text}\n  ${paint.dim(next)}\n`;
-}
-
-function selectorText(selector: RunRecord["upstreams"][number]["selector"]): string {
-  switch (selector.kind) {
-    case "newest":
-      return "newest";
-    case "tags":
-      return selector.tags.join(", ");
-    case "run":
-      return selector.run;
-    case "sameAs":
-      return `same as ${selector.path.join(".")}`;
-  }
 }
 
 function stepTable(counts: RecordParts["counts"], style: Parameters<typeof renderTable>[2]): string {

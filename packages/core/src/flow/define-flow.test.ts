@@ -10,6 +10,7 @@ import { flowClassesOf } from "./flow-classes-of.ts";
 import { includeFile } from "./include-file.ts";
 import { param } from "./param.ts";
 import type { FlowClass, Inputs } from "./public-types.ts";
+import { sourceFileOf } from "./source-file.ts";
 import { upstream } from "./upstream.ts";
 
 const project = "shop";
@@ -301,6 +302,17 @@ describe("the definition of a flow", () => {
   });
 });
 
+describe("the file of a flow", () => {
+  test("is where its decorators stand", () => {
+    expect(sourceFileOf(Train)).toBe(import.meta.filename);
+  });
+
+  test("is not known for a class without steps", () => {
+    class Stepless extends Flow {}
+    expect(() => sourceFileOf(Stepless)).toThrow(expect.objectContaining({ code: "FLOW_FLOW_NO_SOURCE" }));
+  });
+});
+
 describe("exports of a module", () => {
   test("the default export comes first, each flow once, and classes without steps never", () => {
     class Bare extends Flow {}
@@ -378,6 +390,7 @@ describe("all that is wrong with a flow", () => {
       @step()
       twice() {}
     }
+    expect(new Set(codesOf(Misused))).toEqual(new Set(["FLOW_DEFINITION_BAD_DECORATOR"]));
     expect(problemsOf(Misused).map(({ message }) => message)).toEqual([
       '@step cannot stand on "never": it is static',
       '@step cannot stand on "size": it is a getter',
@@ -529,6 +542,7 @@ describe("all that is wrong with a flow", () => {
       @step()
       start() {}
     }
+    expect(codesOf(Shared)).toEqual(["FLOW_DEFINITION_SHARED", "FLOW_DEFINITION_BAD_UPSTREAM"]);
     expect(problemsOf(Shared).map(({ message }) => message)).toEqual([
       '"a" and "b" hold the same definition',
       '"c" is set to an upstream of another upstream, which is no definition of its own',

@@ -14,7 +14,7 @@ export const RESERVED_FLAGS: readonly string[] = [
 ];
 
 /** Short flags of the command line that no field of a flow may take. */
-export const RESERVED_SHORT_FLAGS: readonly string[] = ["h"];
+export const RESERVED_SHORT_FLAGS: readonly string[] = ["h", "q"];
 
 /** The kebab form of a field's name, its flag: `foldCount` -> `fold-count`, `useXGBoost` -> `use-xg-boost`, `fold_count` -> `fold-count`. */
 export function flagOf(name: string): string {

@@ -207,6 +207,11 @@ describe("what is stored", () => {
       readonly map = param(z.map(z.string(), z.number()).optional());
       readonly date = param(z.date().optional());
     }
+    const { problems } = await resolve(Lossy, { values: { map: new Map(), date: new Date(0) } });
+    expect(problems.map((problem) => problem.code)).toEqual([
+      "FLOW_PARAMETER_NOT_STORABLE",
+      "FLOW_PARAMETER_NOT_STORABLE",
+    ]);
     expect(await valuesOf(Lossy, { values: { map: new Map(), date: new Date(0) } })).toEqual([
       "params.map: Cannot be stored as JSON: it holds a Map",
       "params.date: Cannot be stored: encoded and read back it is another value",
@@ -265,6 +270,8 @@ describe("files", () => {
   });
 
   test("that cannot be used are named with the path", async () => {
+    const { problems } = await resolve(Files, { flags: { conf: "nowhere.json" } });
+    expect(problems.map((problem) => problem.code)).toEqual(["FLOW_PARAMETER_BAD_FILE"]);
     expect(await valuesOf(Files, { flags: { conf: "nowhere.json", prompt: "latin1.txt" } })).toEqual([
       '--conf "nowhere.json": Cannot read the file: no such file',
       '--prompt "latin1.txt": It is not UTF-8',

@@ -269,9 +269,9 @@ describe("the shape as a whole", () => {
   });
 
   test("every dead end but the last step", () => {
-    expect(messages({ start: { next: { a: "end", b: "dead" } }, dead: {}, end: {} })).toEqual([
-      'Step "dead" leads nowhere, although "end" ends the flow',
-    ]);
+    const steps = { start: { next: { a: "end", b: "dead" } }, dead: {}, end: {} };
+    expect(codes(steps)).toEqual(["FLOW_GRAPH_SEVERAL_ENDS"]);
+    expect(messages(steps)).toEqual(['Step "dead" leads nowhere, although "end" ends the flow']);
   });
 
   test("a flow without steps", () => {

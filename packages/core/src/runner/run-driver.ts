@@ -16,6 +16,7 @@ import { BatchSize } from "./batch-size.ts";
 import type { Executor } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 
 export interface RunDriverOptions {
@@ -41,8 +42,6 @@ interface TaskName {
   readonly attempt: number;
 }
 
-/** Task numbers reserved beyond what is needed at once, so that few ticks must ask for more. */
-const RESERVE = 1_024;
 /** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
 const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
@@ -62,6 +61,7 @@ export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
 class RunDriver {
   readonly #options: RunDriverOptions;
   readonly #scheduler: Scheduler;
+  readonly #numbers: TaskNumbers;
   readonly #contracts: ReadonlyMap<string, StepContract>;
   readonly #sizes = new BatchSize();
   readonly #tick = new TickBuilder();
@@ -73,7 +73,6 @@ class RunDriver {
   readonly #batchesOfStep = new Map<string, number>();
   #results: TaskResult[] = [];
   #batches = 0;
-  #block = { next: 0, end: 0 };
   #isCommitting = false;
   #isCommitQueued = false;
   #lazyTimer: NodeJS.Timeout | undefined;
@@ -89,7 +88,8 @@ class RunDriver {
   constructor(options: RunDriverOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
-    this.#scheduler = new Scheduler(options.graph, (count) => this.#allocate(count));
+    this.#numbers = new TaskNumbers(options.metadata);
+    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count));
     this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
   }
 
@@ -100,7 +100,7 @@ class RunDriver {
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await this.#reserve(this.#scheduler.slack);
+      await this.#numbers.reserve(this.#scheduler.slack);
       this.#scheduler.begin();
       if (signal?.aborted) onAbort();
       this.#dispatch();
@@ -234,7 +234,7 @@ class RunDriver {
         const endedAt = performance.now();
         this.#lastCommit = { endedAt, tookMs: endedAt - beganAt };
       }
-      await this.#reserve(this.#needed(results));
+      await this.#numbers.reserve(this.#needed(results));
       for (const result of results) this.#settle(result, finishedAt);
       this.#dispatch();
     } catch (error) {
@@ -321,19 +321,6 @@ class RunDriver {
     let count = 0;
     for (const { outcome } of results) if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
     return count;
-  }
-
-  async #reserve(count: number): Promise<void> {
-    if (this.#block.end - this.#block.next >= count) return;
-    const first = await this.#options.metadata.reserveTasks(count + RESERVE);
-    this.#block = { next: first, end: first + count + RESERVE };
-  }
-
-  #allocate(count: number): TaskSequence {
-    const first = this.#block.next;
-    this.#block.next += count;
-    if (this.#block.next > this.#block.end) throw new FlowError("FLOW_INTERNAL", { message: `Only ${this.#block.end - first} of ${count} task numbers were reserved` });
-    return first as TaskSequence;
   }
 
   #describe(task: ReadyTask): TaskName {

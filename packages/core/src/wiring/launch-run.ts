@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import { readParamsFile } from "./read-params-file.ts";
-import { RunHandle } from "./running.ts";
+import { RunningFlow } from "./running.ts";
 import type { StartRunRequest } from "./start-run.ts";
 
 /** What a command gives to start a run: words of a command line, not yet values. */
@@ -14,9 +14,9 @@ export interface LaunchRequest extends Omit<StartRunRequest, "fields" | "readFil
 }
 
 /** Starts a run; awaiting the handle gives the finished run's row, whatever its status. */
-export function launchRun(request: LaunchRequest): RunHandle<RunRow> {
+export function launchRun(request: LaunchRequest): RunningFlow<RunRow> {
   let row: RunRow;
-  return new RunHandle<RunRow>(
+  return new RunningFlow<RunRow>(
     async (emit, signal) => {
       const { startRun } = await import("./start-run.ts");
       const { flags, paramsFile, ...rest } = request;

@@ -1,6 +1,6 @@
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, Run, Running, RunOptions } from "../flow/public-types.ts";
-import { RunHandle } from "./running.ts";
+import { RunningFlow } from "./running.ts";
 
 /**
  * Runs a flow from code: in a test, a script, a server.
@@ -20,7 +20,7 @@ import { RunHandle } from "./running.ts";
  */
 export function run<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T> = {}): Running<T> {
   let finished: () => Promise<Run<T>>;
-  return new RunHandle<Run<T>>(
+  return new RunningFlow<Run<T>>(
     async (emit, signal) => {
       // The runner and its libraries are loaded when a flow is run: importing core stays cheap for flows that never do.
       const { runFromCode } = await import("./run-from-code.ts");

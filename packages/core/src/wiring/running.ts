@@ -6,7 +6,7 @@ import type { RunEvent } from "../events/run-event.ts";
 
 type Finished = Extract<RunEvent, { kind: "run.finished" }>;
 
-export class RunHandle<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
+export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
   /** The run's global id, as soon as it is created. Rejects when the run cannot start. */
   readonly id: Promise<string>;
   readonly #watchers = new Set<EventQueue>();

@@ -20,6 +20,7 @@ import { type FieldSources, type ResolvedField, resolveFields } from "../flow/re
 import { checkGraph } from "../graph/check-graph.ts";
 import { newRunId } from "../ids/run-id.ts";
 import { checkTags } from "../lineage/check-tags.ts";
+import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataStore, NewRunValue, RunRow } from "../metadata/metadata-store.ts";
@@ -180,20 +181,7 @@ function announce(row: RunRow, stores: OpenStores, upstreams: readonly ResolvedU
   emit({ kind: "run.created", at, run: runName(row), runId: row.id, flow: `${row.flow.project}/${row.flow.name}`, tags: row.tags, store: stores.folder, storeIsNew: stores.isNew });
   for (const upstream of upstreams) {
     if (upstream.run === undefined) continue;
-    emit({ kind: "run.upstream", at, name: upstream.name, selector: describeSelector(upstream), run: runName(upstream.run), runId: upstream.run.id, candidates: upstream.candidates });
+    emit({ kind: "run.upstream", at, name: upstream.name, selector: describeSelector(upstream.selector), run: runName(upstream.run), runId: upstream.run.id, candidates: upstream.candidates });
   }
   for (const { code, message, hint } of warnings) emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
-}
-
-function describeSelector({ selector }: ResolvedUpstream): string {
-  switch (selector.kind) {
-    case "newest":
-      return "newest";
-    case "tags":
-      return selector.tags.join(", ");
-    case "run":
-      return selector.run;
-    case "sameAs":
-      return `same as ${selector.path.join(".")}`;
-  }
 }
