@@ -4,7 +4,7 @@ import { Flow, type Inputs, join, step } from "@millrace/core";
  * Two steps at the same time, and a join that sees both, by name or as a list in declared order.
  *
  *     flow run branch.ts         # ebb + flood = 12 hours
- *     flow graph branch.ts
+ *     flow graph branch.ts       # meet   join ebb, flood → end
  */
 export default class Tide extends Flow {
   hours!: number;

@@ -4,7 +4,7 @@ import { Flow, type Inputs, join, step } from "@millrace/core";
  * One task for each item of a list. The join has the results in the order of the items, whichever was ready first.
  *
  *     flow run foreach.ts        # oat: 3, barley: 6, wheat: 5
- *     flow show Grind            # one start, three grind, one weigh, one end
+ *     flow show Grind            # grind  3  succeeded
  */
 export default class Grind extends Flow {
   sacks!: string[];

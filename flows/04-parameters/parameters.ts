@@ -5,8 +5,8 @@ import { Flow, param, step, z } from "@millrace/core";
  *
  *     flow run parameters.ts                          # 10 turns at 1.5 m: 94.2 m of belt
  *     flow run parameters.ts --turns 3 --radius 2     # 3 turns at 2 m: 37.7 m of belt
- *     flow run parameters.ts --turns many             # an error that says what is allowed
- *     flow run parameters.ts --help
+ *     flow run parameters.ts --turns many             # --turns: Invalid input: expected number, received string
+ *     flow run parameters.ts --help                   # -t, --turns N  Turns of the wheel; default 10
  */
 export default class Belt extends Flow {
   readonly turns = param(z.int().positive().default(10).describe("Turns of the wheel"), { short: "t" });

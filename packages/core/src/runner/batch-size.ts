@@ -7,8 +7,12 @@
 const TARGET_MS = 10;
 /** In the prototypes 32 tasks a message gave seven times the throughput of one, and more gave nothing. */
 const MOST_TASKS = 64;
+/** A message is never made smaller than this for the sake of sharing: the message itself would cost more than its tasks. */
+const LEAST_MS = 2;
 /** Weight of the newest measurement in the moving average. */
 const WEIGHT = 0.3;
+/** Weight of one that is shorter: the first task of a step in a worker pays for compiling it, the next ones do not. */
+const WEIGHT_SHORTER = 0.6;
 
 export class BatchSize {
   readonly #averageMs = new Map<string, number>();
@@ -16,16 +20,16 @@ export class BatchSize {
   /** Notes how long a task of a step took. */
   measured(step: string, durationMs: number): void {
     const before = this.#averageMs.get(step);
-    this.#averageMs.set(step, before === undefined ? durationMs : before + WEIGHT * (durationMs - before));
+    this.#averageMs.set(step, before === undefined ? durationMs : before + (durationMs < before ? WEIGHT_SHORTER : WEIGHT) * (durationMs - before));
   }
 
   /** Tasks for the next message of a step of which `ready` tasks wait for `slots` workers. */
   of(step: string, ready: number, slots: number): number {
     const averageMs = this.#averageMs.get(step);
     if (averageMs === undefined) return 1;
-    const byTime = Math.floor(TARGET_MS / Math.max(averageMs, 0.01));
-    const fairShare = Math.ceil(ready / (2 * slots));
-    return Math.max(1, Math.min(byTime, fairShare, MOST_TASKS));
+    const withinMs = (ms: number): number => Math.floor(ms / Math.max(averageMs, 0.01));
+    const fairShare = Math.max(Math.ceil(ready / (2 * slots)), withinMs(LEAST_MS));
+    return Math.max(1, Math.min(withinMs(TARGET_MS), fairShare, MOST_TASKS));
   }
 
   /** Whether tasks of a step are so short that a worker should find its next message waiting. */

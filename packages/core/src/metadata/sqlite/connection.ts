@@ -2,11 +2,11 @@
  * How a database file is opened: private from its first byte, never through a link, with the settings that the promises
  * of the store rest on. Used by the store and by the readers of tasks, so it loads nothing but the driver.
  */
-import { constants, type Stats } from "node:fs";
-import fs from "node:fs";
+import fs, { constants, type Stats } from "node:fs";
 import path from "node:path";
 import Database from "better-sqlite3";
 import { FlowError } from "../../errors/flow-error.ts";
+import { sqliteCode } from "./sqlite-error.ts";
 
 export type Connection = Database.Database;
 
@@ -17,8 +17,37 @@ export const APPLICATION_ID = 0x4d494c52;
 export function openReader(file: string): Connection {
   checkPlainFile(file);
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 10_000 });
-  db.pragma("temp_store = MEMORY");
-  return db;
+  try {
+    db.pragma("temp_store = MEMORY");
+    db.pragma("schema_version"); // the first read, which opens the log
+    return db;
+  } catch (error) {
+    db.close();
+    if (!CANNOT_WRITE_BESIDE.has(sqliteCode(error) ?? "")) throw error;
+    const copy = openCopy(file);
+    if (copy === undefined) throw error;
+    return copy;
+  }
+}
+
+/** What SQLite says when it may not make the files that even a reader of WAL needs beside the database. */
+const CANNOT_WRITE_BESIDE = new Set(["SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT", "SQLITE_CANTOPEN"]);
+
+/** A store whose records are larger than this is not read from a folder that cannot be written. */
+const MAX_COPY_BYTES = 512 * 1024 ** 2;
+
+/**
+ * A store in a folder that may only be read (another user's, an archive, a read-only mount) is read as it is now, from
+ * memory. This is whole only when no log stands beside it, that is when no one has it open for writing.
+ */
+function openCopy(file: string): Connection | undefined {
+  const log = fs.statSync(`${file}-wal`, { throwIfNoEntry: false });
+  if ((log !== undefined && log.size > 0) || fs.statSync(file).size > MAX_COPY_BYTES) return undefined;
+  const bytes = fs.readFileSync(file);
+  // Bytes 18 and 19 say "WAL", which a database in memory cannot have; 1 says "rollback journal".
+  // See https://www.sqlite.org/fileformat.html, "file format version numbers".
+  if (bytes[18] === 2 && bytes[19] === 2) bytes.fill(1, 18, 20);
+  return new Database(bytes, { readonly: true });
 }
 
 /** The thread stands still for as long; the rest of the waiting is done by timers (`WriteTurns`). */

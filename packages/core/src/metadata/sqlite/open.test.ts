@@ -114,23 +114,41 @@ describe("opening", () => {
   });
 
   // Root may write everywhere, so another user tries.
-  test.skipIf(process.getuid?.() !== 0)("in a folder that this user may not write says so, for a new store and for an old one", async () => {
-    fs.chmodSync(folder, 0o755);
-    const script = `
-      const { openSqliteMetadata } = await import(${JSON.stringify(new URL("./sqlite-metadata.ts", import.meta.url).href)});
-      const error = await openSqliteMetadata(${JSON.stringify(file)}).catch((thrown) => thrown);
-      console.log(JSON.stringify({ code: error.code, message: error.message, hint: error.hint }));`;
-    const tryAsNobody = () => {
-      const child = spawnSync(process.execPath, ["--input-type=module", "-e", script], { uid: 65534, gid: 65534, encoding: "utf8", env: {}, cwd: "/" });
+  describe.skipIf(process.getuid?.() !== 0)("in a folder that this user may not write", () => {
+    const tryAsNobody = (readonly = false) => {
+      const script = `
+        const { openSqliteMetadata } = await import(${JSON.stringify(new URL("./sqlite-metadata.ts", import.meta.url).href)});
+        const answer = await openSqliteMetadata(${JSON.stringify(file)}, { readonly: ${readonly} })
+          .then((store) => store.runs({}))
+          .catch(({ code, message, hint }) => ({ code, message, hint }));
+        console.log(JSON.stringify(answer));`;
+      const nobody = { uid: 65534, gid: 65534, encoding: "utf8", env: {}, cwd: "/" } as const;
+      const child = spawnSync(process.execPath, ["--input-type=module", "-e", script], nobody);
       return JSON.parse(child.stdout || JSON.stringify({ stderr: child.stderr, error: String(child.error) }));
     };
-    const refused = { code: "FLOW_METADATA_READ_ONLY", message: expect.stringContaining(folder), hint: expect.stringContaining(folder) };
-    expect(tryAsNobody()).toMatchObject(refused);
-    await (await openSqliteMetadata(file)).close();
-    fs.chmodSync(file, 0o644);
-    expect(tryAsNobody()).toMatchObject(refused);
-    fs.chmodSync(file, 0o666);
-    expect(tryAsNobody()).toMatchObject(refused);
+
+    test("says so, for a new store and for an old one", async () => {
+      fs.chmodSync(folder, 0o755);
+      const refused = { code: "FLOW_METADATA_READ_ONLY", message: expect.stringContaining(folder), hint: expect.stringContaining(folder) };
+      expect(tryAsNobody()).toMatchObject(refused);
+      await (await openSqliteMetadata(file)).close();
+      fs.chmodSync(file, 0o644);
+      expect(tryAsNobody()).toMatchObject(refused);
+      fs.chmodSync(file, 0o666);
+      expect(tryAsNobody()).toMatchObject(refused);
+      fs.chmodSync(file, 0o600);
+      expect(tryAsNobody(true)).toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE", message: expect.stringContaining(file) });
+    });
+
+    test("reads what is there", async () => {
+      const store = await openSqliteMetadata(file);
+      await store.reserveTasks(1);
+      await store.close();
+      fs.chmodSync(folder, 0o755);
+      fs.chmodSync(file, 0o644);
+      expect(tryAsNobody(true)).toEqual([]);
+      expect(fs.readdirSync(folder)).toEqual(["millrace.db"]);
+    });
   });
 });
 

@@ -7,7 +7,7 @@ export interface StoreLayout {
   readonly folder: string;
   /** The records: a SQLite database; `-wal` and `-shm` files stand beside it while it is open. */
   readonly database: string;
-  /** Values of more than 16 KiB: `sha256/ab/<digest>`, with `.zst` behind it when compressed. */
+  /** Values of more than 16 KiB; their keys begin with `blobs/`, so the blob store's own folder is `folder`. */
   readonly blobs: string;
   /** Files that are being written; nothing in here is ever read. */
   readonly temporary: string;
