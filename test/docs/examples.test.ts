@@ -1,6 +1,7 @@
 /**
  * Every TypeScript block of the README and the guide that begins with an import compiles. Blocks of one page lie in one
- * folder: `ts file=NAME.ts` gives a block a name that others import; `ts fragment` is no whole file and is left out.
+ * folder: `ts file=NAME.ts`, or a first line `// NAME.ts`, gives a block a name that others import; `ts fragment` is no
+ * whole file and is left out.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -9,7 +10,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { readText, repositoryFiles, ROOT } from "../kit/repository.ts";
 
-const BLOCK = /^```ts(?: file=(\S+))?\n(import[\s\S]*?)^```/gm;
+const BLOCK = /^```ts(?: file=(\S+))?\n(?:\/\/ (\S+\.ts)\n)?(import[\s\S]*?)^```/gm;
 
 test("the examples of the guide compile", () => {
   const folder = fs.realpathSync.native(fs.mkdtempSync(path.join(os.tmpdir(), "millrace-docs-")));
@@ -18,7 +19,8 @@ test("the examples of the guide compile", () => {
     for (const page of repositoryFiles(/^(README\.md|docs\/guide\/.*\.md|packages\/.*\/README\.md|flows\/.*\.md)$/)) {
       const place = path.join(folder, page.replaceAll(/[/.]/g, "-"));
       fs.mkdirSync(place);
-      for (const [, name, text] of readText(page).matchAll(BLOCK)) {
+      for (const [, given, commented, text] of readText(page).matchAll(BLOCK)) {
+        const name = given ?? commented;
         blocks++;
         const file = path.join(place, name ?? `block-${blocks}.ts`);
         expect(fs.existsSync(file), `${page} has two blocks called ${name}`).toBe(false);

@@ -6,7 +6,7 @@ import { flowText } from "./observe.ts";
 
 const project = new Project({
   "plain.ts": flowText("Plain", `readonly n = param(z.number().default(1)); @step() start() {}`),
-  "clash.ts": flowText("Clash", `readonly store = param(z.string().default("x")); @step() start() {}`),
+  "clash.ts": flowText("Clash", `readonly model = upstream("Plain"); readonly modelTag = param(z.string().default("x")); @step() start() {}`),
   "list.json": "[1, 2]",
 });
 afterAll(() => project[Symbol.asyncDispose]());

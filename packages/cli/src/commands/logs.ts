@@ -33,7 +33,10 @@ export const logsCommand: Command = {
         ...(selector.path === undefined ? {} : { path: selector.path }),
         ...(stream === undefined ? {} : { stream }),
       } as const;
-      const isOneTask = selector.path !== undefined;
+      const tasks = await stores.metadata.taskCounts(run.sequence);
+      const isOneTask =
+        selector.path !== undefined ||
+        tasks.filter(({ step }) => step === selector.step).reduce((sum, { count }) => sum + count, 0) === 1;
       const lines = createOutputLines({ paint: stdout.paint, print: (line) => stdout.write(`${line}\n`) });
       let last: string | undefined;
       let isEmpty = true;

@@ -45,7 +45,7 @@ export class ArtifactStore {
   }
 
   /**
-   * The payload of an artifact, checked against its digest. It may be memory of the store: read it only.
+   * The payload of an artifact, checked against its digest. The memory is the caller's own.
    *
    * @param row the row of the artifact's blob, undefined when there is none
    * @throws FlowError FLOW_ARTIFACT_MISSING, FLOW_ARTIFACT_DAMAGED, or of the blob store

@@ -67,11 +67,16 @@ export function typedArrayBytes(array: TypedArray, kind: TypedArrayKind): Uint8A
   return isBigEndianHost && kind.width > 1 ? swapped(bytes, kind.width) : bytes;
 }
 
-/** A typed array of its own, aligned memory from stored bytes, whose number must be a multiple of the width. */
-export function typedArrayFrom(bytes: Uint8Array, kind: TypedArrayKind, isBigEndian = false): TypedArray | undefined {
+/**
+ * A typed array of its own, aligned memory from stored bytes, whose number must be a multiple of the width.
+ *
+ * @param options.isGiven the bytes fill their ArrayBuffer and nobody else needs them: they are not copied
+ */
+export function typedArrayFrom(bytes: Uint8Array, kind: TypedArrayKind, options: { readonly isBigEndian?: boolean; readonly isGiven?: boolean } = {}): TypedArray | undefined {
   if (kind.construct === undefined) return undefined;
-  const own = isBigEndian === isBigEndianHost ? copied(bytes) : swapped(bytes, kind.width);
-  return new kind.construct(own.buffer);
+  const { isBigEndian = false, isGiven = false } = options;
+  if (isBigEndian !== isBigEndianHost) return new kind.construct(swapped(bytes, kind.width).buffer);
+  return new kind.construct((isGiven ? bytes : copied(bytes)).buffer as ArrayBuffer);
 }
 
 const isBigEndianHost = endianness() === "BE";

@@ -34,7 +34,10 @@ export interface EncodeOptions {
   readonly maxBytes?: number;
 }
 
-export type DecodeOptions = CborDecodeOptions;
+export interface DecodeOptions extends CborDecodeOptions {
+  /** Whether the payload's memory is given away: a raw array then takes it over instead of copying it. Default false. */
+  readonly isGiven?: boolean;
+}
 
 /**
  * Encodes a value and computes its identity.
@@ -64,11 +67,11 @@ export function encodeValue(value: unknown, options: EncodeOptions = {}): Encode
 export function decodeValue(codec: CodecId, payload: Uint8Array, options: DecodeOptions = {}): unknown {
   if (codec === "cbor") return decodeCbor(payload, options);
   if (codec === "text") return new ByteReader(payload).text(payload.byteLength);
-  if (codec === "bytes") return Buffer.from(payload);
+  if (codec === "bytes") return isGiven(payload, options) ? Buffer.from(payload.buffer) : Buffer.from(payload);
   const kind = typedArrayKindByCodec(codec);
   if (kind !== undefined) {
     if (payload.byteLength % kind.width !== 0) new ByteReader(payload).corrupt(`a ${kind.name} ends inside an element`);
-    return typedArrayFrom(payload, kind) ?? unsupportedType(kind.name);
+    return typedArrayFrom(payload, kind, { isGiven: isGiven(payload, options) }) ?? unsupportedType(kind.name);
   }
   const plugIn = valueCodecs().get(codec);
   if (plugIn === undefined) {
@@ -79,6 +82,11 @@ export function decodeValue(codec: CodecId, payload: Uint8Array, options: Decode
     });
   }
   return withCodecErrors(codec, "Cannot read an artifact", "decode", () => plugIn.decode(payload));
+}
+
+/** Whether the payload's memory may become the value's: the caller gives it away and nothing else lies in it. */
+function isGiven(payload: Uint8Array, options: DecodeOptions): payload is Uint8Array<ArrayBuffer> {
+  return options.isGiven === true && payload.byteLength === payload.buffer.byteLength && payload.buffer instanceof ArrayBuffer;
 }
 
 interface Payload {

@@ -1,6 +1,7 @@
 import type * as z from "zod";
-import { captureCallSite } from "./call-site.ts";
+import { captureCallSite } from "../util/call-site.ts";
 import { definitionOf } from "./field-facts.ts";
+import type { Schema } from "./schema.ts";
 
 /**
  * Declares an artifact with a schema: what a step leaves in the field is checked before it is stored.
@@ -11,6 +12,10 @@ import { definitionOf } from "./field-facts.ts";
  * scores = artifact(z.array(z.number()));
  * ```
  */
-export function artifact<S extends z.ZodType>(schema: S): z.output<S> {
-  return definitionOf({ kind: "artifact", schema, site: captureCallSite(artifact) }) as z.output<S>;
+export function artifact<S extends Schema>(schema: S): z.output<S> {
+  return definitionOf({
+    kind: "artifact",
+    schema: schema as unknown as z.ZodType,
+    site: captureCallSite(artifact),
+  }) as z.output<S>;
 }

@@ -8,8 +8,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { FlowError } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
+import { withoutCallSites } from "../util/call-site.ts";
 import type { FieldState, FlowBinding } from "./bound-flow.ts";
-import { withoutCallSites } from "./call-site.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import type { FieldFact } from "./field-facts.ts";
 import { BINDING } from "./flow.ts";

@@ -1,7 +1,8 @@
 import type * as z from "zod";
-import { captureCallSite } from "./call-site.ts";
+import { captureCallSite } from "../util/call-site.ts";
 import { definitionOf } from "./field-facts.ts";
 import type { ConfigOptions } from "./public-types.ts";
+import type { Schema } from "./schema.ts";
 
 /**
  * Defines a config: a JSON file that is read and checked before the parameters are, and kept with the run.
@@ -14,6 +15,11 @@ import type { ConfigOptions } from "./public-types.ts";
  * readonly folds = param(z.coerce.number(), { default: () => this.conf.folds });
  * ```
  */
-export function config<S extends z.ZodType>(schema: S, o?: ConfigOptions): z.output<S> {
-  return definitionOf({ kind: "config", schema, options: o ?? {}, site: captureCallSite(config) }) as z.output<S>;
+export function config<S extends Schema>(schema: S, o?: ConfigOptions): z.output<S> {
+  return definitionOf({
+    kind: "config",
+    schema: schema as unknown as z.ZodType,
+    options: o ?? {},
+    site: captureCallSite(config),
+  }) as z.output<S>;
 }

@@ -3,7 +3,7 @@
  * flow is loaded (`define-flow.ts`, `graph/check-graph.ts`), so that all problems are shown together.
  */
 import { FlowError } from "../errors/flow-error.ts";
-import { type CallSite, captureCallSite, locate } from "./call-site.ts";
+import { type CallSite, captureCallSite, locate } from "../util/call-site.ts";
 import type { StepKind } from "./definition.ts";
 import type { Flow } from "./flow.ts";
 import type {

@@ -1,5 +1,5 @@
 import type { Problem } from "../errors/flow-error.ts";
-import { locate } from "./call-site.ts";
+import { locate } from "../util/call-site.ts";
 import { defineFile } from "./define-files.ts";
 import type { DefineFlowOptions } from "./define-flow.ts";
 import { defineParam } from "./define-params.ts";

@@ -1,6 +1,6 @@
 import type { Problem, SourceLocation } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
-import { locate } from "./call-site.ts";
+import { locate } from "../util/call-site.ts";
 import type { DefinedFields } from "./define-fields.ts";
 import type { StepDefinition } from "./definition.ts";
 import { flagOf, RESERVED_FLAGS, RESERVED_SHORT_FLAGS } from "./flag-names.ts";

@@ -1,6 +1,6 @@
 import type { Problem, SourceLocation } from "../errors/flow-error.ts";
+import { locate } from "../util/call-site.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import { locate } from "./call-site.ts";
 import type { StepBehaviour, StepDefinition, StepKind } from "./definition.ts";
 import type { FlowClass } from "./public-types.ts";
 import { type StepFact, stepFactsOf } from "./step-facts.ts";

@@ -1,7 +1,7 @@
 import { isName, tagProblem } from "../ids/names.ts";
+import { locate } from "../util/call-site.ts";
 import { type Duration, parseDurationMs } from "../util/duration.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import { locate } from "./call-site.ts";
 import type { Report } from "./define-fields.ts";
 import type { DefineFlowOptions } from "./define-flow.ts";
 import { checkKnownOptions } from "./define-params.ts";

@@ -7,7 +7,7 @@
 
 import type * as z from "zod";
 import { FlowError } from "../errors/flow-error.ts";
-import { type CallSite, locate } from "./call-site.ts";
+import { type CallSite, locate } from "../util/call-site.ts";
 
 export type FieldFact = ParamFact | ArtifactFact | UpstreamFact | UpstreamOfFact | ConfigFact | FileFact;
 

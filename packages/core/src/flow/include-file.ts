@@ -1,4 +1,4 @@
-import { captureCallSite } from "./call-site.ts";
+import { captureCallSite } from "../util/call-site.ts";
 import { definitionOf } from "./field-facts.ts";
 import type { IncludedFile, IncludeFileOptions } from "./public-types.ts";
 

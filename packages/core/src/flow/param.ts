@@ -1,7 +1,8 @@
 import type * as z from "zod";
-import { captureCallSite } from "./call-site.ts";
+import { captureCallSite } from "../util/call-site.ts";
 import { definitionOf } from "./field-facts.ts";
 import type { ParamOptions } from "./public-types.ts";
+import type { Schema } from "./schema.ts";
 
 /**
  * Defines a parameter: a read-only field whose value is given when the run starts.
@@ -16,6 +17,11 @@ import type { ParamOptions } from "./public-types.ts";
  * readonly folds = param(z.coerce.number().int().min(2).default(5).describe("How many folds"), { short: "k" });
  * ```
  */
-export function param<S extends z.ZodType>(schema: S, o?: ParamOptions<NoInfer<z.output<S>>>): z.output<S> {
-  return definitionOf({ kind: "param", schema, options: o ?? {}, site: captureCallSite(param) }) as z.output<S>;
+export function param<S extends Schema>(schema: S, o?: ParamOptions<NoInfer<z.output<S>>>): z.output<S> {
+  return definitionOf({
+    kind: "param",
+    schema: schema as unknown as z.ZodType,
+    options: o ?? {},
+    site: captureCallSite(param),
+  }) as z.output<S>;
 }

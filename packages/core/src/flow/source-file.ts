@@ -1,5 +1,5 @@
 import { FlowError } from "../errors/flow-error.ts";
-import { locate } from "./call-site.ts";
+import { locate } from "../util/call-site.ts";
 import { stepFactsOf } from "./step-facts.ts";
 
 /**

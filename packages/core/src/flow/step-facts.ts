@@ -1,4 +1,4 @@
-import type { CallSite } from "./call-site.ts";
+import type { CallSite } from "../util/call-site.ts";
 import type { StepKind } from "./definition.ts";
 import { isFlowClass } from "./flow.ts";
 

@@ -1,4 +1,4 @@
-import { captureCallSite } from "./call-site.ts";
+import { captureCallSite } from "../util/call-site.ts";
 import { definitionOf } from "./field-facts.ts";
 import type { Flow } from "./flow.ts";
 import type { FlowClass, Upstream, UpstreamOptions } from "./public-types.ts";

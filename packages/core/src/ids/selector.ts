@@ -1,10 +1,11 @@
 /**
  * Texts that select runs, tasks and artifacts: `Train`, `Train/17`, `Train@prod:v1`, `Train/17/evaluate/3`, a run id,
  * each with an optional project in front (`shop/Train/17` is read as project only when the second part is no number)
- * and an artifact name behind a colon-free dot (`Train/17.modeler`). Grammar and examples: docs/formats/ids.md.
+ * and an artifact name behind a dot (`Train/17.modeler`; before the tags, which may hold dots: `Train.modeler@prod:v1`).
+ * Grammar and examples: docs/formats/ids.md.
  */
 import { FlowError } from "../errors/flow-error.ts";
-import { isName } from "./names.ts";
+import { isName, tagProblem } from "./names.ts";
 import { isRunId, type RunId } from "./run-id.ts";
 import { isTaskPath, type TaskPath } from "./task-path.ts";
 
@@ -33,7 +34,10 @@ export function parseSelector(text: string): Selector {
   const head = at < 0 ? text : text.slice(0, at);
   const parts = head.split("/");
   const tags = at < 0 ? undefined : text.slice(at + 1).split("@");
-  if (tags?.some((tag) => tag === "")) fail(text, "a tag after @ is empty");
+  for (const tag of tags ?? []) {
+    const problem = tagProblem(tag);
+    if (problem !== undefined) fail(text, `${JSON.stringify(tag)} after @ cannot be a tag: ${problem}`);
+  }
   const out: { -readonly [K in keyof Selector]: Selector[K] } = { text };
   if (tags !== undefined) out.tags = tags;
 
@@ -53,16 +57,18 @@ export function parseSelector(text: string): Selector {
   const last = parts.length - 1;
   parts[last] = artifactOf(parts[last]!);
   if (isRunId(parts[0]!)) {
+    if (tags !== undefined) fail(text, "it names a run both by its id and by tag");
     out.runId = parts.shift() as RunId;
   } else {
     const flowAt = parts.findIndex((part, index) => isName(part) && (parts[index + 1] === undefined || /^\d+$/.test(parts[index + 1]!)));
     if (flowAt < 0 || flowAt > 2) fail(text, "it names no flow");
-    if (flowAt > 0) out.project = parts.slice(0, flowAt).join("/");
+    if (flowAt > 0) out.project = projectOf(text, parts.slice(0, flowAt));
     out.flow = parts[flowAt]!;
     parts.splice(0, flowAt + 1);
     if (parts.length > 0) {
       if (tags !== undefined) fail(text, "it names a run both by number and by tag");
       out.number = Number(parts.shift());
+      if (out.number < 1 || !Number.isSafeInteger(out.number)) fail(text, "the runs of a flow are numbered from 1");
     }
   }
   const step = parts.shift();
@@ -78,6 +84,14 @@ export function parseSelector(text: string): Selector {
   if (parts.length > 0) fail(text, "it has too many parts");
   if (out.artifact !== undefined && !isName(out.artifact)) fail(text, `"${out.artifact}" cannot be an artifact`);
   return out;
+}
+
+/** A project is a package's name, with its scope if it has one. */
+function projectOf(text: string, parts: readonly string[]): string {
+  const isBad = (part: string) => part === "" || part === "." || part === ".." || /[\s\p{Cc}]/u.test(part);
+  const bad = parts.find(isBad);
+  if (bad !== undefined) fail(text, `${JSON.stringify(bad)} cannot be a project`);
+  return parts.join("/");
 }
 
 function fail(text: string, why: string): never {

@@ -15,7 +15,12 @@ export function childPath(parent: TaskPath, index: number): TaskPath {
 
 /** The indices of a path, outermost first, without rounds. */
 export function pathIndices(path: TaskPath): readonly number[] {
-  return path === "" ? [] : path.split(".").map((part) => Number.parseInt(part, 10));
+  // A loop outside any foreach has a round and no index: "~4.1" is item 1 within its fifth round.
+  return path
+    .split(".")
+    .map((part) => part.replace(/~.*/, ""))
+    .filter((index) => index !== "")
+    .map(Number);
 }
 
 /** Whether a text is a well-formed task path. */

@@ -6,6 +6,7 @@
  * - A key is written once. `put` of a key that exists changes nothing and answers `"exists"`; two writers at once leave
  *   one complete value, never a mixture.
  * - When `put` answers, the bytes are durable: they survive a power cut.
+ * - What `get` returns belongs to the caller: changing it changes nothing that is stored.
  * - A reader never sees a part of a value: neither while it is written nor after a crash.
  * - `get` of a missing key gives undefined; a store that cannot be reached is FLOW_STORAGE_UNAVAILABLE.
  * - After `close`, every call is FLOW_STORAGE_CLOSED.

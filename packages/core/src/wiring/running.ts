@@ -7,28 +7,31 @@ import type { RunEvent } from "../events/run-event.ts";
 type Finished = Extract<RunEvent, { kind: "run.finished" }>;
 
 export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
-  /** The run's global id, as soon as it is created. Rejects when the run cannot start. */
-  readonly id: Promise<string>;
   readonly #watchers = new Set<EventQueue>();
   readonly #abort = new AbortController();
   readonly #result: Promise<Result>;
+  readonly #created = Promise.withResolvers<string>();
   #isObserved = false;
+  #isIdAwaited = false;
 
   /**
    * @param start does the work; it is called once, in a later turn, so that a watcher who asks at once misses nothing
    * @param finish turns the last event into what awaiting gives
    */
   constructor(start: (emit: (event: RunEvent) => void, signal: AbortSignal) => Promise<void>, finish: (event: Finished) => Promise<Result> | Result, signal?: AbortSignal) {
-    const created = Promise.withResolvers<string>();
-    this.id = created.promise;
-    this.id.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
+    const created = this.#created;
+    created.promise.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
+    let isCreated = false;
     if (signal !== undefined) {
       if (signal.aborted) this.#abort.abort(signal.reason);
       else signal.addEventListener("abort", () => this.#abort.abort(signal.reason), { once: true });
     }
     let last: Finished | undefined;
     const emit = (event: RunEvent): void => {
-      if (event.kind === "run.created") created.resolve(event.runId);
+      if (event.kind === "run.created") {
+        isCreated = true;
+        created.resolve(event.runId);
+      }
       if (event.kind === "run.finished") last = event;
       for (const watcher of this.#watchers) watcher.push(event);
     };
@@ -39,11 +42,17 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
       () => this.#closeWatchers(),
       (error: unknown) => {
         created.reject(error);
-        const isHeard = this.#isObserved || this.#watchers.size > 0;
+        const isHeard = this.#isObserved || this.#watchers.size > 0 || (this.#isIdAwaited && !isCreated);
         this.#closeWatchers(error);
         if (!isHeard) void Promise.reject(error); // Nobody listens: let the process say it, as for any forgotten promise.
       },
     );
+  }
+
+  /** The run's global id, as soon as it is created. Rejects when the run cannot start. */
+  get id(): Promise<string> {
+    this.#isIdAwaited = true;
+    return this.#created.promise;
   }
 
   /** Asks the run to stop: tasks see `this.signal`, the run ends as cancelled. */

@@ -171,7 +171,7 @@ function withoutStack<T>(make: () => T): T {
 function typedArray(decoder: CborDecoder, kind: TypedArrayKind, isBigEndian: boolean): unknown {
   const stored = bytes(decoder);
   if (stored.length % kind.width !== 0) decoder.corrupt(`a ${kind.name} ends inside an element`);
-  return typedArrayFrom(stored, kind, isBigEndian) ?? unsupportedType(kind.name);
+  return typedArrayFrom(stored, kind, { isBigEndian }) ?? unsupportedType(kind.name);
 }
 
 function bytes(decoder: CborDecoder): Buffer {

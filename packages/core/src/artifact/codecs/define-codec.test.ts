@@ -162,6 +162,15 @@ describe("the registry", () => {
     expect(copy(new First())).toBeInstanceOf(Second);
   });
 
+  it("knows a class of one file again when another loader wrote it differently, as a test's and the flow's", () => {
+    const write = (text: string) => new Function(`return class Rewritten { ${text} }`)() as new () => object;
+    const [First, Second] = [write("a = 1;"), write("a;constructor() { this.a = 1; }")];
+    for (const Class of [First, Second])
+      storable({ name: "test.Rewritten" })(Class, { kind: "class" } as ClassDecoratorContext);
+    expect(encode(new First()).equals(encode(new Second()))).toBe(true);
+    expect(copy(new First())).toBeInstanceOf(Second);
+  });
+
   it("refuses a different class of the same name, and keeps the first", () => {
     const First = load("a");
     expect(() => load("b")).toThrow(

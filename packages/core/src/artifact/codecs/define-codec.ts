@@ -1,4 +1,5 @@
 import { FlowError } from "../../errors/flow-error.ts";
+import { captureCallSite } from "../../util/call-site.ts";
 import { type AnyClass, badCodec, type ClassCodec, registerCodec } from "./registry.ts";
 
 /** How to store instances of a class. `T` is the class, `D` the data that stands for an instance. */
@@ -42,6 +43,7 @@ export function defineCodec<T, D>(definition: CodecDefinition<T, D>): void {
     decode: decode as (data: unknown) => unknown,
     ...(upgrade === undefined ? {} : { upgrade }),
     source: sourceOf(definition.class, version, encode, decode, upgrade),
+    site: captureCallSite(defineCodec),
   });
 }
 
@@ -69,6 +71,7 @@ export interface StorableOptions<T, D> {
 export function storable<T = unknown, D = unknown>(
   options: StorableOptions<T, D>,
 ): (target: AnyClass<T>, context: ClassDecoratorContext) => void {
+  const site = captureCallSite(storable);
   return (target, context) => {
     if (context?.kind !== "class") {
       throw new FlowError("FLOW_ARTIFACT_BAD_CODEC", {
@@ -93,6 +96,7 @@ export function storable<T = unknown, D = unknown>(
       ...(both ? { encode: encode as ClassCodec["encode"] & {}, decode: decode as ClassCodec["decode"] & {} } : {}),
       ...(upgrade === undefined ? {} : { upgrade }),
       source: sourceOf(target, version, encode, decode, upgrade),
+      site,
     });
   };
 }

@@ -6,6 +6,7 @@
  * Not here: the bytes (cbor/), and loading the libraries that plug-in codecs stand for.
  */
 import { FlowError } from "../../errors/flow-error.ts";
+import { type CallSite, locate } from "../../util/call-site.ts";
 
 /** A class of whatever constructor: abstract and private ones too. */
 // biome-ignore lint/suspicious/noExplicitAny: parameters of a constructor are contravariant, no other type accepts every class
@@ -22,8 +23,10 @@ export interface ClassCodec {
   readonly encode?: (value: unknown) => unknown;
   readonly decode?: (data: unknown) => unknown;
   readonly upgrade?: (data: unknown, fromVersion: number) => unknown;
-  /** Text of the class and its functions: equal for two loads of one module. */
+  /** Text of the class and its functions: equal for two loads of one module by one loader. */
   readonly source: string;
+  /** Where it was registered. */
+  readonly site: CallSite;
 }
 
 interface Registry {
@@ -58,8 +61,8 @@ export function parseStoredName(storedName: string): { readonly name: string; re
 /**
  * Makes a codec known.
  *
- * The same class text under the same name replaces what was registered before: that is one module loaded twice, and
- * instances of both loads encode. Another text is another class, and an error.
+ * The same class under the same name replaces what was registered before: that is one module loaded twice, and instances
+ * of both loads encode. Any other class is an error.
  *
  * @throws FlowError FLOW_ARTIFACT_BAD_CODEC, FLOW_ARTIFACT_CODEC_TAKEN
  */
@@ -70,7 +73,7 @@ export function registerCodec(codec: ClassCodec): void {
   }
   const { byClass, byName } = registry();
   const earlier = byName.get(codec.name);
-  if (earlier !== undefined && earlier.source !== codec.source) {
+  if (earlier !== undefined && !isSameClass(earlier, codec)) {
     throw new FlowError("FLOW_ARTIFACT_CODEC_TAKEN", {
       message: `Cannot register the class ${codec.class.name} as "${codec.name}": a different class ${earlier.class.name} has this name`,
       hint: "Give one of the two another name",
@@ -83,6 +86,18 @@ export function registerCodec(codec: ClassCodec): void {
   }
   byClass.set(codec.class, codec);
   byName.set(codec.name, codec);
+}
+
+/**
+ * One module loaded twice: by the same text; or by the same class name in the same source file, because a program or a test
+ * that imports a class, and then runs the flow that uses it, has it from two loaders that write it differently.
+ */
+function isSameClass(earlier: ClassCodec, codec: ClassCodec): boolean {
+  if (earlier.source === codec.source) return true;
+  const file = locate(codec.site)?.file;
+  // Evaluated text has no file of its own: "<anonymous>" stands where it would be.
+  if (file === undefined || file.includes("<")) return false;
+  return earlier.class.name === codec.class.name && locate(earlier.site)?.file === file;
 }
 
 export function badCodec(codec: Pick<ClassCodec, "name" | "class">, reason: string, hint: string): FlowError {

@@ -13,6 +13,7 @@
 import { FlowError } from "../../errors/flow-error.ts";
 import type { StepProgress } from "../../events/run-event.ts";
 import type { Graph, GraphEdge, GraphNode } from "../../graph/graph.ts";
+import { splitsOf } from "../../graph/splits.ts";
 import { childPath, type TaskPath } from "../../ids/task-path.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import { type Arrival, type Closing, type Fan, type JoinInput, type ScopeInstance, topScope } from "./scope-instance.ts";
@@ -29,6 +30,8 @@ export interface ReadyTask {
   readonly item?: { readonly split: TaskSequence; readonly index: number };
   /** For a join: its inputs in declared or item order. */
   readonly inputs?: readonly JoinInput[];
+  /** For a join: the task that split what it joins. */
+  readonly before?: TaskSequence;
 }
 
 /** What a task reports when it succeeded. */
@@ -47,6 +50,7 @@ interface ReadyGroup {
   readonly scope?: ScopeInstance;
   readonly inherits?: TaskSequence;
   readonly inputs?: readonly JoinInput[];
+  readonly before?: TaskSequence;
   next: number;
   readonly end: number;
 }
@@ -73,6 +77,9 @@ export class Scheduler {
   readonly #returned: RunningTask[] = [];
   readonly #running = new Map<TaskSequence, RunningTask>();
   readonly #counts = new Map<string, Counts>();
+  /** By join, and the steps among them whose tasks have to be remembered for that. */
+  readonly #splitOf: ReadonlyMap<string, string>;
+  readonly #splits: ReadonlySet<string>;
   #endTask: TaskSequence | undefined;
 
   /**
@@ -81,6 +88,8 @@ export class Scheduler {
   constructor(graph: Graph, allocate: (count: number) => TaskSequence) {
     this.#graph = graph;
     this.#allocate = allocate;
+    this.#splitOf = splitsOf(graph);
+    this.#splits = new Set([...this.#splitOf].filter(([join]) => this.#node(join).closes === undefined).map(([, split]) => split));
     for (const step of graph.order) this.#counts.set(step, { total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 });
   }
 
@@ -149,6 +158,7 @@ export class Scheduler {
     this.#counts.get(running.task.step)!.succeeded++;
     const node = this.#node(running.task.step);
     if (node.step.name === this.#graph.end) this.#endTask = sequence;
+    if (this.#splits.has(node.step.name)) (running.scope.splits ??= new Map()).set(node.step.name, sequence);
     if (node.step.foreach !== undefined) return this.#openFan(node, running.scope, sequence, outcome.fanOut);
     for (const index of node.outgoing) {
       const edge = this.#graph.edges[index]!;
@@ -180,7 +190,7 @@ export class Scheduler {
       this.#ready.push({ step: edge.to, first: this.#allocate(size), fan, inherits: split, next: 0, end: size });
       return;
     }
-    for (const join of this.#joinsClosing(node.step.name)) this.#makeReady(join, scope, undefined, []);
+    for (const join of this.#joinsClosing(node.step.name)) this.#makeReady(join, scope, undefined, [], split);
   }
 
   /** An edge is delivered by `source`, or dead when there is none. */
@@ -202,7 +212,7 @@ export class Scheduler {
       );
       scope.arrivals.delete(edge.to);
       if (inputs.length === 0) this.#die(target, scope);
-      else this.#makeReady(edge.to, scope, undefined, inputs);
+      else this.#makeReady(edge.to, scope, undefined, inputs, scope.splits?.get(this.#splitOf.get(edge.to)!));
       return;
     }
     if (source !== undefined) this.#makeReady(edge.to, scope, source);
@@ -221,7 +231,7 @@ export class Scheduler {
     const order = new Map(this.#node(edge.to).incoming.map((index, position) => [this.#graph.edges[index]!.from, position]));
     const inputs = closing.inputs.flatMap((child) => (child.length < 2 ? child : child.sort((a, b) => order.get(a.from)! - order.get(b.from)!)));
     if (inputs.length === 0) this.#die(this.#node(edge.to), fan.scope);
-    else this.#makeReady(edge.to, fan.scope, undefined, inputs);
+    else this.#makeReady(edge.to, fan.scope, undefined, inputs, fan.split);
   }
 
   /** A step that will never run in this scope: its edges are dead, and so are the joins of a foreach that never opens. */
@@ -233,7 +243,7 @@ export class Scheduler {
     for (const index of node.outgoing) this.#resolve(this.#graph.edges[index]!, index, scope, undefined);
   }
 
-  #makeReady(step: string, scope: ScopeInstance, inherits: TaskSequence | undefined, inputs?: readonly JoinInput[]): void {
+  #makeReady(step: string, scope: ScopeInstance, inherits: TaskSequence | undefined, inputs?: readonly JoinInput[], before?: TaskSequence): void {
     this.#counts.get(step)!.total++;
     this.#ready.push({
       step,
@@ -243,6 +253,7 @@ export class Scheduler {
       end: 1,
       ...(inherits === undefined ? {} : { inherits }),
       ...(inputs === undefined ? {} : { inputs }),
+      ...(before === undefined ? {} : { before }),
     });
   }
 
@@ -256,6 +267,7 @@ export class Scheduler {
       ...(group.inherits === undefined ? {} : { inherits: group.inherits }),
       ...(fan === undefined ? {} : { item: { split: fan.split, index } }),
       ...(group.inputs === undefined ? {} : { inputs: group.inputs }),
+      ...(group.before === undefined ? {} : { before: group.before }),
     };
     return { task, scope, state: "queued" };
   }

@@ -16,6 +16,8 @@ export interface ScopeInstance {
   readonly path: TaskPath;
   /** What has arrived at steps with several incoming edges in this scope, by step. */
   readonly arrivals: Map<string, Arrival>;
+  /** Tasks of steps in this scope that a later join of branches calls its split; there once the first one succeeded. */
+  splits?: Map<string, TaskSequence>;
 }
 
 /** Edges of one step inside one scope: each is delivered or proven dead, once. */

@@ -3,7 +3,7 @@
  * step left behind. Nothing of a task that fails is stored: a result is complete or it is a failure.
  */
 import { types } from "node:util";
-import type { NewBlob } from "../../artifact/artifact.ts";
+import type { EncodedArtifact, NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { type ItemPage, ItemPageWriter } from "../../artifact/item-pages.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
@@ -84,12 +84,13 @@ async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepC
 
   const pages = step.foreach === undefined ? undefined : await splitItems(environment, flow, step, blobs);
   const artifacts: ArtifactRow[] = [];
+  const changed: EncodedArtifact[] = [];
   const keep = (name: string, value: unknown): void => {
     const encoded = encodeValue(value, { path: `this.${name}` });
     const before = inherited.get(name) ?? run.values.get(name);
     if (before !== undefined && before.digest === encoded.digest && before.codec === encoded.codec) return;
     artifacts.push({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
-    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(environment.artifacts.storeSync(encoded)));
+    changed.push(encoded);
   };
   const emptied = new Set(inherited.keys());
   for (const field of bound.fields()) {
@@ -105,12 +106,15 @@ async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepC
   }
   // A field that was inherited and is now undefined, or deleted, must not shine through from the task before.
   for (const name of emptied) keep(name, undefined);
+  const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step) };
+  // Only now, when nothing can be refused any more: a task that fails must leave no file behind.
+  for (const encoded of changed) if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(environment.artifacts.storeSync(encoded)));
   return {
     kind: "succeeded",
     artifacts,
     pages: pages?.rows ?? [],
     ...(pages === undefined ? {} : { fanOut: pages.count }),
-    ...(step.on === undefined ? {} : { choice: choiceOf(flow, step) }),
+    ...choice,
   };
 }
 
@@ -125,7 +129,7 @@ function currentFacts(run: WorkerRun, task: Task): CurrentTask {
 }
 
 function stepArguments(run: WorkerRun, step: StepContract, task: Task, fields: (name: string) => unknown): readonly unknown[] {
-  if (task.inputs !== undefined) return [joinInputs(run, step, task.inputs, fields)];
+  if (task.inputs !== undefined) return [joinInputs(run, step, { inputs: task.inputs, ...(task.before === undefined ? {} : { before: task.before }) }, fields)];
   if (task.item === undefined) return [];
   return [run.item(task.item.split, task.item.index), task.item.index];
 }

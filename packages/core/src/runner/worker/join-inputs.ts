@@ -3,7 +3,7 @@
  * A view reads an artifact when it is asked for, so a join over 10,000 inputs that reads one field loads one field each.
  */
 import { FlowError } from "../../errors/flow-error.ts";
-import type { ArtifactRow } from "../../metadata/metadata-store.ts";
+import type { ArtifactRow, TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
 import { lazyRecord } from "./upstream-value.ts";
@@ -12,11 +12,18 @@ import type { WorkerRun } from "./worker-run.ts";
 /** Finds the views again when `mergeArtifacts(inputs)` is called with this very array. */
 const viewed = new WeakMap<object, readonly JoinInput[]>();
 
-export function joinInputs(run: WorkerRun, step: StepContract, inputs: readonly JoinInput[], fields: (name: string) => unknown): readonly object[] {
-  const views = inputs.map((input) => inputView(run, step.name, input, fields));
+export function joinInputs(
+  run: WorkerRun,
+  step: StepContract,
+  { inputs, before }: { readonly inputs: readonly JoinInput[]; readonly before?: TaskSequence },
+  fields: (name: string) => unknown,
+): readonly object[] {
+  const views = inputs.map((input) => inputView(run, step.name, input.task, fields));
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
   }
+  Object.defineProperty(views, "maybe", { enumerable: false, value: (source: string) => (isMissing(step, source, inputs) ? undefined : byStep(step, source, inputs, views)) });
+  if (before !== undefined) Object.defineProperty(views, "before", { enumerable: false, value: inputView(run, step.name, before, fields) });
   Object.freeze(views);
   viewed.set(views, inputs);
   return views;
@@ -27,10 +34,11 @@ export function inputsBehind(inputs: unknown): readonly JoinInput[] | undefined 
   return typeof inputs === "object" && inputs !== null ? viewed.get(inputs) : undefined;
 }
 
-function inputView(run: WorkerRun, step: string, input: JoinInput, fields: (name: string) => unknown): object {
+/** What the task of an input, or of the split, left visible. */
+function inputView(run: WorkerRun, step: string, task: TaskSequence, fields: (name: string) => unknown): object {
   let table: ReadonlyMap<string, ArtifactRow> | undefined;
   const loaded = new Map<string, unknown>();
-  const artifacts = (): ReadonlyMap<string, ArtifactRow> => (table ??= run.visible(input.task));
+  const artifacts = (): ReadonlyMap<string, ArtifactRow> => (table ??= run.visible(task));
   const names = (): string[] => [...new Set([...run.values.keys(), ...artifacts().keys()])];
   return lazyRecord("a join's input", names, (name) => {
     if (loaded.has(name)) return loaded.get(name);
@@ -40,6 +48,11 @@ function inputView(run: WorkerRun, step: string, input: JoinInput, fields: (name
     loaded.set(name, value);
     return value;
   });
+}
+
+/** Whether a step that leads here was not taken; any other name is a mistake that `byStep` explains. */
+function isMissing(step: StepContract, source: string, inputs: readonly JoinInput[]): boolean {
+  return step.sources.includes(source) && !inputs.some(({ from }) => from === source);
 }
 
 function byStep(step: StepContract, source: string, inputs: readonly JoinInput[], views: readonly object[]): object {

@@ -18,8 +18,10 @@ export class PayloadCache {
     return payload;
   }
 
-  set(digest: Digest, payload: Uint8Array): void {
-    if (payload.byteLength > LARGEST_BYTES || this.#payloads.has(digest)) return;
+  /** Keeps a payload, unless it is too large; says whether it is kept. */
+  set(digest: Digest, payload: Uint8Array): boolean {
+    if (payload.byteLength > LARGEST_BYTES) return false;
+    if (this.#payloads.has(digest)) return true;
     this.#payloads.set(digest, payload);
     this.#bytes += payload.byteLength;
     for (const [oldest, bytes] of this.#payloads) {
@@ -27,5 +29,6 @@ export class PayloadCache {
       this.#payloads.delete(oldest);
       this.#bytes -= bytes.byteLength;
     }
+    return true;
   }
 }

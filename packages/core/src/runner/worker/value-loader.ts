@@ -29,15 +29,19 @@ export class ValueLoader {
    * @param owner whose artifact it is, for messages: `Train/17`
    */
   load(row: ArtifactRow, owner: string): unknown {
-    return decodeValue(row.codec, this.payload(row, `artifact "${row.name}" of ${owner}`), { unknownClasses: "refuse" });
+    const { payload, isKept } = this.#read(row, `artifact "${row.name}" of ${owner}`);
+    return decodeValue(row.codec, payload, { unknownClasses: "refuse", isGiven: !isKept });
   }
 
   /** The verified payload; the caller must not change it. */
   payload(ref: ArtifactRef, subject: string): Uint8Array {
+    return this.#read(ref, subject).payload;
+  }
+
+  #read(ref: ArtifactRef, subject: string): { readonly payload: Uint8Array; readonly isKept: boolean } {
     const kept = this.#cache.get(ref.digest);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return { payload: kept, isKept: true };
     const payload = this.#source.payloadSync(ref, this.#blob(ref.digest), { subject });
-    this.#cache.set(ref.digest, payload);
-    return payload;
+    return { payload, isKept: this.#cache.set(ref.digest, payload) };
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * Makes the golden store of schema 1, beside this file: `node test/golden/store-v1/make.ts`.
+ *
+ * It is kept as it was written, so that a later program is held to reading it. Do not make it again after schema 1 was
+ * released: make `store-v2` instead.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { zstdCompressSync } from "node:zlib";
+import { newRunId } from "../../../packages/core/src/ids/run-id.ts";
+import { openSqliteMetadata } from "../../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
+import { openFsBlobStore } from "../../../packages/core/src/storage/fs/fs-blob-store.ts";
+import { createStoreFolder } from "../../../packages/core/src/storage/fs/store-folder.ts";
+import { artifactOf, blobOf, digestOf, finished, newRun, noon, started, tick } from "../../conformance/metadata-store/records.ts";
+import { readEverything } from "./read-everything.ts";
+
+const here = path.dirname(new URL(import.meta.url).pathname);
+const folder = path.join(here, "store");
+fs.rmSync(folder, { recursive: true, force: true });
+const { layout } = createStoreFolder(folder);
+const store = await openSqliteMetadata(layout.database, { now: () => noon.getTime() });
+const blobs = openFsBlobStore(layout.folder, { temporaryFolder: layout.temporary });
+
+const id = (number: number) => newRunId(noon.getTime(), new Uint8Array(10).fill(number));
+const large = `large ${"0123456789".repeat(3_000)}`;
+const largeDigest = digestOf(large);
+const packed = zstdCompressSync(large);
+await blobs.put(`blobs/sha256/${largeDigest.slice(0, 2)}/${largeDigest}.zst`, [packed]);
+
+await store.putPackage({ digest: digestOf("package"), manifest: '{"schema":1}', blobs: [blobOf("bundle")] });
+const generate = await store.createRun(
+  newRun({
+    id: id(1),
+    flow: { project: "shop", name: "Generate" },
+    tags: ["test:v1"],
+    systemTags: ["node:24"],
+    parameters: { rows: 10 },
+    values: [{ ...artifactOf("rows", "10"), kind: "parameter" }],
+    blobs: [blobOf("10")],
+    packageDigest: digestOf("package"),
+  }),
+);
+await store.commitTick(
+  tick({
+    started: [started(generate, await store.reserveTasks(1))],
+    blobs: [{ digest: largeDigest, sizeBytes: large.length, storedBytes: packed.length, compression: "zstd" }],
+    finished: [finished(1, { artifacts: [artifactOf("data", large)] })],
+    logs: [{ task: 1 as never, attempt: 0, stream: "stdout", at: noon, text: "grüße\n" }],
+  }),
+);
+await store.finishRun({ run: generate.sequence, status: "succeeded", finishedAt: noon, endTask: 1 as never });
+
+const train = await store.createRun(
+  newRun({
+    id: id(2),
+    flow: { project: "shop", name: "Train" },
+    formerly: ["Fit"],
+    tags: ["prod:v1", "größe"],
+    secretParameters: ["token"],
+    upstreams: [
+      {
+        name: "source",
+        flow: { project: "shop", name: "Generate" },
+        selector: { kind: "tags", tags: ["test:v1"] },
+        producer: generate.id,
+        candidateCount: 1,
+        candidates: ["Generate/1"],
+        resolvedAt: noon,
+      },
+    ],
+  }),
+);
+await store.reserveTasks(4);
+const page = { first: 0, count: 2, codec: "item-page", digest: digestOf("page"), sizeBytes: 4 };
+await store.commitTick(
+  tick({
+    started: [
+      started(train, 2),
+      started(train, 3, { step: "fold", path: "0", inherits: 2 as never }),
+      started(train, 4, { step: "fold", path: "1", inherits: 2 as never }),
+    ],
+    blobs: ["page", "1", "2"].map(blobOf),
+    finished: [
+      finished(2, { fanOut: 2, pages: [page], artifacts: [artifactOf("x", "1"), artifactOf("y", "1")] }),
+      finished(3, { choice: "left", artifacts: [artifactOf("x", "2")] }),
+      finished(4, { status: "failed", error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no" } }),
+    ],
+    reads: [{ task: 2 as never, upstream: "source", producer: generate.id, artifact: "data", codec: "text", digest: largeDigest }],
+  }),
+);
+const failure = { task: "Train/1/fold/1", error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no" } };
+await store.finishRun({ run: train.sequence, status: "failed", finishedAt: noon, failure });
+await store.moveTags({ run: generate.sequence, add: ["prod:v1"], remove: ["test:v1"], actor: "ann", host: "north", at: noon, via: "tag", reason: "better" });
+
+fs.writeFileSync(path.join(here, "expected.json"), `${JSON.stringify(await readEverything(store, blobs), undefined, 1)}\n`);
+await store.close();
+await blobs.close();
+fs.rmSync(layout.temporary, { recursive: true });
+fs.rmSync(path.join(folder, ".gitignore")); // it would keep the golden store out of git
