@@ -126,7 +126,9 @@ test("what Bake has read is recorded: the newest harvest, then the one that the 
     place.expect(0, "show Bake/1 --json"),
     place.expect(0, "show Bake/2 --json"),
   ]);
-  expect(newest.lines[0].upstreams).toMatchObject([{ name: "harvest", run: "Harvest/2", selector: { kind: "newest" } }]);
+  expect(newest.lines[0].upstreams).toMatchObject([
+    { name: "harvest", run: "Harvest/2", selector: { kind: "newest" } },
+  ]);
   expect(tagged.lines[0].upstreams).toMatchObject([
     { name: "harvest", run: "Harvest/1", selector: { tags: ["best:year"] }, reads: [{ name: "sacks" }] },
   ]);
@@ -161,7 +163,7 @@ function dotEdges(text: string): readonly string[] {
 }
 
 function mermaidEdges(text: string): readonly string[] {
-  const names = new Map([...text.matchAll(/^ {2}(s\d+)[[({/\\>]+"(\w+)/gm)].map(([, id, name]) => [id, name]));
+  const names = new Map([...text.matchAll(/^ +(s\d+)[[({/\\>]+"(\w+)/gm)].map(([, id, name]) => [id, name]));
   return [...text.matchAll(/^ {2}(s\d+) -\S+> ?(?:\|"[^"]*"\| ?)?(s\d+)$/gm)]
     .map(([, from, to]) => `${names.get(from)} -> ${names.get(to)}`)
     .sort();

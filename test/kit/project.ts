@@ -3,6 +3,7 @@
  * its node_modules, and a store of its own. Two ways to look at it: `flow` is the real command in a process of its own,
  * `run` and `client` are the API inside the test's process.
  */
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -91,13 +92,18 @@ export class Project {
     return openClient(await this.stores());
   }
 
-  /** Whether some file of the store holds this text: records and blobs alike. */
+  /**
+   * Whether some file of the store holds this text: records and blobs alike. Looked at by a process of its own: closing a
+   * file gives up every lock that the same process holds on it, and the database would be open without its locks.
+   */
   storeHolds(text: string): boolean {
-    const entries = fs.readdirSync(this.store, { recursive: true, withFileTypes: true });
-    const needle = Buffer.from(text);
-    return entries.some(
-      (entry) => entry.isFile() && fs.readFileSync(path.join(entry.parentPath, entry.name)).includes(needle),
-    );
+    const program = `
+      import fs from "node:fs"; import path from "node:path";
+      const [store, text] = process.argv.slice(1);
+      const files = fs.readdirSync(store, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+      console.log(files.some((entry) => fs.readFileSync(path.join(entry.parentPath, entry.name)).includes(text)));`;
+    const found = execFileSync(process.execPath, ["--input-type=module", "--eval", program, this.store, text], { encoding: "utf8" });
+    return found.trim() === "true";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -95,12 +95,12 @@ test("foreaches nest, each join closes its own, and branches fit inside", async 
     @step({ next: ["plus", "times"] }) cell_(cell: number) { this.cell = cell; }
     @step({ next: "both" }) plus() { this.sum = this.cell + 10; }
     @step({ next: "both" }) times() { this.product = this.cell * 10; }
-    @join({ next: "joinCells" }) both(inputs: Inputs<Nested>) { this.mergeArtifacts(inputs, { include: ["sum", "product"] }); }
-    @join({ next: "joinRows" }) joinCells(inputs: Inputs<Nested>) { this.sums = inputs.flatMap((input) => [input.sum, input.product]); }
-    @join({ next: "end" }) joinRows(inputs: Inputs<Nested>) { this.grid = inputs.map((input) => input.sums); }
+    @join({ next: "joinCells" }) both(inputs: Inputs<Nested>) { this.mergeArtifacts(inputs, { include: ["sum", "product"] }); if (inputs.before.cell !== this.product / 10) throw new Error("before is of another cell"); }
+    @join({ next: "joinRows" }) joinCells(inputs: Inputs<Nested>) { this.sums = inputs.flatMap((input) => [input.sum, input.product]); this.row = inputs.before.row; }
+    @join({ next: "end" }) joinRows(inputs: Inputs<Nested>) { this.grid = inputs.map((input) => [input.sums, input.row]); this.rows = inputs.before.rows; }
     @step() end() {}`,
   );
-  expect(values).toEqual({ grid: [[11, 10, 12, 20], [], [13, 30]] });
+  expect(values).toEqual({ rows: [[1, 2], [], [3]], grid: [[[11, 10, 12, 20], [1, 2]], [[], []], [[13, 30], [3]]] });
   const expected = [
     ..."start,row_/0,row_/1,row_/2,joinCells/0,joinCells/1,joinCells/2,joinRows,end".split(","),
     ...["0.0", "0.1", "2.0"].flatMap((path) => ["cell_", "plus", "times", "both"].map((step) => `${step}/${path}`)),

@@ -76,8 +76,8 @@ test("late tags, sameAs and an optional upstream that finds nothing", async () =
   expect(edges.previous.run).toBeUndefined();
 
   const client = await project.client();
-  const producer = await (await client.run<any>("Predict/1")).upstreams.model;
-  expect([producer.id, await (await (producer as any).upstreams.source).data.rows]).toEqual([train1.record.id, [1, 2]]);
+  const producer = await ((await client.run<any>("Predict/1")).upstreams as any).model;
+  expect([producer.id, await (await producer.upstreams.source).data.rows]).toEqual([train1.record.id, [1, 2]]);
   const validated = await project.flow(["validate", "Predict/1", "--json"]);
   expect([validated.code, validated.lines[0].ok]).toEqual([0, true]);
 });

@@ -6,7 +6,7 @@ import { flowText } from "./observe.ts";
 
 const project = new Project({
   "plain.ts": flowText("Plain", `readonly n = param(z.number().default(1)); @step() start() {}`),
-  "clash.ts": flowText("Clash", `readonly model = upstream("Plain"); readonly modelTag = param(z.string().default("x")); @step() start() {}`),
+  "clash.ts": flowText("Clash", `readonly quick = param(z.boolean().default(false), { short: "q" }); @step() start() {}`),
   "list.json": "[1, 2]",
 });
 afterAll(() => project[Symbol.asyncDispose]());
@@ -16,7 +16,7 @@ test.each([
   ["FLOW_CLI_REPEATED_FLAG", ["run", "plain.ts", "--n", "1", "--n", "2"]],
   ["FLOW_CLI_MISSING_ARGUMENT", ["show"]],
   ["FLOW_CLI_UNEXPECTED_ARGUMENT", ["run", "plain.ts", "plain.ts"]],
-  ["FLOW_CLI_FLAG_CLASH", ["run", "clash.ts"]],
+  ["FLOW_DEFINITION_RESERVED_NAME", ["run", "clash.ts"]],
   ["FLOW_RUNNER_BAD_PARAMS_FILE", ["run", "plain.ts", "--params", "list.json"]],
   ["FLOW_RUNNER_BAD_PARAMS_FILE", ["run", "plain.ts", "--params", "missing.json"]],
 ] as const)("%s: flow %j", async (code, words) => {

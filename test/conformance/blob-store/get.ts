@@ -58,7 +58,8 @@ export function getVerb(under: BlobStoreUnderTest): void {
       await under.store.close();
       await expect(under.store.get("k")).rejects.toMatchObject({ code: "FLOW_STORAGE_CLOSED" });
       const store = synchronous(under.store);
-      if (store !== undefined) expect(() => store.getSync("k")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));
+      if (store !== undefined)
+        expect(() => store.getSync("k")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));
     });
   });
 }

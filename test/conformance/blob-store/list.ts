@@ -25,27 +25,37 @@ export function listVerb(under: BlobStoreUnderTest): void {
         "gives the keys that begin with %j",
         async (prefix) => {
           for (const key of keys) await under.store.put(key, [bytes(1)]);
-          expect((await under.store.list({ prefix })).keys).toEqual([...keys].sort().filter((key) => key.startsWith(prefix)));
+          expect((await under.store.list({ prefix })).keys).toEqual(
+            [...keys].sort().filter((key) => key.startsWith(prefix)),
+          );
         },
       );
-      test.each([1, 2, 3, keys.length - 1, keys.length, keys.length + 1])("in pages of %d gives each key once, in order", async (limit) => {
-        for (const key of keys) await under.store.put(key, [bytes(1)]);
-        const seen: string[] = [];
-        let after: string | undefined;
-        for (let pages = 0; pages <= keys.length; pages++) {
-          const page = await under.store.list({ prefix: "", limit, ...(after === undefined ? {} : { after }) });
-          expect(page.keys.length).toBeLessThanOrEqual(limit);
-          seen.push(...page.keys);
-          after = page.next;
-          if (after === undefined) break;
-          expect(after).toBe(page.keys.at(-1));
-        }
-        expect(seen).toEqual([...keys].sort());
-      });
-      test.each(["", "a", "a-", "a/", "a/b", "a/c/d", "a/zzz", "sha256/00/zzzz", "zzz"])("after %j gives only later keys", async (after) => {
-        for (const key of keys) await under.store.put(key, [bytes(1)]);
-        expect((await under.store.list({ prefix: "", after })).keys).toEqual([...keys].sort().filter((key) => key > after));
-      });
+      test.each([1, 2, 3, keys.length - 1, keys.length, keys.length + 1])(
+        "in pages of %d gives each key once, in order",
+        async (limit) => {
+          for (const key of keys) await under.store.put(key, [bytes(1)]);
+          const seen: string[] = [];
+          let after: string | undefined;
+          for (let pages = 0; pages <= keys.length; pages++) {
+            const page = await under.store.list({ prefix: "", limit, ...(after === undefined ? {} : { after }) });
+            expect(page.keys.length).toBeLessThanOrEqual(limit);
+            seen.push(...page.keys);
+            after = page.next;
+            if (after === undefined) break;
+            expect(after).toBe(page.keys.at(-1));
+          }
+          expect(seen).toEqual([...keys].sort());
+        },
+      );
+      test.each(["", "a", "a-", "a/", "a/b", "a/c/d", "a/zzz", "sha256/00/zzzz", "zzz"])(
+        "after %j gives only later keys",
+        async (after) => {
+          for (const key of keys) await under.store.put(key, [bytes(1)]);
+          expect((await under.store.list({ prefix: "", after })).keys).toEqual(
+            [...keys].sort().filter((key) => key > after),
+          );
+        },
+      );
     });
 
     test("after close is refused", async () => {

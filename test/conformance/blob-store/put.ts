@@ -91,7 +91,8 @@ export function putVerb(under: BlobStoreUnderTest): void {
       await under.store.close();
       await expect(under.store.put("k", [])).rejects.toMatchObject({ code: "FLOW_STORAGE_CLOSED" });
       const store = synchronous(under.store);
-      if (store !== undefined) expect(() => store.putSync("k", [])).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));
+      if (store !== undefined)
+        expect(() => store.putSync("k", [])).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));
     });
   });
 }

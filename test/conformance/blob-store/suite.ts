@@ -57,12 +57,44 @@ export function synchronous(store: BlobStore): SyncBlobStore | undefined {
 }
 
 export const badKeys: readonly string[] = [
-  "", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "../a", "a/.", "a/..", "A", "ä", "a b", "a\\b", "a\0b", "a\nb", "~", "a".repeat(201),
-  "tmp/TMP-1", "c:", "%2e%2e", "a/..%2fb",
+  "",
+  "/",
+  "a/",
+  "/a",
+  "a//b",
+  ".",
+  "..",
+  "a/../b",
+  "../a",
+  "a/.",
+  "a/..",
+  "A",
+  "ä",
+  "a b",
+  "a\\b",
+  "a\0b",
+  "a\nb",
+  "~",
+  "a".repeat(201),
+  "tmp/TMP-1",
+  "c:",
+  "%2e%2e",
+  "a/..%2fb",
 ];
 
 export const goodKeys: readonly string[] = [
-  "a", "0", "a.b", "-", "_", "...", ".hidden", "a..b", "sha256/ab/abcdef", "sha256/ab/abcdef.zst", "a".repeat(200), "b/c/d/e/f/g/h",
+  "a",
+  "0",
+  "a.b",
+  "-",
+  "_",
+  "...",
+  ".hidden",
+  "a..b",
+  "sha256/ab/abcdef",
+  "sha256/ab/abcdef.zst",
+  "a".repeat(200),
+  "b/c/d/e/f/g/h",
 ];
 
 export function bytes(...values: readonly number[]): Uint8Array {

@@ -42,7 +42,8 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.putPackage({ digest: digestOf("x"), manifest: "", blobs: [] }),
         () => store.moveTags({ run: sequence, add: [], remove: [], actor: "a", host: "h", at: noon, via: "tag" }),
       ];
-      for (const call of calls) await expect(call(), String(call)).rejects.toMatchObject({ code: "FLOW_METADATA_CLOSED" });
+      for (const call of calls)
+        await expect(call(), String(call)).rejects.toMatchObject({ code: "FLOW_METADATA_CLOSED" });
     });
     test("what was asked for before is done", async () => {
       const answers = Promise.all(Array.from({ length: 5 }, () => under.store.createRun(newRun())));

@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { artifactOf, blobOf, digestOf, finished, newRun, noon, noSuchRun, noSuchTask, started, tick } from "./records.ts";
+import {
+  artifactOf,
+  blobOf,
+  digestOf,
+  finished,
+  newRun,
+  noon,
+  noSuchRun,
+  noSuchTask,
+  started,
+  tick,
+} from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function commitTickVerb(under: MetadataStoreUnderTest): void {
@@ -22,7 +33,9 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
   describe("commitTick", () => {
     describe("bad arguments", () => {
       test("refuses a task of an unknown run", async () => {
-        await expect(under.store.commitTick(tick({ started: [started(noSuchRun, 1)] }))).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
+        await expect(under.store.commitTick(tick({ started: [started(noSuchRun, 1)] }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_NO_RUN",
+        });
       });
       test("refuses the end of an unknown task, its reads and its logs", async () => {
         const no = { code: "FLOW_METADATA_NO_TASK" };
@@ -35,31 +48,47 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
       test("refuses the same attempt at the same place twice, and the same number twice", async () => {
         const run = await under.store.createRun(newRun());
         await under.store.commitTick(tick({ started: [started(run, 1)] }));
-        await expect(under.store.commitTick(tick({ started: [started(run, 2)] }))).rejects.toMatchObject({ code: "FLOW_METADATA_CONFLICT" });
-        await expect(under.store.commitTick(tick({ started: [started(run, 1, { path: "5" })] }))).rejects.toMatchObject({ code: "FLOW_METADATA_CONFLICT" });
+        await expect(under.store.commitTick(tick({ started: [started(run, 2)] }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_CONFLICT",
+        });
+        await expect(under.store.commitTick(tick({ started: [started(run, 1, { path: "5" })] }))).rejects.toMatchObject(
+          { code: "FLOW_METADATA_CONFLICT" },
+        );
         await under.store.commitTick(tick({ started: [started(run, 2, { attempt: 1 })] }));
       });
       test("refuses a task that inherits from itself or from a later one", async () => {
         const run = await under.store.createRun(newRun());
         for (const inherits of [7, 8] as never[]) {
-          await expect(under.store.commitTick(tick({ started: [started(run, 7, { inherits })] }))).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+          await expect(
+            under.store.commitTick(tick({ started: [started(run, 7, { inherits })] })),
+          ).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
         }
       });
       test("refuses an artifact or a page whose bytes are not stored", async () => {
         const run = await under.store.createRun(newRun());
         await under.store.commitTick(tick({ started: [started(run, 1)] }));
         const missing = { code: "FLOW_METADATA_MISSING_BLOB", context: { digest: digestOf("lost") } };
-        await expect(under.store.commitTick(tick({ finished: [finished(1, { artifacts: [artifactOf("x", "lost")] })] }))).rejects.toMatchObject(missing);
+        await expect(
+          under.store.commitTick(tick({ finished: [finished(1, { artifacts: [artifactOf("x", "lost")] })] })),
+        ).rejects.toMatchObject(missing);
         const page = { first: 0, count: 1, codec: "cbor", digest: digestOf("lost"), sizeBytes: 4 };
-        await expect(under.store.commitTick(tick({ finished: [finished(1, { pages: [page] })] }))).rejects.toMatchObject(missing);
+        await expect(
+          under.store.commitTick(tick({ finished: [finished(1, { pages: [page] })] })),
+        ).rejects.toMatchObject(missing);
         expect(await under.store.task(1 as never)).toMatchObject({ status: "running" });
       });
       test("refuses a second end of a task: the first one stands", async () => {
         const run = await under.store.createRun(newRun());
-        await under.store.commitTick(tick({ started: [started(run, 1)], blobs: [blobOf("x")], finished: [finished(1)] }));
+        await under.store.commitTick(
+          tick({ started: [started(run, 1)], blobs: [blobOf("x")], finished: [finished(1)] }),
+        );
         const late = tick({ finished: [finished(1, { status: "failed", artifacts: [artifactOf("late", "x")] })] });
         await expect(under.store.commitTick(late)).rejects.toMatchObject({ code: "FLOW_METADATA_TASK_FINAL" });
-        await expect(under.store.commitTick(tick({ started: [started(run, 2, { path: "1" })], finished: [finished(2), finished(2)] }))).rejects.toMatchObject({
+        await expect(
+          under.store.commitTick(
+            tick({ started: [started(run, 2, { path: "1" })], finished: [finished(2), finished(2)] }),
+          ),
+        ).rejects.toMatchObject({
           code: "FLOW_METADATA_TASK_FINAL",
         });
         expect(await under.store.task(1 as never)).toMatchObject({ status: "succeeded" });
@@ -86,7 +115,12 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
       });
       test.each(["together", "apart"])("keeps beginning and end of a task that come %s", async (how) => {
         const run = await under.store.createRun(newRun());
-        const error = { code: "FLOW_STEP_FAILED", name: "TypeError", message: "x is not a function", stack: "TypeError: …" };
+        const error = {
+          code: "FLOW_STEP_FAILED",
+          name: "TypeError",
+          message: "x is not a function",
+          stack: "TypeError: …",
+        };
         const ends = [
           finished(11, { fanOut: 3, artifacts: [artifactOf("b", "1"), artifactOf("a", "2")] }),
           finished(12, { choice: "left" }),
@@ -118,15 +152,34 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
       });
       test("keeps logs in the order in which they came, by task, attempt and stream", async () => {
         const run = await under.store.createRun(newRun());
-        const log = (task: number, stream: "stdout" | "stderr", text: string, attempt = 0) => ({ task: task as never, attempt, stream, at: noon, text });
+        const log = (task: number, stream: "stdout" | "stderr", text: string, attempt = 0) => ({
+          task: task as never,
+          attempt,
+          stream,
+          at: noon,
+          text,
+        });
         const chunks = [
-          log(1, "stdout", "one\n"), log(2, "stdout", "other"), log(1, "stderr", "\u001b[31mred\0"), log(1, "stdout", "two 🌊"), log(1, "stdout", "", 1),
+          log(1, "stdout", "one\n"),
+          log(2, "stdout", "other"),
+          log(1, "stderr", "\u001b[31mred\0"),
+          log(1, "stdout", "two 🌊"),
+          log(1, "stdout", "", 1),
         ];
-        await under.store.commitTick(tick({ started: [started(run, 1), started(run, 2, { path: "1" })], logs: chunks.slice(0, 3) }));
+        await under.store.commitTick(
+          tick({ started: [started(run, 1), started(run, 2, { path: "1" })], logs: chunks.slice(0, 3) }),
+        );
         await under.store.commitTick(tick({ logs: chunks.slice(3) }));
         expect(await under.store.logs({ task: 1 as never })).toEqual([chunks[0], chunks[2], chunks[3], chunks[4]]);
-        expect(await under.store.logs({ task: 1 as never, stream: "stdout" })).toEqual([chunks[0], chunks[3], chunks[4]]);
-        expect(await under.store.logs({ task: 1 as never, stream: "stdout", attempt: 0 })).toEqual([chunks[0], chunks[3]]);
+        expect(await under.store.logs({ task: 1 as never, stream: "stdout" })).toEqual([
+          chunks[0],
+          chunks[3],
+          chunks[4],
+        ]);
+        expect(await under.store.logs({ task: 1 as never, stream: "stdout", attempt: 0 })).toEqual([
+          chunks[0],
+          chunks[3],
+        ]);
         expect(await under.store.logs({ task: noSuchTask })).toEqual([]);
       });
     });

@@ -8,18 +8,27 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
     describe("bad arguments", () => {
       test("refuses a run whose id is there, and counts no number for it", async () => {
         const run = await under.store.createRun(newRun());
-        await expect(under.store.createRun(newRun({ id: run.id }))).rejects.toMatchObject({ code: "FLOW_METADATA_CONFLICT" });
+        await expect(under.store.createRun(newRun({ id: run.id }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_CONFLICT",
+        });
         expect((await under.store.createRun(newRun())).number).toBe(2);
       });
-      test.each(["", " a", "a\n", "x".repeat(501), "e\u0301", "\u202eprod"])("refuses the tag %j and keeps nothing of the run", async (tag) => {
-        await expect(under.store.createRun(newRun({ tags: ["fine", tag] }))).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
-        expect(await under.store.runs({})).toEqual([]);
-        expect(await under.store.tagEvents({})).toEqual([]);
-        expect(await under.store.flows()).toEqual([]);
-      });
+      test.each(["", " a", "a\n", "x".repeat(501), "e\u0301", "\u202eprod"])(
+        "refuses the tag %j and keeps nothing of the run",
+        async (tag) => {
+          await expect(under.store.createRun(newRun({ tags: ["fine", tag] }))).rejects.toMatchObject({
+            code: "FLOW_METADATA_BAD_ARGUMENT",
+          });
+          expect(await under.store.runs({})).toEqual([]);
+          expect(await under.store.tagEvents({})).toEqual([]);
+          expect(await under.store.flows()).toEqual([]);
+        },
+      );
       test("refuses a value whose bytes are not stored", async () => {
         const values = [{ ...artifactOf("seed", "7"), kind: "parameter" as const }];
-        await expect(under.store.createRun(newRun({ values }))).rejects.toMatchObject({ code: "FLOW_METADATA_MISSING_BLOB" });
+        await expect(under.store.createRun(newRun({ values }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_MISSING_BLOB",
+        });
         expect(await under.store.runs({})).toEqual([]);
       });
       test.each([10n, Number.NaN, () => 1])("refuses the parameter %s, which JSON has not", async (value) => {
@@ -38,7 +47,12 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
             id,
             tags: ["test:v1", "größe", "a"],
             systemTags: ["node:24", "host:mill"],
-            parameters: { seed: 7, nested: { b: [1, null, "x"], a: true }, __proto__: undefined, constructor: "plain" } as never,
+            parameters: {
+              seed: 7,
+              nested: { b: [1, null, "x"], a: true },
+              __proto__: undefined,
+              constructor: "plain",
+            } as never,
             secretParameters: ["token"],
             packageDigest: digestOf("package"),
           }),
@@ -90,7 +104,12 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
         expect(await under.store.blob(digestOf("nothing"))).toBeUndefined();
       });
       test("keeps a blob that lies elsewhere as a row without bytes, and the first row of a digest", async () => {
-        const far = { digest: digestOf("large"), sizeBytes: 5_000_000_000, storedBytes: 4_000_000_000, compression: "zstd" as const };
+        const far = {
+          digest: digestOf("large"),
+          sizeBytes: 5_000_000_000,
+          storedBytes: 4_000_000_000,
+          compression: "zstd" as const,
+        };
         await under.store.createRun(newRun({ blobs: [far] }));
         await under.store.createRun(newRun({ blobs: [{ ...blobOf("large") }] }));
         expect(await under.store.blob(far.digest)).toEqual(far);
@@ -105,7 +124,8 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
     });
 
     describe("of a renamed flow", () => {
-      const named = (name: string, formerly: readonly string[] = []) => newRun({ flow: { project: "shop", name }, formerly });
+      const named = (name: string, formerly: readonly string[] = []) =>
+        newRun({ flow: { project: "shop", name }, formerly });
 
       test("goes on with the numbers and the history of its earlier name", async () => {
         await under.store.createRun(named("Train"));
@@ -116,7 +136,9 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
           expect(names(await under.store.runByNumber({ name }, 2))).toEqual(["Train/2"]);
           expect(await under.store.countRuns({ flow: { project: "shop", name } })).toBe(3);
         }
-        expect((await under.store.flows()).map(({ flow, runs }) => [flow, runs])).toEqual([[{ project: "shop", name: "Trainer" }, 3]]);
+        expect((await under.store.flows()).map(({ flow, runs }) => [flow, runs])).toEqual([
+          [{ project: "shop", name: "Trainer" }, 3],
+        ]);
       });
       test("takes runs of the earlier name (an old branch) into the same numbers", async () => {
         await under.store.createRun(named("Trainer", ["Train"]));
@@ -129,12 +151,21 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
         await under.store.createRun(named("Trainer"));
         const joined = await under.store.createRun(named("Trainer", ["Train"]));
         expect(joined.number).toBe(3);
-        expect(names(await under.store.runs({ flow: { name: "Trainer" } }))).toEqual(["Trainer/3", "Trainer/1", "Train/2", "Train/1"]);
+        expect(names(await under.store.runs({ flow: { name: "Trainer" } }))).toEqual([
+          "Trainer/3",
+          "Trainer/1",
+          "Train/2",
+          "Train/1",
+        ]);
         expect(names(await under.store.runByNumber({ name: "Trainer" }, 1))).toEqual(["Trainer/1"]);
         expect(names(await under.store.runByNumber({ name: "Train" }, 1))).toEqual(["Train/1"]);
-        expect((await under.store.runs({ flow: { name: "Trainer" }, tags: ["prod"] })).map((run) => run.id)).toEqual([old.id]);
+        expect((await under.store.runs({ flow: { name: "Trainer" }, tags: ["prod"] })).map((run) => run.id)).toEqual([
+          old.id,
+        ]);
         expect((await under.store.tags({ flow: { name: "Trainer" } })).map(({ tag }) => tag)).toEqual(["prod"]);
-        expect(await under.store.flows()).toEqual([{ flow: { project: "shop", name: "Trainer" }, runs: 4, newest: joined.sequence }]);
+        expect(await under.store.flows()).toEqual([
+          { flow: { project: "shop", name: "Trainer" }, runs: 4, newest: joined.sequence },
+        ]);
       });
       test("leaves a flow of the same name in another project alone", async () => {
         await under.store.createRun(newRun({ flow: { project: "other", name: "Train" } }));

@@ -20,7 +20,12 @@ export function lineageVerb(under: MetadataStoreUnderTest): void {
       const producer = newRunId();
       const upstreams = [
         upstream("source", { producer }),
-        upstream("maybe", { flow: { name: "Elsewhere" }, selector: { kind: "sameAs", path: ["model", "source"] }, candidateCount: 0, candidates: [] }),
+        upstream("maybe", {
+          flow: { name: "Elsewhere" },
+          selector: { kind: "sameAs", path: ["model", "source"] },
+          candidateCount: 0,
+          candidates: [],
+        }),
       ];
       const run = await under.store.createRun(newRun({ upstreams }));
       expect(await under.store.upstreams(run.sequence)).toEqual([
@@ -32,7 +37,11 @@ export function lineageVerb(under: MetadataStoreUnderTest): void {
       const producer = newRunId();
       const runs = [];
       for (let index = 0; index < 3; index++) {
-        runs.push(await under.store.createRun(newRun({ upstreams: [upstream("a", { producer }), upstream("b", { producer })] })));
+        runs.push(
+          await under.store.createRun(
+            newRun({ upstreams: [upstream("a", { producer }), upstream("b", { producer })] }),
+          ),
+        );
       }
       await under.store.createRun(newRun({ upstreams: [upstream("a", { producer: newRunId() })] }));
       expect(await under.store.consumers(producer)).toEqual(runs.toReversed());
@@ -55,12 +64,21 @@ export function lineageVerb(under: MetadataStoreUnderTest): void {
         tick({
           started: [started(run, 1), started(run, 2, { path: "1" }), started(other, 3)],
           finished: [finished(1)],
-          reads: [read(2, "rows", "source"), read(1, "rows", "source"), read(1, "model", "source"), read(1, "rows"), read(3, "rows")],
+          reads: [
+            read(2, "rows", "source"),
+            read(1, "rows", "source"),
+            read(1, "model", "source"),
+            read(1, "rows"),
+            read(3, "rows"),
+          ],
         }),
       );
       await under.store.commitTick(tick({ reads: [read(1, "rows", "source")] }));
       expect(await under.store.reads(run.sequence)).toEqual([
-        read(1, "rows"), read(1, "model", "source"), read(1, "rows", "source"), read(2, "rows", "source"),
+        read(1, "rows"),
+        read(1, "model", "source"),
+        read(1, "rows", "source"),
+        read(2, "rows", "source"),
       ]);
     });
   });

@@ -19,7 +19,9 @@ export function moveTagsVerb(under: MetadataStoreUnderTest): void {
   describe("moveTags", () => {
     describe("bad arguments", () => {
       test("refuses an unknown run", async () => {
-        await expect(under.store.moveTags(move(noSuchRun, ["a"]))).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
+        await expect(under.store.moveTags(move(noSuchRun, ["a"]))).rejects.toMatchObject({
+          code: "FLOW_METADATA_NO_RUN",
+        });
       });
       test.each(["", "a\u0000", " ", "\u2028", "\ud800"])("refuses the tag %j and moves none", async (tag) => {
         const run = await under.store.createRun(newRun({ tags: ["held"] }));
@@ -30,7 +32,9 @@ export function moveTagsVerb(under: MetadataStoreUnderTest): void {
       });
       test("refuses to add and remove one tag at once", async () => {
         const run = await under.store.createRun(newRun());
-        await expect(under.store.moveTags(move(run.sequence, ["a"], ["a"]))).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+        await expect(under.store.moveTags(move(run.sequence, ["a"], ["a"]))).rejects.toMatchObject({
+          code: "FLOW_METADATA_BAD_ARGUMENT",
+        });
       });
       test.each([0, -5, 0.5])("refuses a page of %d events", async (limit) => {
         await expect(under.store.tagEvents({ limit })).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
@@ -42,7 +46,14 @@ export function moveTagsVerb(under: MetadataStoreUnderTest): void {
         const run = await under.store.createRun(newRun({ tags: ["a", "b"] }));
         const events = await under.store.moveTags(move(run.sequence, ["c", "b"], ["a", "never held"], "better score"));
         expect(events.map(({ verb, tag }) => `${verb} ${tag}`)).toEqual(["remove a", "add c"]);
-        expect(events[0]).toMatchObject({ run: run.id, actor: "ann", host: "north", at: noon, via: "tag", reason: "better score" });
+        expect(events[0]).toMatchObject({
+          run: run.id,
+          actor: "ann",
+          host: "north",
+          at: noon,
+          via: "tag",
+          reason: "better score",
+        });
         expect((await under.store.run(run.sequence))!.tags).toEqual(["b", "c"]);
         expect(await under.store.runs({ tags: ["a"] })).toEqual([]);
         expect(await under.store.moveTags(move(run.sequence, ["c"], ["a"]))).toEqual([]);
@@ -66,7 +77,11 @@ export function moveTagsVerb(under: MetadataStoreUnderTest): void {
       test("keeps the chain whole when many move at once", async () => {
         const runs = await Promise.all(Array.from({ length: 5 }, () => under.store.createRun(newRun({ tags: ["t"] }))));
         const other = await under.fixture.reopen();
-        await Promise.all(runs.flatMap((run, index) => [under.store, other].map((store) => store.moveTags(move(run.sequence, [`n${index}`], ["t"])))));
+        await Promise.all(
+          runs.flatMap((run, index) =>
+            [under.store, other].map((store) => store.moveTags(move(run.sequence, [`n${index}`], ["t"]))),
+          ),
+        );
         await other.close();
         const events = await under.store.tagEvents({});
         expect(events).toHaveLength(5 + 5 * 2);

@@ -5,7 +5,11 @@ import type { MetadataStoreUnderTest } from "./suite.ts";
 export function packageVerb(under: MetadataStoreUnderTest): void {
   describe("code packages", () => {
     test("keeps a manifest and its files; storing it again changes nothing", async () => {
-      const pack = { digest: digestOf("package"), manifest: '{"schema":1}', blobs: [blobOf("bundle"), blobOf("map"), blobOf("map")] };
+      const pack = {
+        digest: digestOf("package"),
+        manifest: '{"schema":1}',
+        blobs: [blobOf("bundle"), blobOf("map"), blobOf("map")],
+      };
       await under.store.putPackage(pack);
       await under.store.putPackage({ ...pack, manifest: "changed" });
       expect(await under.store.package(pack.digest)).toEqual({ digest: pack.digest, manifest: '{"schema":1}' });

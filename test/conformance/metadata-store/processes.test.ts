@@ -36,7 +36,11 @@ interface Writer {
   readonly child: ChildProcess;
   /** Everything that the process said was durable. */
   readonly said: string[];
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly stderr: string }>;
+  readonly ended: Promise<{
+    readonly code: number | null;
+    readonly signal: NodeJS.Signals | null;
+    readonly stderr: string;
+  }>;
   readonly ready: Promise<void>;
   go(): void;
 }
@@ -50,7 +54,11 @@ function start(...args: readonly string[]): Writer {
   child.stderr.on("data", (text) => (stderr += String(text)));
   const lines = createInterface({ input: child.stdout });
   const ready = once(lines, "line").then(() => void lines.on("line", (line) => said.push(line)));
-  const ended = Promise.all([once(child, "exit"), once(lines, "close")]).then(([[code, signal]]) => ({ code, signal, stderr }));
+  const ended = Promise.all([once(child, "exit"), once(lines, "close")]).then(([[code, signal]]) => ({
+    code,
+    signal,
+    stderr,
+  }));
   return { child, said, ended, ready, go: () => child.stdin.end("go\n") };
 }
 
@@ -61,7 +69,9 @@ async function startAll(count: number, args: (index: number) => readonly string[
   return writers;
 }
 
-test("8 processes create one store and runs in it at once: numbers are unique, none is lost, nobody starves", { timeout: 120_000 }, async () => {
+test("8 processes create one store and runs in it at once: numbers are unique, none is lost, nobody starves", {
+  timeout: 120_000,
+}, async () => {
   const each = 10;
   const writers = await startAll(WRITERS, () => ["create-runs", String(each)]);
   for (const { ended } of writers) expect(await ended).toEqual({ code: 0, signal: null, stderr: "" });
@@ -70,13 +80,17 @@ test("8 processes create one store and runs in it at once: numbers are unique, n
 
   const store = await openSqliteMetadata(file);
   const runs = await store.runs({ limit: 1_000 });
-  expect(runs.map((run) => run.number).toReversed()).toEqual(Array.from({ length: WRITERS * each }, (_, index) => index + 1));
+  expect(runs.map((run) => run.number).toReversed()).toEqual(
+    Array.from({ length: WRITERS * each }, (_, index) => index + 1),
+  );
   expect(runs.map((run) => `${run.number} ${run.id}`).sort()).toEqual(said.toSorted());
   expect(await store.flows()).toMatchObject([{ runs: WRITERS * each, newest: runs[0]!.sequence }]);
   await store.close();
 });
 
-test("8 processes move one tag between runs at once: the log is whole and tells the tags that are held", { timeout: 120_000 }, async () => {
+test("8 processes move one tag between runs at once: the log is whole and tells the tags that are held", {
+  timeout: 120_000,
+}, async () => {
   const store = await openSqliteMetadata(file);
   const runs = [];
   for (let index = 0; index < 4; index++) runs.push(await store.createRun(newRun()));
@@ -86,7 +100,9 @@ test("8 processes move one tag between runs at once: the log is whole and tells 
 
   const events = (await store.tagEvents({})).toReversed();
   expect(verifyTagLog(events)).toMatchObject({ kind: "whole", events: events.length });
-  expect(events.map((event) => `${event.sequence} ${event.digest}`).sort()).toEqual(writers.flatMap((writer) => writer.said).sort());
+  expect(events.map((event) => `${event.sequence} ${event.digest}`).sort()).toEqual(
+    writers.flatMap((writer) => writer.said).sort(),
+  );
   for (const run of runs) {
     const last = events.findLast((event) => event.run === run.id);
     expect((await store.run(run.sequence))!.tags).toEqual(last?.verb === "add" ? ["prod"] : []);
@@ -94,7 +110,9 @@ test("8 processes move one tag between runs at once: the log is whole and tells 
   await store.close();
 });
 
-test("a process that is killed in the middle of its ticks has lost nothing that it was told is done", { timeout: 120_000 }, async () => {
+test("a process that is killed in the middle of its ticks has lost nothing that it was told is done", {
+  timeout: 120_000,
+}, async () => {
   for (let round = 0; round < 4; round++) {
     const killed = start("tick", String(round));
     await killed.ready;
@@ -111,13 +129,18 @@ test("a process that is killed in the middle of its ticks has lost nothing that 
   const store = await openSqliteMetadata(file);
   let acknowledged = 0;
   for (const run of await store.runs({ limit: 100 })) {
-    const said = fs.readFileSync(path.join(folder, `said-${run.parameters.round}`), "utf8").split("\n").slice(0, -1);
+    const said = fs
+      .readFileSync(path.join(folder, `said-${run.parameters.round}`), "utf8")
+      .split("\n")
+      .slice(0, -1);
     acknowledged += said.length;
     for (const line of said) {
       const [first, count] = line.split(" ").map(Number) as [number, number];
       for (let sequence = first; sequence < first + count; sequence++) {
         expect(await store.task(sequence as never)).toMatchObject({ status: "succeeded" });
-        expect(await store.ownArtifacts(sequence as never)).toMatchObject([{ name: "x", digest: digestOf(`value ${sequence}`) }]);
+        expect(await store.ownArtifacts(sequence as never)).toMatchObject([
+          { name: "x", digest: digestOf(`value ${sequence}`) },
+        ]);
         expect(await store.blob(digestOf(`value ${sequence}`))).toBeDefined();
       }
     }

@@ -81,7 +81,14 @@ export function started(run: RunRow | RunSequence, sequence: number, changes: Pa
 }
 
 export function finished(sequence: number, changes: Partial<FinishedTask> = {}): FinishedTask {
-  return { sequence: sequence as TaskSequence, status: "succeeded", finishedAt: new Date(noon.getTime() + 1_000), artifacts: [], pages: [], ...changes };
+  return {
+    sequence: sequence as TaskSequence,
+    status: "succeeded",
+    finishedAt: new Date(noon.getTime() + 1_000),
+    artifacts: [],
+    pages: [],
+    ...changes,
+  };
 }
 
 /** Creates a run and ends it. */

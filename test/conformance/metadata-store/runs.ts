@@ -37,11 +37,22 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
       await finishedRun(under.store, { tags: ["prod", "eu"] }, "cancelled");
       await under.store.createRun(newRun({ tags: ["prod", "eu"] }));
       await finishedRun(under.store, { tags: ["prod", "eu"], flow: { project: "shop", name: "Predict" } });
-      for (const tags of [["prod", "eu"], ["eu", "prod"], ["eu", "prod", "eu"]]) {
-        const found = await under.store.runs({ flow: { project: "shop", name: "Train" }, tags, status: "succeeded", limit: 1 });
+      for (const tags of [
+        ["prod", "eu"],
+        ["eu", "prod"],
+        ["eu", "prod", "eu"],
+      ]) {
+        const found = await under.store.runs({
+          flow: { project: "shop", name: "Train" },
+          tags,
+          status: "succeeded",
+          limit: 1,
+        });
         expect(found.map((run) => run.id)).toEqual([wanted.id]);
       }
-      expect(await under.store.countRuns({ flow: { name: "Train" }, tags: ["prod", "eu"], status: "succeeded" })).toBe(2);
+      expect(await under.store.countRuns({ flow: { name: "Train" }, tags: ["prod", "eu"], status: "succeeded" })).toBe(
+        2,
+      );
       expect(await under.store.countRuns({ flow: { name: "Train" }, tags: ["prod", "eu"] })).toBe(5);
       expect(await under.store.countRuns({ tags: ["prod", "eu"] })).toBe(6);
     });
@@ -50,7 +61,15 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
       const second = await under.store.createRun(newRun({ createdAt: new Date("2020-01-01") }));
       await under.store.finishRun({ run: second.sequence, status: "succeeded", finishedAt: new Date("2020-01-02") });
       await under.store.finishRun({ run: first.sequence, status: "succeeded", finishedAt: new Date("2031-01-01") });
-      await under.store.moveTags({ run: first.sequence, add: ["late"], remove: [], actor: "a", host: "h", at: new Date(), via: "tag" });
+      await under.store.moveTags({
+        run: first.sequence,
+        add: ["late"],
+        remove: [],
+        actor: "a",
+        host: "h",
+        at: new Date(),
+        via: "tag",
+      });
       expect(names(await under.store.runs({ status: "succeeded", limit: 1 }))).toEqual(["Train/2"]);
     });
     test("every filter, with every other, agrees with a plain filter over all runs", async () => {
@@ -74,15 +93,23 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
           for (const tags of [undefined, ["a"], ["c", "a"], ["a", "b", "c"]])
             for (const parameters of [undefined, { size: 2 }, { size: 0, deep: { x: [0], y: 1 } }])
               for (const before of [undefined, all[9]!.sequence])
-                queries.push(Object.fromEntries(Object.entries({ flow, status, tags, parameters, before }).filter(([, value]) => value !== undefined)));
+                queries.push(
+                  Object.fromEntries(
+                    Object.entries({ flow, status, tags, parameters, before }).filter(
+                      ([, value]) => value !== undefined,
+                    ),
+                  ),
+                );
       for (const query of queries as Parameters<typeof under.store.runs>[0][]) {
         const expected = all.filter(
           (run) =>
-            (query.flow === undefined || (run.flow.name === query.flow.name && (query.flow.project ?? run.flow.project) === run.flow.project)) &&
+            (query.flow === undefined ||
+              (run.flow.name === query.flow.name && (query.flow.project ?? run.flow.project) === run.flow.project)) &&
             (query.status === undefined || run.status === query.status) &&
             (query.tags ?? []).every((tag) => run.tags.includes(tag)) &&
             (query.parameters?.size === undefined || run.parameters.size === query.parameters.size) &&
-            (query.parameters?.deep === undefined || JSON.stringify((run.parameters.deep as { x: unknown }).x) === "[0]"),
+            (query.parameters?.deep === undefined ||
+              JSON.stringify((run.parameters.deep as { x: unknown }).x) === "[0]"),
         );
         const older = expected.filter((run) => query.before === undefined || run.sequence < query.before);
         expect(names(await under.store.runs({ ...query, limit: 1_000 })), JSON.stringify(query)).toEqual(names(older));
@@ -94,7 +121,11 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
       for (let index = 0; index < 53; index++) await under.store.createRun(newRun());
       const first = await under.store.runs({});
       expect(first).toHaveLength(50);
-      expect(names(await under.store.runs({ before: first.at(-1)!.sequence }))).toEqual(["Train/3", "Train/2", "Train/1"]);
+      expect(names(await under.store.runs({ before: first.at(-1)!.sequence }))).toEqual([
+        "Train/3",
+        "Train/2",
+        "Train/1",
+      ]);
     });
     test("flows and tags are counted, flows by name, tags by use", async () => {
       await finishedRun(under.store, { tags: ["x", "rare"] });

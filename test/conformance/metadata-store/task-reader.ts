@@ -8,7 +8,15 @@ export function taskReaderVerb(under: MetadataStoreUnderTest): void {
     test("gives what the store gives, without awaiting, as soon as it is committed", async () => {
       const reader = under.fixture.openTaskReader();
       const upstreams = [
-        { name: "source", flow: { name: "G" }, selector: { kind: "newest" as const }, producer: newRunId(), candidateCount: 1, candidates: ["G/1"], resolvedAt: noon },
+        {
+          name: "source",
+          flow: { name: "G" },
+          selector: { kind: "newest" as const },
+          producer: newRunId(),
+          candidateCount: 1,
+          candidates: ["G/1"],
+          resolvedAt: noon,
+        },
       ];
       const values = [{ ...artifactOf("seed", "7"), kind: "parameter" as const }];
       const run = await under.store.createRun(newRun({ tags: ["b", "a"], upstreams, values, blobs: [blobOf("7")] }));
@@ -21,7 +29,11 @@ export function taskReaderVerb(under: MetadataStoreUnderTest): void {
       await under.store.commitTick(
         tick({
           started: [started(run, 1), started(run, 2, { step: "fit", path: "0", inherits: 1 as never })],
-          blobs: [blobOf("page"), blobOf("x"), { digest: digestOf("far"), sizeBytes: 9e9, storedBytes: 8e9, compression: "zstd" }],
+          blobs: [
+            blobOf("page"),
+            blobOf("x"),
+            { digest: digestOf("far"), sizeBytes: 9e9, storedBytes: 8e9, compression: "zstd" },
+          ],
           finished: [
             finished(1, { fanOut: 2, pages: [page], artifacts: [artifactOf("x", "x")] }),
             finished(2, { artifacts: [artifactOf("y", "far"), artifactOf("x", "7")] }),
@@ -33,7 +45,8 @@ export function taskReaderVerb(under: MetadataStoreUnderTest): void {
       expect(reader.visibleArtifacts(noSuchTask)).toEqual([]);
       expect(reader.itemPage(1 as never, 1)).toEqual({ split: 1, ...page });
       expect(reader.itemPage(1 as never, 2)).toBeUndefined();
-      for (const text of ["page", "far", "none"]) expect(reader.blob(digestOf(text))).toEqual(await under.store.blob(digestOf(text)));
+      for (const text of ["page", "far", "none"])
+        expect(reader.blob(digestOf(text))).toEqual(await under.store.blob(digestOf(text)));
       reader.close();
       expect(() => reader.blob(digestOf("x"))).toThrow(expect.objectContaining({ code: "FLOW_METADATA_CLOSED" }));
     });

@@ -5,14 +5,24 @@ import type { MetadataStoreUnderTest } from "./suite.ts";
 export function tasksVerb(under: MetadataStoreUnderTest): void {
   describe("reading tasks and artifacts", () => {
     test.each([0, -1, 1.5])("refuses a page of %d tasks", async (limit) => {
-      await expect(under.store.tasks({ run: 1 as never, limit })).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+      await expect(under.store.tasks({ run: 1 as never, limit })).rejects.toMatchObject({
+        code: "FLOW_METADATA_BAD_ARGUMENT",
+      });
     });
     test("filters by step, path and status, in order of sequence, in pages", async () => {
       const run = await under.store.createRun(newRun());
       const other = await under.store.createRun(newRun());
-      const all = Array.from({ length: 10 }, (_, index) => started(run, 100 - index, { step: index % 2 === 0 ? "fit" : "score", path: `${index}` }));
-      await under.store.commitTick(tick({ started: [...all, started(other, 50, { step: "fit", path: "0" })], finished: [finished(92), finished(100)] }));
-      const numbers = async (query: object) => (await under.store.tasks({ run: run.sequence, ...query })).map((task) => task.sequence);
+      const all = Array.from({ length: 10 }, (_, index) =>
+        started(run, 100 - index, { step: index % 2 === 0 ? "fit" : "score", path: `${index}` }),
+      );
+      await under.store.commitTick(
+        tick({
+          started: [...all, started(other, 50, { step: "fit", path: "0" })],
+          finished: [finished(92), finished(100)],
+        }),
+      );
+      const numbers = async (query: object) =>
+        (await under.store.tasks({ run: run.sequence, ...query })).map((task) => task.sequence);
       expect(await numbers({})).toEqual([91, 92, 93, 94, 95, 96, 97, 98, 99, 100]);
       expect(await numbers({ step: "fit" })).toEqual([92, 94, 96, 98, 100]);
       expect(await numbers({ step: "fit", path: "4" })).toEqual([96]);
@@ -47,9 +57,17 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
         }),
       );
       expect(await under.store.ownArtifacts(2 as never)).toEqual([artifactOf("model", "2"), artifactOf("seed", "2")]);
-      expect(await under.store.visibleArtifacts(1 as never)).toEqual([artifactOf("Z", "1"), artifactOf("rows", "1"), artifactOf("seed", "1")]);
+      expect(await under.store.visibleArtifacts(1 as never)).toEqual([
+        artifactOf("Z", "1"),
+        artifactOf("rows", "1"),
+        artifactOf("seed", "1"),
+      ]);
       expect(await under.store.visibleArtifacts(3 as never)).toEqual([
-        artifactOf("Z", "1"), artifactOf("__proto__", "3"), artifactOf("model", "2"), artifactOf("rows", "1"), artifactOf("seed", "1"),
+        artifactOf("Z", "1"),
+        artifactOf("__proto__", "3"),
+        artifactOf("model", "2"),
+        artifactOf("rows", "1"),
+        artifactOf("seed", "1"),
       ]);
       expect(await under.store.visibleArtifacts(4 as never)).toEqual(await under.store.visibleArtifacts(1 as never));
       expect(await under.store.visibleArtifact(3 as never, "seed")).toEqual(artifactOf("seed", "1"));
@@ -64,14 +82,22 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
       const begins = Array.from({ length: 3_000 }, (_, index) =>
         started(run, index + 1, { path: `~${index}`, ...(index === 0 ? {} : { inherits: index as never }) }),
       );
-      await under.store.commitTick(tick({ started: begins, blobs: [blobOf("x")], finished: [finished(1, { artifacts: [artifactOf("x", "x")] })] }));
+      await under.store.commitTick(
+        tick({ started: begins, blobs: [blobOf("x")], finished: [finished(1, { artifacts: [artifactOf("x", "x")] })] }),
+      );
       expect(await under.store.visibleArtifact(3_000 as never, "x")).toEqual(artifactOf("x", "x"));
       expect(await under.store.visibleArtifacts(3_000 as never)).toEqual([artifactOf("x", "x")]);
     });
 
     test("the page of an item is found at both of its ends, and nowhere else", async () => {
       const run = await under.store.createRun(newRun());
-      const page = (first: number, count: number) => ({ first, count, codec: "cbor", digest: digestOf(`page ${first}`), sizeBytes: 6 });
+      const page = (first: number, count: number) => ({
+        first,
+        count,
+        codec: "cbor",
+        digest: digestOf(`page ${first}`),
+        sizeBytes: 6,
+      });
       const pages = [page(0, 100), page(100, 100), page(200, 7)];
       await under.store.commitTick(
         tick({
@@ -80,7 +106,14 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
           finished: [finished(1, { fanOut: 207, pages }), finished(2, { fanOut: 0 })],
         }),
       );
-      for (const [index, at] of [[0, 0], [99, 0], [100, 1], [199, 1], [200, 2], [206, 2]] as const) {
+      for (const [index, at] of [
+        [0, 0],
+        [99, 0],
+        [100, 1],
+        [199, 1],
+        [200, 2],
+        [206, 2],
+      ] as const) {
         expect(await under.store.itemPage(1 as never, index)).toEqual({ split: 1, ...pages[at] });
       }
       expect(await under.store.itemPage(1 as never, 207)).toBeUndefined();

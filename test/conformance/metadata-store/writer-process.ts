@@ -1,8 +1,8 @@
 /** A process that writes to a store, for processes.test.ts: `node writer-process.ts FILE WHAT ARGUMENT`. */
 import fs from "node:fs";
 import path from "node:path";
-import { openSqliteMetadata } from "../../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
 import type { MetadataStore } from "../../../packages/core/src/metadata/metadata-store.ts";
+import { openSqliteMetadata } from "../../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
 import { artifactOf, blobOf, finished, newRun, started, tick } from "./records.ts";
 
 const [file, what, argument] = process.argv.slice(2) as [string, keyof typeof work, string];
@@ -21,7 +21,14 @@ const work = {
       const run = runs[Math.floor(Math.random() * runs.length)]!;
       const held = (await store.run(run.sequence))!.tags.length > 0;
       const move = held ? { add: [], remove: ["prod"] } : { add: ["prod"], remove: [] };
-      const events = await store.moveTags({ run: run.sequence, ...move, actor: String(process.pid), host: "h", at: new Date(), via: "tag" });
+      const events = await store.moveTags({
+        run: run.sequence,
+        ...move,
+        actor: String(process.pid),
+        host: "h",
+        at: new Date(),
+        via: "tag",
+      });
       for (const event of events) console.log(`${event.sequence} ${event.digest}`);
     }
   },
@@ -37,7 +44,9 @@ const work = {
         tick({
           started: sequences.map((sequence, index) => started(run, sequence, { path: `${number}.${index}` })),
           blobs: sequences.map((sequence) => blobOf(`value ${sequence}`)),
-          finished: sequences.map((sequence) => finished(sequence, { artifacts: [artifactOf("x", `value ${sequence}`)] })),
+          finished: sequences.map((sequence) =>
+            finished(sequence, { artifacts: [artifactOf("x", `value ${sequence}`)] }),
+          ),
         }),
       );
       fs.writeSync(said, `${first} 50\n`);

@@ -58,7 +58,7 @@ export const logsCommand: Command = {
       lines.finish();
       if (isEmpty)
         context.stderr.write(
-          `${core.runName(run)}${selector.step === undefined ? "" : `/${selector.step}`} wrote nothing${stream === undefined ? "" : ` to ${stream}`}\n`,
+          `${[core.runName(run), selector.step, selector.path].filter((part) => part !== undefined).join("/")} wrote nothing${stream === undefined ? "" : ` to ${stream}`}\n`,
         );
       return EXIT.done;
     }),

@@ -84,11 +84,20 @@ export function isFlowError(value: unknown, code?: ErrorCode): value is FlowErro
   return value instanceof Error && MARK in value && (code === undefined || (value as FlowError).code === code);
 }
 
-/** Turns several problems into one error: alone it speaks for itself, together they stand under a heading. */
-export function problemsError(heading: string, problems: readonly Problem[]): FlowError {
+/**
+ * Turns several problems into one error: alone it speaks for itself, together they stand under a heading.
+ *
+ * @param options.hint what to do where the problems do not say it: for several, or for one without a hint of its own
+ */
+export function problemsError(
+  heading: string,
+  problems: readonly Problem[],
+  options: { readonly hint?: string } = {},
+): FlowError {
   const first = problems[0];
   if (first === undefined) throw new FlowError("FLOW_INTERNAL", { message: "problemsError() was called without a problem" });
-  const hint = problems.length === 1 && first.hint !== undefined ? { hint: first.hint } : {};
+  const chosen = (problems.length === 1 ? first.hint : undefined) ?? options.hint;
+  const hint = chosen === undefined ? {} : { hint: chosen };
   const message = problems.length === 1 ? `${heading}: ${first.message}` : `${heading}: ${problems.length} problems`;
   return new FlowError(first.code, { message, problems, ...hint });
 }

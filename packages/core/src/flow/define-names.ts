@@ -17,8 +17,8 @@ const TAKEN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What the list that a join receives can do by itself: `inputs.map` cannot be the input of a step "map" as well. The
- * names `before` and `maybe` are kept free for members of `Inputs` that are planned.
+ * What the list that a join receives can do by itself: `inputs.map` cannot be the input of a step "map" as well, and
+ * `inputs.before` not that of a step "before".
  */
 const LIST_MEMBERS: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Array.prototype), "before", "maybe"]);
 

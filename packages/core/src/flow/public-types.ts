@@ -66,7 +66,15 @@ type Target<T, F> = [F] extends [never]
  * pickBest(inputs: Inputs<Train>) { this.best = Math.max(...inputs.map((input) => input.score)); }
  * ```
  */
-export type Inputs<T> = readonly Readonly<T>[] & { readonly [K in StepName<T>]: Readonly<T> };
+export type Inputs<T> = readonly Readonly<T>[] & { readonly [K in StepName<T>]: Readonly<T> } & JoinView<T>;
+
+/** What a join can ask besides its inputs. */
+interface JoinView<T> {
+  /** What the split left: the step that opened the foreach, or the one from which the branches came. There without items too. */
+  readonly before: Readonly<T>;
+  /** The input from a step, or undefined when that way was not taken. `inputs.NAME` throws then. */
+  maybe(step: StepName<T>): Readonly<T> | undefined;
+}
 
 /** Which artifacts `mergeArtifacts` looks at: the included ones, all but the excluded ones, or all. */
 export type Merge<T> =

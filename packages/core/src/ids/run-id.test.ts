@@ -19,8 +19,14 @@ test("ids of later milliseconds sort later, and a thousand of one are unique", (
 });
 
 test.each([
-  "", "Train", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F", "017f22e2-79b0-4cc3-98c4-dc0c0c07398f", "017f22e2-79b0-7cc3-18c4-dc0c0c07398f",
-  "017f22e279b07cc398c4dc0c0c07398f", " 017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f\n",
+  "",
+  "Train",
+  "017F22E2-79B0-7CC3-98C4-DC0C0C07398F",
+  "017f22e2-79b0-4cc3-98c4-dc0c0c07398f",
+  "017f22e2-79b0-7cc3-18c4-dc0c0c07398f",
+  "017f22e279b07cc398c4dc0c0c07398f",
+  " 017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+  "017f22e2-79b0-7cc3-98c4-dc0c0c07398f\n",
 ])("%j is no run id", (text) => {
   expect(isRunId(text)).toBe(false);
 });

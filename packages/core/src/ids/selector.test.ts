@@ -34,12 +34,46 @@ describe("a selector", () => {
   });
 
   test.each([
-    "", "/", "@", "@prod", "17", "Train@", "Train@@a", "Train@a@", "Train/17@prod", `${id}@prod`, "Train/0", "Train/99999999999999999999",
-    "Train/17.5", "Train/-1", "Train/17/", "Train/17/1", "Train/17/evaluate/x", "Train/17/evaluate/01", "Train/17/evaluate/3/4", "Train.",
-    "Train.a.b", "Train.1", "a/b/c/Train", "Train/../17", "../Train", "Train\0", "Train@a\nb", "Train@ a", "Train@gro\u0308ße",
-    "Train/17/evaluate/3.__proto__", "Train ", " Train", "<b>", "__proto__",
+    "",
+    "/",
+    "@",
+    "@prod",
+    "17",
+    "Train@",
+    "Train@@a",
+    "Train@a@",
+    "Train/17@prod",
+    `${id}@prod`,
+    "Train/0",
+    "Train/99999999999999999999",
+    "Train/17.5",
+    "Train/-1",
+    "Train/17/",
+    "Train/17/1",
+    "Train/17/evaluate/x",
+    "Train/17/evaluate/01",
+    "Train/17/evaluate/3/4",
+    "Train.",
+    "Train.a.b",
+    "Train.1",
+    "a/b/c/Train",
+    "Train/../17",
+    "../Train",
+    "Train\0",
+    "Train@a\nb",
+    "Train@ a",
+    "Train@gro\u0308ße",
+    "Train/17/evaluate/3.__proto__",
+    "Train ",
+    " Train",
+    "<b>",
+    "__proto__",
   ])("%j is refused", (text) => {
-    const refused = { code: "FLOW_CLIENT_BAD_SELECTOR", context: { selector: text }, hint: expect.stringContaining("Flow/17") };
+    const refused = {
+      code: "FLOW_CLIENT_BAD_SELECTOR",
+      context: { selector: text },
+      hint: expect.stringContaining("Flow/17"),
+    };
     expect(() => parseSelector(text)).toThrow(expect.objectContaining(refused));
   });
 
@@ -51,15 +85,25 @@ describe("a selector", () => {
       fc.record({ tags: fc.array(fc.stringMatching(/^[a-z0-9:./-]{1,8}$/), { minLength: 1, maxLength: 3 }) }),
       fc.constant({}),
     );
-    const parts = fc.record({ project: fc.stringMatching(/^(@[a-z]{1,5}\/)?[a-z]{1,4}(-[a-z.]{1,4})?$/), flow: name, run, artifact: name }, { requiredKeys: ["flow", "run"] });
+    const parts = fc.record(
+      { project: fc.stringMatching(/^(@[a-z]{1,5}\/)?[a-z]{1,4}(-[a-z.]{1,4})?$/), flow: name, run, artifact: name },
+      { requiredKeys: ["flow", "run"] },
+    );
     fc.assert(
       fc.property(parts, ({ project, flow, run, artifact }) => {
-        const { number, step, path: at, tags } = run as { number?: number; step?: string; path?: string; tags?: string[] };
+        const {
+          number,
+          step,
+          path: at,
+          tags,
+        } = run as { number?: number; step?: string; path?: string; tags?: string[] };
         if (step === undefined && at !== undefined) return;
         const head = [project, flow, number, step, at].filter((part) => part !== undefined).join("/");
         const text = `${head}${artifact === undefined ? "" : `.${artifact}`}${(tags ?? []).map((tag) => `@${tag}`).join("")}`;
         const expected = { text, project, flow, number, step, path: at, tags, artifact };
-        expect(parseSelector(text)).toEqual(Object.fromEntries(Object.entries(expected).filter(([, value]) => value !== undefined)));
+        expect(parseSelector(text)).toEqual(
+          Object.fromEntries(Object.entries(expected).filter(([, value]) => value !== undefined)),
+        );
       }),
     );
   });
@@ -75,7 +119,12 @@ describe("a selector", () => {
       }),
     );
     const begin = performance.now();
-    for (const text of ["1.".repeat(50_000), `Train/1/a/${"1.".repeat(50_000)}-`, "a/".repeat(50_000), "@".repeat(50_000)]) {
+    for (const text of [
+      "1.".repeat(50_000),
+      `Train/1/a/${"1.".repeat(50_000)}-`,
+      "a/".repeat(50_000),
+      "@".repeat(50_000),
+    ]) {
       expect(() => parseSelector(text)).toThrow();
     }
     expect(parseSelector(`Train/1/a/${"1.".repeat(50_000)}x`)).toMatchObject({ artifact: "x" });

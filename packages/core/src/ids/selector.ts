@@ -60,7 +60,9 @@ export function parseSelector(text: string): Selector {
     if (tags !== undefined) fail(text, "it names a run both by its id and by tag");
     out.runId = parts.shift() as RunId;
   } else {
-    const flowAt = parts.findIndex((part, index) => isName(part) && (parts[index + 1] === undefined || /^\d+$/.test(parts[index + 1]!)));
+    const flowAt = parts.findIndex(
+      (part, index) => isName(part) && (parts[index + 1] === undefined || /^\d+$/.test(parts[index + 1]!)),
+    );
     if (flowAt < 0 || flowAt > 2) fail(text, "it names no flow");
     if (flowAt > 0) out.project = projectOf(text, parts.slice(0, flowAt));
     out.flow = parts[flowAt]!;

@@ -6,25 +6,49 @@ describe("a task path", () => {
     expect(isTaskPath(path)).toBe(true);
   });
 
-  test.each(["01", "1.", ".1", "1..2", "-1", "1~", "~", "1~01", "1~2~3", "a", "1.a", " 1", "1\n", "1/2", "1.~2", "+1", "1e3", "٣"])(
-    "cannot be %j",
-    (path) => {
-      expect(isTaskPath(path)).toBe(false);
-    },
-  );
+  test.each([
+    "01",
+    "1.",
+    ".1",
+    "1..2",
+    "-1",
+    "1~",
+    "~",
+    "1~01",
+    "1~2~3",
+    "a",
+    "1.a",
+    " 1",
+    "1\n",
+    "1/2",
+    "1.~2",
+    "+1",
+    "1e3",
+    "٣",
+  ])("cannot be %j", (path) => {
+    expect(isTaskPath(path)).toBe(false);
+  });
 
-  test.each<[string, number, string]>([["", 0, "0"], ["1", 2, "1.2"], ["1.2", 0, "1.2.0"], ["~4", 1, "~4.1"], ["0~4", 9, "0~4.9"]])(
-    "%j has %d below it as %j",
-    (parent, index, child) => {
-      expect(childPath(parent, index)).toBe(child);
-      expect(isTaskPath(child)).toBe(true);
-    },
-  );
+  test.each<[string, number, string]>([
+    ["", 0, "0"],
+    ["1", 2, "1.2"],
+    ["1.2", 0, "1.2.0"],
+    ["~4", 1, "~4.1"],
+    ["0~4", 9, "0~4.9"],
+  ])("%j has %d below it as %j", (parent, index, child) => {
+    expect(childPath(parent, index)).toBe(child);
+    expect(isTaskPath(child)).toBe(true);
+  });
 
-  test.each<[string, readonly number[]]>([["", []], ["3", [3]], ["1.20.3", [1, 20, 3]], ["0~4", [0]], ["1~2.3~4", [1, 3]], ["~4", []], ["~4.1", [1]]])(
-    "%j has the indices %j",
-    (path, indices) => {
-      expect(pathIndices(path)).toEqual(indices);
-    },
-  );
+  test.each<[string, readonly number[]]>([
+    ["", []],
+    ["3", [3]],
+    ["1.20.3", [1, 20, 3]],
+    ["0~4", [0]],
+    ["1~2.3~4", [1, 3]],
+    ["~4", []],
+    ["~4.1", [1]],
+  ])("%j has the indices %j", (path, indices) => {
+    expect(pathIndices(path)).toEqual(indices);
+  });
 });

@@ -25,5 +25,8 @@ export function pathIndices(path: TaskPath): readonly number[] {
 
 /** Whether a text is a well-formed task path. */
 export function isTaskPath(text: string): boolean {
-  return text === "" || /^(?:(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?|~(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?)*$/.test(text);
+  return (
+    text === "" ||
+    /^(?:(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?|~(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*)(?:~(?:0|[1-9]\d*))?)*$/.test(text)
+  );
 }

@@ -11,7 +11,10 @@ test.each([
   expect(canonicalJson(value)).toBe(text);
 });
 
-test.each([[Number.NaN], [Number.POSITIVE_INFINITY], [10n], [undefined], [Symbol("s")]])("%s is refused, with its place", (value) => {
-  const refused = { code: "FLOW_METADATA_BAD_ARGUMENT", message: expect.stringContaining("x.y[1]") };
-  expect(() => canonicalJson({ y: [0, value] }, "x")).toThrow(expect.objectContaining(refused));
-});
+test.each([[Number.NaN], [Number.POSITIVE_INFINITY], [10n], [undefined], [Symbol("s")]])(
+  "%s is refused, with its place",
+  (value) => {
+    const refused = { code: "FLOW_METADATA_BAD_ARGUMENT", message: expect.stringContaining("x.y[1]") };
+    expect(() => canonicalJson({ y: [0, value] }, "x")).toThrow(expect.objectContaining(refused));
+  },
+);

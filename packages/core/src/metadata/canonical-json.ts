@@ -9,7 +9,8 @@ import { FlowError } from "../errors/flow-error.ts";
 export function canonicalJson(value: unknown, place = "the value"): string {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item, index) => canonicalJson(item, `${place}[${index}]`)).join(",")}]`;
+  if (Array.isArray(value))
+    return `[${value.map((item, index) => canonicalJson(item, `${place}[${index}]`)).join(",")}]`;
   if (typeof value === "object") {
     if ("toJSON" in value && typeof value.toJSON === "function") return canonicalJson(value.toJSON(), place);
     const entries = Object.entries(value)

@@ -228,8 +228,15 @@ export interface MetadataReader {
   /** Every flow that has a run, by name, with its number of runs and its newest. */
   flows(): Promise<readonly { readonly flow: FlowIdentity; readonly runs: number; readonly newest: RunSequence }[]>;
   /** Tags in use, with the number of runs that hold them, most used first; runs filtered by flow. */
-  tags(query: { readonly flow?: { readonly project?: string; readonly name: string } }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
-  tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]>;
+  tags(query: {
+    readonly flow?: { readonly project?: string; readonly name: string };
+  }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
+  tagEvents(query: {
+    readonly run?: RunId;
+    readonly tag?: string;
+    readonly before?: number;
+    readonly limit?: number;
+  }): Promise<readonly TagEvent[]>;
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
@@ -239,7 +246,9 @@ export interface MetadataReader {
   /** By sequence, ascending. */
   tasks(query: TaskQuery): Promise<readonly TaskRow[]>;
   /** Tasks of a run by step and status. */
-  taskCounts(run: RunSequence): Promise<readonly { readonly step: string; readonly status: TaskStatus; readonly count: number }[]>;
+  taskCounts(
+    run: RunSequence,
+  ): Promise<readonly { readonly step: string; readonly status: TaskStatus; readonly count: number }[]>;
   /** What a task set or changed itself, by name. */
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]>;
   /** What a task leaves visible: its own artifacts over those it inherits, by name. */
@@ -248,7 +257,11 @@ export interface MetadataReader {
   /** The page that holds item `index` of a split. */
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
-  logs(query: { readonly task: TaskSequence; readonly attempt?: number; readonly stream?: "stdout" | "stderr" }): Promise<readonly LogChunk[]>;
+  logs(query: {
+    readonly task: TaskSequence;
+    readonly attempt?: number;
+    readonly stream?: "stdout" | "stderr";
+  }): Promise<readonly LogChunk[]>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;
@@ -262,7 +275,11 @@ export interface MetadataStore extends MetadataReader {
   commitTick(tick: Tick): Promise<void>;
   finishRun(finish: FinishRun): Promise<RunRow>;
   /** Code package: manifest as JSON text; its files are blobs. Storing one that is there changes nothing. */
-  putPackage(pack: { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly NewBlob[] }): Promise<void>;
+  putPackage(pack: {
+    readonly digest: Digest;
+    readonly manifest: string;
+    readonly blobs: readonly NewBlob[];
+  }): Promise<void>;
   /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
 }

@@ -20,7 +20,13 @@ function log(): TagEvent[] {
   const events: TagEvent[] = [];
   let previous = TAG_LOG_START;
   for (let sequence = 1; sequence <= 5; sequence++) {
-    const event = { ...first, sequence, previous, tag: `t${sequence}`, ...(sequence % 2 === 0 ? { reason: "why" } : {}) };
+    const event = {
+      ...first,
+      sequence,
+      previous,
+      tag: `t${sequence}`,
+      ...(sequence % 2 === 0 ? { reason: "why" } : {}),
+    };
     previous = tagEventDigest(event);
     events.push({ ...event, digest: previous });
   }
@@ -32,15 +38,27 @@ describe("the digest of an event", () => {
     expect(tagEventText(first)).toBe(
       `millrace-tag-event 1\n64:${"0".repeat(64)},1:1,13:1777896000123,3:ann,6:mill-1,3:add,12:prod:größe,36:01970000-0000-7000-8000-000000000001,3:run,-,`,
     );
-    expect(tagEventDigest(first)).toMatchInlineSnapshot(`"9fbeedbab81f82598a3c6dd8687e4afc818b54c6fcac4fa89ef0c65e84bd8b06"`);
+    expect(tagEventDigest(first)).toMatchInlineSnapshot(
+      `"9fbeedbab81f82598a3c6dd8687e4afc818b54c6fcac4fa89ef0c65e84bd8b06"`,
+    );
   });
 
   test("differs when any field differs, and when a character moves between fields", () => {
     const digest = tagEventDigest(first);
     const changes: Partial<TagEvent>[] = [
-      { sequence: 2 }, { at: new Date(0) }, { actor: "an" }, { host: "mill-2" }, { verb: "remove" }, { tag: "prod" }, { via: "tag" },
-      { run: "01970000-0000-7000-8000-000000000002" as RunId }, { reason: "" }, { reason: "-" }, { previous: "1".repeat(64) as never },
-      { actor: "annm", host: "ill-1" }, { actor: "ann,6:mill-1", host: "" },
+      { sequence: 2 },
+      { at: new Date(0) },
+      { actor: "an" },
+      { host: "mill-2" },
+      { verb: "remove" },
+      { tag: "prod" },
+      { via: "tag" },
+      { run: "01970000-0000-7000-8000-000000000002" as RunId },
+      { reason: "" },
+      { reason: "-" },
+      { previous: "1".repeat(64) as never },
+      { actor: "annm", host: "ill-1" },
+      { actor: "ann,6:mill-1", host: "" },
     ];
     const digests = changes.map((change) => tagEventDigest({ ...first, ...change }));
     expect(new Set([digest, ...digests]).size).toBe(changes.length + 1);
@@ -57,7 +75,15 @@ describe("verifyTagLog", () => {
 
   test("finds every changed field of every event", () => {
     for (let at = 0; at < 5; at++) {
-      for (const change of [{ tag: "other" }, { actor: "eve" }, { at: new Date(5) }, { reason: "forged" }, { verb: "remove" as const }, { digest: TAG_LOG_START }, { previous: "1".repeat(64) as never }]) {
+      for (const change of [
+        { tag: "other" },
+        { actor: "eve" },
+        { at: new Date(5) },
+        { reason: "forged" },
+        { verb: "remove" as const },
+        { digest: TAG_LOG_START },
+        { previous: "1".repeat(64) as never },
+      ]) {
         const events = log();
         events[at] = { ...events[at]!, ...change };
         expect(verifyTagLog(events)).toMatchObject({ kind: "broken", sequence: at + 1 });

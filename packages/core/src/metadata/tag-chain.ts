@@ -59,7 +59,8 @@ export function verifyTagLog(
   let count = 0;
   for (const event of events) {
     const broken = (reason: string): TagLogReport => ({ kind: "broken", sequence: event.sequence, reason });
-    if (event.sequence !== sequence + 1) return broken(`event ${sequence + 1} is missing: ${event.sequence} follows ${sequence}`);
+    if (event.sequence !== sequence + 1)
+      return broken(`event ${sequence + 1} is missing: ${event.sequence} follows ${sequence}`);
     if (event.previous !== digest) return broken("it does not follow the event before it");
     if (tagEventDigest(event) !== event.digest) return broken("it was changed after it was written");
     ({ sequence, digest } = event);

@@ -17,7 +17,7 @@ import type { Executor } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
-import { TickBuilder } from "./tick-builder.ts";
+import { SHOWN_AFTER_MS, TickBuilder } from "./tick-builder.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -46,7 +46,7 @@ interface TaskName {
 const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
 /** Begun tasks and output wait this long for a result to be committed with, so that they seldom cost a commit of their own. */
-const LAZY_COMMIT_MS = 100;
+const LAZY_COMMIT_MS = SHOWN_AFTER_MS;
 /** No result waits longer than this for company. */
 const LONGEST_GAP_MS = 50;
 const GRACE_MS = 5_000;
@@ -228,15 +228,17 @@ class RunDriver {
       this.#results = [];
       const finishedAt = this.#now();
       for (const result of results) this.#tick.finished(result, finishedAt);
-      if (!this.#tick.isEmpty) {
+      const tick = this.#tick.take(finishedAt);
+      if (tick !== undefined) {
         const beganAt = performance.now();
-        await this.#options.metadata.commitTick(this.#tick.take());
+        await this.#options.metadata.commitTick(tick);
         const endedAt = performance.now();
         this.#lastCommit = { endedAt, tookMs: endedAt - beganAt };
       }
       await this.#numbers.reserve(this.#needed(results));
       for (const result of results) this.#settle(result, finishedAt);
       this.#dispatch();
+      if (!this.#tick.isEmpty) this.#commitLazily();
     } catch (error) {
       this.#ended.reject(error);
       return;
@@ -304,7 +306,8 @@ class RunDriver {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     clearTimeout(this.#lazyTimer);
-    if (!this.#tick.isEmpty) await this.#options.metadata.commitTick(this.#tick.take());
+    const tick = this.#tick.take(this.#now());
+    if (tick !== undefined) await this.#options.metadata.commitTick(tick);
     this.#emitProgress();
     const run = this.#options.run.sequence;
     if (this.#failure !== undefined) return this.#ended.resolve({ run, status: "failed", failure: this.#failure });

@@ -3,22 +3,27 @@
  * blobs stand before the rows that name them.
  */
 import type { NewBlob } from "../artifact/artifact.ts";
-import type { FinishedTask, LogChunk, NewTask, Tick, UpstreamRead } from "../metadata/metadata-store.ts";
+import type { FinishedTask, LogChunk, NewTask, TaskSequence, Tick, UpstreamRead } from "../metadata/metadata-store.ts";
 import type { TaskResult } from "./protocol.ts";
 
+/** A task that has run for as long is shown as running; a shorter one is written once, with its end. */
+export const SHOWN_AFTER_MS = 100;
+
 export class TickBuilder {
-  #started: NewTask[] = [];
+  /** Tasks that have begun and are not written yet, in the order of their beginning. */
+  readonly #begun = new Map<TaskSequence, NewTask>();
   #finished: FinishedTask[] = [];
   #blobs: NewBlob[] = [];
   #reads: UpstreamRead[] = [];
   #logs: LogChunk[] = [];
 
+  /** Whether something will have to be written, now or later. */
   get isEmpty(): boolean {
-    return this.#started.length + this.#finished.length + this.#logs.length === 0;
+    return this.#begun.size + this.#finished.length + this.#logs.length === 0;
   }
 
   started(task: NewTask): void {
-    this.#started.push(task);
+    this.#begun.set(task.sequence, task);
   }
 
   logged(chunk: LogChunk): void {
@@ -43,14 +48,35 @@ export class TickBuilder {
     }
   }
 
-  /** Everything so far; the builder is empty afterwards. */
-  take(): Tick {
-    const tick: Tick = { started: this.#started, finished: this.#finished, blobs: this.#blobs, reads: this.#reads, logs: this.#logs };
-    this.#started = [];
+  /**
+   * What is to be written now, or undefined when all can wait.
+   *
+   * @param now tasks that began less than SHOWN_AFTER_MS before it wait for their end, unless something refers to them
+   */
+  take(now: Date): Tick | undefined {
+    const started = this.#takeBegun(now);
+    if (started.length + this.#finished.length + this.#logs.length === 0) return undefined;
+    const tick: Tick = { started, finished: this.#finished, blobs: this.#blobs, reads: this.#reads, logs: this.#logs };
     this.#finished = [];
     this.#blobs = [];
     this.#reads = [];
     this.#logs = [];
     return tick;
+  }
+
+  #takeBegun(now: Date): readonly NewTask[] {
+    const taken: NewTask[] = [];
+    const take = (task: NewTask | undefined): void => {
+      if (task === undefined) return;
+      this.#begun.delete(task.sequence);
+      taken.push(task);
+    };
+    for (const { sequence } of this.#finished) take(this.#begun.get(sequence));
+    for (const { task } of this.#logs) take(this.#begun.get(task));
+    for (const task of this.#begun.values()) {
+      if (now.getTime() - task.startedAt.getTime() < SHOWN_AFTER_MS) break;
+      take(task);
+    }
+    return taken;
   }
 }

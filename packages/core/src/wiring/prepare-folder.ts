@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { STORE_FOLDER } from "../config/find-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { fileError } from "../storage/fs/file-error.ts";
@@ -21,6 +21,7 @@ export function prepareStoreFolder(folder: string, location: StoreLocation): boo
   const state = stateOf(folder);
   if (state !== undefined && !state.isDirectory())
     throw notAStore(folder, "it is a file", "Name a folder with --store");
+  if (state === undefined) refuseFileAbove(folder);
   if (state !== undefined && isNew) refuseForeignFolder(folder);
   createStoreFolder(folder);
   return isNew;
@@ -31,6 +32,15 @@ function stateOf(folder: string): Stats | undefined {
     return statSync(folder, { throwIfNoEntry: false });
   } catch (error) {
     throw fileError("Cannot make the store", folder, error);
+  }
+}
+
+/** A folder cannot be made below a file; the system would only say that something "already exists". */
+function refuseFileAbove(folder: string): void {
+  for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
+    const state = stateOf(above);
+    if (state?.isDirectory() === false) throw notAStore(folder, `"${above}" is a file`, "Name a folder with --store");
+    if (state !== undefined) return;
   }
 }
 

@@ -4,6 +4,7 @@
  * refused is refused before the run is created; from then on the run's record says what happened.
  */
 import { availableParallelism } from "node:os";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NewBlob } from "../artifact/artifact.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
@@ -24,6 +25,7 @@ import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataStore, NewRunValue, RunRow } from "../metadata/metadata-store.ts";
+import { displayPath } from "../package/display-path.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
 
@@ -74,7 +76,12 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
   try {
     const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
     const fields = await resolveFields(flowClass, { ...request.fields, environment: request.environment, readFile: request.readFile });
-    if (fields.problems.length > 0) throw problemsError(`Cannot run ${flow.definition.name}`, fields.problems);
+    if (fields.problems.length > 0) {
+      const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
+      throw problemsError(`Cannot run ${flow.definition.name}`, fields.problems, {
+        hint: `Type flow run ${file} --help to see what each parameter takes`,
+      });
+    }
     const { upstreams, warnings } = await resolveUpstreams({
       metadata,
       definitions: flow.definition.upstreams,

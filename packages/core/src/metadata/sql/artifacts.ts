@@ -16,7 +16,11 @@ export const insertArtifact = query<ArtifactTable>()((db, arg) =>
 );
 
 export const ownArtifacts = query<{ task: number }>()((db, arg) =>
-  db.selectFrom("artifact").select(["name", "codec", "digest", "size_bytes"]).where("task", "=", arg("task")).orderBy("name"),
+  db
+    .selectFrom("artifact")
+    .select(["name", "codec", "digest", "size_bytes"])
+    .where("task", "=", arg("task"))
+    .orderBy("name"),
 );
 
 /** The artifacts of a task and of those whose artifacts it inherits, nearest task first. */
@@ -47,7 +51,10 @@ function chainOf(db: SchemaBuilder, task: number) {
           of
             .selectFrom("chain")
             .innerJoin("task", "task.sequence", "chain.task")
-            .select((row) => [row.ref("task.inherits").$castTo<number>().as("task"), row("chain.depth", "+", row.lit(1)).as("depth")])
+            .select((row) => [
+              row.ref("task.inherits").$castTo<number>().as("task"),
+              row("chain.depth", "+", row.lit(1)).as("depth"),
+            ])
             .where("task.inherits", "is not", null)
             .where((row) => row("chain.depth", "<", row.lit(MAX_CHAIN))),
         ),

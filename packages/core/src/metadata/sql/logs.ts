@@ -23,7 +23,10 @@ type LogArguments = Pick<LogTable, "task" | "attempt" | "stream">;
 export function logChunks(shape: LogShape): Query<LogArguments, Omit<LogTable, "sequence">> {
   return {
     build: (db, arg) => {
-      let rows = db.selectFrom("log").select(["task", "attempt", "stream", "at", "text"]).where("task", "=", arg("task"));
+      let rows = db
+        .selectFrom("log")
+        .select(["task", "attempt", "stream", "at", "text"])
+        .where("task", "=", arg("task"));
       if (shape.attempt) rows = rows.where("attempt", "=", arg("attempt"));
       if (shape.stream) rows = rows.where("stream", "=", arg("stream"));
       return rows.orderBy("sequence");

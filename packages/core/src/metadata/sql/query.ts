@@ -28,7 +28,9 @@ export interface CompiledQueryText {
   readonly bindings: readonly Binding[];
 }
 
-export type Binding = { readonly kind: "argument"; readonly name: string } | { readonly kind: "constant"; readonly value: unknown };
+export type Binding =
+  | { readonly kind: "argument"; readonly name: string }
+  | { readonly kind: "constant"; readonly value: unknown };
 
 class Placeholder {
   readonly name: string;
@@ -39,7 +41,9 @@ class Placeholder {
 
 /** Text and binding order of a query. */
 export function compileQuery<Args, Row>(db: SchemaBuilder, definition: Query<Args, Row>): CompiledQueryText {
-  const compiled = definition.build(db, ((name: string) => new Placeholder(name)) as unknown as ArgumentOf<Args>).compile();
+  const compiled = definition
+    .build(db, ((name: string) => new Placeholder(name)) as unknown as ArgumentOf<Args>)
+    .compile();
   return {
     sql: compiled.sql,
     bindings: compiled.parameters.map((value) =>

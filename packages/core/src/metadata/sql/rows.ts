@@ -118,7 +118,9 @@ export function toBlobRow(row: BlobTable): BlobRow {
     sizeBytes: row.size_bytes,
     storedBytes: row.stored_bytes,
     compression: row.compression,
-    ...(row.stored === null ? {} : { stored: new Uint8Array(row.stored.buffer, row.stored.byteOffset, row.stored.byteLength) }),
+    ...(row.stored === null
+      ? {}
+      : { stored: new Uint8Array(row.stored.buffer, row.stored.byteOffset, row.stored.byteLength) }),
   };
 }
 
@@ -147,7 +149,13 @@ export function toUpstreamRead(row: Omit<UpstreamReadTable, "run">): UpstreamRea
 }
 
 export function toLogChunk(row: Omit<LogTable, "sequence">): LogChunk {
-  return { task: row.task as TaskSequence, attempt: row.attempt, stream: row.stream, at: new Date(row.at), text: row.text };
+  return {
+    task: row.task as TaskSequence,
+    attempt: row.attempt,
+    stream: row.stream,
+    at: new Date(row.at),
+    text: row.text,
+  };
 }
 
 export function toTagEvent(row: TagEventTable): TagEvent {

@@ -32,7 +32,12 @@ export const runById = query<{ id: string }>()((db, arg) =>
 );
 
 export const runsByNumber = query<{ flow: number; number: number }>()((db, arg) =>
-  db.selectFrom("run").select(runColumns).where("run.flow", "=", arg("flow")).where("run.number", "=", arg("number")).orderBy("run.sequence"),
+  db
+    .selectFrom("run")
+    .select(runColumns)
+    .where("run.flow", "=", arg("flow"))
+    .where("run.number", "=", arg("number"))
+    .orderBy("run.sequence"),
 );
 
 /** What a page of runs is filtered by; one compiled statement for each shape. */
@@ -89,7 +94,11 @@ function filteredRuns(db: SchemaBuilder, arg: ArgumentOf, shape: RunPageShape) {
   for (let index = 1; index < shape.tags; index++) {
     rows = rows.where((of) =>
       of.exists(
-        of.selectFrom("run_tag as other").select("other.run").whereRef("other.run", "=", key).where("other.tag", "=", arg(`tag${index}`)),
+        of
+          .selectFrom("run_tag as other")
+          .select("other.run")
+          .whereRef("other.run", "=", key)
+          .where("other.tag", "=", arg(`tag${index}`)),
       ),
     );
   }
@@ -113,37 +122,46 @@ function runsWithTag(db: SchemaBuilder) {
 }
 
 export const insertRun = query<Omit<RunRecord, "sequence" | "finished_at" | "end_task" | "failure">>()((db, arg) =>
-  db.insertInto("run").values({
-    id: arg("id"),
-    flow: arg("flow"),
-    project: arg("project"),
-    flow_name: arg("flow_name"),
-    number: arg("number"),
-    status: arg("status"),
-    created_at: arg("created_at"),
-    started_at: arg("started_at"),
-    package_digest: arg("package_digest"),
-    system_tags: arg("system_tags"),
-    parameters: arg("parameters"),
-    secret_parameters: arg("secret_parameters"),
-    environment: arg("environment"),
-  }).returning("sequence"),
+  db
+    .insertInto("run")
+    .values({
+      id: arg("id"),
+      flow: arg("flow"),
+      project: arg("project"),
+      flow_name: arg("flow_name"),
+      number: arg("number"),
+      status: arg("status"),
+      created_at: arg("created_at"),
+      started_at: arg("started_at"),
+      package_digest: arg("package_digest"),
+      system_tags: arg("system_tags"),
+      parameters: arg("parameters"),
+      secret_parameters: arg("secret_parameters"),
+      environment: arg("environment"),
+    })
+    .returning("sequence"),
 );
 
 export const insertRunParameter = query<{ run: number; name: string; value_digest: Uint8Array }>()((db, arg) =>
   db.insertInto("run_parameter").values({ run: arg("run"), name: arg("name"), value_digest: arg("value_digest") }),
 );
 
-export const insertRunValue = query<{ run: number; name: string; kind: "parameter" | "constant" | "config" | "file"; codec: string; digest: Uint8Array; size_bytes: number }>()(
-  (db, arg) =>
-    db.insertInto("run_value").values({
-      run: arg("run"),
-      name: arg("name"),
-      kind: arg("kind"),
-      codec: arg("codec"),
-      digest: arg("digest"),
-      size_bytes: arg("size_bytes"),
-    }),
+export const insertRunValue = query<{
+  run: number;
+  name: string;
+  kind: "parameter" | "constant" | "config" | "file";
+  codec: string;
+  digest: Uint8Array;
+  size_bytes: number;
+}>()((db, arg) =>
+  db.insertInto("run_value").values({
+    run: arg("run"),
+    name: arg("name"),
+    kind: arg("kind"),
+    codec: arg("codec"),
+    digest: arg("digest"),
+    size_bytes: arg("size_bytes"),
+  }),
 );
 
 export const runValues = query<{ run: number }>()((db, arg) =>
@@ -159,13 +177,18 @@ export const runStatus = query<{ sequence: number }>()((db, arg) =>
 );
 
 /** Changes nothing when the run is final. */
-export const finishRun = query<{ sequence: number; status: RunStatus; finished_at: number; end_task: number | null; failure: string | null }>()(
-  (db, arg) =>
-    db
-      .updateTable("run")
-      .set({ status: arg("status"), finished_at: arg("finished_at"), end_task: arg("end_task"), failure: arg("failure") })
-      .where("sequence", "=", arg("sequence"))
-      .where("status", "in", ["queued", "running", "lost"]),
+export const finishRun = query<{
+  sequence: number;
+  status: RunStatus;
+  finished_at: number;
+  end_task: number | null;
+  failure: string | null;
+}>()((db, arg) =>
+  db
+    .updateTable("run")
+    .set({ status: arg("status"), finished_at: arg("finished_at"), end_task: arg("end_task"), failure: arg("failure") })
+    .where("sequence", "=", arg("sequence"))
+    .where("status", "in", ["queued", "running", "lost"]),
 );
 
 export const flowsByName = query<{ name: string }>()((db, arg) =>
@@ -177,7 +200,12 @@ export const flowOf = query<{ project: string; name: string }>()((db, arg) =>
 );
 
 export const flows = query<Record<never, never>>()((db) =>
-  db.selectFrom("flow").select(["project", "name", "run_count", "newest_run"]).where("run_count", ">", 0).orderBy("name").orderBy("project"),
+  db
+    .selectFrom("flow")
+    .select(["project", "name", "run_count", "newest_run"])
+    .where("run_count", ">", 0)
+    .orderBy("name")
+    .orderBy("project"),
 );
 
 export const insertFlow = query<{ project: string; name: string }>()((db, arg) =>
@@ -192,7 +220,10 @@ export const insertFlowName = query<{ project: string; name: string; flow: numbe
 );
 
 export const renameFlow = query<{ id: number; name: string }>()((db, arg) =>
-  db.updateTable("flow").set({ name: arg("name") }).where("id", "=", arg("id")),
+  db
+    .updateTable("flow")
+    .set({ name: arg("name") })
+    .where("id", "=", arg("id")),
 );
 
 export const nextNumber = query<{ id: number }>()((db, arg) =>
@@ -204,7 +235,10 @@ export const nextNumber = query<{ id: number }>()((db, arg) =>
 );
 
 export const setNewestRun = query<{ id: number; run: number }>()((db, arg) =>
-  db.updateTable("flow").set({ newest_run: arg("run") }).where("id", "=", arg("id")),
+  db
+    .updateTable("flow")
+    .set({ newest_run: arg("run") })
+    .where("id", "=", arg("id")),
 );
 
 /** The four statements by which one flow takes over the history of another. */
@@ -212,15 +246,19 @@ export const flowCounters = query<{ id: number }>()((db, arg) =>
   db.selectFrom("flow").select(["last_number", "run_count", "newest_run"]).where("id", "=", arg("id")),
 );
 
-export const setFlowCounters = query<{ id: number; last_number: number; run_count: number; newest_run: number }>()((db, arg) =>
-  db
-    .updateTable("flow")
-    .set({ last_number: arg("last_number"), run_count: arg("run_count"), newest_run: arg("newest_run") })
-    .where("id", "=", arg("id")),
+export const setFlowCounters = query<{ id: number; last_number: number; run_count: number; newest_run: number }>()(
+  (db, arg) =>
+    db
+      .updateTable("flow")
+      .set({ last_number: arg("last_number"), run_count: arg("run_count"), newest_run: arg("newest_run") })
+      .where("id", "=", arg("id")),
 );
 
 export const moveRuns = query<{ from: number; to: number }>()((db, arg) =>
-  db.updateTable("run").set({ flow: arg("to") }).where("flow", "=", arg("from")),
+  db
+    .updateTable("run")
+    .set({ flow: arg("to") })
+    .where("flow", "=", arg("from")),
 );
 
 export const moveRunTags = query<{ from: number; to: number }>()((db, arg) =>
@@ -232,7 +270,10 @@ export const moveRunTags = query<{ from: number; to: number }>()((db, arg) =>
 );
 
 export const moveFlowNames = query<{ from: number; to: number }>()((db, arg) =>
-  db.updateTable("flow_name").set({ flow: arg("to") }).where("flow", "=", arg("from")),
+  db
+    .updateTable("flow_name")
+    .set({ flow: arg("to") })
+    .where("flow", "=", arg("from")),
 );
 
 export const deleteFlow = query<{ id: number }>()((db, arg) => db.deleteFrom("flow").where("id", "=", arg("id")));

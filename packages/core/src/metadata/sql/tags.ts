@@ -19,7 +19,10 @@ export const deleteRunTag = query<{ run: number; tag: string }>()((db, arg) =>
 );
 
 export const setRunTagStatus = query<{ run: number; status: RunStatus }>()((db, arg) =>
-  db.updateTable("run_tag").set({ status: arg("status") }).where("run", "=", arg("run")),
+  db
+    .updateTable("run_tag")
+    .set({ status: arg("status") })
+    .where("run", "=", arg("run")),
 );
 
 export interface TagCount {
@@ -47,7 +50,19 @@ export const tagCountsOfFlow = query<{ flow: number }>()((db, arg) =>
     .orderBy("tag"),
 );
 
-const eventColumns = ["sequence", "at", "actor", "host", "verb", "tag", "run", "via", "reason", "previous", "digest"] as const;
+const eventColumns = [
+  "sequence",
+  "at",
+  "actor",
+  "host",
+  "verb",
+  "tag",
+  "run",
+  "via",
+  "reason",
+  "previous",
+  "digest",
+] as const;
 
 export const lastTagEvent = query<Record<never, never>>()((db) =>
   db.selectFrom("tag_event").select(["sequence", "digest"]).orderBy("sequence", "desc").limit(1),
@@ -76,7 +91,9 @@ export interface TagEventShape {
   readonly limit: boolean;
 }
 
-export function tagEventPage(shape: TagEventShape): Query<{ run: string; tag: string; before: number; limit: number }, TagEventTable> {
+export function tagEventPage(
+  shape: TagEventShape,
+): Query<{ run: string; tag: string; before: number; limit: number }, TagEventTable> {
   return {
     build: (db, arg) => {
       let rows = db.selectFrom("tag_event").select(eventColumns);

@@ -19,16 +19,33 @@ export const insertUpstream = query<UpstreamTable>()((db, arg) =>
 export const upstreamsOfRun = query<{ run: number }>()((db, arg) =>
   db
     .selectFrom("upstream")
-    .select(["run", "name", "flow_project", "flow_name", "selector", "producer", "candidate_count", "candidates", "resolved_at"])
+    .select([
+      "run",
+      "name",
+      "flow_project",
+      "flow_name",
+      "selector",
+      "producer",
+      "candidate_count",
+      "candidates",
+      "resolved_at",
+    ])
     .where("run", "=", arg("run"))
     .orderBy("name"),
 );
 
 /** Sequences of the runs that name a producer, newest first. */
-export function consumers(shape: { readonly limit: boolean }): Query<{ producer: string; limit: number }, { readonly run: number }> {
+export function consumers(shape: {
+  readonly limit: boolean;
+}): Query<{ producer: string; limit: number }, { readonly run: number }> {
   return {
     build: (db, arg) => {
-      const rows = db.selectFrom("upstream").select("run").distinct().where("producer", "=", arg("producer")).orderBy("run", "desc");
+      const rows = db
+        .selectFrom("upstream")
+        .select("run")
+        .distinct()
+        .where("producer", "=", arg("producer"))
+        .orderBy("run", "desc");
       return shape.limit ? rows.limit(arg("limit")) : rows;
     },
   };

@@ -140,7 +140,10 @@ function unavailable(file: string, error: unknown, folder = path.dirname(file)):
     case "EDQUOT":
       return new FlowError("FLOW_METADATA_FULL", { ...details, hint: `Free room on the disk that holds "${file}"` });
     default:
-      return new FlowError("FLOW_METADATA_UNAVAILABLE", { ...details, hint: "See that the folder is there, or choose another store with --store" });
+      return new FlowError("FLOW_METADATA_UNAVAILABLE", {
+        ...details,
+        hint: "See that the folder is there, or choose another store with --store",
+      });
   }
 }
 
@@ -157,10 +160,10 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** What Linux calls the file systems on which locks and shared memory of two machines do not meet. */
 const NETWORK_TYPES: Readonly<Record<number, string>> = {
-  0x6969: "NFS",
-  0x517b: "SMB",
-  0xff534d42: "SMB",
-  0xfe534d42: "SMB",
+  26985: "NFS",
+  20859: "SMB",
+  4283649346: "SMB",
+  4266872130: "SMB",
 };
 
 /**

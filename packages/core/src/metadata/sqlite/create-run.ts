@@ -7,8 +7,8 @@ import { insertUpstream } from "../sql/upstreams.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { readRun } from "./run-reads.ts";
-import { insertBlobs, namingABlob } from "./write-blobs.ts";
 import type { Statements } from "./statements.ts";
+import { insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
 export function createRun(statements: Statements, run: NewRun): RunRow {
@@ -24,7 +24,14 @@ export function createRun(statements: Statements, run: NewRun): RunRow {
   }
   for (const { name, kind, codec, digest, sizeBytes } of run.values) {
     namingABlob(`${kind} "${name}"`, digest, () =>
-      statements.run(runs.insertRunValue, { run: sequence, name, kind, codec, digest: bytesOfDigest(digest), size_bytes: sizeBytes }),
+      statements.run(runs.insertRunValue, {
+        run: sequence,
+        name,
+        kind,
+        codec,
+        digest: bytesOfDigest(digest),
+        size_bytes: sizeBytes,
+      }),
     );
   }
   for (const upstream of run.upstreams) {
@@ -40,20 +47,27 @@ export function createRun(statements: Statements, run: NewRun): RunRow {
       resolved_at: upstream.resolvedAt.getTime(),
     });
   }
-  moveTags(statements, { sequence, id: run.id, flow, status: "running" }, {
-    add: [...new Set(run.tags)],
-    remove: [],
-    actor: run.actor,
-    host: run.host,
-    at: run.createdAt,
-    via: "run",
-  });
+  moveTags(
+    statements,
+    { sequence, id: run.id, flow, status: "running" },
+    {
+      add: [...new Set(run.tags)],
+      remove: [],
+      actor: run.actor,
+      host: run.host,
+      at: run.createdAt,
+      via: "run",
+    },
+  );
   return readRun(statements, sequence)!;
 }
 
 function insert(statements: Statements, run: NewRun, flow: number, number: number): number {
   if (statements.get(runs.runById, { id: run.id }) !== undefined) {
-    throw new FlowError("FLOW_METADATA_CONFLICT", { message: `Cannot create the run ${run.id}: the store has a run of this id`, context: { run: run.id } });
+    throw new FlowError("FLOW_METADATA_CONFLICT", {
+      message: `Cannot create the run ${run.id}: the store has a run of this id`,
+      context: { run: run.id },
+    });
   }
   return statements.get(runs.insertRun, {
     id: run.id,
@@ -84,7 +98,9 @@ function flowFor(statements: Statements, run: NewRun): number {
   const earlier = run.formerly.filter((former) => former !== name);
   let flow = statements.get(runs.flowOf, { project, name })?.flow;
   if (flow === undefined) {
-    const taken = earlier.map((former) => statements.get(runs.flowOf, { project, name: former })?.flow).find((id) => id !== undefined);
+    const taken = earlier
+      .map((former) => statements.get(runs.flowOf, { project, name: former })?.flow)
+      .find((id) => id !== undefined);
     flow = taken ?? statements.get(runs.insertFlow, { project, name })!.id;
     statements.run(runs.insertFlowName, { project, name, flow });
     if (taken !== undefined) statements.run(runs.renameFlow, { id: flow, name });

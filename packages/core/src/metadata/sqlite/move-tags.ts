@@ -1,7 +1,7 @@
 import { FlowError } from "../../errors/flow-error.ts";
+import type { RunStatus } from "../../events/run-record.ts";
 import { tagProblem } from "../../ids/names.ts";
 import type { RunId } from "../../ids/run-id.ts";
-import type { RunStatus } from "../../events/run-record.ts";
 import type { TagEvent } from "../metadata-store.ts";
 import { bytesOfDigest, digestOfBytes } from "../sql/rows.ts";
 import * as tags from "../sql/tags.ts";
@@ -36,7 +36,18 @@ export function moveTags(statements: Statements, run: TaggedRun, change: TagChan
   const append = (verb: "add" | "remove", tag: string) => {
     sequence++;
     const { actor, host, at, via, reason } = change;
-    const event = { sequence, at, actor, host, verb, tag, run: run.id, via, ...(reason === undefined ? {} : { reason }), previous };
+    const event = {
+      sequence,
+      at,
+      actor,
+      host,
+      verb,
+      tag,
+      run: run.id,
+      via,
+      ...(reason === undefined ? {} : { reason }),
+      previous,
+    };
     const digest = tagEventDigest(event);
     statements.run(tags.insertTagEvent, {
       ...event,
@@ -48,7 +59,8 @@ export function moveTags(statements: Statements, run: TaggedRun, change: TagChan
     events.push({ ...event, digest });
     previous = digest;
   };
-  for (const tag of change.remove) if (statements.run(tags.deleteRunTag, { run: run.sequence, tag }) > 0) append("remove", tag);
+  for (const tag of change.remove)
+    if (statements.run(tags.deleteRunTag, { run: run.sequence, tag }) > 0) append("remove", tag);
   for (const tag of change.add) {
     const row = { run: run.sequence, tag, flow: run.flow, status: run.status };
     if (statements.run(tags.insertRunTag, row) > 0) append("add", tag);
@@ -60,7 +72,9 @@ function checkTags(change: TagChange): void {
   for (const tag of [...change.add, ...change.remove]) {
     const problem = tagProblem(tag);
     if (problem === undefined) continue;
-    throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot use ${JSON.stringify(tag.slice(0, 200))} as a tag: ${problem}` });
+    throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+      message: `Cannot use ${JSON.stringify(tag.slice(0, 200))} as a tag: ${problem}`,
+    });
   }
   const both = change.add.find((tag) => change.remove.includes(tag));
   if (both === undefined) return;

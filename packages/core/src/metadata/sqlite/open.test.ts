@@ -5,7 +5,7 @@ import path from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
-import { refuseNetworkFolder } from "./connection.ts";
+import { openWriter, refuseNetworkFolder } from "./connection.ts";
 import { openSqliteMetadata } from "./sqlite-metadata.ts";
 import { openSqliteTaskReader } from "./task-reader.ts";
 
@@ -35,7 +35,8 @@ describe("opening", () => {
     try {
       const store = await openSqliteMetadata(file);
       await store.reserveTasks(1);
-      for (const name of fs.readdirSync(folder)) expect(fs.statSync(path.join(folder, name)).mode & 0o777, name).toBe(0o600);
+      for (const name of fs.readdirSync(folder))
+        expect(fs.statSync(path.join(folder, name)).mode & 0o777, name).toBe(0o600);
       expect(fs.readdirSync(folder)).toContain("millrace.db-wal");
       await store.close();
       expect(fs.readdirSync(folder)).toEqual(["millrace.db"]);
@@ -44,12 +45,22 @@ describe("opening", () => {
     }
   });
 
+  test("for writing has the settings that the promises rest on", async () => {
+    await (await openSqliteMetadata(file)).close();
+    const db = openWriter(file);
+    const settings = ["journal_mode", "synchronous", "foreign_keys"].map((name) => db.pragma(name, { simple: true }));
+    db.close();
+    expect(settings).toEqual(["wal", 2, 1]); // 2 is FULL: a commit survives a power cut
+  });
+
   test("keeps what a crash before the first transaction left: an empty file is a new store", async () => {
     fs.writeFileSync(file, "");
     const store = await openSqliteMetadata(file);
     expect((await store.info()).schemaVersion).toBe(SCHEMA_VERSION);
     await store.close();
-    await expect(openSqliteMetadata(file, { readonly: true }).then((reader) => reader.close())).resolves.toBeUndefined();
+    await expect(
+      openSqliteMetadata(file, { readonly: true }).then((reader) => reader.close()),
+    ).resolves.toBeUndefined();
   });
 
   test("names both versions of a store that is newer than the program", async () => {
@@ -65,10 +76,19 @@ describe("opening", () => {
 
   test.each<[string, () => void]>([
     ["a text", () => fs.writeFileSync(file, "this is no database, but it is long enough to look like one".repeat(50))],
-    ["a database of another program", () => new Database(file).exec("CREATE TABLE mine (x); PRAGMA user_version = 3").close()],
+    [
+      "a database of another program",
+      () => new Database(file).exec("CREATE TABLE mine (x); PRAGMA user_version = 3").close(),
+    ],
     ["a database that calls itself something else", () => new Database(file).exec("PRAGMA application_id = 7").close()],
     ["a folder", () => fs.mkdirSync(file)],
-    ["a link", () => (fs.writeFileSync(path.join(folder, "target"), ""), fs.symlinkSync(path.join(folder, "target"), file))],
+    [
+      "a link",
+      () => {
+        fs.writeFileSync(path.join(folder, "target"), "");
+        fs.symlinkSync(path.join(folder, "target"), file);
+      },
+    ],
   ])("refuses %s, and does not change it", async (_, make) => {
     make();
     const before = fs.statSync(file).isFile() ? fs.readFileSync(file) : undefined;
@@ -82,18 +102,27 @@ describe("opening", () => {
   });
 
   test("for reading makes nothing", async () => {
-    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE" });
+    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({
+      code: "FLOW_METADATA_UNAVAILABLE",
+    });
     expect(() => openSqliteTaskReader(file)).toThrow(expect.objectContaining({ code: "FLOW_METADATA_UNAVAILABLE" }));
     expect(fs.readdirSync(folder)).toEqual([]);
     fs.writeFileSync(file, "");
-    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({ code: "FLOW_METADATA_NOT_A_STORE" });
+    await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject({
+      code: "FLOW_METADATA_NOT_A_STORE",
+    });
   });
 
   test("in a folder that is not there, or below a file, says so", async () => {
     const missing = path.join(folder, "missing", "millrace.db");
-    await expect(openSqliteMetadata(missing)).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE", message: expect.stringContaining(missing) });
+    await expect(openSqliteMetadata(missing)).rejects.toMatchObject({
+      code: "FLOW_METADATA_UNAVAILABLE",
+      message: expect.stringContaining(missing),
+    });
     fs.writeFileSync(path.join(folder, "file"), "");
-    await expect(openSqliteMetadata(path.join(folder, "file", "x"))).rejects.toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE" });
+    await expect(openSqliteMetadata(path.join(folder, "file", "x"))).rejects.toMatchObject({
+      code: "FLOW_METADATA_UNAVAILABLE",
+    });
   });
 
   test("finds damage inside the database instead of showing it", async () => {
@@ -101,14 +130,18 @@ describe("opening", () => {
     const bytes = fs.readFileSync(file);
     bytes.fill(0xff, 4096, bytes.length); // all pages but the first
     fs.writeFileSync(file, bytes);
-    const error = await openSqliteMetadata(file).then((store) => store.runs({})).catch((thrown: unknown) => thrown);
+    const error = await openSqliteMetadata(file)
+      .then((store) => store.runs({}))
+      .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "FLOW_METADATA_CORRUPT", message: expect.stringContaining(file) });
   });
 
   test("is refused on a network file system", () => {
     const refused = { code: "FLOW_METADATA_NETWORK_FOLDER", message: expect.stringContaining("(NFS)") };
     expect(() => refuseNetworkFolder("/mnt/team", () => 0x6969)).toThrow(expect.objectContaining(refused));
-    expect(() => refuseNetworkFolder("/mnt/team", () => 0xfe534d42 | 0)).toThrow(expect.objectContaining({ message: expect.stringContaining("(SMB)") }));
+    expect(() => refuseNetworkFolder("/mnt/team", () => 0xfe534d42 | 0)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining("(SMB)") }),
+    );
     refuseNetworkFolder("/home", () => 0xef53);
     refuseNetworkFolder(folder);
   });
@@ -129,7 +162,11 @@ describe("opening", () => {
 
     test("says so, for a new store and for an old one", async () => {
       fs.chmodSync(folder, 0o755);
-      const refused = { code: "FLOW_METADATA_READ_ONLY", message: expect.stringContaining(folder), hint: expect.stringContaining(folder) };
+      const refused = {
+        code: "FLOW_METADATA_READ_ONLY",
+        message: expect.stringContaining(folder),
+        hint: expect.stringContaining(folder),
+      };
       expect(tryAsNobody()).toMatchObject(refused);
       await (await openSqliteMetadata(file)).close();
       fs.chmodSync(file, 0o644);
@@ -137,7 +174,10 @@ describe("opening", () => {
       fs.chmodSync(file, 0o666);
       expect(tryAsNobody()).toMatchObject(refused);
       fs.chmodSync(file, 0o600);
-      expect(tryAsNobody(true)).toMatchObject({ code: "FLOW_METADATA_UNAVAILABLE", message: expect.stringContaining(file) });
+      expect(tryAsNobody(true)).toMatchObject({
+        code: "FLOW_METADATA_UNAVAILABLE",
+        message: expect.stringContaining(file),
+      });
     });
 
     test("reads what is there", async () => {
@@ -187,7 +227,11 @@ describe("the tag log", () => {
   test("is append-only for everyone who opens the file", async () => {
     await storeWith((db) => {
       db.exec("INSERT INTO tag_event VALUES (1, 0, 'a', 'h', 'add', 't', 'r', 'tag', NULL, x'00', x'00')");
-      for (const statement of ["UPDATE tag_event SET tag = 'x'", "DELETE FROM tag_event", "REPLACE INTO tag_event SELECT * FROM tag_event"]) {
+      for (const statement of [
+        "UPDATE tag_event SET tag = 'x'",
+        "DELETE FROM tag_event",
+        "REPLACE INTO tag_event SELECT * FROM tag_event",
+      ]) {
         if (statement.startsWith("REPLACE")) db.pragma("recursive_triggers = ON");
         expect(() => db.exec(statement), statement).toThrow("the tag log is append-only");
       }

@@ -1,6 +1,7 @@
 /** Reading runs: by key, by page, with their tags. All functions expect to stand inside a transaction. */
-import type { FlowIdentity } from "../../flow/definition.ts";
+
 import { FlowError } from "../../errors/flow-error.ts";
+import type { FlowIdentity } from "../../flow/definition.ts";
 import type { RunQuery, RunRow } from "../metadata-store.ts";
 import { type RunRecord, toRunRow } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -14,7 +15,10 @@ const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
 
 export function withTags(statements: Statements, row: RunRecord): RunRow {
-  return toRunRow(row, statements.all(tags.tagsOfRun, { run: row.sequence }).map(({ tag }) => tag));
+  return toRunRow(
+    row,
+    statements.all(tags.tagsOfRun, { run: row.sequence }).map(({ tag }) => tag),
+  );
 }
 
 export function readRun(statements: Statements, sequence: number): RunRow | undefined {
@@ -41,7 +45,9 @@ export function readRunsByNumber(statements: Statements, flow: FlowName, number:
 export function readRuns(statements: Statements, query: RunQuery): readonly RunRow[] {
   const limit = query.limit ?? DEFAULT_LIMIT;
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot read a page of ${limit} runs: it may have 1 to ${MAX_LIMIT}` });
+    throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+      message: `Cannot read a page of ${limit} runs: it may have 1 to ${MAX_LIMIT}`,
+    });
   }
   const pages = runFilters(statements, query).map(({ shape, args }) =>
     statements.all(
@@ -50,7 +56,13 @@ export function readRuns(statements: Statements, query: RunQuery): readonly RunR
     ),
   );
   // Several flows of one name: a page of each holds the page of all.
-  const rows = pages.length === 1 ? pages[0]! : pages.flat().sort((left, right) => right.sequence - left.sequence).slice(0, limit);
+  const rows =
+    pages.length === 1
+      ? pages[0]!
+      : pages
+          .flat()
+          .sort((left, right) => right.sequence - left.sequence)
+          .slice(0, limit);
   return rows.map((row) => withTags(statements, row));
 }
 
@@ -66,7 +78,9 @@ export function countRuns(statements: Statements, query: RunQuery): number {
   return count;
 }
 
-export function readFlows(statements: Statements): readonly { readonly flow: FlowIdentity; readonly runs: number; readonly newest: number }[] {
+export function readFlows(
+  statements: Statements,
+): readonly { readonly flow: FlowIdentity; readonly runs: number; readonly newest: number }[] {
   return statements
     .all(runs.flows, {})
     .map((row) => ({ flow: { project: row.project, name: row.name }, runs: row.run_count, newest: row.newest_run }));
@@ -94,6 +108,9 @@ function runFilters(statements: Statements, query: RunQuery): readonly RunFilter
     args[`parameter${index}`] = name;
     args[`value${index}`] = parameterDigest(name, value);
   }
-  const filter = (flow: number | undefined): RunFilter => ({ shape, args: { ...args, flow } as unknown as runs.RunPageArguments });
+  const filter = (flow: number | undefined): RunFilter => ({
+    shape,
+    args: { ...args, flow } as unknown as runs.RunPageArguments,
+  });
   return query.flow === undefined ? [filter(undefined)] : flowIds(statements, query.flow).map(filter);
 }

@@ -27,10 +27,16 @@ export function metadataError(action: string, file: string, error: unknown): unk
     cause: error,
   };
   if (isBusy(error)) {
-    return new FlowError("FLOW_METADATA_BUSY", { ...details, hint: "End the program that holds the store, then try again" });
+    return new FlowError("FLOW_METADATA_BUSY", {
+      ...details,
+      hint: "End the program that holds the store, then try again",
+    });
   }
   if (code === "SQLITE_NOTADB") {
-    return new FlowError("FLOW_METADATA_NOT_A_STORE", { ...details, hint: "Choose the folder of a store with --store" });
+    return new FlowError("FLOW_METADATA_NOT_A_STORE", {
+      ...details,
+      hint: "Choose the folder of a store with --store",
+    });
   }
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_FORMAT") {
     return new FlowError("FLOW_METADATA_CORRUPT", { ...details, hint: "Restore the store from a copy" });
@@ -44,10 +50,19 @@ export function metadataError(action: string, file: string, error: unknown): unk
       hint: `Give this user write access to "${file}" and its folder, or choose another store with --store`,
     });
   }
-  if (code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY" || code === "SQLITE_CONSTRAINT_ROWID") {
+  if (
+    code === "SQLITE_CONSTRAINT_UNIQUE" ||
+    code === "SQLITE_CONSTRAINT_PRIMARYKEY" ||
+    code === "SQLITE_CONSTRAINT_ROWID"
+  ) {
     return new FlowError("FLOW_METADATA_CONFLICT", details);
   }
-  if (code.startsWith("SQLITE_CONSTRAINT") || code === "SQLITE_MISMATCH" || code === "SQLITE_TOOBIG" || code === "SQLITE_RANGE") {
+  if (
+    code.startsWith("SQLITE_CONSTRAINT") ||
+    code === "SQLITE_MISMATCH" ||
+    code === "SQLITE_TOOBIG" ||
+    code === "SQLITE_RANGE"
+  ) {
     return new FlowError("FLOW_METADATA_BAD_ARGUMENT", details);
   }
   return new FlowError("FLOW_METADATA_UNAVAILABLE", details);

@@ -9,6 +9,7 @@
  */
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
+import type { RunId } from "../../ids/run-id.ts";
 import type {
   BlobRow,
   FinishRun,
@@ -20,7 +21,6 @@ import type {
   TaskSequence,
   Tick,
 } from "../metadata-store.ts";
-import type { RunId } from "../../ids/run-id.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -82,9 +82,14 @@ class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   async reserveTasks(count: number): Promise<TaskSequence> {
     if (!Number.isSafeInteger(count) || count < 1) {
-      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot reserve ${count} task numbers: at least one is needed` });
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+        message: `Cannot reserve ${count} task numbers: at least one is needed`,
+      });
     }
-    return this.#write("Cannot reserve task numbers", (on) => (on.get(reserveTasks, { count })!.next_task - count) as TaskSequence);
+    return this.#write(
+      "Cannot reserve task numbers",
+      (on) => (on.get(reserveTasks, { count })!.next_task - count) as TaskSequence,
+    );
   }
 
   commitTick(tick: Tick): Promise<void> {
@@ -113,13 +118,19 @@ class SqliteMetadata extends SqliteReader implements MetadataStore {
     return (await this.run(row))!;
   }
 
-  putPackage(pack: { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly BlobRow[] }): Promise<void> {
+  putPackage(pack: {
+    readonly digest: Digest;
+    readonly manifest: string;
+    readonly blobs: readonly BlobRow[];
+  }): Promise<void> {
     return this.#write("Cannot store the code package", (on) => {
       insertBlobs(on, pack.blobs);
       const digest = bytesOfDigest(pack.digest);
       if (on.run(insertPackage, { digest, manifest: pack.manifest }) === 0) return;
       for (const blob of new Set(pack.blobs.map((each) => each.digest))) {
-        namingABlob("a file of the code package", blob, () => on.run(insertPackageBlob, { package: digest, digest: bytesOfDigest(blob) }));
+        namingABlob("a file of the code package", blob, () =>
+          on.run(insertPackageBlob, { package: digest, digest: bytesOfDigest(blob) }),
+        );
       }
     });
   }

@@ -1,5 +1,5 @@
-import { FlowError } from "../../errors/flow-error.ts";
 import type { Digest } from "../../artifact/artifact.ts";
+import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type {
   ArtifactRow,
@@ -28,7 +28,16 @@ import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
-import { countRuns, type FlowName, flowIds, readFlows, readRun, readRuns, readRunsByNumber, withTags } from "./run-reads.ts";
+import {
+  countRuns,
+  type FlowName,
+  flowIds,
+  readFlows,
+  readRun,
+  readRuns,
+  readRunsByNumber,
+  withTags,
+} from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
 import type { WriteTurns } from "./write-turns.ts";
@@ -94,7 +103,12 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  async tagEvents(query: { readonly run?: RunId; readonly tag?: string; readonly before?: number; readonly limit?: number }): Promise<readonly TagEvent[]> {
+  async tagEvents(query: {
+    readonly run?: RunId;
+    readonly tag?: string;
+    readonly before?: number;
+    readonly limit?: number;
+  }): Promise<readonly TagEvent[]> {
     checkPageLimit(query.limit);
     const shape = {
       run: query.run !== undefined,
@@ -193,7 +207,11 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  logs(query: { readonly task: TaskSequence; readonly attempt?: number; readonly stream?: "stdout" | "stderr" }): Promise<readonly LogChunk[]> {
+  logs(query: {
+    readonly task: TaskSequence;
+    readonly attempt?: number;
+    readonly stream?: "stdout" | "stderr";
+  }): Promise<readonly LogChunk[]> {
     const shape = { attempt: query.attempt !== undefined, stream: query.stream !== undefined };
     return this.read((on) =>
       on
@@ -232,7 +250,9 @@ export class SqliteReader implements MetadataReader {
 
   protected checkOpen(): void {
     if (this.db.open) return;
-    throw new FlowError("FLOW_METADATA_CLOSED", { message: `Cannot use the records in "${this.file}": they are closed` });
+    throw new FlowError("FLOW_METADATA_CLOSED", {
+      message: `Cannot use the records in "${this.file}": they are closed`,
+    });
   }
 }
 
@@ -249,5 +269,7 @@ function mergeCounts(lists: readonly (readonly tags.TagCount[])[]): readonly tag
 
 function checkPageLimit(limit: number | undefined): void {
   if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 1)) return;
-  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", { message: `Cannot read a page of ${limit} rows: it must have at least one` });
+  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+    message: `Cannot read a page of ${limit} rows: it must have at least one`,
+  });
 }

@@ -5,7 +5,7 @@
 import type { Statement } from "better-sqlite3";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { FlowError } from "../../errors/flow-error.ts";
-import { type Binding, compileQuery, type CompiledQueryText, type Query, type SchemaBuilder } from "../sql/query.ts";
+import { type Binding, type CompiledQueryText, compileQuery, type Query, type SchemaBuilder } from "../sql/query.ts";
 import type { Schema } from "../sql/schema.ts";
 import type { Connection } from "./connection.ts";
 
@@ -63,9 +63,13 @@ export class Statements {
    */
   raw<Args, Row>(definition: Query<Args, Row>, order: readonly (keyof Args & string)[]): Statement<unknown[], unknown> {
     const { statement, bindings } = this.#prepare(definition);
-    const names = bindings.map((binding) => (binding.kind === "argument" ? binding.name : `constant ${String(binding.value)}`));
+    const names = bindings.map((binding) =>
+      binding.kind === "argument" ? binding.name : `constant ${String(binding.value)}`,
+    );
     if (names.join() !== order.join()) {
-      throw new FlowError("FLOW_INTERNAL", { message: `A statement binds ${names.join(", ")} and was asked for ${order.join(", ")}` });
+      throw new FlowError("FLOW_INTERNAL", {
+        message: `A statement binds ${names.join(", ")} and was asked for ${order.join(", ")}`,
+      });
     }
     return statement;
   }

@@ -40,12 +40,17 @@ class SqliteTaskReader implements TaskReader {
       const row = this.#statement("runById").get(id) as map.RunRecord | undefined;
       if (row === undefined) return undefined;
       const tags = this.#statement("tagsOfRun").all(row.sequence) as { readonly tag: string }[];
-      return map.toRunRow(row, tags.map(({ tag }) => tag));
+      return map.toRunRow(
+        row,
+        tags.map(({ tag }) => tag),
+      );
     });
   }
 
   runValues(run: RunSequence) {
-    return this.#read(() => (this.#statement("runValues").all(run) as Parameters<typeof map.toRunValue>[0][]).map(map.toRunValue));
+    return this.#read(() =>
+      (this.#statement("runValues").all(run) as Parameters<typeof map.toRunValue>[0][]).map(map.toRunValue),
+    );
   }
 
   upstreams(run: RunSequence) {
@@ -56,7 +61,9 @@ class SqliteTaskReader implements TaskReader {
 
   visibleArtifacts(task: TaskSequence) {
     return this.#read(() =>
-      map.toVisibleArtifacts(this.#statement("visibleArtifacts").all(task) as Parameters<typeof map.toArtifactRow>[0][]),
+      map.toVisibleArtifacts(
+        this.#statement("visibleArtifacts").all(task) as Parameters<typeof map.toArtifactRow>[0][],
+      ),
     );
   }
 
@@ -88,7 +95,9 @@ class SqliteTaskReader implements TaskReader {
 
   #read<T>(work: () => T): T {
     if (!this.#db.open) {
-      throw new FlowError("FLOW_METADATA_CLOSED", { message: `Cannot use the records in "${this.#file}": they are closed` });
+      throw new FlowError("FLOW_METADATA_CLOSED", {
+        message: `Cannot use the records in "${this.#file}": they are closed`,
+      });
     }
     try {
       return work();

@@ -28,14 +28,39 @@ export class TickWriter {
   constructor(statements: Statements) {
     this.#statements = statements;
     this.#insertTask = statements.raw(insertTask, [
-      "sequence", "run", "step", "path", "attempt", "status", "started_at", "finished_at", "inherits", "fan_out", "choice", "error",
+      "sequence",
+      "run",
+      "step",
+      "path",
+      "attempt",
+      "status",
+      "started_at",
+      "finished_at",
+      "inherits",
+      "fan_out",
+      "choice",
+      "error",
     ]);
     this.#finishTask = statements.raw(finishTask, [
-      "status", "finished_at", "fan_out", "choice", "error", "sequence", "running", "running",
+      "status",
+      "finished_at",
+      "fan_out",
+      "choice",
+      "error",
+      "sequence",
+      "running",
+      "running",
     ]);
     this.#insertArtifact = statements.raw(insertArtifact, ["task", "name", "codec", "digest", "size_bytes"]);
     this.#insertPage = statements.raw(insertItemPage, ["split", "first", "count", "codec", "digest", "size_bytes"]);
-    this.#insertRead = statements.raw(insertUpstreamRead, ["upstream", "producer", "artifact", "codec", "digest", "task"]);
+    this.#insertRead = statements.raw(insertUpstreamRead, [
+      "upstream",
+      "producer",
+      "artifact",
+      "codec",
+      "digest",
+      "task",
+    ]);
     this.#insertLog = statements.raw(insertLog, ["task", "attempt", "stream", "at", "text"]);
   }
 
@@ -137,9 +162,16 @@ export class TickWriter {
   #writeArtifacts(task: FinishedTask): void {
     for (const artifact of task.artifacts) {
       try {
-        this.#insertArtifact.run(task.sequence, artifact.name, artifact.codec, bytesOfDigest(artifact.digest), artifact.sizeBytes);
+        this.#insertArtifact.run(
+          task.sequence,
+          artifact.name,
+          artifact.codec,
+          bytesOfDigest(artifact.digest),
+          artifact.sizeBytes,
+        );
       } catch (error) {
-        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, error);
+        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
+          throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, error);
         throw error;
       }
     }
@@ -148,9 +180,17 @@ export class TickWriter {
   #writePages(task: FinishedTask): void {
     for (const page of task.pages) {
       try {
-        this.#insertPage.run(task.sequence, page.first, page.count, page.codec, bytesOfDigest(page.digest), page.sizeBytes);
+        this.#insertPage.run(
+          task.sequence,
+          page.first,
+          page.count,
+          page.codec,
+          bytesOfDigest(page.digest),
+          page.sizeBytes,
+        );
       } catch (error) {
-        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw missingBlob(`the items from ${page.first}`, page.digest, error);
+        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
+          throw missingBlob(`the items from ${page.first}`, page.digest, error);
         throw error;
       }
     }
@@ -158,7 +198,14 @@ export class TickWriter {
 
   #writeRead(read: Tick["reads"][number]): void {
     const digest = bytesOfDigest(read.digest);
-    const { changes } = this.#insertRead.run(read.upstream ?? "", read.producer, read.artifact, read.codec, digest, read.task);
+    const { changes } = this.#insertRead.run(
+      read.upstream ?? "",
+      read.producer,
+      read.artifact,
+      read.codec,
+      digest,
+      read.task,
+    );
     if (changes > 0) return; // otherwise it is recorded already, or there is no such task
     if (this.#statements.get(taskBySequence, { sequence: read.task }) === undefined) throw noTask(read.task);
   }
@@ -190,7 +237,10 @@ export function runFinal(id: string, status: string): FlowError {
 }
 
 function noTask(sequence: number): FlowError {
-  return new FlowError("FLOW_METADATA_NO_TASK", { message: `Cannot find task number ${sequence} of the store`, context: { task: sequence } });
+  return new FlowError("FLOW_METADATA_NO_TASK", {
+    message: `Cannot find task number ${sequence} of the store`,
+    context: { task: sequence },
+  });
 }
 
 function taskFinal(task: FinishedTask, why: string): FlowError {

@@ -30,10 +30,16 @@ describe("WriteTurns", () => {
 
   test("gives up at its limit with the file and the time", async () => {
     const turns = new WriteTurns("x.db", { busyLimitMs: 30 });
-    const error = { code: "FLOW_METADATA_BUSY", message: expect.stringContaining('"x.db"'), context: { path: "x.db", limitMs: 30 } };
-    await expect(turns.take(() => {
-      throw busy();
-    })).rejects.toMatchObject(error);
+    const error = {
+      code: "FLOW_METADATA_BUSY",
+      message: expect.stringContaining('"x.db"'),
+      context: { path: "x.db", limitMs: 30 },
+    };
+    await expect(
+      turns.take(() => {
+        throw busy();
+      }),
+    ).rejects.toMatchObject(error);
   });
 
   test("leaves a gap after a transaction only while others write", async () => {

@@ -13,7 +13,8 @@ export function errnoOf(error: unknown): string | undefined {
 export function fileError(action: string, path: string, error: unknown): FlowError {
   if (isFlowError(error)) return error;
   const errno = errnoOf(error);
-  const reason = error instanceof Error ? error.message.replace(/^\w+: /, "").replace(/, \w+( '.*')?$/, "") : String(error);
+  const reason =
+    error instanceof Error ? error.message.replace(/^\w+: /, "").replace(/, \w+( '.*')?$/, "") : String(error);
   const details = {
     message: `${action} in "${path}": ${reason}${errno === undefined ? "" : ` (${errno})`}`,
     context: { path, ...(errno === undefined ? {} : { errno }) },
@@ -33,12 +34,21 @@ export function fileError(action: string, path: string, error: unknown): FlowErr
     case "ELOOP":
       return foreignFile(path);
     case "ENOTDIR":
-      return new FlowError("FLOW_STORAGE_BAD_KEY", { ...details, hint: "Move away the file that lies where a folder is needed" });
+      return new FlowError("FLOW_STORAGE_BAD_KEY", {
+        ...details,
+        hint: "Move away the file that lies where a folder is needed",
+      });
     case "EMFILE":
     case "ENFILE":
-      return new FlowError("FLOW_STORAGE_UNAVAILABLE", { ...details, hint: "Raise the limit of open files (ulimit -n)" });
+      return new FlowError("FLOW_STORAGE_UNAVAILABLE", {
+        ...details,
+        hint: "Raise the limit of open files (ulimit -n)",
+      });
     default:
-      return new FlowError("FLOW_STORAGE_UNAVAILABLE", details);
+      return new FlowError("FLOW_STORAGE_UNAVAILABLE", {
+        ...details,
+        hint: `See that "${path}" can be used, or choose another folder with --store`,
+      });
   }
 }
 

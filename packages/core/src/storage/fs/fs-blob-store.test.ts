@@ -29,7 +29,9 @@ describe("files", () => {
       process.umask(before);
     }
     const mode = (file: string) => fs.statSync(path.join(folder, file)).mode & 0o777;
-    expect([mode(""), mode("sha256"), mode("sha256/ab"), mode("TMP"), mode("sha256/ab/abc")]).toEqual([0o700, 0o700, 0o700, 0o700, 0o600]);
+    expect([mode(""), mode("sha256"), mode("sha256/ab"), mode("TMP"), mode("sha256/ab/abc")]).toEqual([
+      0o700, 0o700, 0o700, 0o700, 0o600,
+    ]);
   });
 
   test("leave nothing aside, whether the value is new or there", () => {
@@ -102,7 +104,8 @@ describe("system calls", () => {
     const log: string[] = [];
     const store = openFsBlobStore(folder, { fileSystem: watched((name, args) => log.push(`${name} ${what(args)}`)) });
     store.putSync("ab/k", [value()]);
-    const after = (start: number, beginning: string) => log.findIndex((line, at) => at > start && line.startsWith(beginning));
+    const after = (start: number, beginning: string) =>
+      log.findIndex((line, at) => at > start && line.startsWith(beginning));
     const write = after(-1, "writev");
     const sync = after(write, "fsync");
     const link = after(-1, "link");
@@ -116,7 +119,8 @@ describe("system calls", () => {
 
   test("that write less than asked go on where they stopped", async () => {
     const short: Partial<FileCalls> = {
-      writev: (fd, chunks) => nodeFileSystem.sync.writev(fd, [chunks.find((chunk) => chunk.length > 0)!.subarray(0, 7)]),
+      writev: (fd, chunks) =>
+        nodeFileSystem.sync.writev(fd, [chunks.find((chunk) => chunk.length > 0)!.subarray(0, 7)]),
     };
     const store = openFsBlobStore(folder, { fileSystem: replaced(short) });
     const chunks = [value(10), value(0), value(3), value(29)];
@@ -129,7 +133,8 @@ describe("system calls", () => {
 
   test("that read less than asked go on where they stopped", () => {
     const short: Partial<FileCalls> = {
-      read: (fd, target, offset, length, position) => nodeFileSystem.sync.read(fd, target, offset, Math.min(length, 1_000), position),
+      read: (fd, target, offset, length, position) =>
+        nodeFileSystem.sync.read(fd, target, offset, Math.min(length, 1_000), position),
     };
     const store = openFsBlobStore(folder, { fileSystem: replaced(short) });
     store.putSync("k", [value(10_500)]);
@@ -137,13 +142,16 @@ describe("system calls", () => {
     expect(store.getSync("k", { start: 500, end: 4_500 })).toEqual(value(10_500).subarray(500, 4_500));
   });
 
-  test.each(["EPERM", "ENOTSUP", "EMLINK"])("without hard links (%s) rename instead, and still replace nothing", (errno) => {
-    const store = openFsBlobStore(folder, { fileSystem: replaced({ link: () => fail(errno) }) });
-    expect(store.putSync("k", [value(3)])).toBe("created");
-    expect(store.putSync("k", [value(4)])).toBe("exists");
-    expect(store.getSync("k")).toEqual(value(3));
-    expect(fs.readdirSync(path.join(folder, "TMP"))).toEqual([]);
-  });
+  test.each(["EPERM", "ENOTSUP", "EMLINK"])(
+    "without hard links (%s) rename instead, and still replace nothing",
+    (errno) => {
+      const store = openFsBlobStore(folder, { fileSystem: replaced({ link: () => fail(errno) }) });
+      expect(store.putSync("k", [value(3)])).toBe("created");
+      expect(store.putSync("k", [value(4)])).toBe("exists");
+      expect(store.getSync("k")).toEqual(value(3));
+      expect(fs.readdirSync(path.join(folder, "TMP"))).toEqual([]);
+    },
+  );
 
   test.each([
     ["EDQUOT", "FLOW_STORAGE_FULL"],
@@ -204,7 +212,8 @@ describe("system calls", () => {
       const answer = await store.put("ab/k", [value(1_000), value()]).catch(() => "crashed");
       const after = openFsBlobStore(inside);
       const { keys } = await after.list({ prefix: "" });
-      for (const key of keys) expect(after.getSync(key)).toEqual(new Uint8Array(Buffer.concat([value(1_000), value()])));
+      for (const key of keys)
+        expect(after.getSync(key)).toEqual(new Uint8Array(Buffer.concat([value(1_000), value()])));
       if (answer === "created") {
         expect(keys).toEqual(["ab/k"]);
         break;
@@ -218,7 +227,10 @@ describe("the store folder", () => {
   test("is made once, private, and kept out of git", () => {
     const before = process.umask(0);
     try {
-      expect(createStoreFolder(path.join(parent, ".millrace"))).toEqual({ layout: storeLayout(path.join(parent, ".millrace")), isNew: true });
+      expect(createStoreFolder(path.join(parent, ".millrace"))).toEqual({
+        layout: storeLayout(path.join(parent, ".millrace")),
+        isNew: true,
+      });
     } finally {
       process.umask(before);
     }
@@ -226,7 +238,8 @@ describe("the store folder", () => {
     expect(isNew).toBe(false);
     expect(fs.readdirSync(layout.folder).sort()).toEqual([".gitignore", "blobs", "tmp"]);
     expect(fs.readFileSync(path.join(layout.folder, ".gitignore"), "utf8")).toBe("*\n");
-    for (const each of [layout.folder, layout.blobs, layout.temporary]) expect(fs.statSync(each).mode & 0o777).toBe(0o700);
+    for (const each of [layout.folder, layout.blobs, layout.temporary])
+      expect(fs.statSync(each).mode & 0o777).toBe(0o700);
   });
 
   test("keeps a .gitignore that the user changed", () => {
@@ -238,8 +251,12 @@ describe("the store folder", () => {
 
   test("cannot stand where a file stands, nor below one", () => {
     fs.writeFileSync(path.join(parent, "file"), "");
-    expect(() => createStoreFolder(path.join(parent, "file"))).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_FOREIGN_FILE" }));
-    expect(() => createStoreFolder(path.join(parent, "file", "store"))).toThrow(expect.objectContaining({ context: expect.objectContaining({ path: path.join(parent, "file", "store") }) }));
+    expect(() => createStoreFolder(path.join(parent, "file"))).toThrow(
+      expect.objectContaining({ code: "FLOW_STORAGE_FOREIGN_FILE" }),
+    );
+    expect(() => createStoreFolder(path.join(parent, "file", "store"))).toThrow(
+      expect.objectContaining({ context: expect.objectContaining({ path: path.join(parent, "file", "store") }) }),
+    );
   });
 
   test("has no link in place of its own folders", () => {
@@ -263,7 +280,9 @@ function replaced(changes: Partial<FileCalls>): FileSystem {
   const sync = { ...nodeFileSystem.sync, ...changes };
   const async = { ...nodeFileSystem.async };
   for (const name of Object.keys(changes) as (keyof FileCalls)[]) {
-    Object.assign(async, { [name]: async (...args: never[]) => (sync[name] as (...given: never[]) => unknown)(...args) });
+    Object.assign(async, {
+      [name]: async (...args: never[]) => (sync[name] as (...given: never[]) => unknown)(...args),
+    });
   }
   return { sync, async };
 }

@@ -36,7 +36,11 @@ export function openFsBlobStore(folder: string, options: FsBlobStoreOptions = {}
 }
 
 class FsBlobStore implements SyncBlobStore {
-  readonly capabilities: BlobStoreCapabilities = Object.freeze({ synchronous: true, rangeReads: true, persistent: true });
+  readonly capabilities: BlobStoreCapabilities = Object.freeze({
+    synchronous: true,
+    rangeReads: true,
+    persistent: true,
+  });
   readonly #root: string;
   readonly #temporaryFolder: string;
   readonly #fileSystem: FileSystem;
@@ -73,7 +77,11 @@ class FsBlobStore implements SyncBlobStore {
     this.#checkOpen();
     const limit = query.limit ?? DEFAULT_LIST_LIMIT;
     checkLimit(limit);
-    return this.#async("Cannot list values", this.#root, this.#list({ prefix: query.prefix, after: query.after ?? "", limit }));
+    return this.#async(
+      "Cannot list values",
+      this.#root,
+      this.#list({ prefix: query.prefix, after: query.after ?? "", limit }),
+    );
   }
 
   async delete(key: string): Promise<void> {
@@ -86,7 +94,12 @@ class FsBlobStore implements SyncBlobStore {
 
   #put(key: string, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
     return writeOnce(
-      { file: this.#file(key), temporaryFolder: this.#temporaryFolder, knownFolders: this.#knownFolders, root: this.#root },
+      {
+        file: this.#file(key),
+        temporaryFolder: this.#temporaryFolder,
+        knownFolders: this.#knownFolders,
+        root: this.#root,
+      },
       chunks,
     );
   }

@@ -106,7 +106,8 @@ function* writeAll(fd: number, chunks: readonly Uint8Array[]): FileSteps<void> {
       bytes += part.length;
     }
     let written = bytes === 0 ? 0 : yield* call("writev", fd, batch);
-    if (bytes > 0 && written === 0) throw Object.assign(new Error("ENOSPC: no byte could be written"), { code: "ENOSPC" });
+    if (bytes > 0 && written === 0)
+      throw Object.assign(new Error("ENOSPC: no byte could be written"), { code: "ENOSPC" });
     while (index < chunks.length && written >= chunks[index]!.length - offset) {
       written -= chunks[index]!.length - offset;
       index++;

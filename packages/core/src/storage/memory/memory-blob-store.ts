@@ -8,7 +8,11 @@ export function openMemoryBlobStore(): SyncBlobStore {
 }
 
 class MemoryBlobStore implements SyncBlobStore {
-  readonly capabilities: BlobStoreCapabilities = Object.freeze({ synchronous: true, rangeReads: true, persistent: false });
+  readonly capabilities: BlobStoreCapabilities = Object.freeze({
+    synchronous: true,
+    rangeReads: true,
+    persistent: false,
+  });
   readonly #values = new Map<string, Uint8Array>();
   #isClosed = false;
 
@@ -72,7 +76,8 @@ class MemoryBlobStore implements SyncBlobStore {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new FlowError("FLOW_STORAGE_CLOSED", { message: "Cannot use the blob store in memory: it is closed" });
+    if (this.#isClosed)
+      throw new FlowError("FLOW_STORAGE_CLOSED", { message: "Cannot use the blob store in memory: it is closed" });
   }
 }
 
