@@ -4,7 +4,8 @@ import type { Flag } from "../../packages/cli/src/arguments/flag.ts";
 import { commandTable } from "../../packages/cli/src/commands/table.ts";
 import { readText, repositoryFiles } from "../kit/repository.ts";
 
-const PAGES = /^(README\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|CHANGELOG\.md|docs\/.*\.md|flows\/.*\.md|packages\/.*\/README\.md)$/;
+const PAGES =
+  /^(README\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|CHANGELOG\.md|docs\/.*\.md|flows\/.*\.md|packages\/.*\/README\.md)$/;
 const OF_ALL: readonly string[] = ["--help", "-h", "--version", "-V"];
 
 interface Line {
@@ -15,10 +16,15 @@ interface Line {
 /** Command lines in blocks of shell and in code spans; `npm run flow --` stands for `flow`. */
 function commandLines(page: string): readonly Line[] {
   const text = readText(page);
-  const blocks = [...text.matchAll(/^```(?:sh|bash|shell|text)?\n([\s\S]*?)^```/gm)].flatMap((match) => match[1]!.split("\n"));
+  const blocks = [...text.matchAll(/^```(?:sh|bash|shell|text)?\n([\s\S]*?)^```/gm)].flatMap((match) =>
+    match[1]!.split("\n"),
+  );
   const spans = [...text.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/`([^`\n]+)`/g)].map((match) => match[1]!);
   return [...blocks, ...spans].flatMap((line) => {
-    const command = /^\s*(?:\$ )?(?:npm run flow -- |npx flow |flow )(.*)$/.exec(line)?.[1]?.replace(/\s+#.*$/, "").split(/ \| | > | && /)[0];
+    const command = /^\s*(?:\$ )?(?:npm run flow -- |npx flow |flow )(.*)$/
+      .exec(line)?.[1]
+      ?.replace(/\s+#.*$/, "")
+      .split(/ \| | > | && /)[0];
     return command === undefined ? [] : [{ place: `${page}: ${line.trim()}`, words: command.trim().split(/\s+/) }];
   });
 }
@@ -71,7 +77,8 @@ test("the page of the command has every verb and every flag", async () => {
   const missing: string[] = [];
   for (const { name, load } of commandTable) {
     if (!text.includes(`flow ${name}`)) missing.push(`flow ${name}`);
-    for (const flag of (await load()).flags) if (!text.includes(`--${flag.name}`)) missing.push(`flow ${name} --${flag.name}`);
+    for (const flag of (await load()).flags)
+      if (!text.includes(`--${flag.name}`)) missing.push(`flow ${name} --${flag.name}`);
   }
   expect(missing).toEqual([]);
 });
@@ -79,7 +86,13 @@ test("the page of the command has every verb and every flag", async () => {
 /** Flags of a line, without what stands for one: `--PARAMETER`, `[--UPSTREAM-tag TAG]`. */
 function flagsIn(words: readonly string[]): readonly string[] {
   return words
-    .map((word) => word.replace(/^\[+/, "").replace(/[\],]+$/, "").split("=")[0]!)
+    .map(
+      (word) =>
+        word
+          .replace(/^\[+/, "")
+          .replace(/[\],]+$/, "")
+          .split("=")[0]!,
+    )
     .filter((word) => /^--?[a-zA-Z]/.test(word) && !/[A-Z]{2}/.test(word));
 }
 

@@ -8,7 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { readText, repositoryFiles, ROOT } from "../kit/repository.ts";
+import { ROOT, readText, repositoryFiles } from "../kit/repository.ts";
 
 const BLOCK = /^```ts(?: file=(\S+))?\n(?:\/\/ (\S+\.ts)\n)?(import[\s\S]*?)^```/gm;
 
@@ -31,7 +31,10 @@ test("the examples of the guide compile", () => {
     fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "docs", type: "module" }));
     fs.writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(configuration()));
     const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
-    const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", folder, "--pretty", "false"], { encoding: "utf8", cwd: folder });
+    const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", folder, "--pretty", "false"], {
+      encoding: "utf8",
+      cwd: folder,
+    });
     expect([stdout, status]).toEqual(["", 0]);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
@@ -42,7 +45,24 @@ test("the examples of the guide compile", () => {
 function configuration(): unknown {
   const recommended = /```json\n(\{[\s\S]*?\n\})\n```/.exec(readText("docs/guide/getting-started.md"));
   const { compilerOptions } = JSON.parse(recommended![1]!) as { readonly compilerOptions: object };
-  const { compilerOptions: own } = JSON.parse(readText("tsconfig.json")) as { readonly compilerOptions: { readonly lib: readonly string[]; readonly paths: Readonly<Record<string, readonly string[]>> } };
-  const paths = Object.fromEntries(Object.entries(own.paths).map(([name, files]) => [name, files.map((file) => path.join(ROOT, file))]));
-  return { compilerOptions: { ...compilerOptions, noUncheckedIndexedAccess: true, lib: own.lib, types: ["node"], typeRoots: [path.join(ROOT, "node_modules/@types")], paths }, include: ["*/*.ts"] };
+  const { compilerOptions: own } = JSON.parse(readText("tsconfig.json")) as {
+    readonly compilerOptions: {
+      readonly lib: readonly string[];
+      readonly paths: Readonly<Record<string, readonly string[]>>;
+    };
+  };
+  const paths = Object.fromEntries(
+    Object.entries(own.paths).map(([name, files]) => [name, files.map((file) => path.join(ROOT, file))]),
+  );
+  return {
+    compilerOptions: {
+      ...compilerOptions,
+      noUncheckedIndexedAccess: true,
+      lib: own.lib,
+      types: ["node"],
+      typeRoots: [path.join(ROOT, "node_modules/@types")],
+      paths,
+    },
+    include: ["*/*.ts"],
+  };
 }

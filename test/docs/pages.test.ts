@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { codeTable } from "../../packages/core/src/errors/code-table.ts";
-import { readText, repositoryFiles, ROOT } from "../kit/repository.ts";
+import { ROOT, readText, repositoryFiles } from "../kit/repository.ts";
 
 const pages = repositoryFiles(/\.md$/);
 
@@ -18,7 +18,8 @@ test("relative links lead to files and headings that are there", () => {
       const [file, heading] = target!.split("#") as [string, string?];
       const full = file === "" ? page : path.posix.join(path.posix.dirname(page), file);
       if (!existsSync(ROOT + full)) broken.push(`${page}: ${target}`);
-      else if (heading !== undefined && statSync(ROOT + full).isFile() && !anchors(readText(full)).has(heading)) broken.push(`${page}: ${target} has no such heading`);
+      else if (heading !== undefined && statSync(ROOT + full).isFile() && !anchors(readText(full)).has(heading))
+        broken.push(`${page}: ${target} has no such heading`);
     }
   }
   expect(broken).toEqual([]);
@@ -26,7 +27,10 @@ test("relative links lead to files and headings that are there", () => {
 });
 
 test("docs/errors.md is what the table of codes says", () => {
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["scripts/write-error-docs.mjs", "--print"], { cwd: ROOT, encoding: "utf8" });
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["scripts/write-error-docs.mjs", "--print"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   expect([status, status === 0 ? "" : stderr]).toEqual([0, ""]);
   expect(readText("docs/errors.md"), "run node scripts/write-error-docs.mjs").toBe(stdout);
   const headings = [...stdout.matchAll(/^### (\w+)$/gm)].map((match) => match[1]);

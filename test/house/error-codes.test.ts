@@ -41,7 +41,9 @@ test("every code is provoked or named in a test", () => {
 
 test("entries of the table are sentences without a full stop, with all three parts", () => {
   const wrong = Object.entries(codeTable).filter(([, entry]) =>
-    [entry.meaning, entry.cause, entry.remedy].some((text) => text.trim() !== text || text.length < 8 || /(?<!…)\.$/.test(text)),
+    [entry.meaning, entry.cause, entry.remedy].some(
+      (text) => text.trim() !== text || text.length < 8 || /(?<!…)\.$/.test(text),
+    ),
   );
   expect(wrong.map(([code]) => code)).toEqual([]);
 });

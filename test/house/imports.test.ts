@@ -26,7 +26,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   runner: ["flow", "graph", "lineage", "artifact", "metadata", "events"],
   config: [],
   // The one room where all rooms meet: it opens stores, loads packages and starts runs.
-  wiring: ["config", "artifact", "storage", "metadata", "flow", "graph", "package", "lineage", "client", "runner", "events"],
+  wiring: [
+    "config",
+    "artifact",
+    "storage",
+    "metadata",
+    "flow",
+    "graph",
+    "package",
+    "lineage",
+    "client",
+    "runner",
+    "events",
+  ],
 };
 
 /** Further arrows that only types may take: nothing of them is left at run time. Each has its reason. */
@@ -56,18 +68,28 @@ interface Import {
 
 function importsOf(file: string): readonly Import[] {
   const text = withoutComments(readText(file));
-  const statements = [...text.matchAll(/^\s*(import|export)\s+(type\s+)?([^;"']*?\sfrom\s+)?"([^"]+)"/gm)].map((match) => ({
+  const statements = [...text.matchAll(/^\s*(import|export)\s+(type\s+)?([^;"']*?\sfrom\s+)?"([^"]+)"/gm)].map(
+    (match) => ({
+      file,
+      target: match[4]!,
+      isType: match[2] !== undefined || allTypes(match[3]),
+    }),
+  );
+  const dynamic = [...text.matchAll(/\bimport\(\s*["']([^"']+)["']\s*\)/g)].map((match) => ({
     file,
-    target: match[4]!,
-    isType: match[2] !== undefined || allTypes(match[3]),
+    target: match[1]!,
+    isType: false,
   }));
-  const dynamic = [...text.matchAll(/\bimport\(\s*["']([^"']+)["']\s*\)/g)].map((match) => ({ file, target: match[1]!, isType: false }));
   return [...statements, ...dynamic];
 }
 
 /** `{ type A, type B } from`. */
 function allTypes(clause: string | undefined): boolean {
-  const names = /\{([\s\S]*)\}\s*from\s*$/.exec(clause ?? "")?.[1]?.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = /\{([\s\S]*)\}\s*from\s*$/
+    .exec(clause ?? "")?.[1]
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
   return names !== undefined && names.length > 0 && names.every((name) => name.startsWith("type "));
 }
 
@@ -89,10 +111,13 @@ test("rooms of core import along the arrows only", () => {
       if (other === room) continue;
       seen++;
       const arrow = `${room} → ${other}`;
-      const isAllowed = (FREE.includes(other) || allowed?.includes(other) || (isType && TYPE_ARROWS[room]?.includes(other))) ?? false;
+      const isAllowed =
+        (FREE.includes(other) || allowed?.includes(other) || (isType && TYPE_ARROWS[room]?.includes(other))) ?? false;
       const only = ONLY_FILES[arrow];
-      if (!isAllowed || (FREE.includes(room) && !FREE.includes(other))) wrong.push(`${file} imports ${target}: ${arrow}${isType ? " (type)" : ""}`);
-      else if (only !== undefined && !only.includes(full.slice(CORE.length))) wrong.push(`${file} imports ${target}: only ${only.join(", ")} may be`);
+      if (!isAllowed || (FREE.includes(room) && !FREE.includes(other)))
+        wrong.push(`${file} imports ${target}: ${arrow}${isType ? " (type)" : ""}`);
+      else if (only !== undefined && !only.includes(full.slice(CORE.length)))
+        wrong.push(`${file} imports ${target}: only ${only.join(", ")} may be`);
     }
   }
   expect(wrong).toEqual([]);
@@ -124,7 +149,11 @@ test("the command enters core by its one door, ml by the public one", () => {
 
 test("relative imports say their extension", () => {
   const wrong = ["core", "cli", "ml"].flatMap((name) =>
-    sourcesOf(name).flatMap((file) => importsOf(file).filter(({ target }) => target.startsWith(".") && !/\.(ts|json)$/.test(target)).map(({ target }) => `${file} imports ${target}`)),
+    sourcesOf(name).flatMap((file) =>
+      importsOf(file)
+        .filter(({ target }) => target.startsWith(".") && !/\.(ts|json)$/.test(target))
+        .map(({ target }) => `${file} imports ${target}`),
+    ),
   );
   expect(wrong).toEqual([]);
 });

@@ -21,7 +21,9 @@ test("process.env is read in config alone", () => {
   // The cache of code packages is found before any configuration exists: in `node --import @millrace/core/register`
   // and in a test runner's plugin there is no command that would hand an environment over.
   const exceptions = ["packages/core/src/package/cache-folder.ts"];
-  expect(places.filter((file) => !file.startsWith("packages/core/src/config/") && !exceptions.includes(file))).toEqual([]);
+  expect(places.filter((file) => !file.startsWith("packages/core/src/config/") && !exceptions.includes(file))).toEqual(
+    [],
+  );
 });
 
 test("the public API is what index.ts names, and nothing was added or lost by accident", () => {
@@ -100,15 +102,25 @@ test("sources stay within 400 lines", () => {
 });
 
 test("no folder is called common, shared, helpers, models or misc in the sources of core and cli", () => {
-  const places = ["core", "cli"].flatMap(sourcesOf).filter((file) => /\/(common|shared|helpers|utils|models|misc)\//.test(file));
+  const places = ["core", "cli"]
+    .flatMap(sourcesOf)
+    .filter((file) => /\/(common|shared|helpers|utils|models|misc)\//.test(file));
   expect(places).toEqual([]);
 });
 
 test("no tracked file names a folder of one machine or the host of a registry", () => {
   const text = repositoryFiles(/\.(ts|mjs|js|json|md|ya?ml)$/).filter((file) => !file.startsWith("test/golden/"));
   expect(text.length).toBeGreaterThan(300);
-  const folders = text.filter((file) => /(?<![\w.])\/(work|root|home\/(?!you\b|ana\b|ada\b|me\b)\w+|Users\/(?!you\b|ana\b|ada\b|me\b)\w+)\/[\w.-]+\/[\w.-]+/.test(readText(file)));
+  const folders = text.filter((file) =>
+    /(?<![\w.])\/(work|root|home\/(?!you\b|ana\b|ada\b|me\b)\w+|Users\/(?!you\b|ana\b|ada\b|me\b)\w+)\/[\w.-]+\/[\w.-]+/.test(
+      readText(file),
+    ),
+  );
   expect(folders).toEqual([]);
-  const hosts = text.filter((file) => /https?:\/\/[\w.:-]*(registry|npm-?proxy|nexus|artifactory|verdaccio)[\w.-]*/i.test(readText(file)) || (file.endsWith("-lock.yaml") && /tarball:\s*http/.test(readText(file))));
+  const hosts = text.filter(
+    (file) =>
+      /https?:\/\/[\w.:-]*(registry|npm-?proxy|nexus|artifactory|verdaccio)[\w.-]*/i.test(readText(file)) ||
+      (file.endsWith("-lock.yaml") && /tarball:\s*http/.test(readText(file))),
+  );
   expect(hosts).toEqual([]);
 });

@@ -49,15 +49,14 @@ export class UserFolder {
   }
 
   /** Puts the oldest supported Node first on the PATH of all programs that follow, where npm has it for this platform. */
-  async useOldestNode(): Promise<string> {
-    if (process.platform !== "linux") return process.versions.node;
+  async useOldestNode(): Promise<void> {
+    if (process.platform !== "linux") return;
     const name = `node-${process.platform}-${process.arch}`;
     const folder = path.join(this.base, "node");
     fs.mkdirSync(folder);
     fs.writeFileSync(path.join(folder, "package.json"), "{}");
     await this.install([`${name}@${OLDEST_NODE}`], folder);
     this.#nodeFolder = path.join(folder, "node_modules", name, "bin");
-    return OLDEST_NODE;
   }
 
   /** `npm install`. */
@@ -87,6 +86,8 @@ export class UserFolder {
   #environment(): NodeJS.ProcessEnv {
     const isForeign =
       /^(?:npm_|pnpm_|millrace_|vitest|vite_|xdg_|node_options$|node_env$|node_path$|init_cwd$|force_color$)/i;
+    // A mirror is no setting of taste: it may be the only registry that can be reached.
+    const registry = process.env.npm_config_registry;
     const kept = Object.entries(process.env).filter(([name]) => !isForeign.test(name));
     const folders = (process.env.PATH ?? "").split(path.delimiter).filter((folder) => !folder.startsWith(REPOSITORY));
     return {
@@ -97,6 +98,10 @@ export class UserFolder {
       NO_COLOR: "1",
       npm_config_cache: path.join(CACHE, "npm"),
       npm_config_update_notifier: "false",
+      npm_config_fetch_retry_mintimeout: "1000",
+      npm_config_fetch_retry_maxtimeout: "5000",
+      pnpm_config_store_dir: path.join(CACHE, "pnpm"),
+      ...(registry === undefined ? {} : { npm_config_registry: registry, pnpm_config_registry: registry }),
     };
   }
 

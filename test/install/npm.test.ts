@@ -17,9 +17,10 @@ let tarballs: Tarballs;
 let unreachable: string | undefined;
 
 beforeAll(async () => {
+  const oldestNode = orUnreachable(() => user.useOldestNode());
   tarballs = await packPackages(path.join(user.base, "tarballs"));
-  unreachable = await orUnreachable(async () => {
-    await user.useOldestNode();
+  unreachable = await oldestNode;
+  unreachable ??= await orUnreachable(async () => {
     user.write({ ...USER_FILES, "package.json": JSON.stringify({ name: "shop", private: true, type: "module" }) });
     const own = Object.values(tarballs).map((file) => path.relative(user.folder, file));
     // An old zod 4 beside core's own, which is newer.
@@ -56,10 +57,6 @@ describe("the tarballs", () => {
       for (const file of files.filter((item) => /\.(?:[cm]?js|ts|json|md)$/.test(item))) {
         const text = fs.readFileSync(path.join(folder, "package", file), "utf8");
         expect(text.includes(path.resolve(".")), `${name}/${file} names the folder of the repository`).toBe(false);
-        expect(
-          text.includes(process.env.HOME ?? "\0") && process.env.HOME !== "/",
-          `${name}/${file} names the home`,
-        ).toBe(false);
       }
     }
   });
@@ -122,16 +119,19 @@ describe("with npm", () => {
 
   test.each([
     ["typescript", "nodenext", "nodenext"],
-    ["typescript", "preserve", "bundler"],
-    ["typescript-7", "nodenext", "nodenext"],
+    ["typescript-7", "preserve", "bundler"],
   ])(
-    "the declarations hold in strict mode, all of them checked: %s, module %s",
+    "all declarations hold in strict mode, and a wrong step is an error: %s, module %s",
     async (compiler, module, moduleResolution) => {
       user.write({
-        "entries.ts":
-          'import { MILLRACE_VERSION } from "@millrace/core/internal";\nimport "@millrace/core/register";\nimport millrace from "@millrace/core/vitest";\nexport const name: string = millrace().name + MILLRACE_VERSION;\n',
+        "entries.ts": `import { MILLRACE_VERSION } from "@millrace/core/internal";
+import "@millrace/core/register";
+import millrace from "@millrace/core/vitest";
+export const name: string = millrace().name + MILLRACE_VERSION;
+`,
         "readme.ts": readmeExample("core", "export default class"),
         "readme-ml.ts": readmeExample("ml", "makeRegression"),
+        "wrong.ts": USER_FILES["train.ts"]!.replace('next: "collect"', 'next: "colect"'),
         "tsconfig.json": JSON.stringify({
           compilerOptions: {
             ...{
@@ -147,13 +147,8 @@ describe("with npm", () => {
           include: ["*.ts"],
         }),
       });
-      const tsc = path.join("node_modules", compiler, "bin/tsc");
-      expect(await user.run("node", [tsc, "-p", "."])).toMatchObject({ code: 0, stdout: "" });
-      user.write({ "wrong.ts": USER_FILES["train.ts"]!.replace('next: "collect"', 'next: "colect"') });
-      const wrong = await user.run("node", [tsc, "-p", "."]);
-      fs.rmSync(path.join(user.folder, "wrong.ts"));
-      expect(wrong.code).not.toBe(0);
-      expect(wrong.stdout).toMatch(/^wrong\.ts\(20,\d+\): error TS2322/m);
+      const { stdout } = await user.run("node", [path.join("node_modules", compiler, "bin/tsc"), "-p", "."]);
+      expect(stdout).toMatch(/^wrong\.ts\(21,11\): error TS\d+: Type '"colect"' is not assignable .*\n$/);
     },
   );
 

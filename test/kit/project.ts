@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Flow, type Run, type RunEvent, type RunOptions, run } from "@millrace/core";
-import { type Client, openClient, type OpenStores, openStores } from "@millrace/core/internal";
+import { type Client, type OpenStores, openClient, openStores } from "@millrace/core/internal";
 import type { CallOptions } from "../cli/kit.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 
@@ -102,7 +102,9 @@ export class Project {
       const [store, text] = process.argv.slice(1);
       const files = fs.readdirSync(store, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
       console.log(files.some((entry) => fs.readFileSync(path.join(entry.parentPath, entry.name)).includes(text)));`;
-    const found = execFileSync(process.execPath, ["--input-type=module", "--eval", program, this.store, text], { encoding: "utf8" });
+    const found = execFileSync(process.execPath, ["--input-type=module", "--eval", program, this.store, text], {
+      encoding: "utf8",
+    });
     return found.trim() === "true";
   }
 

@@ -12,7 +12,8 @@ afterAll(() => project[Symbol.asyncDispose]());
 async function ownArtifacts(runId: string): Promise<Readonly<Record<string, readonly string[]>>> {
   const { metadata } = await project.stores();
   const own: Record<string, readonly string[]> = {};
-  for (const row of await tasksOf(project, runId)) own[taskOf(row)] = (await metadata.ownArtifacts(row.sequence)).map(({ name }) => name);
+  for (const row of await tasksOf(project, runId))
+    own[taskOf(row)] = (await metadata.ownArtifacts(row.sequence)).map(({ name }) => name);
   return own;
 }
 
@@ -66,7 +67,8 @@ test("what does not change is stored once; a change in place is noticed; undefin
   const { metadata } = await project.stores();
   const [first, ...later] = await tasksOf(project, watched.record.id);
   const before = await metadata.visibleArtifact(first!.sequence, "untouched");
-  for (const row of later) expect((await metadata.visibleArtifact(row.sequence, "untouched"))?.digest).toBe(before?.digest);
+  for (const row of later)
+    expect((await metadata.visibleArtifact(row.sequence, "untouched"))?.digest).toBe(before?.digest);
   expect(digests.untouched).toBe(before?.digest);
 });
 
@@ -87,7 +89,9 @@ test("the same code with the same input gives the same digests", async () => {
   expect(second.record.id).not.toBe(first.record.id);
   expect(second.record.codePackage).toEqual(first.record.codePackage);
   const other = await project.run("twice.ts", { params: { n: 4 } });
-  const changed = other.record.artifacts.filter((artifact: { digest: string }, index: number) => artifact.digest !== first.record.artifacts[index].digest);
+  const changed = other.record.artifacts.filter(
+    (artifact: { digest: string }, index: number) => artifact.digest !== first.record.artifacts[index].digest,
+  );
   expect(changed.map(({ name }: { name: string }) => name)).toEqual(["n", "total"]);
 });
 
@@ -122,7 +126,11 @@ test("mergeArtifacts takes over what agrees, unread; what the join set stays; a 
   const { values, digests } = await observe(project, watched);
   expect(values).toEqual({
     results: {
-      conflict: { code: "FLOW_RUNNER_MERGE_CONFLICT", names: ["also", "differs", "kept"], message: expect.stringContaining('"also", "differs", "kept"') },
+      conflict: {
+        code: "FLOW_RUNNER_MERGE_CONFLICT",
+        names: ["also", "differs", "kept"],
+        message: expect.stringContaining('"also", "differs", "kept"'),
+      },
       after: ["undefined", "undefined"],
       missing: { code: "FLOW_RUNNER_MERGE_MISSING", names: ["nowhere"], message: expect.stringContaining('"nowhere"') },
       both: { code: "FLOW_FLOW_BAD_MERGE", names: undefined, message: expect.any(String) },
@@ -140,7 +148,8 @@ test("mergeArtifacts takes over what agrees, unread; what the join set stays; a 
   expect(left).toEqual({ common: [1, 2, 3], byLeft: "same", byRight: "right", onlyOne: "one", kept: "join" });
   const { metadata } = await project.stores();
   const rows = await tasksOf(project, watched.record.id);
-  const digestAt = async (step: string) => (await metadata.visibleArtifact(rows.find((row) => row.step === step)!.sequence, "common"))?.digest;
+  const digestAt = async (step: string) =>
+    (await metadata.visibleArtifact(rows.find((row) => row.step === step)!.sequence, "common"))?.digest;
   expect(await digestAt("again")).toBe(await digestAt("start"));
   expect(Object.keys(digests)).toEqual(["results"]);
 });
@@ -152,8 +161,15 @@ import { storable } from "@millrace/core";
 @storable({ name: "acme.Line", version: 1 })
 export class Line { constructor(readonly slope: number, readonly offset: number) {} at(x: number) { return this.slope * x + this.offset; } }
 `,
-    "fit.ts": flowText("Fit", `line!: Line; y!: number; @step({ next: "end" }) start() { this.line = new Line(2, 1); } @step() end() { this.y = this.line.at(10); if (!(this.line instanceof Line)) throw new Error("no instance"); }`, `import { Line } from "./line.ts";`),
-    "reader.ts": flowText("Reader", `readonly fit = upstream("Fit"); @step() start() { void (this.fit.data as any).line; }`),
+    "fit.ts": flowText(
+      "Fit",
+      `line!: Line; y!: number; @step({ next: "end" }) start() { this.line = new Line(2, 1); } @step() end() { this.y = this.line.at(10); if (!(this.line instanceof Line)) throw new Error("no instance"); }`,
+      `import { Line } from "./line.ts";`,
+    ),
+    "reader.ts": flowText(
+      "Reader",
+      `readonly fit = upstream("Fit"); @step() start() { void (this.fit.data as any).line; }`,
+    ),
   });
   const watched = await project.run("fit.ts");
   const { values, digests } = await observe(project, watched);
@@ -163,7 +179,10 @@ export class Line { constructor(readonly slope: number, readonly offset: number)
   const dump = await project.flow(["dump", `${watched.record.run}.line`]);
   expect(dump.stdout).toContain("acme.Line");
   // A step that does not import the class is told so, with the class and the package named.
-  expect((await project.run("reader.ts")).error).toMatchObject({ code: "FLOW_RUN_FAILED", cause: { code: "FLOW_ARTIFACT_UNKNOWN_CLASS", message: expect.stringContaining("acme.Line") } });
+  expect((await project.run("reader.ts")).error).toMatchObject({
+    code: "FLOW_RUN_FAILED",
+    cause: { code: "FLOW_ARTIFACT_UNKNOWN_CLASS", message: expect.stringContaining("acme.Line") },
+  });
 });
 
 test("a value that cannot be kept fails its task, with the path to it; nothing of that task is stored", async () => {
@@ -178,14 +197,19 @@ test("a value that cannot be kept fails its task, with the path to it; nothing o
     ),
   });
   const { error, record, events } = await project.run("refused.ts");
-  expect(error).toMatchObject({ code: "FLOW_RUN_FAILED", cause: { code: "FLOW_ARTIFACT_UNSERIALISABLE", message: expect.stringContaining("this.bad.rows[1].handler") } });
+  expect(error).toMatchObject({
+    code: "FLOW_RUN_FAILED",
+    cause: { code: "FLOW_ARTIFACT_UNSERIALISABLE", message: expect.stringContaining("this.bad.rows[1].handler") },
+  });
   expect(record.failure).toMatchObject({ task: "Refused/1/spoil" });
   expect(await ownArtifacts(record.id)).toEqual({ start: ["good"], spoil: [] });
   expect(events.filter((event) => event.kind === "task.failed")).toHaveLength(1);
   const { metadata, folder } = await project.stores();
   const digest = createHash("sha256").update("changed ".repeat(5000)).digest("hex");
   expect(await metadata.blob(digest as never)).toBeUndefined();
-  expect(readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.includes(digest))).toEqual([]);
+  expect(readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.includes(digest))).toEqual(
+    [],
+  );
   const command = await project.flow(["run", "refused.ts"]);
   expect([command.code, command.stderr]).toEqual([1, expect.stringContaining("this.bad.rows[1].handler")]);
 });

@@ -1,9 +1,11 @@
 /** Steps that fail, in every way that was thought of: the run fails with the user's own words, and nothing hangs. */
+import { existsSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { Project, type Watched } from "../kit/project.ts";
 import { flowText, taskOf, tasksOf } from "./observe.ts";
 
-const failing = (name: string, body: string, before?: string) => flowText(name, `value!: unknown; @step({ next: "end" }) async start() { ${body} } @step() end() {}`, before);
+const failing = (name: string, body: string, before?: string) =>
+  flowText(name, `value!: unknown; @step({ next: "end" }) async start() { ${body} } @step() end() {}`, before);
 
 const project = new Project({
   "deep/helper.ts": `export function compute(n: number): number {\n  if (n === 0) {\n    throw new RangeError("too deep");\n  }\n  return compute(n - 1);\n}\n`,
@@ -22,6 +24,7 @@ const project = new Project({
       if (item === 0) {
         done("waiting");
         await new Promise((resolve) => this.signal.addEventListener("abort", resolve));
+        done("told");
         throw new Error("a failure that comes after the cause");
       }
     }
@@ -37,9 +40,18 @@ const project = new Project({
   "rejection.ts": failing("Rejection", `void Promise.reject(new Error("nobody awaits me")); await wait(5_000);`),
   "timer.ts": failing("Timer", `setTimeout(() => { throw new Error("late timer"); }, 5); await wait(5_000);`),
   "never.ts": failing("Never", `await new Promise(() => {});`),
-  "iterable.ts": flowText("Iterable", `items!: number[]; @step({ next: "work", foreach: "items" }) start() {} @step({ next: "end" }) work(item: number) {} @join() end() {}`),
-  "case.ts": flowText("Case", `way!: "a" | "b"; @choose({ on: "way", next: { a: "a", b: "b" } }) start() { (this as any).way = "c"; } @step({ next: "end" }) a() {} @step({ next: "end" }) b() {} @step() end() {}`),
-  "declared.ts": flowText("Declared", `scores = artifact(z.array(z.number().max(1))); @step() start() { this.scores = [0.5, 2]; }`),
+  "iterable.ts": flowText(
+    "Iterable",
+    `items!: number[]; @step({ next: "work", foreach: "items" }) start() {} @step({ next: "end" }) work(item: number) {} @join() end() {}`,
+  ),
+  "case.ts": flowText(
+    "Case",
+    `way!: "a" | "b"; @choose({ on: "way", next: { a: "a", b: "b" } }) start() { (this as any).way = "c"; } @step({ next: "end" }) a() {} @step({ next: "end" }) b() {} @step() end() {}`,
+  ),
+  "declared.ts": flowText(
+    "Declared",
+    `scores = artifact(z.array(z.number().max(1))); @step() start() { this.scores = [0.5, 2]; }`,
+  ),
   "leaves.ts": flowText(
     "Leaves",
     `
@@ -49,7 +61,11 @@ const project = new Project({
     @join({ next: "end" }) gather() {}
     @step() end() {}`,
   ),
-  "subflow.ts": flowText("Sub", `@step() async start() { await run("./null.ts"); }`, `import { run } from "@millrace/core";`),
+  "subflow.ts": flowText(
+    "Sub",
+    `@step() async start() { await run("./null.ts"); }`,
+    `import { run } from "@millrace/core";`,
+  ),
 });
 afterAll(() => project[Symbol.asyncDispose]());
 
@@ -57,16 +73,30 @@ const causeOf = (watched: Watched) => (watched.error as { readonly cause: Error 
 
 test("the cause is the first failure, with the user's own lines and nobody else's; siblings are cancelled", async () => {
   const watched = await project.run("stack.ts");
-  expect(watched.error).toMatchObject({ name: "FlowError", code: "FLOW_RUN_FAILED", message: expect.stringContaining("Stack/1/work/1: too deep") });
+  expect(watched.error).toMatchObject({
+    name: "FlowError",
+    code: "FLOW_RUN_FAILED",
+    message: expect.stringContaining("Stack/1/work/1: too deep"),
+  });
   expect(causeOf(watched)).toMatchObject({ name: "RangeError", message: "too deep" });
-  const frames = causeOf(watched).stack!.split("\n").filter((line) => /^\s+at /.test(line));
-  expect(frames.map((frame) => /(deep\/helper|stack)\.ts:(\d+):\d+\)?$/.exec(frame)?.slice(1, 3).join(":"))).toEqual(["deep/helper:3", "deep/helper:5", "stack:16"]);
+  const frames = causeOf(watched)
+    .stack!.split("\n")
+    .filter((line) => /^\s+at /.test(line));
+  expect(frames.map((frame) => /(deep\/helper|stack)\.ts:(\d+):\d+\)?$/.exec(frame)?.slice(1, 3).join(":"))).toEqual([
+    "deep/helper:3",
+    "deep/helper:5",
+    "stack:16",
+  ]);
   expect(frames.every((frame) => /at (async )?(compute|Stack\.work) /.test(frame))).toBe(true);
   const rows = await tasksOf(project, watched.record.id);
   const statuses = Object.fromEntries(rows.map((row) => [taskOf(row), row.status]));
   expect(statuses).toMatchObject({ start: "succeeded", "work/0": "cancelled", "work/1": "failed" });
   expect(statuses.gather).toBeUndefined();
-  expect(watched.record).toMatchObject({ status: "failed", failure: { task: "Stack/1/work/1", error: { name: "RangeError", code: "FLOW_STEP_FAILED" } } });
+  expect(existsSync(project.file("told.done"))).toBe(true); // It was asked to stop, and not only ended with its thread.
+  expect(watched.record).toMatchObject({
+    status: "failed",
+    failure: { task: "Stack/1/work/1", error: { name: "RangeError", code: "FLOW_STEP_FAILED" } },
+  });
   const client = await project.client();
   const run = await client.runs<any>("Stack").get(1);
   expect(run.status).toBe("failed");
@@ -77,7 +107,10 @@ test("the cause is the first failure, with the user's own lines and nobody else'
   expect(command.stderr).toContain("✗ Stack/2/work/1 failed: RangeError: too deep");
   expect(command.stderr).toMatch(/at compute \(deep\/helper\.ts:3:11\)/);
   expect(command.stderr).not.toMatch(/node_modules|packages\/core|node:internal|flow\.mjs/);
-  expect((await project.flow(["runs", "Stack", "--json"])).lines.map((line) => line.status)).toEqual(["failed", "failed"]);
+  expect((await project.flow(["runs", "Stack", "--json"])).lines.map((line) => line.status)).toEqual([
+    "failed",
+    "failed",
+  ]);
 });
 
 test.each([
@@ -97,12 +130,16 @@ test.each([
   expect(watched.error).toMatchObject({ code: "FLOW_RUN_FAILED" });
   expect(causeOf(watched)).toMatchObject(cause);
   expect(watched.record).toMatchObject({ status: "failed", tasks: { total: 1, byStatus: { failed: 1 } } });
-  if (file === "exit.ts") expect((await project.flow(["logs", `${watched.record.run}/start`])).stdout).toBe("about to leave\n");
+  if (file === "exit.ts")
+    expect((await project.flow(["logs", `${watched.record.run}/start`])).stdout).toBe("about to leave\n");
 });
 
 test("a worker that ends takes no other task with it: its company is run again and one task has failed", async () => {
   const watched = await project.run("leaves.ts");
-  expect(watched.record.failure).toMatchObject({ task: "Leaves/1/work/47", error: { code: "FLOW_RUNNER_WORKER_ENDED" } });
+  expect(watched.record.failure).toMatchObject({
+    task: "Leaves/1/work/47",
+    error: { code: "FLOW_RUNNER_WORKER_ENDED" },
+  });
   const { byStatus, total } = watched.record.tasks;
   expect([byStatus.failed, total]).toEqual([1, byStatus.succeeded + (byStatus.cancelled ?? 0) + 1]);
 });

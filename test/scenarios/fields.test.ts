@@ -42,8 +42,14 @@ const project = new Project({
     }`,
   ),
   "constant.ts": flowText("Constant", `readonly unit = { steps: [1] }; @step() start() { this.unit.steps.push(2); }`),
-  "leaky.ts": flowText("Leaky", `readonly token = param(z.string().min(60), { secret: true, env: "SHOP_TOKEN" }); @step() start() {}`),
-  "throws.ts": flowText("Throws", `readonly token = param(z.string(), { secret: true, env: "SHOP_TOKEN" }); @step() start() { throw new Error("no luck with a token of " + this.token.length); }`),
+  "leaky.ts": flowText(
+    "Leaky",
+    `readonly token = param(z.string().min(60), { secret: true, env: "SHOP_TOKEN" }); @step() start() {}`,
+  ),
+  "throws.ts": flowText(
+    "Throws",
+    `readonly token = param(z.string(), { secret: true, env: "SHOP_TOKEN" }); @step() start() { throw new Error("no luck with a token of " + this.token.length); }`,
+  ),
 });
 // Paths of config files start from the folder of the process.
 const folderBefore = process.cwd();
@@ -83,7 +89,11 @@ test("every task sees them, no task can change them, and the secret is stored no
   });
   expect(watched.record.parameters).toEqual({ rate: 0.25, names: ["x", "y"], since: expect.anything(), double: 0.5 });
   expect(watched.record.secretParameters).toEqual(["token"]);
-  expect(Object.fromEntries(watched.record.artifacts.map((artifact: { name: string; kind: string }) => [artifact.name, artifact.kind]))).toMatchObject({
+  expect(
+    Object.fromEntries(
+      watched.record.artifacts.map((artifact: { name: string; kind: string }) => [artifact.name, artifact.kind]),
+    ),
+  ).toMatchObject({
     rate: "parameter",
     settings: "config",
     prompt: "file",
@@ -98,10 +108,28 @@ test("every task sees them, no task can change them, and the secret is stored no
 test("the command reads them from flags, a file and the environment, and keeps no secret either", async () => {
   project.write({ "params.json": JSON.stringify({ rate: 0.75, token: `${SECRET}-of-the-file` }) });
   const env = { MILLRACE_PARAM_RATE: "0.9", MILLRACE_PARAM_DOUBLE: "8" };
-  const { code, stderr, lines } = await project.flow(["run", "fields.ts", "--params", "params.json", "--names", "p", "--names", "q", "--settings", "other.json", "--json"], { env });
+  const { code, stderr, lines } = await project.flow(
+    [
+      "run",
+      "fields.ts",
+      "--params",
+      "params.json",
+      "--names",
+      "p",
+      "--names",
+      "q",
+      "--settings",
+      "other.json",
+      "--json",
+    ],
+    { env },
+  );
   expect([code, stderr]).toEqual([0, ""]);
   expect(lines.at(-1).record.parameters).toMatchObject({ rate: 0.75, names: ["p", "q"], double: 8 });
-  expect((await project.flow(["dump", lines.at(-1).record.run, "settings", "--json"])).lines[0].value).toEqual({ folds: 5, model: { depth: 3 } });
+  expect((await project.flow(["dump", lines.at(-1).record.run, "settings", "--json"])).lines[0].value).toEqual({
+    folds: 5,
+    model: { depth: 3 },
+  });
   const refused = await project.flow(["run", "leaky.ts"], { env: { SHOP_TOKEN: SECRET } });
   expect([refused.code, refused.stdout]).toEqual([2, ""]);
   expect(refused.stderr).toContain("FLOW_PARAMETER_INVALID");
@@ -114,5 +142,8 @@ test("the command reads them from flags, a file and the environment, and keeps n
 });
 
 test("a constant that a step changes in place fails the run instead of losing the change", async () => {
-  expect((await project.run("constant.ts")).error).toMatchObject({ code: "FLOW_RUN_FAILED", cause: { code: "FLOW_FLOW_CONSTANT_CHANGED" } });
+  expect((await project.run("constant.ts")).error).toMatchObject({
+    code: "FLOW_RUN_FAILED",
+    cause: { code: "FLOW_FLOW_CONSTANT_CHANGED" },
+  });
 });

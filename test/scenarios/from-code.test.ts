@@ -1,6 +1,7 @@
 /** `run()` and `runs()` from a program: what goes in, what comes out, and several runs at the same time. */
+
+import { type RunEvent, run, runs } from "@millrace/core";
 import { afterAll, expect, test } from "vitest";
-import { run, type RunEvent, runs } from "@millrace/core";
 import { Project } from "../kit/project.ts";
 import { flowText } from "./observe.ts";
 
@@ -14,8 +15,14 @@ const project = new Project({
     @step({ next: "end" }) work(part: number) { this.part = part * this.a; }
     @join() end(inputs: Inputs<Adds>) { this.sum = inputs.reduce((sum, input) => sum + input.part, ((this.from as any)?.data.base as number) ?? 0); }`,
   ),
-  "base.ts": flowText("Base", `readonly n = param(z.number().default(1000)); base!: number; @step() start() { this.base = this.n; }`),
-  "endless.ts": flowText("Endless", `@step() async start() { done("begun"); await new Promise((_, reject) => this.signal.addEventListener("abort", () => reject(new Error("told")))); }`),
+  "base.ts": flowText(
+    "Base",
+    `readonly n = param(z.number().default(1000)); base!: number; @step() start() { this.base = this.n; }`,
+  ),
+  "endless.ts": flowText(
+    "Endless",
+    `@step() async start() { done("begun"); await new Promise((_, reject) => this.signal.addEventListener("abort", () => reject(new Error("told")))); }`,
+  ),
   "fails.ts": flowText("Fails", `@step() start() { throw new RangeError("no luck"); }`),
   "limited.ts": flowText(
     "Limited",
@@ -37,7 +44,11 @@ afterAll(() => project[Symbol.asyncDispose]());
 test("parameters, tags and upstreams go in; the run, its values and its events come out", async () => {
   await project.run("base.ts", { tags: ["b:v1"] });
   const newer = await project.run("base.ts", { params: { n: 5000 } });
-  const running = run<any>(project.file("adds.ts"), { params: { a: 2 }, tags: ["x", "y"], upstreams: { from: { tags: ["b:v1"] } } });
+  const running = run<any>(project.file("adds.ts"), {
+    params: { a: 2 },
+    tags: ["x", "y"],
+    upstreams: { from: { tags: ["b:v1"] } },
+  });
   const kinds = new Map<string, number>();
   const watching = (async () => {
     for await (const event of running) kinds.set(event.kind, (kinds.get(event.kind) ?? 0) + 1);
@@ -47,12 +58,21 @@ test("parameters, tags and upstreams go in; the run, its values and its events c
   await watching;
   expect(finished).toMatchObject({ id, flow: "shop/Adds", status: "succeeded", tags: ["x", "y"] });
   expect([await finished.data.sum, await finished.data.a]).toEqual([780 * 2 + 1000, 2]);
-  expect([kinds.get("run.created"), kinds.get("run.finished"), kinds.get("task.started"), kinds.get("task.succeeded")]).toEqual([1, 1, 42, 42]);
+  expect([
+    kinds.get("run.created"),
+    kinds.get("run.finished"),
+    kinds.get("task.started"),
+    kinds.get("task.succeeded"),
+  ]).toEqual([1, 1, 42, 42]);
 
   const found = await runs<any>("Adds").latest({ tags: ["y"], params: { a: 2 } });
   expect([found.id, await found.data.sum]).toEqual([id, 2560]);
-  expect(await (await run<any>(project.file("adds.ts"), { upstreams: { from: newer.run as never } })).data.sum).toBe(780 + 5000);
-  expect(await (await run<any>(new URL(`file://${project.file("adds.ts")}`), { upstreams: { from: "Base/1" } })).data.sum).toBe(780 + 1000);
+  expect(await (await run<any>(project.file("adds.ts"), { upstreams: { from: newer.run as never } })).data.sum).toBe(
+    780 + 5000,
+  );
+  expect(
+    await (await run<any>(new URL(`file://${project.file("adds.ts")}`), { upstreams: { from: "Base/1" } })).data.sum,
+  ).toBe(780 + 1000);
   const listed: string[] = [];
   for await (const each of runs("Adds").where({ status: "succeeded", limit: 2 })) listed.push(each.id);
   expect(listed).toHaveLength(2);
@@ -62,7 +82,9 @@ test("parameters, tags and upstreams go in; the run, its values and its events c
 test("wrong parameters are refused before anything is written", async () => {
   const before = (await project.flow(["runs", "--json"])).lines.length;
   const refused = await project.run("adds.ts", { params: { a: "x", b: 1 } });
-  expect(refused.error).toMatchObject({ problems: [{ code: "FLOW_PARAMETER_UNKNOWN" }, { code: "FLOW_PARAMETER_INVALID" }] });
+  expect(refused.error).toMatchObject({
+    problems: [{ code: "FLOW_PARAMETER_UNKNOWN" }, { code: "FLOW_PARAMETER_INVALID" }],
+  });
   await expect(run(project.file("nowhere.ts"))).rejects.toMatchObject({ code: "FLOW_PACKAGE_FILE_MISSING" });
   await expect(run(project.file("nowhere.ts")).id).rejects.toMatchObject({ code: "FLOW_PACKAGE_FILE_MISSING" });
   expect((await project.flow(["runs", "--json"])).lines).toHaveLength(before);
@@ -88,8 +110,16 @@ test("a signal cancels the run: the step is told, awaiting it rejects", async ()
   })();
   // Whoever only watches must learn of the end as well: the events end with the same error.
   const [awaited, watched] = await Promise.allSettled([running, watching]);
-  for (const ended of [awaited, watched]) expect(ended).toMatchObject({ status: "rejected", reason: { code: "FLOW_RUN_CANCELLED", context: { run: "Endless/1" } } });
-  expect(events.at(-1)).toMatchObject({ kind: "run.finished", status: "cancelled", record: { tasks: { byStatus: { cancelled: 1 } } } });
+  for (const ended of [awaited, watched])
+    expect(ended).toMatchObject({
+      status: "rejected",
+      reason: { code: "FLOW_RUN_CANCELLED", context: { run: "Endless/1" } },
+    });
+  expect(events.at(-1)).toMatchObject({
+    kind: "run.finished",
+    status: "cancelled",
+    record: { tasks: { byStatus: { cancelled: 1 } } },
+  });
   const aborted = await project.run("base.ts", { signal: AbortSignal.abort() });
   expect(aborted.error).toMatchObject({ code: "FLOW_RUN_CANCELLED" });
 });
@@ -105,16 +135,25 @@ test("two runs in one process, and four processes on one store, do not disturb e
     project.run("adds.ts", { params: { a: 4 } }),
     ...[5, 6, 7, 8].map((a) => project.flow(["run", "adds.ts", "--a", String(a), "--json"])),
   ]);
-  expect(await Promise.all([one, two].map((each) => (each.run as any).data.sum))).toEqual([780 * 3 + 5000, 780 * 4 + 5000]);
+  expect(await Promise.all([one, two].map((each) => (each.run as any).data.sum))).toEqual([
+    780 * 3 + 5000,
+    780 * 4 + 5000,
+  ]);
   for (const [index, { code, stderr, lines }] of processes.entries()) {
     expect([code, stderr]).toEqual([0, ""]);
-    expect(lines.at(-1)).toMatchObject({ kind: "run.finished", status: "succeeded", record: { parameters: { a: index + 5 }, tasks: { total: 42 } } });
+    expect(lines.at(-1)).toMatchObject({
+      kind: "run.finished",
+      status: "succeeded",
+      record: { parameters: { a: index + 5 }, tasks: { total: 42 } },
+    });
   }
   const listed = (await project.flow(["runs", "Adds", "--json"])).lines;
   expect(new Set(listed.map((line) => line.run)).size).toBe(listed.length);
   const numbers = listed.map((line) => Number(line.run.split("/")[1]));
   expect(numbers).toEqual(numbers.map((_, index) => numbers.length - index));
-  const sums = await Promise.all(listed.slice(0, 6).map(async (line) => (await runs<any>("Adds").get(line.run)).data.sum));
+  const sums = await Promise.all(
+    listed.slice(0, 6).map(async (line) => (await runs<any>("Adds").get(line.run)).data.sum),
+  );
   expect(sums.toSorted((a, b) => a - b)).toEqual([3, 4, 5, 6, 7, 8].map((a) => 780 * a + 5000));
   const validated = await project.flow(["validate", "--json"]);
   expect([validated.code, validated.lines[0].ok]).toEqual([0, true]);

@@ -2,8 +2,9 @@
  * Two observers of one run that must agree: the client API inside the test's process, and the command in its own. What
  * both see is given back, so that a test states its expectations once.
  */
-import { expect } from "vitest";
+
 import { fullRunName, type TaskRow } from "@millrace/core/internal";
+import { expect } from "vitest";
 import type { Project, Watched } from "../kit/project.ts";
 
 export interface Observed {
@@ -30,7 +31,11 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
     project.client(),
   ]);
   expect([show.stderr, show.lines]).toEqual(["", [record]]);
-  expect(runs.lines.find((line) => line.run === name)).toMatchObject({ id: record.id, status: record.status, tags: record.tags });
+  expect(runs.lines.find((line) => line.run === name)).toMatchObject({
+    id: record.id,
+    status: record.status,
+    tags: record.tags,
+  });
 
   const handle = await client.run(record.id);
   const full = fullRunName((await stores.metadata.runById(record.id))!);
@@ -46,7 +51,10 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
     values[artifact.name] = await (handle.data as Readonly<Record<string, Promise<unknown>>>)[artifact.name];
     digests[artifact.name] = artifact.digest;
   }
-  expect([dump.stderr, byName(dump.lines.map((line) => [line.name, line.digest]))]).toEqual(["", byName(Object.entries(digests))]);
+  expect([dump.stderr, byName(dump.lines.map((line) => [line.name, line.digest]))]).toEqual([
+    "",
+    byName(Object.entries(digests)),
+  ]);
   for (const line of dump.lines) {
     if (line.notInJson === undefined) expect([line.name, line.value]).toEqual([line.name, values[line.name] ?? null]);
   }
@@ -64,8 +72,16 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
 export async function tasksOf(project: Project, id: string): Promise<readonly TaskRow[]> {
   const { metadata } = await project.stores();
   const run = (await metadata.runById(id as never))!;
-  const tasks = [...(await metadata.tasks({ run: run.sequence, limit: 1_000 }))];
-  return tasks.sort((left, right) => left.sequence - right.sequence);
+  const tasks: TaskRow[] = [];
+  for (let page: readonly TaskRow[] | undefined; page === undefined || page.length > 0; tasks.push(...page)) {
+    const last = tasks.at(-1);
+    page = await metadata.tasks({
+      run: run.sequence,
+      limit: 1_000,
+      ...(last === undefined ? {} : { after: last.sequence }),
+    });
+  }
+  return tasks;
 }
 
 export function taskOf(row: TaskRow): string {

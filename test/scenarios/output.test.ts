@@ -32,7 +32,12 @@ test("output is kept for each task and stream, in the order in which it was writ
   const long = `${"x".repeat(100_000)}\nlate\n`;
   const expected: Record<string, readonly [string, string]> = {
     "Talk/1/start": ["plain { deep: [ 1 ] }\n", "to stderr\n"],
-    ...Object.fromEntries(["a", "b", "c", "d"].map((item, index) => [`Talk/1/say/${index}`, [said(item) + (item === "d" ? long : ""), `warned by ${item}\n`]])),
+    ...Object.fromEntries(
+      ["a", "b", "c", "d"].map((item, index) => [
+        `Talk/1/say/${index}`,
+        [said(item) + (item === "d" ? long : ""), `warned by ${item}\n`],
+      ]),
+    ),
   };
   const live: Record<string, [string, string]> = {};
   for (const event of watched.events) {
@@ -53,7 +58,13 @@ test("output is kept for each task and stream, in the order in which it was writ
   const facts = [await (watched.run as any).data.all, [await (watched.run as any).data.facts]].flat();
   const common = { run: "Talk/1", id: watched.record.id, flow: "Talk", project: "shop", tags: ["loud"], attempt: 1 };
   expect(facts).toMatchObject([
-    ...["0", "1", "2", "3"].map((path) => ({ ...common, step: "say", path, index: Number(path), task: `Talk/1/say/${path}` })),
+    ...["0", "1", "2", "3"].map((path) => ({
+      ...common,
+      step: "say",
+      path,
+      index: Number(path),
+      task: `Talk/1/say/${path}`,
+    })),
     { ...common, step: "end", path: "", index: null, task: "Talk/1/end" },
   ]);
   const draws = facts.flatMap((fact: { random: number[] }) => fact.random);
@@ -65,5 +76,11 @@ test("the command shows output live behind its task, and keeps it off stdout", a
   const { code, stdout, stderr } = await project.flow(["run", "talk.ts"]);
   expect(code).toBe(0);
   expect(stdout).not.toMatch(/first of|plain/);
-  for (const line of ["Talk/2/start │ plain { deep: [ 1 ] }", "Talk/2/say/2 │ first of c", "Talk/2/say/1 │ warned by b", "Talk/2/say/3 │ late"]) expect(stderr).toContain(line);
+  for (const line of [
+    "Talk/2/start │ plain { deep: [ 1 ] }",
+    "Talk/2/say/2 │ first of c",
+    "Talk/2/say/1 │ warned by b",
+    "Talk/2/say/3 │ late",
+  ])
+    expect(stderr).toContain(line);
 });

@@ -77,11 +77,14 @@ test("a foreach gives its join the results in the order of the items", async () 
   expect(rows.find((row) => row.step === "start")?.fanOut).toBe(5);
   const shown = await project.flow(["show", `${name}/work/3`, "--json"]);
   const task = rows.find((row) => row.path === "3")!;
-  expect(shown.lines).toMatchObject([{ task: `${name}/work/3`, status: task.status, startedAt: task.startedAt.toISOString() }]);
+  expect(shown.lines).toMatchObject([
+    { task: `${name}/work/3`, status: task.status, startedAt: task.startedAt.toISOString() },
+  ]);
   expect((await project.flow(["dump", `${name}/work/3.word`])).stdout).toBe("d333\n");
   const words: string[] = [];
   const client = await project.client();
-  for await (const each of (await client.run<any>(name)).step("work").tasks) words.push(`${each.id} ${await each.data.word}`);
+  for await (const each of (await client.run<any>(name)).step("work").tasks)
+    words.push(`${each.id} ${await each.data.word}`);
   expect(words).toEqual(["a000", "b111", "c222", "d333", "e444"].map((word, index) => `${name}/work/${index} ${word}`));
 });
 
@@ -100,7 +103,17 @@ test("foreaches nest, each join closes its own, and branches fit inside", async 
     @join({ next: "end" }) joinRows(inputs: Inputs<Nested>) { this.grid = inputs.map((input) => [input.sums, input.row]); this.rows = inputs.before.rows; }
     @step() end() {}`,
   );
-  expect(values).toEqual({ rows: [[1, 2], [], [3]], grid: [[[11, 10, 12, 20], [1, 2]], [[], []], [[13, 30], [3]]] });
+  expect(values).toEqual({
+    rows: [[1, 2], [], [3]],
+    grid: [
+      [
+        [11, 10, 12, 20],
+        [1, 2],
+      ],
+      [[], []],
+      [[13, 30], [3]],
+    ],
+  });
   const expected = [
     ..."start,row_/0,row_/1,row_/2,joinCells/0,joinCells/1,joinCells/2,joinRows,end".split(","),
     ...["0.0", "0.1", "2.0"].flatMap((path) => ["cell_", "plus", "times", "both"].map((step) => `${step}/${path}`)),
@@ -127,7 +140,11 @@ test("a choice takes one way, by text, number and truth", async () => {
   expect(tasks).toEqual(["start", "right", "second", "two", "third", "no", "end"]);
   expect(values).toEqual({ word: "right", count: 2, flag: false, path: ["right", "two", "no"] });
   expect(rows.flatMap((row) => row.choice ?? [])).toEqual(["right", "2", "false"]);
-  expect(events.flatMap((event) => (event.kind === "task.succeeded" ? (event.choice ?? []) : []))).toEqual(["right", "2", "false"]);
+  expect(events.flatMap((event) => (event.kind === "task.succeeded" ? (event.choice ?? []) : []))).toEqual([
+    "right",
+    "2",
+    "false",
+  ]);
 });
 
 test("a join beside a choice does not wait for the way that was not taken", async () => {
@@ -211,7 +228,9 @@ test("anything that can be iterated fans out, and a join may open the next forea
   // The field that held a generator is no artifact; its items are kept all the same.
   expect(values.found).toEqual([["X", "Y", "Z"], ["ana7", "bo8"], [3, "-0"], [1, 4, 9, 16], false, [1, 2]]);
   expect(rows.flatMap((row) => row.fanOut ?? [])).toEqual([3, 2, 2, 4, 2]);
-  expect(events.flatMap((event) => (event.kind === "task.succeeded" ? (event.fanOut ?? []) : []))).toEqual([3, 2, 2, 4, 2]);
+  expect(events.flatMap((event) => (event.kind === "task.succeeded" ? (event.fanOut ?? []) : []))).toEqual([
+    3, 2, 2, 4, 2,
+  ]);
 });
 
 test("a wide foreach keeps order and items over many messages and pages", async () => {

@@ -1,12 +1,20 @@
 /** Upstreams from end to end: which run is taken, that it is pinned, and that what was read is recorded with its digest. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+
 import type { RunEvent } from "@millrace/core";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project, type Watched } from "../kit/project.ts";
 import { flowText, observe } from "./observe.ts";
 
 const project = new Project({
-  "collect.ts": flowText("Collect", `readonly n = param(z.number().default(1)); rows!: number[]; unread!: string; @step({ next: "end" }) start() { this.rows = [this.n, this.n * 2]; this.unread = "unread"; } @step() end() {}`),
-  "train.ts": flowText("Train", `readonly source = upstream(Collect); model!: { sum: number }; @step({ next: "end" }) start() { this.model = { sum: this.source.data.rows[0]! + this.source.data.rows[1]! }; } @step() end() {}`, `import Collect from "./collect.ts";`),
+  "collect.ts": flowText(
+    "Collect",
+    `readonly n = param(z.number().default(1)); rows!: number[]; unread!: string; @step({ next: "end" }) start() { this.rows = [this.n, this.n * 2]; this.unread = "unread"; } @step() end() {}`,
+  ),
+  "train.ts": flowText(
+    "Train",
+    `readonly source = upstream(Collect); model!: { sum: number }; @step({ next: "end" }) start() { this.model = { sum: this.source.data.rows[0]! + this.source.data.rows[1]! }; } @step() end() {}`,
+    `import Collect from "./collect.ts";`,
+  ),
   "predict.ts": flowText(
     "Predict",
     `
@@ -57,19 +65,29 @@ test("late tags, sameAs and an optional upstream that finds nothing", async () =
     wrong: ["FLOW_RUNNER_NO_ARTIFACT", 'Did you mean "model"?'],
     change: ["FLOW_RUNNER_READ_ONLY", expect.any(String)],
   });
-  expect(told(watched, "run.upstream").map((event) => event.kind === "run.upstream" && `${event.name} = ${event.run} (${event.selector})`)).toEqual([
-    "model = Train/1 (prod:v1)",
-    "source = Collect/1 (same as model.source)",
-  ]);
+  expect(
+    told(watched, "run.upstream").map(
+      (event) => event.kind === "run.upstream" && `${event.name} = ${event.run} (${event.selector})`,
+    ),
+  ).toEqual(["model = Train/1 (prod:v1)", "source = Collect/1 (same as model.source)"]);
 
   // Each read is recorded with the digest that the producer's own record has; what nobody read is not.
-  const digestOf = (producer: Watched, name: string) => producer.record.artifacts.find((artifact: { name: string }) => artifact.name === name).digest;
+  const digestOf = (producer: Watched, name: string) =>
+    producer.record.artifacts.find((artifact: { name: string }) => artifact.name === name).digest;
   const collect1 = (await project.flow(["show", "Collect/1", "--json"])).lines[0];
   const edges = Object.fromEntries(watched.record.upstreams.map((edge: { name: string }) => [edge.name, edge]));
-  expect(edges.model).toMatchObject({ run: "Train/1", runId: train1.record.id, candidateCount: 1, selector: { kind: "tags", tags: ["prod:v1"] } });
+  expect(edges.model).toMatchObject({
+    run: "Train/1",
+    runId: train1.record.id,
+    candidateCount: 1,
+    selector: { kind: "tags", tags: ["prod:v1"] },
+  });
   expect(edges.model.reads).toEqual([{ name: "model", codec: "cbor", digest: digestOf(train1, "model") }]);
   expect(edges.source.reads.map((read: { name: string; digest: string }) => [read.name, read.digest])).toEqual(
-    ["n", "rows"].map((name) => [name, collect1.artifacts.find((artifact: { name: string }) => artifact.name === name).digest]),
+    ["n", "rows"].map((name) => [
+      name,
+      collect1.artifacts.find((artifact: { name: string }) => artifact.name === name).digest,
+    ]),
   );
   expect(edges["model.upstreams.source"].reads).toMatchObject([{ name: "rows" }]);
   expect(edges.previous).toMatchObject({ candidateCount: 0, reads: [] });
@@ -87,13 +105,24 @@ test("a flow can read an earlier run of itself; a run, tags and a run object can
   const watched = await project.run("predict.ts", { upstreams: { model: latest as never } });
   if (watched.run === undefined) throw watched.error;
   const { values } = await observe(project, watched);
-  expect(values.answer).toMatchObject({ parts: [30, 60, 90], rows: [10, 20], n: 10, previous: ["FLOW_RUNNER_NO_ARTIFACT", expect.any(String)] });
+  expect(values.answer).toMatchObject({
+    parts: [30, 60, 90],
+    rows: [10, 20],
+    n: 10,
+    previous: ["FLOW_RUNNER_NO_ARTIFACT", expect.any(String)],
+  });
   expect(watched.record.upstreams.map((edge: { name: string; run?: string }) => `${edge.name} = ${edge.run}`)).toEqual(
     expect.arrayContaining(["model = Train/2", "source = Collect/2", "previous = Predict/1"]),
   );
   const onLine = await project.flow(["run", "predict.ts", "--channel", "test", "--source-run", "Collect/1", "--json"]);
   expect(onLine.code).toBe(0);
-  expect(onLine.lines.at(-1).record.upstreams.slice(0, 3).map((edge: { run?: string }) => edge.run).toSorted()).toEqual(["Collect/1", "Predict/2", "Train/2"]);
+  expect(
+    onLine.lines
+      .at(-1)
+      .record.upstreams.slice(0, 3)
+      .map((edge: { run?: string }) => edge.run)
+      .toSorted(),
+  ).toEqual(["Collect/1", "Predict/2", "Train/2"]);
 });
 
 test("what cannot be found or is too old is refused before anything runs, and writes nothing", async () => {
@@ -102,7 +131,10 @@ test("what cannot be found or is too old is refused before anything runs, and wr
   expect(missing.error).toMatchObject({ code: "FLOW_LINEAGE_NO_RUN" });
   expect(JSON.stringify([String(missing.error), missing.error])).toContain("prod:v1");
   expect(missing.events).toEqual([]);
-  expect((await project.run("stale.ts")).error).toMatchObject({ code: expect.stringMatching(/^FLOW_LINEAGE_/), message: expect.stringContaining("Collect/2") });
+  expect((await project.run("stale.ts")).error).toMatchObject({
+    code: expect.stringMatching(/^FLOW_LINEAGE_/),
+    message: expect.stringContaining("Collect/2"),
+  });
   expect((await project.flow(["runs", "--json"])).lines).toHaveLength(before);
 });
 
@@ -110,10 +142,17 @@ test("a tag that moves while a run reads it changes nothing for that run, and va
   const moved = await project.flow(["tag", "add", "Train/2", "prod:v1", "--json"]);
   expect(moved.code).toBe(0);
   const several = await project.run("predict.ts");
-  expect(told(several, "run.warning")).toMatchObject([{ code: expect.stringMatching(/^FLOW_LINEAGE_/), message: expect.stringContaining("Train/1") }]);
-  expect(several.record.upstreams.find((edge: { name: string }) => edge.name === "model")).toMatchObject({ run: "Train/2", candidateCount: 2 });
+  expect(told(several, "run.warning")).toMatchObject([
+    { code: expect.stringMatching(/^FLOW_LINEAGE_/), message: expect.stringContaining("Train/1") },
+  ]);
+  expect(several.record.upstreams.find((edge: { name: string }) => edge.name === "model")).toMatchObject({
+    run: "Train/2",
+    candidateCount: 2,
+  });
   const validated = await project.flow(["validate", "Predict/1", "--current", "--json"]);
   expect(validated.code).toBe(1);
-  expect(validated.lines[0].checks.filter((check: { status: string }) => check.status === "fail")).toMatchObject([{ id: "V21", evidence: expect.stringContaining("Train/2") }]);
+  expect(validated.lines[0].checks.filter((check: { status: string }) => check.status === "fail")).toMatchObject([
+    { id: "V21", evidence: expect.stringContaining("Train/2") },
+  ]);
   expect(collect2.record.tags).toEqual(["data:v1"]);
 });

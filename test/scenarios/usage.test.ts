@@ -6,7 +6,10 @@ import { flowText } from "./observe.ts";
 
 const project = new Project({
   "plain.ts": flowText("Plain", `readonly n = param(z.number().default(1)); @step() start() {}`),
-  "clash.ts": flowText("Clash", `readonly quick = param(z.boolean().default(false), { short: "q" }); @step() start() {}`),
+  "clash.ts": flowText(
+    "Clash",
+    `readonly quick = param(z.boolean().default(false), { short: "q" }); @step() start() {}`,
+  ),
   "list.json": "[1, 2]",
 });
 afterAll(() => project[Symbol.asyncDispose]());

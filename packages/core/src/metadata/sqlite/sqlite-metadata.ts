@@ -26,7 +26,7 @@ import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
 import { reserveTasks, succeededTask } from "../sql/tasks.ts";
-import { openReader, openWriter } from "./connection.ts";
+import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
 import { migrate, notAStore, schemaVersionOf } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
@@ -56,19 +56,23 @@ export interface SqliteMetadataOptions extends WriteTurnsOptions {
 export async function openSqliteMetadata(file: string, options: SqliteMetadataOptions = {}): Promise<MetadataStore> {
   const turns = new WriteTurns(file, options);
   try {
-    const db = options.readonly === true ? openReader(file) : openWriter(file);
-    try {
-      await turns.retry(() => {
-        if (options.readonly !== true) migrate(db, file, options.now ?? Date.now);
-        else if (schemaVersionOf(db, file) === 0) throw notAStore(file, "it holds nothing yet");
-      });
-      return new SqliteMetadata(db, file, turns);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    // All of it again while locked: another process that makes the store at this instant also holds up the first pragma.
+    const db = await turns.retry(() => openChecked(file, options));
+    return new SqliteMetadata(db, file, turns);
   } catch (error) {
     throw metadataError("Cannot open the records", file, error);
+  }
+}
+
+function openChecked(file: string, options: SqliteMetadataOptions): Connection {
+  const db = options.readonly === true ? openReader(file) : openWriter(file);
+  try {
+    if (options.readonly !== true) migrate(db, file, options.now ?? Date.now);
+    else if (schemaVersionOf(db, file) === 0) throw notAStore(file, "it holds nothing yet");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
   }
 }
 

@@ -50,7 +50,7 @@ export class WriteTurns {
       try {
         return work();
       } catch (error) {
-        throw error;
+        if (!isBusy(error)) throw error;
         const waitedMs = performance.now() - begin;
         if (waitedMs >= this.#busyLimitMs) throw this.#busy(waitedMs, error);
         this.othersWrote();

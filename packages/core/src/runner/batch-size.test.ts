@@ -1,0 +1,37 @@
+import { describe, expect, test } from "vitest";
+import { BatchSize } from "./batch-size.ts";
+
+describe("batch size", () => {
+  test("tasks of unknown duration travel alone", () => {
+    expect(new BatchSize().of("work", 1_000, 2)).toBe(1);
+  });
+
+  test("short tasks travel together, at most 64", () => {
+    const sizes = new BatchSize();
+    for (let index = 0; index < 20; index++) sizes.measured("work", 0.05);
+    expect(sizes.of("work", 10_000, 2)).toBe(64);
+    expect(sizes.isShort("work")).toBe(true);
+  });
+
+  test("long tasks travel alone, also after a short one", () => {
+    const sizes = new BatchSize();
+    sizes.measured("work", 1);
+    for (let index = 0; index < 10; index++) sizes.measured("work", 500);
+    expect(sizes.of("work", 1_000, 2)).toBe(1);
+    expect(sizes.isShort("work")).toBe(false);
+  });
+
+  test("the last tasks are shared among the workers, but not below what a message costs", () => {
+    const sizes = new BatchSize();
+    sizes.measured("work", 1);
+    expect(sizes.of("work", 12, 2)).toBe(3);
+    expect(sizes.of("work", 2, 2)).toBe(2);
+  });
+
+  test("a slow first task does not keep the next ones apart for long", () => {
+    const sizes = new BatchSize();
+    sizes.measured("work", 50);
+    for (let index = 0; index < 8; index++) sizes.measured("work", 0.1);
+    expect(sizes.of("work", 1_000, 2)).toBeGreaterThan(32);
+  });
+});
