@@ -124,7 +124,7 @@ export async function orUnreachable(prepare: () => Promise<void>): Promise<strin
     return undefined;
   } catch (error) {
     if (!(error instanceof RegistryUnreachable)) throw error;
-    const reason = `SKIPPED: the packages were not installed as a user would, since the registry cannot be reached: ${error.message}`;
+    const reason = `SKIPPED: the packages were not installed as a user would, since the registry cannot be reached: ${error.message.split("\n").slice(0, 4).join("; ")}`;
     console.warn(reason);
     return reason;
   }

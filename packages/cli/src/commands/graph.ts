@@ -30,7 +30,7 @@ export const graphCommand: Command = {
     const format = invocation.isOn("json") ? "json" : (invocation.text("format") ?? "text");
     const text =
       format === "json"
-        ? JSON.stringify(graph)
+        ? JSON.stringify(core.graphJson(graph))
         : format === "dot"
           ? core.drawDot(graph)
           : format === "mermaid"

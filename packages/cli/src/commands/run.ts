@@ -87,9 +87,8 @@ async function run(context: Context): Promise<number> {
   const words = readFlowWords(context.words, OWN_FLAGS, flow.definition);
   if (words.faults.length > 0) throw await faultsError(`flow run ${first.file}`, words.faults);
 
-  core.checkGraph(flow.definition); // Before a store is opened: a flow that is not valid must not make one.
   const own = invocation(words.values, words.positionals);
-  const stores = await core.openStores({
+  const stores = core.planStores({
     ...optional("store", own.text("store")),
     cwd: context.cwd,
     environment: context.environment,

@@ -118,7 +118,8 @@ function causeLines(error: FlowError, style: ErrorStyle): readonly string[] {
   for (let depth = 0; cause instanceof Error && depth < MAX_CAUSES; depth++) {
     // Many messages already end with what the cause says; the system's own words repeat their code (ENOENT).
     const errno = "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
-    if (!said.includes(cause.message) && !(errno !== undefined && said.includes(`(${errno})`))) lines.push(`  because: ${clean(cause.message)}`);
+    if (!said.includes(cause.message) && !(errno !== undefined && said.includes(`(${errno})`)))
+      lines.push(`  because: ${clean(cause.message)}`);
     said += cause.message;
     cause = cause.cause;
   }

@@ -95,7 +95,8 @@ export function problemsError(
   options: { readonly hint?: string } = {},
 ): FlowError {
   const first = problems[0];
-  if (first === undefined) throw new FlowError("FLOW_INTERNAL", { message: "problemsError() was called without a problem" });
+  if (first === undefined)
+    throw new FlowError("FLOW_INTERNAL", { message: "problemsError() was called without a problem" });
   const chosen = (problems.length === 1 ? first.hint : undefined) ?? options.hint;
   const hint = chosen === undefined ? {} : { hint: chosen };
   const message = problems.length === 1 ? `${heading}: ${first.message}` : `${heading}: ${problems.length} problems`;
@@ -110,7 +111,8 @@ export function serializeError(thrown: unknown, depth = 0): SerializedError {
   try {
     if (thrown instanceof Error) {
       const flow = isFlowError(thrown) ? thrown : undefined;
-      const cause = thrown.cause !== undefined && depth < MAX_CAUSES ? serializeError(thrown.cause, depth + 1) : undefined;
+      const cause =
+        thrown.cause !== undefined && depth < MAX_CAUSES ? serializeError(thrown.cause, depth + 1) : undefined;
       return {
         code: flow?.code ?? "FLOW_STEP_FAILED",
         name: clip(String(thrown.name)),
@@ -122,7 +124,11 @@ export function serializeError(thrown: unknown, depth = 0): SerializedError {
         ...(cause === undefined ? {} : { cause }),
       };
     }
-    return { code: "FLOW_STEP_FAILED", name: "Error", message: clip(`a step threw ${describe(thrown)} instead of an Error`) };
+    return {
+      code: "FLOW_STEP_FAILED",
+      name: "Error",
+      message: clip(`a step threw ${describe(thrown)} instead of an Error`),
+    };
   } catch {
     return { code: "FLOW_STEP_FAILED", name: "Error", message: "a step threw a value that cannot be read" };
   }
@@ -131,16 +137,18 @@ export function serializeError(thrown: unknown, depth = 0): SerializedError {
 /** The error that `serializeError` wrote, as an Error again. */
 export function deserializeError(data: SerializedError): Error {
   const cause = data.cause === undefined ? undefined : deserializeError(data.cause);
-  const error = data.name === "FlowError"
-    ? new FlowError(data.code as ErrorCode, {
-        message: data.message,
-        ...(data.hint === undefined ? {} : { hint: data.hint }),
-        ...(data.context === undefined ? {} : { context: data.context }),
-        ...(data.problems === undefined ? {} : { problems: data.problems }),
-        ...(cause === undefined ? {} : { cause }),
-      })
-    : Object.assign(new Error(data.message, cause === undefined ? undefined : { cause }), { name: data.name });
-  if (data.stack !== undefined) Object.defineProperty(error, "stack", { value: data.stack, configurable: true, writable: true });
+  const error =
+    data.name === "FlowError"
+      ? new FlowError(data.code as ErrorCode, {
+          message: data.message,
+          ...(data.hint === undefined ? {} : { hint: data.hint }),
+          ...(data.context === undefined ? {} : { context: data.context }),
+          ...(data.problems === undefined ? {} : { problems: data.problems }),
+          ...(cause === undefined ? {} : { cause }),
+        })
+      : Object.assign(new Error(data.message, cause === undefined ? undefined : { cause }), { name: data.name });
+  if (data.stack !== undefined)
+    Object.defineProperty(error, "stack", { value: data.stack, configurable: true, writable: true });
   return error;
 }
 

@@ -5,15 +5,21 @@
 import { Client } from "../client/client.ts";
 import { readProcess, resolveConfig } from "../config/config.ts";
 import { type OpenStores, openStores } from "./open-stores.ts";
+import type { PlannedStores } from "./plan-stores.ts";
 import { threadStore } from "./store-folder.ts";
+import { locateStore } from "./store-location.ts";
 
 const opened = new Map<string, Promise<OpenStores>>();
+
+/** The default store, created when it is opened. */
+export function planDefaultStores(): Pick<PlannedStores, "location" | "open"> {
+  return { location: locateStore(defaultFolder()), open: () => openDefaultStores(true) };
+}
 
 /** Opens the default store, creating it only when asked to. A failed opening is tried again the next time. */
 export function openDefaultStores(create: boolean): Promise<OpenStores> {
   const { cwd, environment } = readProcess();
-  const { store } = resolveConfig({ cwd, environment });
-  const folder = threadStore() ?? store.folder;
+  const folder = defaultFolder();
   const key = `${folder} ${create}`;
   let stores = opened.get(key);
   if (stores === undefined) {
@@ -22,6 +28,11 @@ export function openDefaultStores(create: boolean): Promise<OpenStores> {
     opened.set(key, stores);
   }
   return stores;
+}
+
+function defaultFolder(): string {
+  const { cwd, environment } = readProcess();
+  return threadStore() ?? resolveConfig({ cwd, environment }).store.folder;
 }
 
 /** A client on stores, acting as the user of this process. */

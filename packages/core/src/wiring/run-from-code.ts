@@ -15,7 +15,7 @@ import type { RunRow } from "../metadata/metadata-store.ts";
 import { selectFlow } from "../package/flow-file.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { preparePackage } from "../package/prepare-package.ts";
-import { clientOf, openDefaultStores } from "./default-store.ts";
+import { clientOf, openDefaultStores, planDefaultStores } from "./default-store.ts";
 import { startRun } from "./start-run.ts";
 
 /**
@@ -32,12 +32,11 @@ export async function runFromCode<T extends Flow>(flow: FlowClass<T> | URL | str
   }
   const { cwd, environment, command } = readProcess();
   const { pack, chosen } = await packageOf(flow);
-  const stores = await openDefaultStores(true);
   const row = await startRun(
     {
       package: pack,
       flow: chosen,
-      stores,
+      stores: planDefaultStores(),
       fields: { flags: {}, values: (o.params ?? {}) as Readonly<Record<string, unknown>> },
       tags: o.tags ?? [],
       upstreams: requestsOf((o.upstreams ?? {}) as Readonly<Record<string, UpstreamChoice | undefined>>),
@@ -51,7 +50,7 @@ export async function runFromCode<T extends Flow>(flow: FlowClass<T> | URL | str
   );
   return async () => {
     refuseUnfinished(row);
-    return clientOf(stores).handle<T>(row);
+    return clientOf(await openDefaultStores(true)).handle<T>(row);
   };
 }
 

@@ -20,7 +20,7 @@ import type { FlowClass } from "../flow/public-types.ts";
 import { type FieldSources, type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import { newRunId } from "../ids/run-id.ts";
-import { checkTags } from "../lineage/check-tags.ts";
+import { normalTags, tagProblems } from "../lineage/check-tags.ts";
 import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
@@ -32,13 +32,15 @@ import { loadPackage } from "../package/load-package.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
 import { openThreadExecutor } from "../runner/thread-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
+import type { PlannedStores } from "./plan-stores.ts";
 import { storePackage } from "./store-package.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
 export interface StartRunRequest {
   readonly package: FlowPackage;
   readonly flow: PackagedFlow;
-  readonly stores: OpenStores;
+  /** Opened when nothing but the store itself can refuse the run any more. */
+  readonly stores: Pick<PlannedStores, "location" | "open">;
   /** Flags of parameters, configs and files, as given. */
   readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values">;
   readonly tags: readonly string[];
@@ -62,26 +64,28 @@ export interface StartRunRequest {
  * @throws FlowError for everything that is refused before the run exists, and when the store fails
  */
 export async function startRun(request: StartRunRequest, emit: (event: RunEvent) => void, signal: AbortSignal): Promise<RunRow> {
-  const { stores, flow } = request;
-  const { metadata } = stores;
+  const { flow } = request;
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const secretFlags = flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
   const environment = readEnvironmentRecord({ config, environment: request.environment, command: request.command, secretFlags, gitFolder: request.package.root });
   environment.catch(() => {}); // Awaited below, unless the run is refused before.
   const graph = checkGraph(flow.definition);
-  const tags = checkTags(request.tags);
+  const tags = normalTags(request.tags);
   const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
   const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
   executor.catch(() => {});
   try {
     const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
     const fields = await resolveFields(flowClass, { ...request.fields, environment: request.environment, readFile: request.readFile });
-    if (fields.problems.length > 0) {
+    const problems = [...fields.problems, ...tagProblems(tags)];
+    if (problems.length > 0) {
       const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
-      throw problemsError(`Cannot run ${flow.definition.name}`, fields.problems, {
+      throw problemsError(`Cannot run ${flow.definition.name}`, problems, {
         hint: `Type flow run ${file} --help to see what each parameter takes`,
       });
     }
+    const stores = await request.stores.open();
+    const { metadata } = stores;
     const { upstreams, warnings } = await resolveUpstreams({
       metadata,
       definitions: flow.definition.upstreams,
@@ -154,7 +158,7 @@ async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDri
 
 function workerData(request: StartRunRequest): TaskWorkerData {
   const { folder, root, manifest } = request.package;
-  return { package: { folder, root, manifest }, exportName: request.flow.exportName, store: request.stores.locate(), cwd: request.cwd };
+  return { package: { folder, root, manifest }, exportName: request.flow.exportName, store: request.stores.location, cwd: request.cwd };
 }
 
 /** The worker's entry lies beside the chunk that this code was built into, or in the folder above it. */

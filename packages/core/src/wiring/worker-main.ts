@@ -21,24 +21,30 @@ import type { TaskWorkerData } from "./worker-data.ts";
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const { control, data } = workerData as ThreadWorkerData;
-const executor = open(data as unknown as TaskWorkerData);
-executor.catch(() => {}); // The first batch reports it.
+const worker = data as unknown as TaskWorkerData;
+const loading = loadFlow();
+loading.catch(() => {}); // The first batch reports it.
+let executor: BatchExecutor | undefined;
 
 /** Called by the pool with each message. */
 export default async function execute(batch: Batch): Promise<readonly TaskResult[]> {
-  return (await executor).execute(batch);
+  executor ??= openExecutor(await loading);
+  return executor.execute(batch);
 }
 
-async function open(worker: TaskWorkerData): Promise<BatchExecutor> {
+async function loadFlow(): Promise<FlowClass<Flow>> {
   const namespace = await loadPackage(worker.package);
   const flowClass = namespace[worker.exportName];
-  if (typeof flowClass !== "function") {
-    throw new FlowError("FLOW_INTERNAL", { message: `The code package has no export "${worker.exportName}"` });
-  }
+  if (typeof flowClass === "function") return flowClass as FlowClass<Flow>;
+  throw new FlowError("FLOW_INTERNAL", { message: `The code package has no export "${worker.exportName}"` });
+}
+
+/** The store is opened with the first batch: threads start while the main thread still checks what may refuse the run. */
+function openExecutor(flowClass: FlowClass<Flow>): BatchExecutor {
   const stores = openTaskStores(worker.store);
   setThreadStore(path.dirname(worker.store.databaseFile));
   return new BatchExecutor({
-    flowClass: flowClass as FlowClass<Flow>,
+    flowClass,
     reader: stores.records,
     artifacts: stores.artifacts,
     control: new Int32Array(control),
