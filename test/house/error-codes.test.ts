@@ -35,8 +35,10 @@ test("every code that is thrown is in the table", () => {
   expect([...named].filter((code) => !codes.includes(code)).toSorted()).toEqual([]);
 });
 
-test("every code is provoked or named in a test", () => {
-  expect(codes.filter((code) => !isNamedIn(tests)(code))).toEqual(NOT_TESTED);
+test("every code is provoked or named in a test, but for a few that are hard to provoke", () => {
+  expect(codes.filter((code) => !isNamedIn(tests)(code) && !NOT_TESTED.includes(code))).toEqual([]);
+  expect(NOT_TESTED.filter((code) => !codes.includes(code))).toEqual([]);
+  expect(NOT_TESTED.length).toBeLessThanOrEqual(3);
 });
 
 test("entries of the table are sentences without a full stop, with all three parts", () => {

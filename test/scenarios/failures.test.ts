@@ -36,10 +36,9 @@ const project = new Project({
   "text.ts": failing("Text", `throw "just a text";`),
   "huge.ts": failing("Huge", `throw new Error("x".repeat(5_000_000));`),
   "caused.ts": failing("Caused", `throw new Error("outer", { cause: new TypeError("inner") });`),
-  "exit.ts": failing("Exit", `console.log("about to leave"); await wait(300); process.exit(0);`),
+  "exit.ts": failing("Exit", `console.log("about to leave"); process.exit(0);`),
   "rejection.ts": failing("Rejection", `void Promise.reject(new Error("nobody awaits me")); await wait(5_000);`),
   "timer.ts": failing("Timer", `setTimeout(() => { throw new Error("late timer"); }, 5); await wait(5_000);`),
-  "never.ts": failing("Never", `await new Promise(() => {});`),
   "iterable.ts": flowText(
     "Iterable",
     `items!: number[]; @step({ next: "work", foreach: "items" }) start() {} @step({ next: "end" }) work(item: number) {} @join() end() {}`,
@@ -51,6 +50,10 @@ const project = new Project({
   "declared.ts": flowText(
     "Declared",
     `scores = artifact(z.array(z.number().max(1))); @step() start() { this.scores = [0.5, 2]; }`,
+  ),
+  "late.ts": flowText(
+    "Late",
+    `@step({ next: "end" }) start() { setTimeout(() => { throw new Error("after the step"); }, 20); } @step() async end() { await wait(10_000); }`,
   ),
   "leaves.ts": flowText(
     "Leaves",
@@ -142,4 +145,12 @@ test("a worker that ends takes no other task with it: its company is run again a
   });
   const { byStatus, total } = watched.record.tasks;
   expect([byStatus.failed, total]).toEqual([1, byStatus.succeeded + (byStatus.cancelled ?? 0) + 1]);
+});
+
+test("what a step left running and throws later ends the run, with the user's own lines", async () => {
+  const { code, stderr } = await project.flow(["run", "late.ts", "--max-workers", "1"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Late\/1\/end failed: Step "end" ended its worker before it finished: after the step/);
+  expect(stderr).toMatch(/late\.ts:\d+:\d+/);
+  expect(stderr).not.toMatch(/run-driver|thread-executor|node_modules|node:internal/);
 });

@@ -180,7 +180,7 @@ class RunDriver {
       return;
     }
     for (const task of tasks) {
-      const outcome = this.#isStopping ? ({ kind: "cancelled" } as const) : ({ kind: "failed", error: serializeError(workerEnded(step, error)) } as const);
+      const outcome = this.#isStopping ? ({ kind: "cancelled" } as const) : ({ kind: "failed", error: workerEnded(step, error) } as const);
       this.#results.push({ sequence: task.sequence, attempt: 1, startedAt: this.#now(), durationMs: 0, outcome, blobs: [], reads: [], logs: [], liveChunks: 0 });
     }
     this.#commitSoon();
@@ -357,12 +357,22 @@ function contractOf(graph: Graph, name: string): StepContract {
   };
 }
 
-function workerEnded(step: string, cause: unknown): FlowError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new FlowError("FLOW_RUNNER_WORKER_ENDED", {
-    message: `Step "${step}" ended its worker before it finished: ${why}`,
-    hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
-    context: { step },
-    cause,
-  });
+function workerEnded(step: string, lost: unknown): SerializedError {
+  const why = lost instanceof Error ? lost.message : String(lost);
+  const { stack: _, ...error } = serializeError(
+    new FlowError("FLOW_RUNNER_WORKER_ENDED", {
+      message: `Step "${step}" ended its worker before it finished: ${why}`,
+      hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
+      context: { step },
+      cause: thrownByUser(lost),
+    }),
+  );
+  return error; // Without a stack: this very place would be shown as if something had gone wrong here.
+}
+
+/** What the user's own code threw outside of the step, if that is what ended the worker: the pool's words have no such frame. */
+function thrownByUser(lost: unknown): unknown {
+  const cause = lost instanceof Error ? lost.cause : undefined;
+  if (!(cause instanceof Error)) return undefined;
+  return (cause.stack ?? "").split("\n").some((line) => /^\s+at /.test(line) && !/node:|node_modules/.test(line)) ? cause : undefined;
 }

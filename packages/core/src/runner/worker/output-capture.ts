@@ -43,8 +43,8 @@ class TaskOutput {
     const kept = seen + text.length > this.#limit ? text.slice(0, this.#limit - seen) : text;
     this.#pending[stream].push(kept);
     this.#pendingCharacters[stream] += kept.length;
-    if (this.#pendingCharacters[stream] >= FLUSH_CHARACTERS) this.#flushLive();
-    else this.#timer ??= setTimeout(() => this.#flushLive(), FLUSH_MS).unref();
+    if (this.#pendingCharacters[stream] >= FLUSH_CHARACTERS) this.flushLive();
+    else this.#timer ??= setTimeout(() => this.flushLive(), FLUSH_MS).unref();
   }
 
   close(): readonly LogChunk[] {
@@ -57,7 +57,7 @@ class TaskOutput {
     return this.#drain();
   }
 
-  #flushLive(): void {
+  flushLive(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const chunk of this.#drain()) {
@@ -81,20 +81,31 @@ class TaskOutput {
 
 export class OutputCapture {
   readonly #tasks = new AsyncLocalStorage<TaskOutput>();
+  readonly #open = new Set<TaskOutput>();
   readonly #send: (chunk: LogChunk) => void;
   readonly #limit: number;
 
   constructor(send: (chunk: LogChunk) => void, limit: number = DEFAULT_LIMIT) {
     this.#send = send;
     this.#limit = limit;
+    // The last words before a step ends its worker are the ones that are looked for.
+    process.once("exit", () => {
+      for (const output of this.#open) output.flushLive();
+    });
     this.#patch("stdout");
     this.#patch("stderr");
   }
 
   /** Runs a task; what it writes, also from its callbacks, is attributed to it. */
-  async during<T>(task: TaskSequence, attempt: number, body: () => Promise<T>): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
+  async during<T>(
+    task: TaskSequence,
+    attempt: number,
+    body: () => Promise<T>,
+  ): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
     const output = new TaskOutput(task, attempt, this.#send, this.#limit);
+    this.#open.add(output);
     const value = await this.#tasks.run(output, body);
+    this.#open.delete(output);
     return { value, logs: output.close(), liveChunks: output.liveChunks };
   }
 
