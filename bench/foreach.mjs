@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import os from "node:os";
 import path from "node:path";
 import { createRequire } from "node:module";
-import { inFolder, median, root, runFlow } from "./kit.mjs";
+import { flowCommand, inFolder, median, root, timeProcess } from "./kit.mjs";
 
 const ROUNDS = 5;
 
@@ -20,11 +21,16 @@ export function measureForeach() {
   });
 }
 
+/** From the commit of the split to the start of the join, as the store has recorded it. */
 function foreachRate(width, store) {
-  const events = runFlow(path.join(root, "bench/flows/wide.ts"), ["--width", String(width)], store);
-  const split = events.find((event) => event.kind === "task.succeeded" && event.step === "start");
-  const join = events.find((event) => event.kind === "task.started" && event.step === "end");
-  return width / ((join.at - split.at) / 1_000);
+  timeProcess(process.execPath, [flowCommand, "run", path.join(root, "bench/flows/wide.ts"), "--store", store, "--quiet", "--width", String(width)]);
+  const [split, join] = ["start", "end"].map((step) => recordOf(`Wide/1/${step}`, store));
+  return width / ((Date.parse(join.startedAt) - Date.parse(split.finishedAt)) / 1_000);
+}
+
+function recordOf(task, store) {
+  const { stdout } = spawnSync(process.execPath, [flowCommand, "show", task, "--store", store, "--json"], { encoding: "utf8" });
+  return JSON.parse(stdout.split("\n")[0]);
 }
 
 async function poolRate(width) {

@@ -62,10 +62,32 @@ async function bundle(name, options) {
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
     ...(name === "cli" ? { banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' } } : {}),
   });
+  if (name !== "ml") for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
   if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
   putInPlace(aside, dist);
   stamps[name] = digest;
   changed = true;
+}
+
+function codeFiles(folder) {
+  return fs.readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".js")).map((file) => path.join(folder, file));
+}
+
+/**
+ * Takes built-in modules without `import`. Importing one makes Node build a facade with all of its exports, which loads
+ * what they are lazy about: with node:fs the streams and the promises, with node:crypto every algorithm. Measured with a
+ * warm compile cache, that is 10 of the 25 ms that `flow graph` takes beyond a bare node. Lines stay where they are, so
+ * that the source maps still fit.
+ */
+function withoutFacades(code) {
+  return code.replace(/^import (\* as [\w$]+|[\w$]+|\{[^}]*\}|[\w$]+, \{[^}]*\}) from "(node:[a-z_/]+)";/gm, (statement, clause, module) => {
+    const taken = `process.getBuiltinModule("${module}")`;
+    const [, whole, named] = /^(?:\* as )?([\w$]+)?(?:, )?(\{[^}]*\})?$/s.exec(clause) ?? [];
+    const parts = [];
+    if (whole !== undefined) parts.push(`${whole} = ${taken}`);
+    if (named !== undefined) parts.push(`${named.replaceAll(/([\w$]+) as ([\w$]+)/g, "$1: $2")} = ${taken}`);
+    return parts.length === 0 ? statement : `const ${parts.join(", ")};`;
+  });
 }
 
 function declarations() {

@@ -13,7 +13,7 @@ import type { FieldState, FlowBinding } from "./bound-flow.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import type { FieldFact } from "./field-facts.ts";
 import { BINDING } from "./flow.ts";
-import { type ProbedField, probeFlow } from "./probe-flow.ts";
+import { type ProbedField, type ProbedFlow, probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
 export interface BoundFlow {
@@ -36,10 +36,15 @@ export interface BoundFlow {
 /**
  * Builds an instance of a flow class and binds values to its fields.
  *
+ * @param build makes the instance; by default the class's own constructor
  * @throws FlowError FLOW_DEFINITION_CONSTRUCTION when the constructor throws
  */
-export function bindFlow(flowClass: FlowClass, binding: FlowBinding): BoundFlow {
-  const { flow, fields } = construct(flowClass);
+export function bindFlow(
+  flowClass: FlowClass,
+  binding: FlowBinding,
+  build: (flowClass: FlowClass) => ProbedFlow = construct,
+): BoundFlow {
+  const { flow, fields } = build(flowClass);
   const fixed = new Set<string>();
   const untouched = new Set<string>();
   const snapshots = new Map<string, () => boolean>();
@@ -182,7 +187,7 @@ const WORD = {
 } as const;
 
 /** Builds a flow to look at its fields; a constructor that throws is a coded error. */
-export function construct(flowClass: FlowClass): ReturnType<typeof probeFlow> {
+export function construct(flowClass: FlowClass): ProbedFlow {
   try {
     return withoutCallSites(() => probeFlow(flowClass));
   } catch (cause) {

@@ -11,8 +11,8 @@ const MOST_TASKS = 64;
 const LEAST_MS = 2;
 /** Weight of the newest measurement in the moving average. */
 const WEIGHT = 0.3;
-/** Weight of one that is shorter: the first task of a step in a worker pays for compiling it, the next ones do not. */
-const WEIGHT_SHORTER = 0.6;
+/** A measurement below this share of the average replaces it: the first task in a worker pays for compiling the step. */
+const COLD_SHARE = 0.5;
 
 export class BatchSize {
   readonly #averageMs = new Map<string, number>();
@@ -20,7 +20,8 @@ export class BatchSize {
   /** Notes how long a task of a step took. */
   measured(step: string, durationMs: number): void {
     const before = this.#averageMs.get(step);
-    this.#averageMs.set(step, before === undefined ? durationMs : before + (durationMs < before ? WEIGHT_SHORTER : WEIGHT) * (durationMs - before));
+    const isFirstWarm = before === undefined || durationMs < before * COLD_SHARE;
+    this.#averageMs.set(step, isFirstWarm ? durationMs : before + WEIGHT * (durationMs - before));
   }
 
   /** Tasks for the next message of a step of which `ready` tasks wait for `slots` workers. */

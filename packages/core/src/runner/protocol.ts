@@ -8,7 +8,14 @@
 import type { NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
-import type { ArtifactRow, ItemPageRow, LogChunk, RunSequence, TaskSequence, UpstreamRead } from "../metadata/metadata-store.ts";
+import type {
+  ArtifactRow,
+  ItemPageRow,
+  LogChunk,
+  RunSequence,
+  TaskSequence,
+  UpstreamRead,
+} from "../metadata/metadata-store.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
 
 /** What every task of a run needs to know; the rest is read from the store by the worker itself. */

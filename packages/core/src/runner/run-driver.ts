@@ -47,6 +47,8 @@ const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
 /** Begun tasks and output wait this long for a result to be committed with, so that they seldom cost a commit of their own. */
 const LAZY_COMMIT_MS = SHOWN_AFTER_MS;
+/** Time between two commits while workers are busy, as a share of what the last one took. */
+const GAP_SHARE = 2;
 /** No result waits longer than this for company. */
 const LONGEST_GAP_MS = 50;
 const GRACE_MS = 5_000;
@@ -145,13 +147,25 @@ class RunDriver {
       if (this.#begun.has(task.sequence)) continue; // Its row is there: a worker was lost before it reported.
       this.#begun.add(task.sequence);
       const inherits = task.inherits === undefined ? {} : { inherits: task.inherits };
-      this.#tick.started({ sequence: task.sequence, run: this.#options.run.sequence, step, path: task.path, attempt: 1, startedAt, ...inherits });
+      this.#tick.started({
+        sequence: task.sequence,
+        run: this.#options.run.sequence,
+        step,
+        path: task.path,
+        attempt: 1,
+        startedAt,
+        ...inherits,
+      });
       this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
     }
     this.#batches++;
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
     this.#commitLazily();
-    const batch: Batch = { run: this.#options.run, step: this.#contracts.get(step)!, tasks: tasks.map((task) => ({ ...task, attempt: 1 })) };
+    const batch: Batch = {
+      run: this.#options.run,
+      step: this.#contracts.get(step)!,
+      tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
+    };
     this.#options.executor.submit(batch).then(
       (results) => this.#reported(step, results),
       (error: unknown) => this.#lost(step, tasks, error),
@@ -180,8 +194,20 @@ class RunDriver {
       return;
     }
     for (const task of tasks) {
-      const outcome = this.#isStopping ? ({ kind: "cancelled" } as const) : ({ kind: "failed", error: workerEnded(step, error) } as const);
-      this.#results.push({ sequence: task.sequence, attempt: 1, startedAt: this.#now(), durationMs: 0, outcome, blobs: [], reads: [], logs: [], liveChunks: 0 });
+      const outcome = this.#isStopping
+        ? ({ kind: "cancelled" } as const)
+        : ({ kind: "failed", error: workerEnded(step, error) } as const);
+      this.#results.push({
+        sequence: task.sequence,
+        attempt: 1,
+        startedAt: this.#now(),
+        durationMs: 0,
+        outcome,
+        blobs: [],
+        reads: [],
+        logs: [],
+        liveChunks: 0,
+      });
     }
     this.#commitSoon();
   }
@@ -203,7 +229,7 @@ class RunDriver {
   }
 
   /**
-   * While workers have enough to do, commits leave as much time between them as the last one took: results that come
+   * While workers have enough to do, commits leave twice the time between them that the last one took: results that come
    * meanwhile share the next commit, and the disk is never what the workers wait for. A line of steps is not slowed down,
    * since nothing else is in flight there.
    */
@@ -211,7 +237,9 @@ class RunDriver {
     if (this.#isCommitQueued) return;
     this.#isCommitQueued = true;
     const isBusy = this.#batches > this.#options.executor.slots;
-    const waitMs = isBusy ? Math.min(this.#lastCommit.endedAt + this.#lastCommit.tookMs - performance.now(), LONGEST_GAP_MS) : 0;
+    const waitMs = isBusy
+      ? Math.min(this.#lastCommit.endedAt + GAP_SHARE * this.#lastCommit.tookMs - performance.now(), LONGEST_GAP_MS)
+      : 0;
     if (waitMs > 1) setTimeout(() => void this.#commit(), waitMs);
     else setImmediate(() => void this.#commit());
   }
@@ -259,7 +287,10 @@ class RunDriver {
     const { outcome, durationMs } = result;
     switch (outcome.kind) {
       case "succeeded": {
-        const facts = { ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }), ...(outcome.choice === undefined ? {} : { choice: outcome.choice }) };
+        const facts = {
+          ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
+          ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
+        };
         this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
         this.#scheduler.succeeded(result.sequence, facts);
         if (this.#isStopping) this.#scheduler.stop();
@@ -278,7 +309,9 @@ class RunDriver {
   }
 
   get #stopReason(): string {
-    return this.#failure === undefined ? (this.#cancelReason ?? "the run was cancelled") : `${this.#failure.task} failed`;
+    return this.#failure === undefined
+      ? (this.#cancelReason ?? "the run was cancelled")
+      : `${this.#failure.task} failed`;
   }
 
   #cancel(reason: unknown): void {
@@ -296,7 +329,14 @@ class RunDriver {
   }
 
   #endWhenIdle(): void {
-    if (!this.#scheduler.isIdle || this.#batches > 0 || this.#results.length > 0 || this.#isCommitting || this.#isEnding) return;
+    if (
+      !this.#scheduler.isIdle ||
+      this.#batches > 0 ||
+      this.#results.length > 0 ||
+      this.#isCommitting ||
+      this.#isEnding
+    )
+      return;
     this.#isEnding = true;
     void this.#end().catch((error: unknown) => this.#ended.reject(error));
   }
@@ -314,7 +354,9 @@ class RunDriver {
     if (this.#cancelReason !== undefined) return this.#ended.resolve({ run, status: "cancelled" });
     const { endTask } = this.#scheduler;
     if (endTask === undefined) {
-      throw new FlowError("FLOW_INTERNAL", { message: `${this.#options.run.name} has nothing left to run but did not reach "${this.#options.graph.end}"` });
+      throw new FlowError("FLOW_INTERNAL", {
+        message: `${this.#options.run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
+      });
     }
     this.#ended.resolve({ run, status: "succeeded", endTask });
   }
@@ -322,7 +364,8 @@ class RunDriver {
   /** Task numbers that acting on these results can ask for at most. */
   #needed(results: readonly TaskResult[]): number {
     let count = 0;
-    for (const { outcome } of results) if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
+    for (const { outcome } of results)
+      if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
     return count;
   }
 
@@ -374,5 +417,7 @@ function workerEnded(step: string, lost: unknown): SerializedError {
 function thrownByUser(lost: unknown): unknown {
   const cause = lost instanceof Error ? lost.cause : undefined;
   if (!(cause instanceof Error)) return undefined;
-  return (cause.stack ?? "").split("\n").some((line) => /^\s+at /.test(line) && !/node:|node_modules/.test(line)) ? cause : undefined;
+  return (cause.stack ?? "").split("\n").some((line) => /^\s+at /.test(line) && !/node:|node_modules/.test(line))
+    ? cause
+    : undefined;
 }

@@ -28,7 +28,9 @@ export class TaskNumbers {
   take(count: number): TaskSequence {
     const first = this.#next;
     if (first + count > this.#end) {
-      throw new FlowError("FLOW_INTERNAL", { message: `Only ${this.#end - first} of ${count} task numbers were reserved` });
+      throw new FlowError("FLOW_INTERNAL", {
+        message: `Only ${this.#end - first} of ${count} task numbers were reserved`,
+      });
     }
     this.#next += count;
     return first as TaskSequence;

@@ -4,8 +4,8 @@
  * still serve timers and sockets of user code.
  */
 import type { Piscina } from "piscina";
-import { type Batch, CANCEL_WORD, type TaskResult, type WorkerMessage } from "./protocol.ts";
 import { type Executor, ExecutorLostError } from "./executor.ts";
+import { type Batch, CANCEL_WORD, type TaskResult, type WorkerMessage } from "./protocol.ts";
 
 export interface ThreadExecutorOptions {
   /** The worker's entry file. */

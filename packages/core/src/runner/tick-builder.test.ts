@@ -4,7 +4,14 @@ import type { TaskResult } from "./protocol.ts";
 import { SHOWN_AFTER_MS, TickBuilder } from "./tick-builder.ts";
 
 const at = (ms: number): Date => new Date(1_700_000_000_000 + ms);
-const task = (sequence: number, startedMs: number): NewTask => ({ sequence: sequence as TaskSequence, run: 1 as RunSequence, step: "work", path: "", attempt: 1, startedAt: at(startedMs) });
+const task = (sequence: number, startedMs: number): NewTask => ({
+  sequence: sequence as TaskSequence,
+  run: 1 as RunSequence,
+  step: "work",
+  path: "",
+  attempt: 1,
+  startedAt: at(startedMs),
+});
 const result = (sequence: number): TaskResult => ({
   sequence: sequence as TaskSequence,
   attempt: 1,

@@ -38,7 +38,15 @@ export class TickBuilder {
     const empty = { artifacts: [], pages: [] };
     switch (outcome.kind) {
       case "succeeded":
-        this.#finished.push({ sequence, status: "succeeded", finishedAt, artifacts: outcome.artifacts, pages: outcome.pages, ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }), ...(outcome.choice === undefined ? {} : { choice: outcome.choice }) });
+        this.#finished.push({
+          sequence,
+          status: "succeeded",
+          finishedAt,
+          artifacts: outcome.artifacts,
+          pages: outcome.pages,
+          ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
+          ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
+        });
         return;
       case "failed":
         this.#finished.push({ sequence, status: "failed", finishedAt, error: outcome.error, ...empty });

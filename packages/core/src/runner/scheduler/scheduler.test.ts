@@ -31,7 +31,11 @@ function flowOf(steps: Readonly<Record<string, Facts>>): FlowDefinition {
 }
 
 /** Runs a flow to its end; tasks finish in the order that `pick` chooses. */
-function play(definition: FlowDefinition, outcome: (task: ReadyTask) => TaskOutcome, pick: (count: number) => number = () => 0) {
+function play(
+  definition: FlowDefinition,
+  outcome: (task: ReadyTask) => TaskOutcome,
+  pick: (count: number) => number = () => 0,
+) {
   const graph = checkGraph(definition);
   let next = 1;
   const scheduler = new Scheduler(graph, (count) => {
@@ -55,14 +59,23 @@ const name = (task: ReadyTask): string => (task.path === "" ? task.step : `${tas
 
 describe("scheduler", () => {
   test("a line runs in order and each step inherits from the one before", () => {
-    const { ran, scheduler } = play(flowOf({ start: { next: ["middle"] }, middle: { next: ["end"] }, end: {} }), () => ({}));
+    const { ran, scheduler } = play(
+      flowOf({ start: { next: ["middle"] }, middle: { next: ["end"] }, end: {} }),
+      () => ({}),
+    );
     expect(ran.map(name)).toEqual(["start", "middle", "end"]);
     expect(ran[1]!.inherits).toBe(ran[0]!.sequence);
     expect(scheduler.endTask).toBe(ran[2]!.sequence);
   });
 
   test("a join waits for both branches and gets them in declared order, whichever ends first", () => {
-    const flow = flowOf({ start: { next: ["left", "right"] }, left: { next: ["meet"] }, right: { next: ["meet"] }, meet: { isJoin: true, next: ["end"] }, end: {} });
+    const flow = flowOf({
+      start: { next: ["left", "right"] },
+      left: { next: ["meet"] },
+      right: { next: ["meet"] },
+      meet: { isJoin: true, next: ["end"] },
+      end: {},
+    });
     for (const pick of [() => 0, (count: number) => count - 1]) {
       const { ran } = play(flow, () => ({}), pick);
       const meet = ran.find((task) => task.step === "meet")!;
@@ -72,15 +85,29 @@ describe("scheduler", () => {
   });
 
   test("the join of a foreach gets its inputs in the order of the items, whichever ends first", () => {
-    const flow = flowOf({ start: { next: ["work"], foreach: "items" }, work: { next: ["gather"], arity: 1 }, gather: { isJoin: true, next: ["end"] }, end: {} });
-    const { ran } = play(flow, (task) => (task.step === "start" ? { fanOut: 7 } : {}), (count) => count - 1);
+    const flow = flowOf({
+      start: { next: ["work"], foreach: "items" },
+      work: { next: ["gather"], arity: 1 },
+      gather: { isJoin: true, next: ["end"] },
+      end: {},
+    });
+    const { ran } = play(
+      flow,
+      (task) => (task.step === "start" ? { fanOut: 7 } : {}),
+      (count) => count - 1,
+    );
     const byTask = new Map(ran.map((task) => [task.sequence, task]));
     const gather = ran.find((task) => task.step === "gather")!;
     expect(gather.inputs!.map((input) => byTask.get(input.task)!.item!.index)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   test("the join of an empty foreach runs with no inputs", () => {
-    const flow = flowOf({ start: { next: ["work"], foreach: "items" }, work: { next: ["gather"], arity: 1 }, gather: { isJoin: true, next: ["end"] }, end: {} });
+    const flow = flowOf({
+      start: { next: ["work"], foreach: "items" },
+      work: { next: ["gather"], arity: 1 },
+      gather: { isJoin: true, next: ["end"] },
+      end: {},
+    });
     const { ran } = play(flow, (task) => (task.step === "start" ? { fanOut: 0 } : {}));
     expect(ran.map(name)).toEqual(["start", "gather", "end"]);
     expect(ran[1]!.inputs).toEqual([]);
@@ -88,7 +115,14 @@ describe("scheduler", () => {
 
   test("a choice runs the arm that was chosen, and a join after it gets that arm alone", () => {
     const flow = flowOf({
-      start: { on: "mode", cases: [{ value: "a", target: "left" }, { value: "b", target: "right" }], next: ["left", "right"] },
+      start: {
+        on: "mode",
+        cases: [
+          { value: "a", target: "left" },
+          { value: "b", target: "right" },
+        ],
+        next: ["left", "right"],
+      },
       left: { next: ["meet"] },
       right: { next: ["meet"] },
       meet: { isJoin: true, next: ["end"] },
@@ -101,7 +135,14 @@ describe("scheduler", () => {
 
   test("a foreach on an arm that was not taken never opens, and its join is dead with it", () => {
     const flow = flowOf({
-      start: { on: "mode", cases: [{ value: "wide", target: "split" }, { value: "skip", target: "end" }], next: ["split", "end"] },
+      start: {
+        on: "mode",
+        cases: [
+          { value: "wide", target: "split" },
+          { value: "skip", target: "end" },
+        ],
+        next: ["split", "end"],
+      },
       split: { next: ["work"], foreach: "items" },
       work: { next: ["gather"], arity: 1 },
       gather: { isJoin: true, next: ["end"] },
@@ -112,7 +153,9 @@ describe("scheduler", () => {
   });
 
   test("tasks of a lost worker run again, before all others and one by one", () => {
-    const graph = checkGraph(flowOf({ start: { next: ["work"], foreach: "items" }, work: { next: ["end"], arity: 1 }, end: { isJoin: true } }));
+    const graph = checkGraph(
+      flowOf({ start: { next: ["work"], foreach: "items" }, work: { next: ["end"], arity: 1 }, end: { isJoin: true } }),
+    );
     let next = 1;
     const scheduler = new Scheduler(graph, (count) => {
       next += count;
@@ -148,10 +191,21 @@ const { block } = fc.letrec<{ block: Block }>((tie) => ({
   block: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
     fc.constant<Block>({ kind: "step" }),
-    fc.record({ kind: fc.constant("sequence" as const), blocks: fc.array(tie("block"), { minLength: 1, maxLength: 3 }) }),
+    fc.record({
+      kind: fc.constant("sequence" as const),
+      blocks: fc.array(tie("block"), { minLength: 1, maxLength: 3 }),
+    }),
     fc.record({ kind: fc.constant("fork" as const), branches: fc.array(tie("block"), { minLength: 2, maxLength: 3 }) }),
-    fc.record({ kind: fc.constant("foreach" as const), body: tie("block"), sizes: fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }) }),
-    fc.record({ kind: fc.constant("choice" as const), arms: fc.array(tie("block"), { minLength: 2, maxLength: 3 }), taken: fc.array(fc.nat(2), { minLength: 1, maxLength: 3 }) }),
+    fc.record({
+      kind: fc.constant("foreach" as const),
+      body: tie("block"),
+      sizes: fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }),
+    }),
+    fc.record({
+      kind: fc.constant("choice" as const),
+      arms: fc.array(tie("block"), { minLength: 2, maxLength: 3 }),
+      taken: fc.array(fc.nat(2), { minLength: 1, maxLength: 3 }),
+    }),
   ),
 }));
 
@@ -161,14 +215,19 @@ interface Compiled {
 }
 
 /** A number that depends on the task alone, so that model and scheduler agree without talking. */
-const at = (values: readonly number[], path: string): number => values[[...path].reduce((sum, character) => sum + character.charCodeAt(0), 0) % values.length]!;
+const at = (values: readonly number[], path: string): number =>
+  values[[...path].reduce((sum, character) => sum + character.charCodeAt(0), 0) % values.length]!;
 
 interface Place {
   readonly path: string;
 }
 
 /** Writes a block as steps; gives its first steps' name, its loose ends, and how to run it by the model. */
-function compile(tree: Block, into: Compiled, wants: boolean): { first: string; last: string[]; run: (place: Place, log: string[]) => void } {
+function compile(
+  tree: Block,
+  into: Compiled,
+  wants: boolean,
+): { first: string; last: string[]; run: (place: Place, log: string[]) => void } {
   const fresh = (kind: string): string => `${kind}${Object.keys(into.steps).length}`;
   const add = (step: string, facts: Facts): void => {
     into.steps[step] = { ...facts, next: [] };
@@ -181,8 +240,13 @@ function compile(tree: Block, into: Compiled, wants: boolean): { first: string; 
     }
     case "sequence": {
       const parts = tree.blocks.map((part, index) => compile(part, into, wants && index === 0));
-      for (let index = 1; index < parts.length; index++) for (const from of parts[index - 1]!.last) into.steps[from]!.next.push(parts[index]!.first);
-      return { first: parts[0]!.first, last: parts.at(-1)!.last, run: (place, log) => parts.forEach((part) => part.run(place, log)) };
+      for (let index = 1; index < parts.length; index++)
+        for (const from of parts[index - 1]!.last) into.steps[from]!.next.push(parts[index]!.first);
+      return {
+        first: parts[0]!.first,
+        last: parts.at(-1)!.last,
+        run: (place, log) => parts.forEach((part) => part.run(place, log)),
+      };
     }
     case "fork": {
       const fork = fresh("fork");
@@ -218,7 +282,8 @@ function compile(tree: Block, into: Compiled, wants: boolean): { first: string; 
         last: [gather],
         run: (place, log) => {
           log.push(`${split}/${place.path}`);
-          for (let index = 0; index < at(tree.sizes, place.path); index++) body.run({ path: place.path === "" ? String(index) : `${place.path}.${index}` }, log);
+          for (let index = 0; index < at(tree.sizes, place.path); index++)
+            body.run({ path: place.path === "" ? String(index) : `${place.path}.${index}` }, log);
           log.push(`${gather}/${place.path}`);
         },
       };
@@ -227,7 +292,11 @@ function compile(tree: Block, into: Compiled, wants: boolean): { first: string; 
       const choose = fresh("choose");
       add(choose, { on: "mode", ...(wants ? { arity: 1 } : {}) });
       const arms = tree.arms.map((arm) => compile(arm, into, false));
-      into.steps[choose] = { ...into.steps[choose]!, cases: arms.map((arm, index) => ({ value: String(index), target: arm.first })), next: arms.map((arm) => arm.first) };
+      into.steps[choose] = {
+        ...into.steps[choose]!,
+        cases: arms.map((arm, index) => ({ value: String(index), target: arm.first })),
+        next: arms.map((arm) => arm.first),
+      };
       // A plain step may follow several arms; a join would close an open foreach here, so it stands only where none is open.
       const merge = fresh("merge");
       add(merge, {});
@@ -259,7 +328,11 @@ test("every nesting of branches, foreachs and choices runs the tasks that its st
       body.run({ path: "" }, expected);
       expected.push("end/");
       const pick = (count: number): number => numbers.next().value! % count;
-      const { ran, scheduler } = play(flowOf(compiled.steps), (task) => compiled.outcome.get(task.step)?.(task) ?? {}, pick);
+      const { ran, scheduler } = play(
+        flowOf(compiled.steps),
+        (task) => compiled.outcome.get(task.step)?.(task) ?? {},
+        pick,
+      );
       expect(ran.map((task) => `${task.step}/${task.path}`).sort()).toEqual(expected.sort());
       expect(scheduler.endTask).toBe(ran.at(-1)!.sequence);
     }),

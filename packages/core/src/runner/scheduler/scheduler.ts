@@ -16,7 +16,14 @@ import type { Graph, GraphEdge, GraphNode } from "../../graph/graph.ts";
 import { splitsOf } from "../../graph/splits.ts";
 import { childPath, type TaskPath } from "../../ids/task-path.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
-import { type Arrival, type Closing, type Fan, type JoinInput, type ScopeInstance, topScope } from "./scope-instance.ts";
+import {
+  type Arrival,
+  type Closing,
+  type Fan,
+  type JoinInput,
+  type ScopeInstance,
+  topScope,
+} from "./scope-instance.ts";
 import { moveTask, type TaskState } from "./task-state.ts";
 
 /** A task that may run now. */
@@ -89,8 +96,11 @@ export class Scheduler {
     this.#graph = graph;
     this.#allocate = allocate;
     this.#splitOf = splitsOf(graph);
-    this.#splits = new Set([...this.#splitOf].filter(([join]) => this.#node(join).closes === undefined).map(([, split]) => split));
-    for (const step of graph.order) this.#counts.set(step, { total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 });
+    this.#splits = new Set(
+      [...this.#splitOf].filter(([join]) => this.#node(join).closes === undefined).map(([, split]) => split),
+    );
+    for (const step of graph.order)
+      this.#counts.set(step, { total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 });
   }
 
   /** The largest number of task numbers that the success of one task can ask for, besides its fan-out. */
@@ -182,7 +192,8 @@ export class Scheduler {
   }
 
   #openFan(node: GraphNode, scope: ScopeInstance, split: TaskSequence, size: number | undefined): void {
-    if (size === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The foreach step "${node.step.name}" reported no fan-out` });
+    if (size === undefined)
+      throw new FlowError("FLOW_INTERNAL", { message: `The foreach step "${node.step.name}" reported no fan-out` });
     const edge = this.#graph.edges[node.outgoing[0]!]!;
     const fan: Fan = { step: node.step.name, split, scope, size, closings: new Map() };
     if (size > 0) {
@@ -216,7 +227,8 @@ export class Scheduler {
       return;
     }
     if (source !== undefined) this.#makeReady(edge.to, scope, source);
-    else if (arrival.resolved === target.incoming.length && arrival.delivered.every((task) => task === undefined)) this.#die(target, scope);
+    else if (arrival.resolved === target.incoming.length && arrival.delivered.every((task) => task === undefined))
+      this.#die(target, scope);
   }
 
   #resolveClosing(edge: GraphEdge, scope: ScopeInstance, source: TaskSequence | undefined): void {
@@ -228,8 +240,12 @@ export class Scheduler {
     }
     if (--closing.pending > 0) return;
     fan.closings.delete(edge.to);
-    const order = new Map(this.#node(edge.to).incoming.map((index, position) => [this.#graph.edges[index]!.from, position]));
-    const inputs = closing.inputs.flatMap((child) => (child.length < 2 ? child : child.sort((a, b) => order.get(a.from)! - order.get(b.from)!)));
+    const order = new Map(
+      this.#node(edge.to).incoming.map((index, position) => [this.#graph.edges[index]!.from, position]),
+    );
+    const inputs = closing.inputs.flatMap((child) =>
+      child.length < 2 ? child : child.sort((a, b) => order.get(a.from)! - order.get(b.from)!),
+    );
     if (inputs.length === 0) this.#die(this.#node(edge.to), fan.scope);
     else this.#makeReady(edge.to, fan.scope, undefined, inputs, fan.split);
   }
@@ -243,7 +259,13 @@ export class Scheduler {
     for (const index of node.outgoing) this.#resolve(this.#graph.edges[index]!, index, scope, undefined);
   }
 
-  #makeReady(step: string, scope: ScopeInstance, inherits: TaskSequence | undefined, inputs?: readonly JoinInput[], before?: TaskSequence): void {
+  #makeReady(
+    step: string,
+    scope: ScopeInstance,
+    inherits: TaskSequence | undefined,
+    inputs?: readonly JoinInput[],
+    before?: TaskSequence,
+  ): void {
     this.#counts.get(step)!.total++;
     this.#ready.push({
       step,
@@ -259,7 +281,8 @@ export class Scheduler {
 
   #runningTask(group: ReadyGroup, index: number): RunningTask {
     const { fan } = group;
-    const scope: ScopeInstance = fan === undefined ? group.scope! : { fan, index, path: childPath(fan.scope.path, index), arrivals: new Map() };
+    const scope: ScopeInstance =
+      fan === undefined ? group.scope! : { fan, index, path: childPath(fan.scope.path, index), arrivals: new Map() };
     const task: ReadyTask = {
       sequence: (group.first + index) as TaskSequence,
       step: group.step,
@@ -280,7 +303,8 @@ export class Scheduler {
 
   #leave(sequence: TaskSequence, to: TaskState): RunningTask {
     const running = this.#running.get(sequence);
-    if (running === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Task number ${sequence} reported ${to} but is not running` });
+    if (running === undefined)
+      throw new FlowError("FLOW_INTERNAL", { message: `Task number ${sequence} reported ${to} but is not running` });
     running.state = moveTask(running.state, to);
     this.#running.delete(sequence);
     this.#counts.get(running.task.step)!.running--;

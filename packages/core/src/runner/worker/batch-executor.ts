@@ -31,16 +31,34 @@ export class BatchExecutor {
   }
 
   async execute(batch: Batch): Promise<readonly TaskResult[]> {
-    if (this.#run?.context.id !== batch.run.id) this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
+    if (this.#run?.context.id !== batch.run.id)
+      this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
     const run = this.#run;
     const results: TaskResult[] = [];
     for (const task of batch.tasks) {
       if (this.#isCancelled) {
-        results.push({ sequence: task.sequence, attempt: task.attempt, startedAt: new Date(), durationMs: 0, outcome: { kind: "cancelled" }, blobs: [], reads: [], logs: [], liveChunks: 0 });
+        results.push({
+          sequence: task.sequence,
+          attempt: task.attempt,
+          startedAt: new Date(),
+          durationMs: 0,
+          outcome: { kind: "cancelled" },
+          blobs: [],
+          reads: [],
+          logs: [],
+          liveChunks: 0,
+        });
         continue;
       }
-      const environment = { flowClass: this.#options.flowClass, artifacts: this.#options.artifacts, describeError: this.#options.describeError, signal: this.#abort.signal };
-      const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, () => executeTask(environment, run, batch.step, task));
+      const environment = {
+        flowClass: this.#options.flowClass,
+        artifacts: this.#options.artifacts,
+        describeError: this.#options.describeError,
+        signal: this.#abort.signal,
+      };
+      const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, () =>
+        executeTask(environment, run, batch.step, task),
+      );
       results.push({ ...value, logs, liveChunks });
     }
     return results;
@@ -53,7 +71,8 @@ export class BatchExecutor {
   /** Turns the cancel word into `this.signal`, also while a task awaits something. */
   #watchCancel(): void {
     const waiting = Atomics.waitAsync(this.#options.control, CANCEL_WORD, 0);
-    if (waiting.async) void waiting.value.then(() => this.#abort.abort(new DOMException("The run was cancelled", "AbortError")));
+    if (waiting.async)
+      void waiting.value.then(() => this.#abort.abort(new DOMException("The run was cancelled", "AbortError")));
     else this.#abort.abort(new DOMException("The run was cancelled", "AbortError"));
   }
 }

@@ -9,10 +9,11 @@ import { type ItemPage, ItemPageWriter } from "../../artifact/item-pages.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError, type SerializedError, serializeError } from "../../errors/flow-error.ts";
 import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
-import { type CurrentTask, runAsTask } from "../../flow/current.ts";
-import type { FlowClass } from "../../flow/public-types.ts";
 import { checkDeclaredArtifact } from "../../flow/check-declared-artifact.ts";
+import { type CurrentTask, runAsTask } from "../../flow/current.ts";
 import type { Flow } from "../../flow/flow.ts";
+import type { FlowClass } from "../../flow/public-types.ts";
+import { taskInstance } from "../../flow/task-instance.ts";
 import type { ArtifactRow, ItemPageRow, UpstreamRead } from "../../metadata/metadata-store.ts";
 import type { Batch, StepContract, TaskResult } from "../protocol.ts";
 import { joinInputs } from "./join-inputs.ts";
@@ -33,7 +34,12 @@ export type ExecutedTask = Omit<TaskResult, "logs" | "liveChunks">;
 type Task = Batch["tasks"][number];
 type Success = Extract<TaskResult["outcome"], { kind: "succeeded" }>;
 
-export async function executeTask(environment: TaskEnvironment, run: WorkerRun, step: StepContract, task: Task): Promise<ExecutedTask> {
+export async function executeTask(
+  environment: TaskEnvironment,
+  run: WorkerRun,
+  step: StepContract,
+  task: Task,
+): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
   const blobs = new Map<string, NewBlob>();
@@ -42,7 +48,9 @@ export async function executeTask(environment: TaskEnvironment, run: WorkerRun, 
   try {
     outcome = await attempt(environment, run, step, task, blobs, reads);
   } catch (thrown) {
-    outcome = environment.signal.aborted ? { kind: "cancelled" } : { kind: "failed", error: describe(environment, thrown) };
+    outcome = environment.signal.aborted
+      ? { kind: "cancelled" }
+      : { kind: "failed", error: describe(environment, thrown) };
     blobs.clear();
   }
   return {
@@ -56,31 +64,49 @@ export async function executeTask(environment: TaskEnvironment, run: WorkerRun, 
   };
 }
 
-async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepContract, task: Task, blobs: Map<string, NewBlob>, reads: Map<string, UpstreamRead>): Promise<Success> {
+async function attempt(
+  environment: TaskEnvironment,
+  run: WorkerRun,
+  step: StepContract,
+  task: Task,
+  blobs: Map<string, NewBlob>,
+  reads: Map<string, UpstreamRead>,
+): Promise<Success> {
   const inherited = task.inherits === undefined ? new Map<string, ArtifactRow>() : run.visible(task.inherits);
   const merged = new Map<string, ArtifactRow>();
   const record = (read: Omit<UpstreamRead, "task">): void => {
     reads.set(`${read.upstream} ${read.producer} ${read.artifact}`, { task: task.sequence, ...read });
   };
   const values: Record<string, () => unknown> = {};
-  for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)]) values[name] = () => run.runValue(name);
+  for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)])
+    values[name] = () => run.runValue(name);
   for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, record);
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of inherited) inputs[name] = () => run.loader.load(row, run.context.name);
-  const bound: BoundFlow = bindFlow(environment.flowClass, {
-    values,
-    inputs,
-    onRead: () => {},
-    signal: environment.signal,
-    merge: (_flow, given, options) => {
-      for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
-        merged.set(row.name, row);
-        bound.addInput(row.name, () => run.loader.load(row, run.context.name));
-      }
+  const bound: BoundFlow = bindFlow(
+    environment.flowClass,
+    {
+      values,
+      inputs,
+      onRead: () => {},
+      signal: environment.signal,
+      merge: (_flow, given, options) => {
+        for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
+          merged.set(row.name, row);
+          bound.addInput(row.name, () => run.loader.load(row, run.context.name));
+        }
+      },
     },
-  });
+    taskInstance,
+  );
   const flow = bound.flow as Record<string, unknown>;
-  await runAsTask(currentFacts(run, task), () => call(flow, step.name, stepArguments(run, step, task, (name) => flow[name])));
+  await runAsTask(currentFacts(run, task), () =>
+    call(
+      flow,
+      step.name,
+      stepArguments(run, step, task, (name) => flow[name]),
+    ),
+  );
 
   const pages = step.foreach === undefined ? undefined : await splitItems(environment, flow, step, blobs);
   const artifacts: ArtifactRow[] = [];
@@ -108,7 +134,8 @@ async function attempt(environment: TaskEnvironment, run: WorkerRun, step: StepC
   for (const name of emptied) keep(name, undefined);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step) };
   // Only now, when nothing can be refused any more: a task that fails must leave no file behind.
-  for (const encoded of changed) if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(environment.artifacts.storeSync(encoded)));
+  for (const encoded of changed)
+    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(environment.artifacts.storeSync(encoded)));
   return {
     kind: "succeeded",
     artifacts,
@@ -128,8 +155,21 @@ function currentFacts(run: WorkerRun, task: Task): CurrentTask {
   };
 }
 
-function stepArguments(run: WorkerRun, step: StepContract, task: Task, fields: (name: string) => unknown): readonly unknown[] {
-  if (task.inputs !== undefined) return [joinInputs(run, step, { inputs: task.inputs, ...(task.before === undefined ? {} : { before: task.before }) }, fields)];
+function stepArguments(
+  run: WorkerRun,
+  step: StepContract,
+  task: Task,
+  fields: (name: string) => unknown,
+): readonly unknown[] {
+  if (task.inputs !== undefined)
+    return [
+      joinInputs(
+        run,
+        step,
+        { inputs: task.inputs, ...(task.before === undefined ? {} : { before: task.before }) },
+        fields,
+      ),
+    ];
   if (task.item === undefined) return [];
   return [run.item(task.item.split, task.item.index), task.item.index];
 }
@@ -138,10 +178,19 @@ async function call(flow: Record<string, unknown>, step: string, parameters: rea
   await (flow[step] as (...parameters: readonly unknown[]) => unknown)(...parameters);
 }
 
-async function splitItems(environment: TaskEnvironment, flow: Record<string, unknown>, step: StepContract, blobs: Map<string, NewBlob>): Promise<{ readonly rows: readonly Omit<ItemPageRow, "split">[]; readonly count: number }> {
+async function splitItems(
+  environment: TaskEnvironment,
+  flow: Record<string, unknown>,
+  step: StepContract,
+  blobs: Map<string, NewBlob>,
+): Promise<{ readonly rows: readonly Omit<ItemPageRow, "split">[]; readonly count: number }> {
   const field = step.foreach!;
   const items = flow[field] as Iterable<unknown> | AsyncIterable<unknown> | undefined | null;
-  if (items === undefined || items === null || !(Symbol.iterator in Object(items) || Symbol.asyncIterator in Object(items))) {
+  if (
+    items === undefined ||
+    items === null ||
+    !(Symbol.iterator in Object(items) || Symbol.asyncIterator in Object(items))
+  ) {
     throw new FlowError("FLOW_RUNNER_NOT_ITERABLE", {
       message: `Cannot fan out from "${step.name}": this.${field} is ${items === undefined ? "not set" : "not iterable"}`,
       hint: `Assign an array or another iterable to this.${field} in "${step.name}" or before it`,
@@ -169,7 +218,11 @@ async function splitItems(environment: TaskEnvironment, flow: Record<string, unk
 function choiceOf(flow: Record<string, unknown>, step: StepContract): string {
   const value = flow[step.on!];
   const text = String(value);
-  if (step.cases!.includes(text) && (typeof value === "string" || typeof value === "number" || typeof value === "boolean")) return text;
+  if (
+    step.cases!.includes(text) &&
+    (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+  )
+    return text;
   throw new FlowError("FLOW_RUNNER_NO_CASE", {
     message: `Cannot choose after "${step.name}": this.${step.on} is ${typeof value === "string" ? JSON.stringify(value) : text}, and no case says where that leads`,
     hint: `Set this.${step.on} to one of ${step.cases!.map((name) => JSON.stringify(name)).join(", ")}`,
@@ -178,13 +231,18 @@ function choiceOf(flow: Record<string, unknown>, step: StepContract): string {
 }
 
 function isIterator(value: unknown): boolean {
-  return types.isGeneratorObject(value) || (typeof value === "object" && value !== null && typeof (value as { next?: unknown }).next === "function");
+  return (
+    types.isGeneratorObject(value) ||
+    (typeof value === "object" && value !== null && typeof (value as { next?: unknown }).next === "function")
+  );
 }
 
 /** Cloning a view clones all of its memory, so bytes that travel own theirs. */
 function exactSize(blob: NewBlob): NewBlob {
   const { stored } = blob;
-  return stored === undefined || stored.byteLength === stored.buffer.byteLength ? blob : { ...blob, stored: new Uint8Array(stored) };
+  return stored === undefined || stored.byteLength === stored.buffer.byteLength
+    ? blob
+    : { ...blob, stored: new Uint8Array(stored) };
 }
 
 function describe(environment: TaskEnvironment, thrown: unknown): SerializedError {

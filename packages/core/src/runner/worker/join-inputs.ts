@@ -22,8 +22,12 @@ export function joinInputs(
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
   }
-  Object.defineProperty(views, "maybe", { enumerable: false, value: (source: string) => (isMissing(step, source, inputs) ? undefined : byStep(step, source, inputs, views)) });
-  if (before !== undefined) Object.defineProperty(views, "before", { enumerable: false, value: inputView(run, step.name, before, fields) });
+  Object.defineProperty(views, "maybe", {
+    enumerable: false,
+    value: (source: string) => (isMissing(step, source, inputs) ? undefined : byStep(step, source, inputs, views)),
+  });
+  if (before !== undefined)
+    Object.defineProperty(views, "before", { enumerable: false, value: inputView(run, step.name, before, fields) });
   Object.freeze(views);
   viewed.set(views, inputs);
   return views;
@@ -44,7 +48,12 @@ function inputView(run: WorkerRun, step: string, task: TaskSequence, fields: (na
     if (loaded.has(name)) return loaded.get(name);
     const row = artifacts().get(name);
     // A field that this input never set reads as undefined, as it would on the flow itself.
-    const value = row !== undefined ? run.loader.load(row, `an input of ${run.context.name}/${step}`) : run.values.has(name) || run.upstreams.has(name) ? fields(name) : undefined;
+    const value =
+      row !== undefined
+        ? run.loader.load(row, `an input of ${run.context.name}/${step}`)
+        : run.values.has(name) || run.upstreams.has(name)
+          ? fields(name)
+          : undefined;
     loaded.set(name, value);
     return value;
   });
@@ -59,11 +68,14 @@ function byStep(step: StepContract, source: string, inputs: readonly JoinInput[]
   const matching = views.filter((_, index) => inputs[index]!.from === source);
   if (matching.length === 1) return matching[0]!;
   throw new FlowError("FLOW_RUNNER_NO_INPUT", {
-    message: matching.length === 0
-      ? `Cannot read inputs.${source} in "${step.name}": the step "${source}" was not taken`
-      : `Cannot read inputs.${source} in "${step.name}": there are ${matching.length} inputs from "${source}"`,
-    hint: matching.length === 0 ? "Look at inputs[0], or at the field that the choice was made on" : "Use inputs[0], inputs.map(…) or for (const input of inputs)",
+    message:
+      matching.length === 0
+        ? `Cannot read inputs.${source} in "${step.name}": the step "${source}" was not taken`
+        : `Cannot read inputs.${source} in "${step.name}": there are ${matching.length} inputs from "${source}"`,
+    hint:
+      matching.length === 0
+        ? "Look at inputs[0], or at the field that the choice was made on"
+        : "Use inputs[0], inputs.map(…) or for (const input of inputs)",
     context: { step: step.name, source },
   });
 }
-

@@ -20,9 +20,18 @@ export interface MergeOptions {
  * @returns the artifacts to pass on, by name
  * @throws FlowError FLOW_RUNNER_MERGE_CONFLICT, FLOW_RUNNER_MERGE_MISSING, FLOW_RUNNER_MERGE_USAGE
  */
-export function mergeArtifacts(run: WorkerRun, step: string, inputs: unknown, options: MergeOptions, isSet: (name: string) => boolean): readonly ArtifactRow[] {
+export function mergeArtifacts(
+  run: WorkerRun,
+  step: string,
+  inputs: unknown,
+  options: MergeOptions,
+  isSet: (name: string) => boolean,
+): readonly ArtifactRow[] {
   if (options.include !== undefined && options.exclude !== undefined) {
-    throw new FlowError("FLOW_RUNNER_MERGE_USAGE", { message: `Cannot merge artifacts in "${step}": include and exclude exclude each other`, hint: "Give one of them" });
+    throw new FlowError("FLOW_RUNNER_MERGE_USAGE", {
+      message: `Cannot merge artifacts in "${step}": include and exclude exclude each other`,
+      hint: "Give one of them",
+    });
   }
   const behind = inputsBehind(inputs);
   if (behind === undefined) {
@@ -35,7 +44,12 @@ export function mergeArtifacts(run: WorkerRun, step: string, inputs: unknown, op
   const conflicts = new Set<string>();
   for (const input of behind) {
     for (const [name, row] of run.visible(input.task)) {
-      if (isSet(name) || options.exclude?.includes(name) || (options.include !== undefined && !options.include.includes(name))) continue;
+      if (
+        isSet(name) ||
+        options.exclude?.includes(name) ||
+        (options.include !== undefined && !options.include.includes(name))
+      )
+        continue;
       const other = candidates.get(name);
       if (other === undefined) candidates.set(name, row);
       else if (other.digest !== row.digest || other.codec !== row.codec) conflicts.add(name);

@@ -50,8 +50,13 @@ export class WorkerRun {
     let page = this.#page;
     if (page === undefined || page.split !== split || index < page.first || index >= page.first + page.items.length) {
       const row = this.reader.itemPage(split, index);
-      if (row === undefined) throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
-      page = { split, first: row.first, items: storedItems(this.loader.payload(row, `the items of ${this.context.name}`)) };
+      if (row === undefined)
+        throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
+      page = {
+        split,
+        first: row.first,
+        items: storedItems(this.loader.payload(row, `the items of ${this.context.name}`)),
+      };
       this.#page = page;
     }
     const item = page.items[index - page.first]!;
