@@ -13,11 +13,12 @@ import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
 import { BatchSize } from "./batch-size.ts";
+import { CommitPace } from "./commit-pace.ts";
 import type { Executor } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
-import { SHOWN_AFTER_MS, TickBuilder } from "./tick-builder.ts";
+import { TickBuilder } from "./tick-builder.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -45,12 +46,6 @@ interface TaskName {
 /** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
 const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
-/** Begun tasks and output wait this long for a result to be committed with, so that they seldom cost a commit of their own. */
-const LAZY_COMMIT_MS = SHOWN_AFTER_MS;
-/** Time between two commits while workers are busy, as a share of what the last one took. */
-const GAP_SHARE = 2;
-/** No result waits longer than this for company. */
-const LONGEST_GAP_MS = 50;
 const GRACE_MS = 5_000;
 /** How long the end of a run waits for output that workers sent but that has not arrived. */
 const OUTPUT_WAIT_MS = 1_000;
@@ -67,6 +62,7 @@ class RunDriver {
   readonly #contracts: ReadonlyMap<string, StepContract>;
   readonly #sizes = new BatchSize();
   readonly #tick = new TickBuilder();
+  readonly #pace: CommitPace;
   readonly #now: () => Date;
   readonly #ended = Promise.withResolvers<RunEnd>();
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
@@ -75,10 +71,6 @@ class RunDriver {
   readonly #batchesOfStep = new Map<string, number>();
   #results: TaskResult[] = [];
   #batches = 0;
-  #isCommitting = false;
-  #isCommitQueued = false;
-  #lazyTimer: NodeJS.Timeout | undefined;
-  #lastCommit = { endedAt: 0, tookMs: 0 };
   #isEnding = false;
   #failure: { readonly task: string; readonly error: SerializedError } | undefined;
   #cancelReason: string | undefined;
@@ -90,6 +82,10 @@ class RunDriver {
   constructor(options: RunDriverOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
+    this.#pace = new CommitPace(
+      () => this.#commit(),
+      () => this.#batches > options.executor.slots,
+    );
     this.#numbers = new TaskNumbers(options.metadata);
     this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count));
     this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
@@ -110,6 +106,7 @@ class RunDriver {
       return await this.#ended.promise;
     } finally {
       clearInterval(progress);
+      this.#pace.stop();
       clearTimeout(this.#graceTimer);
       signal?.removeEventListener("abort", onAbort);
     }
@@ -160,7 +157,7 @@ class RunDriver {
     }
     this.#batches++;
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
-    this.#commitLazily();
+    this.#pace.lazily();
     const batch: Batch = {
       run: this.#options.run,
       step: this.#contracts.get(step)!,
@@ -179,7 +176,7 @@ class RunDriver {
       this.#liveChunksAnnounced += result.liveChunks;
       this.#results.push(result);
     }
-    this.#commitSoon();
+    this.#pace.soon();
   }
 
   /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
@@ -209,7 +206,7 @@ class RunDriver {
         liveChunks: 0,
       });
     }
-    this.#commitSoon();
+    this.#pace.soon();
   }
 
   #left(step: string): void {
@@ -221,60 +218,26 @@ class RunDriver {
     this.#liveChunksReceived++;
     this.#tick.logged(chunk);
     this.#emitOutput(chunk);
-    this.#commitLazily();
-  }
-
-  #commitLazily(): void {
-    this.#lazyTimer ??= setTimeout(() => this.#commitSoon(), LAZY_COMMIT_MS);
-  }
-
-  /**
-   * While workers have enough to do, commits leave twice the time between them that the last one took: results that come
-   * meanwhile share the next commit, and the disk is never what the workers wait for. A line of steps is not slowed down,
-   * since nothing else is in flight there.
-   */
-  #commitSoon(): void {
-    if (this.#isCommitQueued) return;
-    this.#isCommitQueued = true;
-    const isBusy = this.#batches > this.#options.executor.slots;
-    const waitMs = isBusy
-      ? Math.min(this.#lastCommit.endedAt + GAP_SHARE * this.#lastCommit.tookMs - performance.now(), LONGEST_GAP_MS)
-      : 0;
-    if (waitMs > 1) setTimeout(() => void this.#commit(), waitMs);
-    else setImmediate(() => void this.#commit());
+    this.#pace.lazily();
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
   async #commit(): Promise<void> {
-    this.#isCommitQueued = false;
-    if (this.#isCommitting) return;
-    clearTimeout(this.#lazyTimer);
-    this.#lazyTimer = undefined;
-    this.#isCommitting = true;
     try {
       const results = this.#results;
       this.#results = [];
       const finishedAt = this.#now();
       for (const result of results) this.#tick.finished(result, finishedAt);
       const tick = this.#tick.take(finishedAt);
-      if (tick !== undefined) {
-        const beganAt = performance.now();
-        await this.#options.metadata.commitTick(tick);
-        const endedAt = performance.now();
-        this.#lastCommit = { endedAt, tookMs: endedAt - beganAt };
-      }
+      if (tick !== undefined) await this.#options.metadata.commitTick(tick);
       await this.#numbers.reserve(this.#needed(results));
       for (const result of results) this.#settle(result, finishedAt);
       this.#dispatch();
-      if (!this.#tick.isEmpty) this.#commitLazily();
+      if (!this.#tick.isEmpty) this.#pace.lazily();
+      this.#endWhenIdle();
     } catch (error) {
       this.#ended.reject(error);
-      return;
-    } finally {
-      this.#isCommitting = false;
     }
-    if (this.#results.length > 0) this.#commitSoon();
-    else this.#endWhenIdle();
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
@@ -329,14 +292,7 @@ class RunDriver {
   }
 
   #endWhenIdle(): void {
-    if (
-      !this.#scheduler.isIdle ||
-      this.#batches > 0 ||
-      this.#results.length > 0 ||
-      this.#isCommitting ||
-      this.#isEnding
-    )
-      return;
+    if (!this.#scheduler.isIdle || this.#batches > 0 || this.#results.length > 0 || this.#isEnding) return;
     this.#isEnding = true;
     void this.#end().catch((error: unknown) => this.#ended.reject(error));
   }
@@ -345,7 +301,7 @@ class RunDriver {
     for (let waited = 0; this.#liveChunksReceived < this.#liveChunksAnnounced && waited < OUTPUT_WAIT_MS; waited += 5) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    clearTimeout(this.#lazyTimer);
+    this.#pace.stop();
     const tick = this.#tick.take(this.#now());
     if (tick !== undefined) await this.#options.metadata.commitTick(tick);
     this.#emitProgress();
