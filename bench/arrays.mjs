@@ -14,13 +14,25 @@ export function measureArrays() {
     const loads = [];
     for (let round = 0; round < ROUNDS; round++) {
       floors.push(floorMs(folder));
-      const events = runFlow(path.join(root, "bench/flows/array.ts"), ["--size", String(BYTES / 8), "--seed", String(round + 1)], path.join(folder, `store-${round}`));
+      const events = runFlow(
+        path.join(root, "bench/flows/array.ts"),
+        ["--size", String(BYTES / 8), "--seed", String(round + 1)],
+        path.join(folder, `store-${round}`),
+      );
       // Each step says how long its own work took: the rest is what Millrace needs to store or to load.
       stores.push(taskMs(events, "start") - ownMs(events, "start"));
       loads.push(taskMs(events, "end") - ownMs(events, "end"));
     }
     const ratio = median(floors) / (median(stores) + median(loads));
-    return [{ what: "100 MB Float64Array stored and read / sha256+write+fsync", value: `${ratio.toFixed(2)} of the speed`, goal: ">= 0.33", isReached: ratio >= 1 / 3, detail: `floor ${median(floors).toFixed(0)} ms, store ${median(stores).toFixed(0)} ms, load ${median(loads).toFixed(0)} ms` }];
+    return [
+      {
+        what: "100 MB Float64Array stored and read / sha256+write+fsync",
+        value: `${ratio.toFixed(2)} of the speed`,
+        goal: ">= 0.33",
+        isReached: ratio >= 1 / 3,
+        detail: `floor ${median(floors).toFixed(0)} ms, store ${median(stores).toFixed(0)} ms, load ${median(loads).toFixed(0)} ms`,
+      },
+    ];
   });
 }
 
@@ -29,7 +41,10 @@ function taskMs(events, step) {
 }
 
 function ownMs(events, step) {
-  const text = events.filter((event) => event.kind === "task.output" && event.step === step).map((event) => event.text).join("");
+  const text = events
+    .filter((event) => event.kind === "task.output" && event.step === step)
+    .map((event) => event.text)
+    .join("");
   return Number(/own (\d+(?:\.\d+)?) ms/.exec(text)[1]);
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { createRequire } from "node:module";
 import { flowCommand, inFolder, median, root, timeProcess } from "./kit.mjs";
 
 const ROUNDS = 5;
@@ -17,19 +17,38 @@ export function measureForeach() {
     }
     const rate = median(rates);
     const pool = median(pools);
-    return [{ what: "1,000-wide no-op foreach, recorded", value: `${Math.round(rate)} tasks/s`, goal: ">= 5000 tasks/s", isReached: rate >= 5_000, detail: `best ${Math.round(Math.max(...rates))}; piscina alone ${Math.round(pool)} tasks/s: ${(rate / pool).toFixed(2)} x` }];
+    return [
+      {
+        what: "1,000-wide no-op foreach, recorded",
+        value: `${Math.round(rate)} tasks/s`,
+        goal: ">= 5000 tasks/s",
+        isReached: rate >= 5_000,
+        detail: `best ${Math.round(Math.max(...rates))}; piscina alone ${Math.round(pool)} tasks/s: ${(rate / pool).toFixed(2)} x`,
+      },
+    ];
   });
 }
 
 /** From the commit of the split to the start of the join, as the store has recorded it. */
 function foreachRate(width, store) {
-  timeProcess(process.execPath, [flowCommand, "run", path.join(root, "bench/flows/wide.ts"), "--store", store, "--quiet", "--width", String(width)]);
+  timeProcess(process.execPath, [
+    flowCommand,
+    "run",
+    path.join(root, "bench/flows/wide.ts"),
+    "--store",
+    store,
+    "--quiet",
+    "--width",
+    String(width),
+  ]);
   const [split, join] = ["start", "end"].map((step) => recordOf(`Wide/1/${step}`, store));
   return width / ((Date.parse(join.startedAt) - Date.parse(split.finishedAt)) / 1_000);
 }
 
 function recordOf(task, store) {
-  const { stdout } = spawnSync(process.execPath, [flowCommand, "show", task, "--store", store, "--json"], { encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, [flowCommand, "show", task, "--store", store, "--json"], {
+    encoding: "utf8",
+  });
   return JSON.parse(stdout.split("\n")[0]);
 }
 
@@ -37,7 +56,12 @@ async function poolRate(width) {
   const require = createRequire(path.join(root, "packages/core/package.json"));
   const { Piscina } = require("piscina");
   const threads = Math.max(2, os.availableParallelism());
-  const pool = new Piscina({ filename: path.join(root, "bench/no-op.cjs"), minThreads: threads, maxThreads: threads, atomics: "disabled" });
+  const pool = new Piscina({
+    filename: path.join(root, "bench/no-op.cjs"),
+    minThreads: threads,
+    maxThreads: threads,
+    atomics: "disabled",
+  });
   await Promise.all(Array.from({ length: 200 }, () => pool.run(1)));
   const begin = performance.now();
   await Promise.all(Array.from({ length: width }, () => pool.run(1)));

@@ -27,14 +27,19 @@ export async function inFolder(work) {
 export function timeProcess(command, parameters, options = {}) {
   const begin = performance.now();
   const result = spawnSync(command, parameters, { encoding: "utf8", ...options });
-  if (result.status !== 0) throw new Error(`${command} ${parameters.join(" ")} ended with ${result.status}: ${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${parameters.join(" ")} ended with ${result.status}: ${result.stderr}`);
   return performance.now() - begin;
 }
 
 /** Runs a flow with the real command and gives its events with `at` as milliseconds. */
 export function runFlow(file, parameters, store) {
-  const result = spawnSync(process.execPath, [flowCommand, "run", file, "--store", store, "--json", ...parameters], { encoding: "utf8", maxBuffer: 1 << 30 });
-  if (result.status !== 0) throw new Error(`${file} ended with ${result.status}: ${result.stderr}\n${result.stdout.slice(-2000)}`);
+  const result = spawnSync(process.execPath, [flowCommand, "run", file, "--store", store, "--json", ...parameters], {
+    encoding: "utf8",
+    maxBuffer: 1 << 30,
+  });
+  if (result.status !== 0)
+    throw new Error(`${file} ended with ${result.status}: ${result.stderr}\n${result.stdout.slice(-2000)}`);
   return result.stdout
     .trim()
     .split("\n")

@@ -17,6 +17,8 @@ console.log(`Node ${process.version}, ${os.availableParallelism()} cores, load $
 for (const [name, measure] of Object.entries(benchmarks)) {
   if (names.length > 0 && !names.includes(name)) continue;
   for (const row of await measure()) {
-    console.log(`${row.what.padEnd(62)} ${row.value.padStart(16)}   goal ${row.goal.padEnd(16)} ${row.isReached ? "reached" : "MISSED"}   ${row.detail}`);
+    console.log(
+      `${row.what.padEnd(62)} ${row.value.padStart(16)}   goal ${row.goal.padEnd(16)} ${row.isReached ? "reached" : "MISSED"}   ${row.detail}`,
+    );
   }
 }

@@ -35,10 +35,16 @@ if (changed) fs.writeFileSync(stampFile, JSON.stringify(stamps));
 
 async function bundle(name, options) {
   const folder = path.join(root, "packages", name);
-  const present = Object.fromEntries(Object.entries(options.entries).filter(([, file]) => fs.existsSync(path.join(folder, file))));
+  const present = Object.fromEntries(
+    Object.entries(options.entries).filter(([, file]) => fs.existsSync(path.join(folder, file))),
+  );
   if (Object.keys(present).length === 0) return;
   const digest = inputsDigest(folder);
-  if (stamps[name] === digest && Object.keys(present).every((entry) => fs.existsSync(path.join(folder, "dist", `${entry}.js`)))) return;
+  if (
+    stamps[name] === digest &&
+    Object.keys(present).every((entry) => fs.existsSync(path.join(folder, "dist", `${entry}.js`)))
+  )
+    return;
   const esbuild = await import("esbuild");
   const dist = path.join(folder, "dist");
   const aside = `${dist}.new-${process.pid}`;
@@ -58,11 +64,22 @@ async function bundle(name, options) {
     logLevel: "warning",
     logOverride: { "unsupported-require-call": "silent" },
     ...(options.packagesExternal ? { packages: "external" } : { external: options.external }),
-    define: { __MILLRACE_VERSION__: JSON.stringify(JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version) },
+    define: {
+      __MILLRACE_VERSION__: JSON.stringify(
+        JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version,
+      ),
+    },
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
-    ...(name === "cli" ? { banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' } } : {}),
+    ...(name === "cli"
+      ? {
+          banner: {
+            js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+          },
+        }
+      : {}),
   });
-  if (name !== "ml") for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
+  if (name !== "ml")
+    for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
   if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
   putInPlace(aside, dist);
   stamps[name] = digest;
@@ -70,7 +87,10 @@ async function bundle(name, options) {
 }
 
 function codeFiles(folder) {
-  return fs.readdirSync(folder, { recursive: true }).filter((file) => file.endsWith(".js")).map((file) => path.join(folder, file));
+  return fs
+    .readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith(".js"))
+    .map((file) => path.join(folder, file));
 }
 
 /**
@@ -80,14 +100,17 @@ function codeFiles(folder) {
  * that the source maps still fit.
  */
 function withoutFacades(code) {
-  return code.replace(/^import (\* as [\w$]+|[\w$]+|\{[^}]*\}|[\w$]+, \{[^}]*\}) from "(node:[a-z_/]+)";/gm, (statement, clause, module) => {
-    const taken = `process.getBuiltinModule("${module}")`;
-    const [, whole, named] = /^(?:\* as )?([\w$]+)?(?:, )?(\{[^}]*\})?$/s.exec(clause) ?? [];
-    const parts = [];
-    if (whole !== undefined) parts.push(`${whole} = ${taken}`);
-    if (named !== undefined) parts.push(`${named.replaceAll(/([\w$]+) as ([\w$]+)/g, "$1: $2")} = ${taken}`);
-    return parts.length === 0 ? statement : `const ${parts.join(", ")};`;
-  });
+  return code.replace(
+    /^import (\* as [\w$]+|[\w$]+|\{[^}]*\}|[\w$]+, \{[^}]*\}) from "(node:[a-z_/]+)";/gm,
+    (statement, clause, module) => {
+      const taken = `process.getBuiltinModule("${module}")`;
+      const [, whole, named] = /^(?:\* as )?([\w$]+)?(?:, )?(\{[^}]*\})?$/s.exec(clause) ?? [];
+      const parts = [];
+      if (whole !== undefined) parts.push(`${whole} = ${taken}`);
+      if (named !== undefined) parts.push(`${named.replaceAll(/([\w$]+) as ([\w$]+)/g, "$1: $2")} = ${taken}`);
+      return parts.length === 0 ? statement : `const ${parts.join(", ")};`;
+    },
+  );
 }
 
 function declarations() {
@@ -97,7 +120,13 @@ function declarations() {
     const digest = `${inputsDigest(folder)} types`;
     if (stamps[`${name}:types`] === digest && fs.existsSync(path.join(folder, "dist/types"))) continue;
     const aside = path.join(folder, `dist.types-${process.pid}`);
-    const compiler = [path.join(root, "node_modules/typescript/bin/tsc"), "-p", path.join(folder, "tsconfig.build.json"), "--outDir", aside];
+    const compiler = [
+      path.join(root, "node_modules/typescript/bin/tsc"),
+      "-p",
+      path.join(folder, "tsconfig.build.json"),
+      "--outDir",
+      aside,
+    ];
     const result = spawnSync(process.execPath, compiler, { stdio: "inherit" });
     if (result.status !== 0) {
       fs.rmSync(aside, { recursive: true, force: true });
@@ -118,14 +147,21 @@ function putInPlace(aside, target) {
 }
 
 function inputsDigest(folder) {
-  const digest = createHash("sha256").update(process.version).update(fs.readFileSync(fileURLToPath(import.meta.url)));
+  const digest = createHash("sha256")
+    .update(process.version)
+    .update(fs.readFileSync(fileURLToPath(import.meta.url)));
   for (const file of ["package.json", "../../pnpm-lock.yaml"].map((name) => path.join(folder, name))) {
     if (fs.existsSync(file)) digest.update(fs.readFileSync(file));
   }
   const sources = fs.readdirSync(path.join(folder, "src"), { recursive: true, withFileTypes: true });
-  for (const entry of sources.filter((item) => item.isFile() && !item.name.endsWith(".test.ts")).sort((a, b) => (path.join(a.parentPath, a.name) < path.join(b.parentPath, b.name) ? -1 : 1))) {
+  for (const entry of sources
+    .filter((item) => item.isFile() && !item.name.endsWith(".test.ts"))
+    .sort((a, b) => (path.join(a.parentPath, a.name) < path.join(b.parentPath, b.name) ? -1 : 1))) {
     const file = path.join(entry.parentPath, entry.name);
-    digest.update(`${path.relative(folder, file)}\0`).update(fs.readFileSync(file)).update("\0");
+    digest
+      .update(`${path.relative(folder, file)}\0`)
+      .update(fs.readFileSync(file))
+      .update("\0");
   }
   return digest.digest("hex");
 }

@@ -84,7 +84,12 @@ function run(command, parameters, cwd = root) {
 function spawn(command, parameters, environment, cwd) {
   // Ctrl-C reaches the child as well: wait for it to end by itself, so that it can leave a clean state.
   process.on("SIGINT", () => {});
-  const result = spawnSync(command, parameters, { stdio: "inherit", env: environment, cwd, shell: process.platform === "win32" });
+  const result = spawnSync(command, parameters, {
+    stdio: "inherit",
+    env: environment,
+    cwd,
+    shell: process.platform === "win32",
+  });
   if (result.error) {
     console.error(`Cannot start ${command}: ${result.error.message}`);
     process.exit(1);

@@ -10,7 +10,10 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-test-"));
 const report = path.join(folder, "report.json");
 const vitest = path.join(root, "node_modules/vitest/vitest.mjs");
 const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-const result = spawnSync(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], { stdio: "inherit", cwd: root });
+const result = spawnSync(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], {
+  stdio: "inherit",
+  cwd: root,
+});
 const counts = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, "utf8")) : undefined;
 fs.rmSync(folder, { recursive: true, force: true });
 if (counts === undefined) {
@@ -18,7 +21,9 @@ if (counts === undefined) {
   process.exit(result.status || 1);
 }
 // A file that cannot be loaded has no failed test of its own, and still is a failure.
-const brokenFiles = counts.testResults.filter((file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed")).length;
+const brokenFiles = counts.testResults.filter(
+  (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"),
+).length;
 const failed = counts.numFailedTests + brokenFiles;
 const skipped = counts.numPendingTests + counts.numTodoTests;
 console.log(`tests: ${counts.numPassedTests} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

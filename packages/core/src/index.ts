@@ -1,13 +1,24 @@
 /** The public API of Millrace, grouped by what a user does. */
 
-// Define a flow.
-export { Flow } from "./flow/flow.ts";
-export { choose, join, step } from "./flow/decorators.ts";
+export * as z from "zod";
+export { StoredInstance } from "./artifact/cbor/kept-values.ts";
+// Keep values of your own classes.
+export { type CodecDefinition, defineCodec, type StorableOptions, storable } from "./artifact/codecs/define-codec.ts";
+export type { ErrorCode } from "./errors/code-table.ts";
+export type { Problem, SerializedError, SourceLocation } from "./errors/flow-error.ts";
+// Errors.
+export { FlowError, isFlowError } from "./errors/flow-error.ts";
+export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export { artifact } from "./flow/artifact.ts";
 export { config } from "./flow/config.ts";
+
+// Inside a step.
+export { type Current, current } from "./flow/current.ts";
+export { choose, join, step } from "./flow/decorators.ts";
+// Define a flow.
+export { Flow } from "./flow/flow.ts";
 export { includeFile } from "./flow/include-file.ts";
 export { param } from "./flow/param.ts";
-export { upstream } from "./flow/upstream.ts";
 export type {
   Artifacts,
   Behaviour,
@@ -19,28 +30,19 @@ export type {
   Merge,
   ParamOptions,
   Params,
+  Query,
+  Run,
+  RunFacts,
+  Running,
+  RunOptions,
+  Runs,
   StepName,
   TaskFailure,
   Upstream,
   UpstreamOptions,
   Upstreams,
 } from "./flow/public-types.ts";
-export * as z from "zod";
-
-// Inside a step.
-export { type Current, current } from "./flow/current.ts";
-
-// Keep values of your own classes.
-export { type CodecDefinition, defineCodec, storable, type StorableOptions } from "./artifact/codecs/define-codec.ts";
-export { StoredInstance } from "./artifact/cbor/kept-values.ts";
-
+export { upstream } from "./flow/upstream.ts";
 // Start and find runs.
 export { run } from "./wiring/run.ts";
 export { runs } from "./wiring/runs.ts";
-export type { Query, Run, RunFacts, Running, RunOptions, Runs } from "./flow/public-types.ts";
-
-// Errors.
-export { FlowError, isFlowError } from "./errors/flow-error.ts";
-export type { ErrorCode } from "./errors/code-table.ts";
-export type { Problem, SerializedError, SourceLocation } from "./errors/flow-error.ts";
-export type { RunEvent, StepProgress } from "./events/run-event.ts";

@@ -3,49 +3,71 @@
  * anyone else and may change with any version. What is heavy (stores, the runner) is loaded when it is first called, so
  * that `flow graph` pays for neither.
  */
-import type { ValidationReport } from "./client/validate/report.ts";
-import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
+
 import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
+import type { ValidationReport } from "./client/validate/report.ts";
+import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 
+export { findRun } from "./client/find-run.ts";
+export { flowNameOf } from "./client/flow-name.ts";
+export { listTasks, noTask, readLogs } from "./client/logs.ts";
+export { runRecord } from "./client/run-record.ts";
+export { moveTags } from "./client/tags.ts";
+export { taskName } from "./client/task-name.ts";
+export { resolveConfig } from "./config/config.ts";
+export { MILLRACE_VERSION } from "./config/version.ts";
 export type { ErrorCode } from "./errors/code-table.ts";
-export { FlowError, isFlowError, type Problem, problemsError, type SerializedError, serializeError, type SourceLocation } from "./errors/flow-error.ts";
+export {
+  FlowError,
+  isFlowError,
+  type Problem,
+  problemsError,
+  type SerializedError,
+  type SourceLocation,
+  serializeError,
+} from "./errors/flow-error.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export type { ArtifactRecord, RunRecord, RunStatus, TaskStatus, UpstreamRecord } from "./events/run-record.ts";
-export type { FileDefinition, FlowDefinition, ParamDefinition, StepDefinition, UpstreamDefinition } from "./flow/definition.ts";
+export type {
+  FileDefinition,
+  FlowDefinition,
+  ParamDefinition,
+  StepDefinition,
+  UpstreamDefinition,
+} from "./flow/definition.ts";
 export { checkGraph } from "./graph/check-graph.ts";
 export { drawDot } from "./graph/draw-dot.ts";
 export { drawMermaid } from "./graph/draw-mermaid.ts";
 export { drawText } from "./graph/draw-text.ts";
 export type { Graph } from "./graph/graph.ts";
 export { graphJson } from "./graph/graph-json.ts";
-export { parseSelector, type Selector } from "./ids/selector.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
+export { parseSelector, type Selector } from "./ids/selector.ts";
 export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
-export type { ArtifactRow, MetadataStore, RunQuery, RunRow, TagEvent, TaskRow, TaskSequence } from "./metadata/metadata-store.ts";
-export { findRun } from "./client/find-run.ts";
-export { flowNameOf } from "./client/flow-name.ts";
-export { listTasks, noTask, readLogs } from "./client/logs.ts";
-export { taskName } from "./client/task-name.ts";
-export { runRecord } from "./client/run-record.ts";
-export { moveTags } from "./client/tags.ts";
-export type { ValidationReport };
-export { resolveConfig } from "./config/config.ts";
-export { MILLRACE_VERSION } from "./config/version.ts";
+export type {
+  ArtifactRow,
+  MetadataStore,
+  RunQuery,
+  RunRow,
+  TagEvent,
+  TaskRow,
+  TaskSequence,
+} from "./metadata/metadata-store.ts";
 export { selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
-export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
+export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
-export type { Client, OpenStores };
+export type { Client, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
@@ -59,7 +81,12 @@ export async function validate(stores: ValidateStores, options: ValidateOptions)
 }
 
 /** One value, checked against its digest; see `client/artifact-reader.ts`. */
-export async function readArtifact(stores: ReadingStores, run: RunRow, owner: string, artifact: ArtifactRow): Promise<unknown> {
+export async function readArtifact(
+  stores: ReadingStores,
+  run: RunRow,
+  owner: string,
+  artifact: ArtifactRow,
+): Promise<unknown> {
   const { ArtifactReader } = await import("./client/artifact-reader.ts");
   return new ArtifactReader(stores).read(run, owner, artifact);
 }

@@ -64,7 +64,10 @@ interface RecordParts {
   readonly core: Core;
 }
 
-function renderRecord(record: RunRecord, { counts, consumers, context, core: { describeSelector, formatDuration } }: RecordParts): string {
+function renderRecord(
+  record: RunRecord,
+  { counts, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
+): string {
   const { paint } = context.stdout;
   const style = { paint, width: context.stdout.columns() };
   const { environment } = record;

@@ -72,7 +72,11 @@ export function typedArrayBytes(array: TypedArray, kind: TypedArrayKind): Uint8A
  *
  * @param options.isGiven the bytes fill their ArrayBuffer and nobody else needs them: they are not copied
  */
-export function typedArrayFrom(bytes: Uint8Array, kind: TypedArrayKind, options: { readonly isBigEndian?: boolean; readonly isGiven?: boolean } = {}): TypedArray | undefined {
+export function typedArrayFrom(
+  bytes: Uint8Array,
+  kind: TypedArrayKind,
+  options: { readonly isBigEndian?: boolean; readonly isGiven?: boolean } = {},
+): TypedArray | undefined {
   if (kind.construct === undefined) return undefined;
   const { isBigEndian = false, isGiven = false } = options;
   if (isBigEndian !== isBigEndianHost) return new kind.construct(swapped(bytes, kind.width).buffer);

@@ -86,7 +86,11 @@ export function decodeValue(codec: CodecId, payload: Uint8Array, options: Decode
 
 /** Whether the payload's memory may become the value's: the caller gives it away and nothing else lies in it. */
 function isGiven(payload: Uint8Array, options: DecodeOptions): payload is Uint8Array<ArrayBuffer> {
-  return options.isGiven === true && payload.byteLength === payload.buffer.byteLength && payload.buffer instanceof ArrayBuffer;
+  return (
+    options.isGiven === true &&
+    payload.byteLength === payload.buffer.byteLength &&
+    payload.buffer instanceof ArrayBuffer
+  );
 }
 
 interface Payload {

@@ -19,16 +19,41 @@ interface TaskAt extends At {
 }
 
 export type RunEvent =
-  | (At & { readonly kind: "run.created"; readonly run: string; readonly runId: string; readonly flow: string; readonly tags: readonly string[]; readonly store: string; readonly storeIsNew: boolean })
-  | (At & { readonly kind: "run.upstream"; readonly name: string; readonly selector: string; readonly run: string; readonly runId: string; readonly candidates: readonly string[] })
+  | (At & {
+      readonly kind: "run.created";
+      readonly run: string;
+      readonly runId: string;
+      readonly flow: string;
+      readonly tags: readonly string[];
+      readonly store: string;
+      readonly storeIsNew: boolean;
+    })
+  | (At & {
+      readonly kind: "run.upstream";
+      readonly name: string;
+      readonly selector: string;
+      readonly run: string;
+      readonly runId: string;
+      readonly candidates: readonly string[];
+    })
   | (At & { readonly kind: "run.warning"; readonly code: string; readonly message: string; readonly hint?: string })
   | (TaskAt & { readonly kind: "task.started" })
   | (TaskAt & { readonly kind: "task.output"; readonly stream: "stdout" | "stderr"; readonly text: string })
-  | (TaskAt & { readonly kind: "task.succeeded"; readonly durationMs: number; readonly fanOut?: number; readonly choice?: string })
+  | (TaskAt & {
+      readonly kind: "task.succeeded";
+      readonly durationMs: number;
+      readonly fanOut?: number;
+      readonly choice?: string;
+    })
   | (TaskAt & { readonly kind: "task.failed"; readonly durationMs: number; readonly error: SerializedError })
   | (TaskAt & { readonly kind: "task.cancelled"; readonly reason: string })
   | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
-  | (At & { readonly kind: "run.finished"; readonly status: "succeeded" | "failed" | "cancelled"; readonly durationMs: number; readonly record: RunRecord });
+  | (At & {
+      readonly kind: "run.finished";
+      readonly status: "succeeded" | "failed" | "cancelled";
+      readonly durationMs: number;
+      readonly record: RunRecord;
+    });
 
 export interface StepProgress {
   readonly step: string;

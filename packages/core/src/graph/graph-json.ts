@@ -47,6 +47,11 @@ export function graphJson(graph: Graph): GraphJson {
         ...(closes === undefined ? {} : { closes }),
       };
     }),
-    edges: graph.edges.map(({ from, to, kind, cases }) => ({ from, to, kind, ...(cases === undefined ? {} : { cases }) })),
+    edges: graph.edges.map(({ from, to, kind, cases }) => ({
+      from,
+      to,
+      kind,
+      ...(cases === undefined ? {} : { cases }),
+    })),
   };
 }

@@ -5,7 +5,10 @@ import { FlowError } from "../errors/flow-error.ts";
  *
  * @throws FlowError FLOW_RUNNER_BAD_PARAMS_FILE
  */
-export async function readParamsFile(file: string, readFile: (path: string) => Promise<Uint8Array>): Promise<Readonly<Record<string, unknown>>> {
+export async function readParamsFile(
+  file: string,
+  readFile: (path: string) => Promise<Uint8Array>,
+): Promise<Readonly<Record<string, unknown>>> {
   let text: string;
   try {
     text = Buffer.from(await readFile(file)).toString("utf8");
@@ -16,9 +19,15 @@ export async function readParamsFile(file: string, readFile: (path: string) => P
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw bad(file, `it is not JSON: ${(cause as Error).message}`, "Write a JSON object with one entry for each parameter", cause);
+    throw bad(
+      file,
+      `it is not JSON: ${(cause as Error).message}`,
+      "Write a JSON object with one entry for each parameter",
+      cause,
+    );
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>;
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, unknown>>;
   throw bad(file, "it holds no JSON object", "Write a JSON object with one entry for each parameter");
 }
 

@@ -1,12 +1,12 @@
-import type { RunEvent } from "../events/run-event.ts";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { flowNameOf } from "../client/flow-name.ts";
 import { readProcess } from "../config/config.ts";
 import { deserializeError, FlowError } from "../errors/flow-error.ts";
+import type { RunEvent } from "../events/run-event.ts";
 import { isInTask } from "../flow/current.ts";
 import type { Flow } from "../flow/flow.ts";
-import { flowNameOf } from "../client/flow-name.ts";
 import type { FlowClass, Run, RunOptions } from "../flow/public-types.ts";
 import { sourceFileOf } from "../flow/source-file.ts";
 import type { UpstreamRequest } from "../lineage/resolve-upstreams.ts";
@@ -23,7 +23,12 @@ import { startRun } from "./start-run.ts";
  *
  * @returns what gives the finished run, or throws FLOW_RUN_FAILED or FLOW_RUN_CANCELLED
  */
-export async function runFromCode<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T>, emit: (event: RunEvent) => void, signal: AbortSignal): Promise<() => Promise<Run<T>>> {
+export async function runFromCode<T extends Flow>(
+  flow: FlowClass<T> | URL | string,
+  o: RunOptions<T>,
+  emit: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<() => Promise<Run<T>>> {
   if (isInTask()) {
     throw new FlowError("FLOW_RUNNER_SUB_FLOW", {
       message: "Cannot run a flow inside a step: that is not supported yet",
@@ -56,7 +61,9 @@ export async function runFromCode<T extends Flow>(flow: FlowClass<T> | URL | str
 
 type UpstreamChoice = string | { readonly tags: readonly string[] } | { readonly id: string };
 
-async function packageOf(flow: FlowClass | URL | string): Promise<{ readonly pack: FlowPackage; readonly chosen: PackagedFlow }> {
+async function packageOf(
+  flow: FlowClass | URL | string,
+): Promise<{ readonly pack: FlowPackage; readonly chosen: PackagedFlow }> {
   if (typeof flow === "function") {
     const pack = await preparePackage(sourceFileOf(flow));
     const { name } = flowNameOf(flow);
@@ -67,19 +74,27 @@ async function packageOf(flow: FlowClass | URL | string): Promise<{ readonly pac
   return { pack, chosen: selectFlow(pack) };
 }
 
-function requestsOf(choices: Readonly<Record<string, UpstreamChoice | undefined>>): Readonly<Record<string, UpstreamRequest>> {
+function requestsOf(
+  choices: Readonly<Record<string, UpstreamChoice | undefined>>,
+): Readonly<Record<string, UpstreamRequest>> {
   const requests: Record<string, UpstreamRequest> = {};
   for (const [name, choice] of Object.entries(choices)) {
     if (choice === undefined) continue;
-    requests[name] = typeof choice === "string" ? { run: choice } : "id" in choice ? { runId: choice.id } : { tags: choice.tags };
+    requests[name] =
+      typeof choice === "string" ? { run: choice } : "id" in choice ? { runId: choice.id } : { tags: choice.tags };
   }
   return requests;
 }
 
 function refuseUnfinished(row: RunRow): void {
   if (row.status === "succeeded") return;
-  const context = { run: runName(row), runId: row.id, ...(row.failure?.task === undefined ? {} : { task: row.failure.task }) };
-  if (row.status === "cancelled") throw new FlowError("FLOW_RUN_CANCELLED", { message: `${runName(row)} was cancelled`, context });
+  const context = {
+    run: runName(row),
+    runId: row.id,
+    ...(row.failure?.task === undefined ? {} : { task: row.failure.task }),
+  };
+  if (row.status === "cancelled")
+    throw new FlowError("FLOW_RUN_CANCELLED", { message: `${runName(row)} was cancelled`, context });
   const cause = row.failure === undefined ? undefined : deserializeError(row.failure.error);
   throw new FlowError("FLOW_RUN_FAILED", {
     message: `${runName(row)} failed${row.failure === undefined ? "" : `: ${row.failure.task ?? "the run"}: ${row.failure.error.message}`}`,

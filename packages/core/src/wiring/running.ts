@@ -18,7 +18,11 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
    * @param start does the work; it is called once, in a later turn, so that a watcher who asks at once misses nothing
    * @param finish turns the last event into what awaiting gives
    */
-  constructor(start: (emit: (event: RunEvent) => void, signal: AbortSignal) => Promise<void>, finish: (event: Finished) => Promise<Result> | Result, signal?: AbortSignal) {
+  constructor(
+    start: (emit: (event: RunEvent) => void, signal: AbortSignal) => Promise<void>,
+    finish: (event: Finished) => Promise<Result> | Result,
+    signal?: AbortSignal,
+  ) {
     const created = this.#created;
     created.promise.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
     let isCreated = false;
@@ -61,7 +65,10 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a run can be awaited, that is its point.
-  then<A = Result, B = never>(onFulfilled?: ((value: Result) => A | PromiseLike<A>) | null, onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A = Result, B = never>(
+    onFulfilled?: ((value: Result) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
     this.#isObserved = true;
     return this.#result.then(onFulfilled, onRejected);
   }

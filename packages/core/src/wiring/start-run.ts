@@ -63,11 +63,21 @@ export interface StartRunRequest {
  * @returns the finished run; a failed or cancelled run is a result, not an error
  * @throws FlowError for everything that is refused before the run exists, and when the store fails
  */
-export async function startRun(request: StartRunRequest, emit: (event: RunEvent) => void, signal: AbortSignal): Promise<RunRow> {
+export async function startRun(
+  request: StartRunRequest,
+  emit: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<RunRow> {
   const { flow } = request;
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const secretFlags = flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
-  const environment = readEnvironmentRecord({ config, environment: request.environment, command: request.command, secretFlags, gitFolder: request.package.root });
+  const environment = readEnvironmentRecord({
+    config,
+    environment: request.environment,
+    command: request.command,
+    secretFlags,
+    gitFolder: request.package.root,
+  });
   environment.catch(() => {}); // Awaited below, unless the run is refused before.
   const graph = checkGraph(flow.definition);
   const tags = normalTags(request.tags);
@@ -76,7 +86,11 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
   executor.catch(() => {});
   try {
     const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
-    const fields = await resolveFields(flowClass, { ...request.fields, environment: request.environment, readFile: request.readFile });
+    const fields = await resolveFields(flowClass, {
+      ...request.fields,
+      environment: request.environment,
+      readFile: request.readFile,
+    });
     const problems = [...fields.problems, ...tagProblems(tags)];
     if (problems.length > 0) {
       const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
@@ -105,7 +119,11 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
       createdAt: new Date(),
       tags,
       systemTags: [],
-      parameters: Object.fromEntries(fields.fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded])),
+      parameters: Object.fromEntries(
+        fields.fields
+          .filter((field) => !field.secret && field.kind === "parameter")
+          .map((field) => [field.name, field.encoded]),
+      ),
       secretParameters: fields.fields.filter((field) => field.secret).map((field) => field.name),
       values,
       blobs,
@@ -126,7 +144,9 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
         project: row.flow.project,
         tags: row.tags,
         createdAt: row.createdAt,
-        secrets: Object.fromEntries(fields.fields.filter((field) => field.secret).map((field) => [field.name, field.value])),
+        secrets: Object.fromEntries(
+          fields.fields.filter((field) => field.secret).map((field) => [field.name, field.value]),
+        ),
       },
       metadata,
       executor: await executor,
@@ -135,7 +155,13 @@ export async function startRun(request: StartRunRequest, emit: (event: RunEvent)
     });
     const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
     const durationMs = finished.finishedAt!.getTime() - finished.createdAt.getTime();
-    emit({ kind: "run.finished", at: finished.finishedAt!, status: end.status, durationMs, record: await runRecord(metadata, finished) });
+    emit({
+      kind: "run.finished",
+      at: finished.finishedAt!,
+      status: end.status,
+      durationMs,
+      record: await runRecord(metadata, finished),
+    });
     return finished;
   } finally {
     await executor.then(
@@ -158,7 +184,12 @@ async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDri
 
 function workerData(request: StartRunRequest): TaskWorkerData {
   const { folder, root, manifest } = request.package;
-  return { package: { folder, root, manifest }, exportName: request.flow.exportName, store: request.stores.location, cwd: request.cwd };
+  return {
+    package: { folder, root, manifest },
+    exportName: request.flow.exportName,
+    store: request.stores.location,
+    cwd: request.cwd,
+  };
 }
 
 /** The worker's entry lies beside the chunk that this code was built into, or in the folder above it. */
@@ -167,7 +198,11 @@ function workerFile(): string {
 }
 
 /** Parameters, configs, files and constants, encoded once: every task sees them. Secrets are never among them. */
-function runValues(stores: OpenStores, flowClass: FlowClass<Flow>, fields: readonly ResolvedField[]): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
+function runValues(
+  stores: OpenStores,
+  flowClass: FlowClass<Flow>,
+  fields: readonly ResolvedField[],
+): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
   const values: NewRunValue[] = [];
   const blobs = new Map<string, NewBlob>();
   const problems: Problem[] = [];
@@ -178,7 +213,11 @@ function runValues(stores: OpenStores, flowClass: FlowClass<Flow>, fields: reado
       if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, stores.artifacts.storeSync(encoded));
     } catch (error) {
       if (!(error instanceof FlowError)) throw error;
-      problems.push({ code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+      problems.push({
+        code: error.code,
+        message: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     }
   };
   for (const field of fields) if (!field.secret) keep(field.name, field.kind, field.value);
@@ -187,12 +226,36 @@ function runValues(stores: OpenStores, flowClass: FlowClass<Flow>, fields: reado
   return { values, blobs: [...blobs.values()] };
 }
 
-function announce(row: RunRow, stores: OpenStores, upstreams: readonly ResolvedUpstream[], warnings: readonly Problem[], emit: (event: RunEvent) => void): void {
+function announce(
+  row: RunRow,
+  stores: OpenStores,
+  upstreams: readonly ResolvedUpstream[],
+  warnings: readonly Problem[],
+  emit: (event: RunEvent) => void,
+): void {
   const at = row.createdAt;
-  emit({ kind: "run.created", at, run: runName(row), runId: row.id, flow: `${row.flow.project}/${row.flow.name}`, tags: row.tags, store: stores.folder, storeIsNew: stores.isNew });
+  emit({
+    kind: "run.created",
+    at,
+    run: runName(row),
+    runId: row.id,
+    flow: `${row.flow.project}/${row.flow.name}`,
+    tags: row.tags,
+    store: stores.folder,
+    storeIsNew: stores.isNew,
+  });
   for (const upstream of upstreams) {
     if (upstream.run === undefined) continue;
-    emit({ kind: "run.upstream", at, name: upstream.name, selector: describeSelector(upstream.selector), run: runName(upstream.run), runId: upstream.run.id, candidates: upstream.candidates });
+    emit({
+      kind: "run.upstream",
+      at,
+      name: upstream.name,
+      selector: describeSelector(upstream.selector),
+      run: runName(upstream.run),
+      runId: upstream.run.id,
+      candidates: upstream.candidates,
+    });
   }
-  for (const { code, message, hint } of warnings) emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
+  for (const { code, message, hint } of warnings)
+    emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
 }

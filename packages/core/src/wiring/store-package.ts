@@ -14,7 +14,10 @@ import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.t
  *
  * @throws FlowError FLOW_PACKAGE_DAMAGED
  */
-export function storePackage(pack: FlowPackage, artifacts: ArtifactStore): { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly NewBlob[] } {
+export function storePackage(
+  pack: FlowPackage,
+  artifacts: ArtifactStore,
+): { readonly digest: Digest; readonly manifest: string; readonly blobs: readonly NewBlob[] } {
   const content = { code: read(pack, BUNDLE_FILE), map: read(pack, MAP_FILE), manifest: read(pack, MANIFEST_FILE) };
   if (packageDigest(content) !== pack.digest) {
     throw new FlowError("FLOW_PACKAGE_DAMAGED", {
@@ -23,12 +26,24 @@ export function storePackage(pack: FlowPackage, artifacts: ArtifactStore): { rea
     });
   }
   const blobs: NewBlob[] = [];
-  const files = ([[BUNDLE_FILE, content.code], [MAP_FILE, content.map], [MANIFEST_FILE, content.manifest]] as const).map(([name, bytes]) => {
+  const files = (
+    [
+      [BUNDLE_FILE, content.code],
+      [MAP_FILE, content.map],
+      [MANIFEST_FILE, content.manifest],
+    ] as const
+  ).map(([name, bytes]) => {
     const encoded = encodeValue(bytes);
     blobs.push(artifacts.storeSync(encoded));
     return { name, digest: encoded.digest, sizeBytes: encoded.sizeBytes };
   });
-  return { digest: pack.digest, manifest: JSON.stringify({ ...pack.manifest, files, flows: pack.flows }, (key, value) => (key === "location" ? relativeTo(pack.root, value as SourceLocation) : value)), blobs };
+  return {
+    digest: pack.digest,
+    manifest: JSON.stringify({ ...pack.manifest, files, flows: pack.flows }, (key, value) =>
+      key === "location" ? relativeTo(pack.root, value as SourceLocation) : value,
+    ),
+    blobs,
+  };
 }
 
 /** A record names no folder of this machine: places in sources are kept relative to the root, as the manifest's paths are. */

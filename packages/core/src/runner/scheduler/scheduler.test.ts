@@ -245,7 +245,9 @@ function compile(
       return {
         first: parts[0]!.first,
         last: parts.at(-1)!.last,
-        run: (place, log) => parts.forEach((part) => part.run(place, log)),
+        run: (place, log) => {
+          for (const part of parts) part.run(place, log);
+        },
       };
     }
     case "fork": {

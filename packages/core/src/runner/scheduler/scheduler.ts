@@ -168,8 +168,14 @@ export class Scheduler {
     this.#counts.get(running.task.step)!.succeeded++;
     const node = this.#node(running.task.step);
     if (node.step.name === this.#graph.end) this.#endTask = sequence;
-    if (this.#splits.has(node.step.name)) (running.scope.splits ??= new Map()).set(node.step.name, sequence);
-    if (node.step.foreach !== undefined) return this.#openFan(node, running.scope, sequence, outcome.fanOut);
+    if (this.#splits.has(node.step.name)) {
+      running.scope.splits ??= new Map();
+      running.scope.splits.set(node.step.name, sequence);
+    }
+    if (node.step.foreach !== undefined) {
+      this.#openFan(node, running.scope, sequence, outcome.fanOut);
+      return;
+    }
     for (const index of node.outgoing) {
       const edge = this.#graph.edges[index]!;
       const isTaken = edge.kind !== "choice" || (outcome.choice !== undefined && edge.cases!.includes(outcome.choice));
@@ -206,7 +212,10 @@ export class Scheduler {
 
   /** An edge is delivered by `source`, or dead when there is none. */
   #resolve(edge: GraphEdge, index: number, scope: ScopeInstance, source: TaskSequence | undefined): void {
-    if (edge.closes) return this.#resolveClosing(edge, scope, source);
+    if (edge.closes) {
+      this.#resolveClosing(edge, scope, source);
+      return;
+    }
     const target = this.#node(edge.to);
     if (target.incoming.length === 1) {
       if (source === undefined) this.#die(target, scope);
@@ -235,8 +244,8 @@ export class Scheduler {
     const fan = scope.fan!;
     const closing = this.#closing(edge.to, fan);
     if (source !== undefined) {
-      const inputs = (closing.inputs[scope.index] ??= []);
-      inputs.push({ from: edge.from, task: source });
+      closing.inputs[scope.index] ??= [];
+      closing.inputs[scope.index]!.push({ from: edge.from, task: source });
     }
     if (--closing.pending > 0) return;
     fan.closings.delete(edge.to);

@@ -66,7 +66,7 @@ function producerOf(run: WorkerRun, id: RunId, field: string): RunRow {
   if (producer === undefined) {
     throw new FlowError("FLOW_RUNNER_NO_PRODUCER", {
       message: `Cannot read the upstream "${field}": its run ${id} is not in this store`,
-      hint: "Import that run, or choose another one with --" + `${field}-run`,
+      hint: `Import that run, or choose another one with --${field}-run`,
       context: { upstream: field, runId: id },
     });
   }
