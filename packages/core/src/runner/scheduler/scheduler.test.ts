@@ -183,7 +183,8 @@ describe("scheduler", () => {
 type Block =
   | { readonly kind: "step" }
   | { readonly kind: "sequence"; readonly blocks: readonly Block[] }
-  | { readonly kind: "fork"; readonly branches: readonly Block[] }
+  /** With `isDirect`, the arms of a branch that is a choice lead straight into the join, which then waits for one of them. */
+  | { readonly kind: "fork"; readonly branches: readonly Block[]; readonly isDirect: boolean }
   | { readonly kind: "foreach"; readonly body: Block; readonly sizes: readonly number[] }
   | { readonly kind: "choice"; readonly arms: readonly Block[]; readonly taken: readonly number[] };
 
@@ -195,7 +196,11 @@ const { block } = fc.letrec<{ block: Block }>((tie) => ({
       kind: fc.constant("sequence" as const),
       blocks: fc.array(tie("block"), { minLength: 1, maxLength: 3 }),
     }),
-    fc.record({ kind: fc.constant("fork" as const), branches: fc.array(tie("block"), { minLength: 2, maxLength: 3 }) }),
+    fc.record({
+      kind: fc.constant("fork" as const),
+      branches: fc.array(tie("block"), { minLength: 2, maxLength: 3 }),
+      isDirect: fc.boolean(),
+    }),
     fc.record({
       kind: fc.constant("foreach" as const),
       body: tie("block"),
@@ -227,6 +232,7 @@ function compile(
   tree: Block,
   into: Compiled,
   wants: boolean,
+  isMerged = true,
 ): { first: string; last: string[]; run: (place: Place, log: string[]) => void } {
   const fresh = (kind: string): string => `${kind}${Object.keys(into.steps).length}`;
   const add = (step: string, facts: Facts): void => {
@@ -253,7 +259,7 @@ function compile(
     case "fork": {
       const fork = fresh("fork");
       add(fork, wants ? { arity: 1 } : {});
-      const branches = tree.branches.map((branch) => compile(branch, into, false));
+      const branches = tree.branches.map((branch) => compile(branch, into, false, !tree.isDirect));
       const join = fresh("meet");
       add(join, { isJoin: true });
       for (const branch of branches) {
@@ -299,19 +305,21 @@ function compile(
         cases: arms.map((arm, index) => ({ value: String(index), target: arm.first })),
         next: arms.map((arm) => arm.first),
       };
-      // A plain step may follow several arms; a join would close an open foreach here, so it stands only where none is open.
-      const merge = fresh("merge");
-      add(merge, {});
-      for (const arm of arms) for (const from of arm.last) into.steps[from]!.next.push(merge);
+      const ends = arms.flatMap((arm) => arm.last);
+      const merge = isMerged ? fresh("merge") : undefined;
+      if (merge !== undefined) {
+        add(merge, {});
+        for (const from of ends) into.steps[from]!.next.push(merge);
+      }
       const taken = (path: string): number => at(tree.taken, path) % arms.length;
       into.outcome.set(choose, (task) => ({ choice: String(taken(task.path)) }));
       return {
         first: choose,
-        last: [merge],
+        last: merge === undefined ? ends : [merge],
         run: (place, log) => {
           log.push(`${choose}/${place.path}`);
           arms[taken(place.path)]!.run(place, log);
-          log.push(`${merge}/${place.path}`);
+          if (merge !== undefined) log.push(`${merge}/${place.path}`);
         },
       };
     }
