@@ -88,6 +88,8 @@ export class UserFolder {
       /^(?:npm_|pnpm_|millrace_|vitest|vite_|xdg_|node_options$|node_env$|node_path$|init_cwd$|force_color$)/i;
     // A mirror is no setting of taste: it may be the only registry that can be reached.
     const registry = process.env.npm_config_registry;
+    // npm looks for its machine-wide settings beside the Node that runs it, and another Node runs it here.
+    const globalSettings = process.env.npm_config_globalconfig;
     const kept = Object.entries(process.env).filter(([name]) => !isForeign.test(name));
     const folders = (process.env.PATH ?? "").split(path.delimiter).filter((folder) => !folder.startsWith(REPOSITORY));
     return {
@@ -101,6 +103,7 @@ export class UserFolder {
       npm_config_fetch_retry_mintimeout: "1000",
       npm_config_fetch_retry_maxtimeout: "5000",
       pnpm_config_store_dir: path.join(CACHE, "pnpm"),
+      ...(globalSettings === undefined ? {} : { npm_config_globalconfig: globalSettings }),
       ...(registry === undefined ? {} : { npm_config_registry: registry, pnpm_config_registry: registry }),
     };
   }
