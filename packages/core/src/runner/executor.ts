@@ -8,7 +8,8 @@ export interface Executor {
   /** How many batches run at the same time. */
   readonly slots: number;
   /**
-   * Runs a batch and gives one result for each of its tasks, in order.
+   * Runs a batch and gives the results of its first tasks, in order: of all of them, unless the batch took so long that
+   * whoever runs it gave the rest back untouched.
    *
    * @throws ExecutorLostError when whatever ran the batch ended without a result: its tasks may or may not have run
    */

@@ -73,7 +73,10 @@ export interface TaskResult {
 }
 
 /** Sent by a worker at any time, beside the results. */
-export type WorkerMessage = { readonly kind: "output"; readonly chunk: LogChunk };
+export type WorkerMessage =
+  | { readonly kind: "output"; readonly chunk: LogChunk }
+  /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
+  | { readonly kind: "stray-error"; readonly error: SerializedError };
 
 /** Index into the shared control words that main and workers hold. */
 export const CANCEL_WORD = 0;

@@ -14,8 +14,9 @@ import type { Graph } from "../graph/graph.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
 import { BatchSize } from "./batch-size.ts";
 import { CommitPace } from "./commit-pace.ts";
+import { emptyResult } from "./empty-result.ts";
 import type { Executor } from "./executor.ts";
-import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
+import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
@@ -68,6 +69,8 @@ class RunDriver {
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
   readonly #active = new Map<TaskSequence, ReadyTask>();
   readonly #begun = new Set<TaskSequence>();
+  /** Of those that had begun: tasks that came back before their row was written. */
+  readonly #withdrawn = new Set<TaskSequence>();
   readonly #batchesOfStep = new Map<string, number>();
   #results: TaskResult[] = [];
   #batches = 0;
@@ -93,7 +96,7 @@ class RunDriver {
 
   async drive(): Promise<RunEnd> {
     const { executor, signal } = this.#options;
-    executor.onMessage((message) => this.#output(message.chunk));
+    executor.onMessage((message) => this.#heard(message));
     const progress = setInterval(() => this.#emitProgress(), PROGRESS_MS).unref();
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -139,22 +142,7 @@ class RunDriver {
 
   #submit(step: string, tasks: readonly ReadyTask[]): void {
     const startedAt = this.#now();
-    for (const task of tasks) {
-      this.#active.set(task.sequence, task);
-      if (this.#begun.has(task.sequence)) continue; // Its row is there: a worker was lost before it reported.
-      this.#begun.add(task.sequence);
-      const inherits = task.inherits === undefined ? {} : { inherits: task.inherits };
-      this.#tick.started({
-        sequence: task.sequence,
-        run: this.#options.run.sequence,
-        step,
-        path: task.path,
-        attempt: 1,
-        startedAt,
-        ...inherits,
-      });
-      this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
-    }
+    for (const task of tasks) this.#begin(task, startedAt);
     this.#batches++;
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
     this.#pace.lazily();
@@ -164,18 +152,31 @@ class RunDriver {
       tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
     };
     this.#options.executor.submit(batch).then(
-      (results) => this.#reported(step, results),
+      (results) => this.#reported(step, tasks, results),
       (error: unknown) => this.#lost(step, tasks, error),
     );
   }
 
-  #reported(step: string, results: readonly TaskResult[]): void {
+  #begin(task: ReadyTask, startedAt: Date): void {
+    this.#active.set(task.sequence, task);
+    const isKnown = this.#begun.has(task.sequence);
+    if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
+    const { sequence, step, path, inherits } = task;
+    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: 1, startedAt };
+    this.#tick.started(inherits === undefined ? row : { ...row, inherits });
+    if (isKnown) return;
+    this.#begun.add(sequence);
+    this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
+  }
+
+  #reported(step: string, tasks: readonly ReadyTask[], results: readonly TaskResult[]): void {
     this.#left(step);
     for (const result of results) {
       this.#sizes.measured(step, result.durationMs);
       this.#liveChunksAnnounced += result.liveChunks;
       this.#results.push(result);
     }
+    this.#giveBack(tasks.slice(results.length), false);
     this.#pace.soon();
   }
 
@@ -183,30 +184,29 @@ class RunDriver {
   #lost(step: string, tasks: readonly ReadyTask[], error: unknown): void {
     this.#left(step);
     if (tasks.length > 1 && !this.#isStopping) {
-      for (const task of tasks) {
-        this.#active.delete(task.sequence);
-        this.#scheduler.giveBack(task.sequence);
-      }
+      this.#giveBack(tasks, true);
       this.#dispatch();
       return;
     }
-    for (const task of tasks) {
-      const outcome = this.#isStopping
-        ? ({ kind: "cancelled" } as const)
-        : ({ kind: "failed", error: workerEnded(step, error) } as const);
-      this.#results.push({
-        sequence: task.sequence,
-        attempt: 1,
-        startedAt: this.#now(),
-        durationMs: 0,
-        outcome,
-        blobs: [],
-        reads: [],
-        logs: [],
-        liveChunks: 0,
-      });
-    }
+    const outcome = this.#isStopping
+      ? ({ kind: "cancelled" } as const)
+      : ({ kind: "failed", error: workerEnded(step, error) } as const);
+    for (const task of tasks)
+      this.#results.push(emptyResult({ sequence: task.sequence, attempt: 1 }, outcome, this.#now()));
     this.#pace.soon();
+  }
+
+  /** Tasks without a result are ready again, or cancelled when the run is stopping. */
+  #giveBack(tasks: readonly ReadyTask[], isAlone: boolean): void {
+    for (const { sequence } of tasks) {
+      if (this.#isStopping) {
+        this.#results.push(emptyResult({ sequence, attempt: 1 }, { kind: "cancelled" }, this.#now()));
+        continue;
+      }
+      this.#active.delete(sequence);
+      if (this.#tick.withdraw(sequence)) this.#withdrawn.add(sequence);
+      this.#scheduler.giveBack(sequence, { isAlone });
+    }
   }
 
   #left(step: string): void {
@@ -214,10 +214,20 @@ class RunDriver {
     this.#batchesOfStep.set(step, this.#batchesOfStep.get(step)! - 1);
   }
 
-  #output(chunk: LogChunk): void {
+  #heard(message: WorkerMessage): void {
+    if (message.kind === "stray-error") {
+      const { name, message: text } = message.error;
+      const warning = {
+        code: "FLOW_RUNNER_STRAY_ERROR",
+        message: `A worker ended outside of any task: ${name}: ${text}`,
+      };
+      const hint = "Look for a timer, a callback or a module that throws, and await what a step starts";
+      this.#options.emit({ kind: "run.warning", at: this.#now(), ...warning, hint });
+      return;
+    }
     this.#liveChunksReceived++;
-    this.#tick.logged(chunk);
-    this.#emitOutput(chunk);
+    this.#tick.logged(message.chunk);
+    this.#emitOutput(message.chunk);
     this.#pace.lazily();
   }
 
@@ -236,6 +246,7 @@ class RunDriver {
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
     } catch (error) {
+      this.#isStopping = true; // The store cannot be trusted to take more: nothing new begins, and what comes back is dropped.
       this.#ended.reject(error);
     }
   }

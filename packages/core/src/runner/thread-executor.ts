@@ -2,8 +2,12 @@
  * Runs batches in worker threads through piscina. The pool starts with the executor and its threads stay until the run
  * ends, so that a code package is loaded once in each. Atomics mode is off: a worker that waits for its next message must
  * still serve timers and sockets of user code.
+ *
+ * Piscina gives up starting threads when one fails before it is ready, and leaves what is queued unanswered. So this
+ * executor watches for threads that die and rejects what nobody will run any more.
  */
 import type { Piscina } from "piscina";
+import { serializeError } from "../errors/flow-error.ts";
 import { type Executor, ExecutorLostError } from "./executor.ts";
 import { type Batch, CANCEL_WORD, type TaskResult, type WorkerMessage } from "./protocol.ts";
 
@@ -20,6 +24,9 @@ export interface ThreadWorkerData {
   readonly control: SharedArrayBuffer;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+/** So many threads may die one after another without a single result before the executor gives up. */
+const DEATHS_IN_A_ROW = 8;
 
 export async function openThreadExecutor(options: ThreadExecutorOptions): Promise<Executor> {
   // Importing piscina takes longer than all else that a command does at start, so only runs pay for it.
@@ -43,28 +50,44 @@ class ThreadExecutor implements Executor {
   readonly slots: number;
   readonly #pool: Piscina<Batch, readonly TaskResult[]>;
   readonly #control: Int32Array;
+  readonly #waiting = new Set<(error: Error) => void>();
+  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
   #isClosed = false;
+  #broken: Error | undefined;
+  #lastError: Error | undefined;
+  #deaths = 0;
 
   constructor(pool: Piscina<Batch, readonly TaskResult[]>, control: Int32Array, slots: number) {
     this.slots = slots;
     this.#pool = pool;
     this.#control = control;
-    // A thread that dies while it has no batch (a stray timer that throws) is replaced by piscina; a thread that dies
-    // with one rejects the batch. Without a listener the event itself would end the process.
-    pool.on("error", () => {});
+    pool.on("message", (message: WorkerMessage) => this.#tell(message));
+    // Without a batch to reject, piscina can only say that a thread has died: a late timer threw, or it could not start.
+    pool.on("error", (error: Error) => {
+      this.#lastError = error;
+      this.#tell({ kind: "stray-error", error: serializeError(error) });
+      this.#threadDied();
+    });
+    pool.on("workerDestroy", () => this.#threadDied());
   }
 
   async submit(batch: Batch): Promise<readonly TaskResult[]> {
+    if (this.#broken !== undefined || this.#isClosed) throw this.#lost(this.#broken);
+    const given = Promise.withResolvers<never>();
+    this.#waiting.add(given.reject);
     try {
-      return await this.#pool.run(batch);
+      const results = await Promise.race([this.#pool.run(batch), given.promise]);
+      this.#deaths = 0;
+      return results;
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ExecutorLostError(this.#isClosed ? "the workers were ended" : message, { cause });
+      throw this.#lost(cause);
+    } finally {
+      this.#waiting.delete(given.reject);
     }
   }
 
   onMessage(listener: (message: WorkerMessage) => void): void {
-    this.#pool.on("message", listener);
+    this.#listeners.push(listener);
   }
 
   cancel(): void {
@@ -75,5 +98,25 @@ class ThreadExecutor implements Executor {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#pool.destroy();
+  }
+
+  #tell(message: WorkerMessage): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+
+  /** Piscina replaces most threads that die; it is over when it does not, or when they die again and again. */
+  #threadDied(): void {
+    if (this.#isClosed || this.#broken !== undefined) return;
+    this.#deaths++;
+    setImmediate(() => {
+      if (this.#isClosed || (this.#pool.threads.length > 0 && this.#deaths < DEATHS_IN_A_ROW)) return;
+      this.#broken = this.#lastError ?? new Error("no worker thread stays alive");
+      for (const reject of this.#waiting) reject(this.#broken);
+    });
+  }
+
+  #lost(cause: unknown): ExecutorLostError {
+    if (this.#isClosed) return new ExecutorLostError("the workers were ended", { cause });
+    return new ExecutorLostError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }

@@ -26,12 +26,20 @@ export class TickBuilder {
     this.#begun.set(task.sequence, task);
   }
 
+  /** A task did not begin after all; false when it has been written as begun already. */
+  withdraw(task: TaskSequence): boolean {
+    return this.#begun.delete(task);
+  }
+
   logged(chunk: LogChunk): void {
     this.#logs.push(chunk);
   }
 
   finished(result: TaskResult, finishedAt: Date): void {
     const { outcome, sequence } = result;
+    const begun = this.#begun.get(sequence);
+    // The worker knows when the task began; until it says so, the time at which it was sent stands for that.
+    if (begun !== undefined) this.#begun.set(sequence, { ...begun, startedAt: result.startedAt });
     this.#blobs.push(...result.blobs);
     this.#reads.push(...result.reads);
     this.#logs.push(...result.logs);

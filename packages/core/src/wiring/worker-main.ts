@@ -4,11 +4,12 @@
  */
 import path from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { FlowError, serializeError } from "../errors/flow-error.ts";
+import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { loadPackage } from "../package/load-package.ts";
 import { userStack } from "../package/user-stack.ts";
+import { emptyResult } from "../runner/empty-result.ts";
 import type { Batch, TaskResult } from "../runner/protocol.ts";
 import type { ThreadWorkerData } from "../runner/thread-executor.ts";
 import { BatchExecutor } from "../runner/worker/batch-executor.ts";
@@ -26,10 +27,23 @@ const loading = loadFlow();
 loading.catch(() => {}); // The first batch reports it.
 let executor: BatchExecutor | undefined;
 
-/** Called by the pool with each message. */
+/** Called by the pool with each message. What keeps a batch from running at all is the failure of its first task. */
 export default async function execute(batch: Batch): Promise<readonly TaskResult[]> {
-  executor ??= openExecutor(await loading);
+  try {
+    executor ??= openExecutor(await loading);
+  } catch (thrown) {
+    const [first, ...others] = batch.tasks;
+    const at = new Date();
+    const failed = emptyResult(first!, { kind: "failed", error: describeError(thrown) }, at);
+    return [failed, ...others.map((task) => emptyResult(task, { kind: "cancelled" }, at))];
+  }
   return executor.execute(batch);
+}
+
+/** An error as plain data, with the user's own stack lines. */
+function describeError(thrown: unknown): SerializedError {
+  const error = serializeError(thrown);
+  return thrown instanceof Error ? { ...error, stack: userStack(thrown, worker.cwd) } : error;
 }
 
 async function loadFlow(): Promise<FlowClass<Flow>> {
@@ -49,9 +63,6 @@ function openExecutor(flowClass: FlowClass<Flow>): BatchExecutor {
     artifacts: stores.artifacts,
     control: new Int32Array(control),
     send: (message) => parentPort!.postMessage(message),
-    describeError: (thrown) => {
-      const error = serializeError(thrown);
-      return thrown instanceof Error ? { ...error, stack: userStack(thrown, worker.cwd) } : error;
-    },
+    describeError,
   });
 }

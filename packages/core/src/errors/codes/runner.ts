@@ -76,4 +76,9 @@ export const runnerCodes = {
     cause: "It is missing, unreadable or no JSON object",
     remedy: "Give a JSON file with an object that has one entry for each parameter",
   },
+  FLOW_RUNNER_STRAY_ERROR: {
+    meaning: "A warning: a worker ended because of an error that belongs to no running task",
+    cause: "A timer or callback threw after its step had ended, or a worker could not start",
+    remedy: "Await what a step starts, and look at the error that the warning names",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

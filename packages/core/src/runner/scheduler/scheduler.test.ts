@@ -164,7 +164,7 @@ describe("scheduler", () => {
     scheduler.begin();
     scheduler.succeeded(scheduler.take("start", 1)[0]!.sequence, { fanOut: 4 });
     const lost = scheduler.take("work", 2);
-    for (const task of lost) scheduler.giveBack(task.sequence);
+    for (const task of lost) scheduler.giveBack(task.sequence, { isAlone: true });
     expect(scheduler.take("work", 10)).toEqual([lost[0]]);
     expect(scheduler.take("work", 10)).toEqual([lost[1]]);
     expect(scheduler.take("work", 10).map((task) => task.item!.index)).toEqual([2, 3]);

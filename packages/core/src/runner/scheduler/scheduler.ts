@@ -16,6 +16,7 @@ import type { Graph, GraphEdge, GraphNode } from "../../graph/graph.ts";
 import { splitsOf } from "../../graph/splits.ts";
 import { childPath, type TaskPath } from "../../ids/task-path.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
+import { type ReadyGroup, ReadyQueue } from "./ready-queue.ts";
 import {
   type Arrival,
   type Closing,
@@ -49,19 +50,6 @@ export interface TaskOutcome {
   readonly choice?: string;
 }
 
-/** Tasks of one step that became ready together: one task, or the children of one fan from `next` to `end`. */
-interface ReadyGroup {
-  readonly step: string;
-  readonly first: TaskSequence;
-  readonly fan?: Fan;
-  readonly scope?: ScopeInstance;
-  readonly inherits?: TaskSequence;
-  readonly inputs?: readonly JoinInput[];
-  readonly before?: TaskSequence;
-  next: number;
-  readonly end: number;
-}
-
 interface RunningTask {
   readonly task: ReadyTask;
   readonly scope: ScopeInstance;
@@ -79,9 +67,7 @@ interface Counts {
 export class Scheduler {
   readonly #graph: Graph;
   readonly #allocate: (count: number) => TaskSequence;
-  readonly #ready: ReadyGroup[] = [];
-  /** Tasks that a lost worker gave back: they go before all others. */
-  readonly #returned: RunningTask[] = [];
+  readonly #ready = new ReadyQueue<RunningTask>((group, index) => this.#runningTask(group, index));
   readonly #running = new Map<TaskSequence, RunningTask>();
   readonly #counts = new Map<string, Counts>();
   /** By join, and the steps among them whose tasks have to be remembered for that. */
@@ -115,7 +101,7 @@ export class Scheduler {
 
   /** Whether nothing runs and nothing is ready. */
   get isIdle(): boolean {
-    return this.#running.size === 0 && this.#ready.length === 0 && this.#returned.length === 0;
+    return this.#running.size === 0 && this.#ready.isEmpty;
   }
 
   get progress(): readonly StepProgress[] {
@@ -127,39 +113,27 @@ export class Scheduler {
     this.#makeReady(this.#graph.start, topScope(), undefined);
   }
 
-  /** Steps that have ready tasks, oldest group first, with the number of ready tasks in that group. */
-  *readySteps(): Generator<{ readonly step: string; readonly count: number; readonly isReturned: boolean }> {
-    if (this.#returned.length > 0) yield { step: this.#returned[0]!.task.step, count: 1, isReturned: true };
-    for (const group of this.#ready) yield { step: group.step, count: group.end - group.next, isReturned: false };
+  /** Steps that have ready tasks, with their number, the step that has waited longest first. */
+  readySteps(): Iterable<{ readonly step: string; readonly count: number }> {
+    return this.#ready.steps();
+  }
+
+  /** Takes up to `limit` ready tasks of one step and marks them running. */
+  take(step: string, limit: number): readonly ReadyTask[] {
+    return this.#ready.take(step, limit).map((running) => {
+      this.#run(running);
+      return running.task;
+    });
   }
 
   /**
-   * Takes up to `limit` ready tasks of one step, all from one group, and marks them running.
+   * A running task has no result and is ready again.
+   *
+   * @param options.isAlone whether it must run in a message of its own: its worker was lost, and it may be why
    */
-  take(step: string, limit: number): readonly ReadyTask[] {
-    const returned = this.#returned.findIndex((running) => running.task.step === step);
-    if (returned >= 0) {
-      const [running] = this.#returned.splice(returned, 1);
-      this.#run(running!);
-      return [running!.task];
-    }
-    const at = this.#ready.findIndex((group) => group.step === step);
-    const group = this.#ready[at];
-    if (group === undefined) return [];
-    const tasks: ReadyTask[] = [];
-    for (; tasks.length < limit && group.next < group.end; group.next++) {
-      const running = this.#runningTask(group, group.next);
-      this.#run(running);
-      tasks.push(running.task);
-    }
-    if (group.next === group.end) this.#ready.splice(at, 1);
-    return tasks;
-  }
-
-  /** The worker of a running task was lost before it reported: the task is ready again. */
-  giveBack(sequence: TaskSequence): void {
+  giveBack(sequence: TaskSequence, options: { readonly isAlone: boolean }): void {
     const running = this.#leave(sequence, "queued");
-    this.#returned.push(running);
+    this.#ready.giveBack(running.task.step, running, options.isAlone);
   }
 
   /** A task succeeded, and that is durable: what it leads to becomes ready. */
@@ -193,8 +167,7 @@ export class Scheduler {
 
   /** Drops all that is ready: nothing new starts. Running tasks still report. */
   stop(): void {
-    this.#ready.length = 0;
-    this.#returned.length = 0;
+    this.#ready.clear();
   }
 
   #openFan(node: GraphNode, scope: ScopeInstance, split: TaskSequence, size: number | undefined): void {

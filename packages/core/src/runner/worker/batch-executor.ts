@@ -3,11 +3,18 @@
  * tasks. Holds what is shared by the tasks of a worker and nothing that a task could change.
  */
 import type { TaskReader } from "../../metadata/metadata-store.ts";
+import { emptyResult } from "../empty-result.ts";
 import { type Batch, CANCEL_WORD, type TaskResult, type WorkerMessage } from "../protocol.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
 import { OutputCapture } from "./output-capture.ts";
 import { ValueLoader } from "./value-loader.ts";
 import { WorkerRun } from "./worker-run.ts";
+
+/**
+ * A message whose tasks turn out longer than those before is cut short after this time: its results are wanted, another
+ * worker may be idle, and what fails in it should not be noticed late. Five times what a message should hold.
+ */
+const BUDGET_MS = 50;
 
 export interface ExecutorOptions extends Omit<TaskEnvironment, "signal"> {
   readonly reader: TaskReader;
@@ -30,26 +37,19 @@ export class BatchExecutor {
     this.#watchCancel();
   }
 
+  /** Gives the results of the first tasks; those that did not begin within the time of a message are left out. */
   async execute(batch: Batch): Promise<readonly TaskResult[]> {
     if (this.#run?.context.id !== batch.run.id)
       this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
     const run = this.#run;
     const results: TaskResult[] = [];
+    const beganAt = performance.now();
     for (const task of batch.tasks) {
       if (this.#isCancelled) {
-        results.push({
-          sequence: task.sequence,
-          attempt: task.attempt,
-          startedAt: new Date(),
-          durationMs: 0,
-          outcome: { kind: "cancelled" },
-          blobs: [],
-          reads: [],
-          logs: [],
-          liveChunks: 0,
-        });
+        results.push(emptyResult(task, { kind: "cancelled" }, new Date()));
         continue;
       }
+      if (results.length > 0 && performance.now() - beganAt > BUDGET_MS) break;
       const environment = {
         flowClass: this.#options.flowClass,
         artifacts: this.#options.artifacts,
