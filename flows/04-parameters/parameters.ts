@@ -5,7 +5,7 @@ import { Flow, param, step, z } from "@millrace/core";
  *
  *     flow run parameters.ts                          # 10 turns at 1.5 m: 94.2 m of belt
  *     flow run parameters.ts --turns 3 --radius 2     # 3 turns at 2 m: 37.7 m of belt
- *     flow run parameters.ts --turns many             # --turns: Invalid input: expected number, received string
+ *     flow run parameters.ts --turns many             # --turns many: Invalid input: expected number, received string
  *     flow run parameters.ts --help                   # -t, --turns N  Turns of the wheel; default 10
  */
 export default class Belt extends Flow {

@@ -77,6 +77,35 @@ test("a failed step shows the user's stack with its causes, without Node's frame
   );
 });
 
+test("each error of a chain is told once, and those of an AggregateError with their first frame", () => {
+  const at = <Thrown extends Error>(error: Thrown, ...frames: string[]): Thrown =>
+    Object.assign(error, {
+      stack: [`${error.name}: ${error.message}`, ...frames.map((frame) => `    at ${frame}`)].join("\n"),
+    });
+  const root = at(new Error("root cause"), "load (/home/ada/shop/io.ts:4:1)");
+  const inner = Array.from({ length: 10 }, (_, index) =>
+    at(new TypeError(`row ${index}`), "a (a.ts:1:1)", "b (b.ts:2:2)"),
+  );
+  const many = at(new AggregateError([...inner.slice(0, 1), "text", ...inner.slice(1)], "", { cause: root }));
+  const thrown = at(new RangeError("boom", { cause: many }), "Fail.start (/home/ada/shop/fail.ts:9:11)");
+  const text = renderTaskError("Fail/1/start", serializeError(thrown), style);
+  expect(text.split("\n").slice(0, 7)).toEqual([
+    "✗ Fail/1/start failed: RangeError: boom",
+    "    at Fail.start (fail.ts:9:11)",
+    "  caused by AggregateError",
+    "  holds TypeError: row 0",
+    "    at a (a.ts:1:1)",
+    '  holds "text"',
+    "  holds TypeError: row 1",
+  ]);
+  expect(text.split("\n").slice(-4)).toEqual([
+    "  … 3 more",
+    "  caused by Error: root cause",
+    "    at load (io.ts:4:1)",
+    "",
+  ]);
+});
+
 test("text of others in an error cannot drive the terminal", () => {
   const text = renderTaskError("Train/17/start", serializeError(new Error("\x1b[2J\x1b]0;x\x07boo")), {
     ...style,

@@ -75,20 +75,28 @@ export function memoryOutput(terminal?: {
   };
 }
 
-/** The lines that a terminal shows after these writes; knows what the live block uses (cursor up, erase below, hide). */
+/** The lines that a terminal shows after these writes; knows what the live block uses (cursor up, erase, first column). */
 export function screenOf(written: string): readonly string[] {
   const lines: string[] = [""];
   let row = 0;
+  let column = 0;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it reads what is written to a terminal.
-  for (const part of written.split(/(\x1b\[\??\d*[A-Za-z]|\n)/)) {
+  for (const part of written.split(/(\x1b\[\??\d*[A-Za-z]|\n|\r)/)) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
     const up = /^\x1b\[(\d+)A$/.exec(part);
+    const line = lines[row] ?? "";
     if (part === "\n") {
       row++;
+      column = 0;
       lines[row] ??= "";
-    } else if (up !== null) row -= Number(up[1]);
-    else if (part === "\x1b[0J") lines.splice(row, lines.length, "");
-    else if (!part.startsWith("\x1b")) lines[row] = (lines[row] ?? "") + part;
+    } else if (part === "\r") column = 0;
+    else if (up !== null) row -= Number(up[1]);
+    else if (part === "\x1b[0J") lines.splice(row, lines.length, line.slice(0, column));
+    else if (part === "\x1b[K") lines[row] = line.slice(0, column);
+    else if (!part.startsWith("\x1b")) {
+      lines[row] = line.slice(0, column) + part + line.slice(column + part.length);
+      column += part.length;
+    }
   }
   return lines;
 }

@@ -34,6 +34,16 @@ test.each([
   expect(faults).toEqual([]);
 });
 
+test("an empty text is a value, except where a flag says what it must be", () => {
+  const store: Flag = { name: "store", type: "text", notEmpty: "a folder", help: "" };
+  const name: Flag = { name: "name", type: "text", help: "" };
+  const read = (word: string) =>
+    parseArguments(["--store", word, "--name="], { flags: [store, name], positionals: [] });
+  expect(read("here").faults).toEqual([]);
+  for (const empty of ["", " "])
+    expect(read(empty).faults).toEqual([{ kind: "bad-value", flag: "--store", value: empty, wanted: "a folder" }]);
+});
+
 test("a boolean is on, off by --no- and by =false", () => {
   expect(parse("--fast").values.get("fast")).toBe(true);
   expect(parse("--no-fast").values.get("fast")).toBe(false);

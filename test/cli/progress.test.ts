@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createProgress, type Progress } from "../../packages/cli/src/render/progress.ts";
+import { createProgress, freshLine, type Progress } from "../../packages/cli/src/render/progress.ts";
 import { createStepBoard, summary } from "../../packages/cli/src/render/step-board.ts";
 import type { RunEvent, StepProgress } from "../../packages/core/src/events/run-event.ts";
 import { formatDuration } from "../../packages/core/src/util/duration.ts";
@@ -175,6 +175,47 @@ test("a task cannot move the cursor of the block", () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for the task's own sequence.
   expect(s.output.take()).not.toMatch(/\x1b\[5A/);
   expect(screenOf(s.output.text())).toContain("Train/17/start │ gone?");
+});
+
+test("a line after Ctrl-C begins where the terminal echoed ^C", () => {
+  const s = stage({ columns: 80, rows: 24 });
+  s.created();
+  s.started("start");
+  s.wait(200);
+  s.output.write("^C");
+  s.progress.note("Stopping the run …");
+  s.wait(200);
+  const [first, second] = screenOf(s.output.text());
+  expect([first, second]).toEqual(["Stopping the run …", "Train/17  400 ms"]);
+  expect(screenOf(s.output.text()).join("\n")).not.toContain("^C");
+  expect(screenOf(`^C${freshLine(s.output)}Stopping`)).toEqual(["Stopping"]);
+  expect(freshLine(stage().output)).toBe("");
+});
+
+test("when the run is over, a step that never ran is shown as that", () => {
+  const s = stage({ columns: 80, rows: 24 });
+  s.created();
+  s.counts(
+    { step: "start", total: 1, succeeded: 1 },
+    { step: "left", total: 1, cancelled: 1 },
+    { step: "right", total: 1 },
+    { step: "fold", total: 5, succeeded: 2 },
+    { step: "end" },
+  );
+  s.wait(200);
+  expect(screenOf(s.output.text()).slice(3, 6)).toEqual([
+    "  ● right",
+    "  ● fold   ████░░░░░░░░  2/5  200 ms",
+    "  · end",
+  ]);
+  s.progress.end();
+  expect(screenOf(s.output.text()).slice(1, 6)).toEqual([
+    expect.stringMatching(/^ {2}✓ start /),
+    expect.stringMatching(/^ {2}■ left {3}1 cancelled/),
+    "  · right  not run",
+    expect.stringMatching(/^ {2}■ fold /),
+    "  · end    not run",
+  ]);
 });
 
 test("output of two tasks never shares a line", () => {

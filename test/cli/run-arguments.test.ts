@@ -112,6 +112,22 @@ test("help of a parameter names choices, default and environment", () => {
   expect(folds).toMatchObject({ name: "fold-count", short: "k", help: "or FOLDS in the environment" });
 });
 
+test("a secret stands in the help with where it comes from, and not among the flags", () => {
+  const { params, secrets } = flowFlags({
+    ...definition,
+    params: [
+      param("apiKey", { secret: true, env: "API_KEY", help: "The key.", required: true }),
+      param("dbPassword", { secret: true, flag: "db-password" }),
+      param("inner", { secret: true, hidden: true }),
+    ],
+  });
+  expect(params.filter((flag) => /key|password|inner/i.test(flag.name))).toEqual([]);
+  expect(secrets).toEqual([
+    ["apiKey", "The key; required; secret: from environment API_KEY or --params only"],
+    ["dbPassword", "secret: from environment MILLRACE_PARAM_DB_PASSWORD or --params only"],
+  ]);
+});
+
 test("a field that would take a flag of the command, or of another field, is named", () => {
   const clash = { ...definition, params: [param("store"), param("modelTag")] };
   expect(flagClashes(flowFlags(clash), own).map((problem) => problem.message)).toEqual([

@@ -270,6 +270,106 @@ test("the flow's own flags are in its help, and a wrong one names the nearest", 
   expect(values.stderr).not.toMatch(/\n\s+at /);
 });
 
+test("a selector that says more than the verb looks at is refused, and so is an empty store", async () => {
+  using shop = project();
+  expect((await shop.flow(["run", "train.ts", "-k", "2", "-q"])).code).toBe(0);
+  for (const words of [
+    ["show", "Train/1.best"],
+    ["show", "Train/1/evaluate.score"],
+    ["logs", "Train/1.best"],
+    ["validate", "Train/1/evaluate"],
+    ["validate", "Train/1.best"],
+    ["tag", "add", "Train/1/evaluate", "t"],
+    ["tag", "add", "Train.best", "t"],
+    ["tag", "remove", "Train/1.best", "t"],
+    ["tag", "list", "Train/1/evaluate"],
+    ["tag", "list", "Train/1.best"],
+  ]) {
+    const { code, stdout, stderr } = await shop.flow(words);
+    expect([words, code, stdout]).toEqual([words, 2, ""]);
+    expect(stderr).toMatch(/takes a run.*names the (?:step "evaluate"|artifact "(?:best|score)")/);
+    expect(stderr).toContain("FLOW_CLIENT_BAD_SELECTOR");
+  }
+  expect((await shop.flow(["tag", "list"])).stdout).toBe("");
+  const empty = await shop.flow(["runs", "--store", ""]);
+  expect([empty.code, empty.stdout]).toEqual([2, ""]);
+  expect(empty.stderr).toContain('"--store" is "" and must be a folder');
+  const unknown = await shop.flow(["show", "Hell"]);
+  expect(unknown.code).toBe(1);
+  expect(unknown.stderr).toContain('✗ Cannot find "Hell": there is no run of Hell\n');
+  expect((await shop.flow(["show", "Train@none"])).stderr).toContain("successful");
+});
+
+test("a wrong tag is no reason to look at the parameters", async () => {
+  using shop = project();
+  const tag = await shop.flow(["run", "train.ts", "--tag", "a@b"]);
+  expect(tag.code).toBe(2);
+  expect(tag.stderr).not.toContain("each parameter");
+  const both = await shop.flow(["run", "train.ts", "--tag", "a@b", "-k", "1"]);
+  expect(both.stderr).toContain("each parameter");
+});
+
+test("with --quiet a new store is told, once", async () => {
+  using shop = project();
+  expect((await shop.flow(["run", "train.ts", "-q", "-k", "2"])).stderr).toMatch(/^Made a new store in .*\n$/);
+  expect((await shop.flow(["run", "train.ts", "-q", "-k", "2"])).stderr).toBe("");
+});
+
+test("a user's error is told whole, whatever it holds", async () => {
+  using shop = project();
+  writeFileSync(
+    join(shop.path, "fail.ts"),
+    `
+import { Flow, FlowError, param, step, z } from "@millrace/core";
+export default class Fail extends Flow {
+  static readonly self = Fail.name;
+  readonly kind = param(z.string().default(""));
+  readonly token = param(z.string().default(""), { secret: true, env: "TOKEN", help: "The token" });
+  @step({ next: "end" }) start() {
+    if (this.kind === "cause") throw new RangeError("boom", { cause: new Error("root cause") });
+    if (this.kind === "many") throw new AggregateError([new TypeError("one"), new Error("two")], "many");
+    if (this.kind === "odd") throw new FlowError("FLOW_STEP_FAILED" as never, { message: "own", context: { big: 1n, run() {} } });
+    throw { code: 5 };
+  }
+  @step() end() {}
+}
+`,
+  );
+  const stderrOf = async (kind: string): Promise<string> => {
+    const { code, stderr } = await shop.flow(["run", "fail.ts", "--kind", kind, "-q"]);
+    expect([kind, code]).toEqual([kind, 1]);
+    return stderr.replace(/^Made a new store.*\n/, "").replaceAll(/:\d+:\d+/g, "");
+  };
+  expect(await stderrOf("cause")).toBe(
+    [
+      "✗ Fail/1/start failed: RangeError: boom",
+      "    at Fail.start (fail.ts)",
+      "  caused by Error: root cause",
+      "    at Fail.start (fail.ts)",
+      "",
+    ].join("\n"),
+  );
+  expect(await stderrOf("many")).toBe(
+    [
+      "✗ Fail/2/start failed: AggregateError: many",
+      "    at Fail.start (fail.ts)",
+      "  holds TypeError: one",
+      "    at Fail.start (fail.ts)",
+      "  holds Error: two",
+      "    at Fail.start (fail.ts)",
+      "",
+    ].join("\n"),
+  );
+  expect(await stderrOf("odd")).toContain("✗ Fail/3/start failed: own\n");
+  expect(lines((await shop.flow(["show", "Fail/3", "--json"])).stdout)).toMatchObject([
+    { failure: { error: { message: "own", context: { big: "1", run: "[Function: run]" } } } },
+  ]);
+  expect(await stderrOf("")).toContain("a step threw { code: 5 } instead of an Error");
+  expect((await shop.flow(["run", "fail.ts", "--help"])).stdout).toMatch(
+    /\n {6}token +The token; secret: from environment TOKEN or --params only\n/,
+  );
+});
+
 test("an invalid flow is told with every problem and its place, and makes no store", async () => {
   using shop = project();
   for (const verb of ["run", "check", "graph"]) {

@@ -1,10 +1,12 @@
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Digest } from "../../packages/core/src/artifact/artifact.ts";
+import { ItemPageWriter } from "../../packages/core/src/artifact/item-pages.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import type { ValidationCheck, ValidationReport } from "../../packages/core/src/client/validate/report.ts";
 import { type ValidateOptions, validate } from "../../packages/core/src/client/validate/validate.ts";
 import type { FlowDefinition, StepDefinition } from "../../packages/core/src/flow/definition.ts";
+import type { TaskPath } from "../../packages/core/src/ids/task-path.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
 import { definition, largeValue, WrittenStore } from "./written-store.ts";
 
@@ -136,6 +138,37 @@ test("V03: damage to an artifact that nobody read fails as well", async () => {
   expect(failed(await check({ selector: "Predict" })).map((each) => each.subject)).toEqual([
     { run: "Predict/1", artifact: "predictions", digest },
   ]);
+});
+
+test("V03: a value in the middle of a run is looked at when the run is named", async () => {
+  const { train } = await writeStory();
+  const [work] = await store.metadata.tasks({ run: train.sequence, step: "work", path: "2" as TaskPath });
+  const [square] = await store.metadata.ownArtifacts(work!.sequence);
+  store.sql("UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?", bytes(square!.digest));
+  const report = await check({ selector: "Train/1" });
+  expect(failed(report)).toMatchObject([
+    { id: "V03", subject: { run: "Train/1", artifact: "square", digest: square!.digest } },
+  ]);
+  expect(failed(report)[0]?.evidence).toContain('"square" of Train/1/work/2 (');
+  expect(report.checks.map((each) => each.evidence)).toContain(
+    "2 further values of the tasks of Train/1 are there and hash to their digests",
+  );
+  expect((await check()).ok).toBe(true);
+});
+
+test("V03: each page of the items of a foreach is looked at when the run is named", async () => {
+  const writer = new ItemPageWriter();
+  const pages = Array.from({ length: 2_500 }, (_, index) => writer.add(index)).flat();
+  pages.push(...writer.finish());
+  const run = await store.run("Split", { pages });
+  expect(pages.map((page) => page.first)).toEqual([0, 1_000, 2_000]);
+  const { digest } = pages[1]!.encoded;
+  const bytesFailed = (report: ValidationReport) => failed(report).filter((each) => each.id === "V03");
+  expect(bytesFailed(await check({ selector: "Split" }))).toEqual([]);
+  store.sql("UPDATE blob SET stored = zeroblob(length(stored)) WHERE digest = ?", bytes(digest));
+  const report = await check({ selector: "Split" });
+  expect(bytesFailed(report)).toMatchObject([{ subject: { run: `Split/${run.number}`, digest } }]);
+  expect(bytesFailed(report)[0]?.evidence).toContain("the items 1000 to 1999 of Split/1/start");
 });
 
 test("V02: a digest that differs between consumer and producer fails", async () => {
@@ -383,7 +416,7 @@ test("V21: a moved tag warns with when and who, and fails when currency is asked
   expect(moved).toHaveLength(1);
   expect(moved[0]).toMatchObject({ id: "V21", kind: "currency", subject: { run: "Predict/1", upstream: "model" } });
   expect(moved[0]?.evidence).toMatch(
-    /^"prod:v1" moved from Train\/1 to Train\/2 on \d{4}-\d\d-\d\d \d\d:\d\d UTC by bob$/,
+    /^"model" \(tagged "prod:v1"\): "prod:v1" moved from Train\/1 to Train\/2 on \d{4}-\d\d-\d\d \d\d:\d\d UTC by bob$/,
   );
   const strictly = await check({ selector: "Predict", current: true });
   expect(strictly.ok).toBe(false);
@@ -404,6 +437,35 @@ test("V21: a second run with the tag, no run with it, and a newer run are told a
   );
   await store.run("GenerateData");
   expect((await evidence("Train/1"))[0]).toContain("GenerateData/2 of");
+});
+
+test("V21: a flow that reads from itself is current while no run came between", async () => {
+  const previous = definition("previous", "Daily", { optional: true });
+  const run = async () => await store.run("Daily", { upstreams: (await store.resolve([previous])).upstreams });
+  const currency = async (selector: string) =>
+    (await check({ selector })).checks.filter((each) => each.id === "V21").map((each) => [each.status, each.evidence]);
+  await run();
+  await run();
+  expect(await currency("Daily/2")).toEqual([["pass", '"previous" (the newest) is still Daily/1']]);
+  await run();
+  expect(await currency("Daily/2")).toEqual([["pass", '"previous" (the newest) is still Daily/1']]);
+  expect(await currency("Daily/3")).toEqual([["pass", '"previous" (the newest) is still Daily/2']]);
+  const other = await store.run("Other");
+  expect(await currency(`Other/${other.number}`)).toEqual([]);
+});
+
+test("V21: names the upstream, so that two of one flow can be told apart", async () => {
+  await store.run("GenerateData");
+  const upstreams = (await store.resolve([SOURCE, definition("again", "GenerateData")])).upstreams;
+  await store.run("Train", { upstreams });
+  await store.run("GenerateData");
+  const lines = (await check({ selector: "Train" })).checks
+    .filter((each) => each.id === "V21")
+    .map((each) => each.evidence)
+    .sort();
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatch(/^"again" \(the newest\): GenerateData\/2 of .* is newer than GenerateData\/1 of /);
+  expect(lines[1]).toMatch(/^"source" \(the newest\): GenerateData\/2 of .* is newer than GenerateData\/1 of /);
 });
 
 test("a store in which no flow reads from another is checked all the same", async () => {

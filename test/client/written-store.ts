@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EncodedArtifact } from "../../packages/core/src/artifact/artifact.ts";
+import type { ItemPage } from "../../packages/core/src/artifact/item-pages.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import type { UpstreamDefinition } from "../../packages/core/src/flow/definition.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
@@ -39,6 +40,8 @@ export interface WrittenRun {
   readonly encoded?: Readonly<Record<string, EncodedArtifact>>;
   /** Items of a foreach between start and end: one task each, that sets `square`. */
   readonly items?: number;
+  /** Items that the start task split into, without tasks for them. */
+  readonly pages?: readonly ItemPage[];
   readonly upstreams?: readonly ResolvedUpstream[];
   /** Artifacts that the start task read, by upstream: `{ model: ["modeler"] }`. */
   readonly reads?: Readonly<Record<string, readonly string[]>>;
@@ -136,6 +139,11 @@ export class WrittenStore {
         }),
       ),
     ];
+    const pages = (options.pages ?? []).map(({ first, count, encoded: { codec, digest, sizeBytes, chunks } }) => {
+      blobs.push(this.stores.artifacts.storeSync({ codec, digest, sizeBytes, chunks }));
+      return { first, count, codec, digest, sizeBytes };
+    });
+    const fanOut = items ?? options.pages?.reduce((sum, page) => sum + page.count, 0);
     await metadata.commitTick({
       started: [task(0, "start", "")],
       blobs: blobs.splice(0),
@@ -148,8 +156,8 @@ export class WrittenStore {
                 status: "succeeded",
                 finishedAt: createdAt,
                 artifacts,
-                pages: [],
-                ...(items === undefined ? {} : { fanOut: items }),
+                pages,
+                ...(fanOut === undefined ? {} : { fanOut }),
               },
             ],
       reads,

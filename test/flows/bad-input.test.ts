@@ -155,14 +155,14 @@ const refusals: Readonly<Record<string, Refusal>> = {
     words: "run good.ts --fold-count many --rate=-1 --kind forest",
     exit: 2,
     code: "FLOW_PARAMETER_INVALID",
-    says: ["Cannot run Good: 3 problems", "--fold-count: ", "--rate: ", '--kind: Choices: "tree", "linear"'],
+    says: ["Cannot run Good: 3 problems", "--fold-count many: ", "--rate -1: ", '--kind forest: Choices: "tree", "linear"'],
     hint: "Type flow run good.ts --help",
   },
   "one wrong parameter value": {
     words: "run good.ts --fold-count 1",
     exit: 2,
     code: "FLOW_PARAMETER_INVALID",
-    says: ["Cannot run Good: --fold-count: Too small"],
+    says: ["Cannot run Good: --fold-count 1: Too small"],
     hint: "Type flow run good.ts --help",
   },
   "a tag that matches no run": {

@@ -2,7 +2,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { selectFlow } from "../../packages/core/src/package/flow-file.ts";
 import { preparePackage } from "../../packages/core/src/package/prepare-package.ts";
-import { HELLO, makeProject, type ProjectFiles } from "./project-kit.ts";
+import { HELLO, makeProject, type ProjectFiles, runProgram } from "./project-kit.ts";
 
 interface Refusal {
   readonly code: string;
@@ -15,6 +15,7 @@ interface Refusal {
     readonly location?: { readonly file: string; readonly line: number; readonly column: number };
   }[];
   readonly cause?: { readonly message: string };
+  readonly context?: { readonly location?: unknown };
 }
 
 async function refused(files: ProjectFiles, entry = "flow.ts"): Promise<Refusal & { readonly root: string }> {
@@ -24,7 +25,7 @@ async function refused(files: ProjectFiles, entry = "flow.ts"): Promise<Refusal 
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof Error)) throw new Error("the file was accepted");
-  const { code, message, hint, problems, cause } = error as Error & Refusal;
+  const { code, message, hint, problems, cause, context } = error as Error & Refusal;
   return {
     root,
     code,
@@ -32,6 +33,7 @@ async function refused(files: ProjectFiles, entry = "flow.ts"): Promise<Refusal 
     ...(hint === undefined ? {} : { hint }),
     problems,
     ...(cause === undefined ? {} : { cause }),
+    ...(context === undefined ? {} : { context }),
   };
 }
 
@@ -65,6 +67,15 @@ describe("a file without a flow to run", () => {
     const error = await refused({ "flow.ts": "export const x = 1;\nexport class Plain {}\n" });
     expect(error.code).toBe("FLOW_PACKAGE_NO_FLOW");
     expect(error.message).toContain('it exports "Plain", "x", and no class that extends Flow');
+  });
+
+  test("a class that extends Flow says that it has no steps", async () => {
+    const error = await refused({
+      "flow.ts": 'import { Flow } from "@millrace/core";\nexport default class Emp extends Flow { x = 1 }\n',
+    });
+    expect(error.code).toBe("FLOW_PACKAGE_NO_FLOW");
+    expect(error.message).toBe(`Cannot find a flow in "${error.root}/flow.ts": "Emp" extends Flow but has no steps`);
+    expect(error.hint).toBe("Decorate a method with @step: @step() start() { … }");
   });
 
   test("an abstract base alone is no flow", async () => {
@@ -162,8 +173,40 @@ describe("modules that fail when they are loaded", () => {
   test("top-level code that throws is the cause", async () => {
     const error = await refused({ "flow.ts": `${HELLO}\nthrow new Error("no licence");\n` });
     expect(error.code).toBe("FLOW_PACKAGE_LOAD_FAILED");
-    expect(error.message).toBe('Cannot load "flow.ts": no licence');
+    expect(error.message).toBe(`Cannot load "flow.ts": no licence (${error.root}/flow.ts:15:7)`);
     expect(error.cause?.message).toBe("no licence");
+    expect(error.context?.location).toEqual({ file: `${error.root}/flow.ts`, line: 15, column: 7 });
+  });
+
+  test("an error in an imported module shows that module's line", async () => {
+    const error = await refused({
+      "flow.ts": `import "./lib.ts";\n${HELLO}`,
+      "lib.ts": "const o: any = undefined;\no.x;\n",
+    });
+    expect(error.message).toContain(`Cannot read properties of undefined (reading 'x') (${error.root}/lib.ts:2:3)`);
+  });
+
+  test.each([
+    ["at once", "process.exit(0);"],
+    ["behind an await", "await null;\nprocess.exit(0);"],
+    ["and catches the error", "try {\nprocess.exit(0);\n} catch {}"],
+  ])("a module that ends the process %s is an error", async (_how, text) => {
+    const { exit } = process;
+    const error = await refused({ "flow.ts": `${HELLO}\n${text}\n` });
+    expect(error.code).toBe("FLOW_PACKAGE_LOAD_FAILED");
+    expect(error.message).toContain('Cannot load "flow.ts": it ended the process while it was loaded');
+    expect(error.message).toContain(`(${error.root}/flow.ts:1`);
+    expect(process.exit).toBe(exit);
+  });
+
+  test("handlers of signals may end the process while a package loads", async () => {
+    const root = makeProject({ "node_modules/.keep": "", "flow.ts": `${HELLO}\nawait new Promise(() => {});\n` });
+    const result = await runProgram(
+      path.join(root, "flow.ts"),
+      `process.on("SIGUSR2", () => process.exit(7)); setTimeout(() => process.kill(process.pid, "SIGUSR2"), 300);
+setInterval(() => {}, 1000); await preparePackage(entry);`,
+    );
+    expect([result.status, result.stderr]).toEqual([7, ""]);
   });
 
   test("an export that an installed package does not have is told without our own names", async () => {

@@ -111,6 +111,24 @@ test("a package moved to another root runs there", async () => {
   expect(self.greeting).toBe(`1.2.3${target}/src`);
 });
 
+test("a package in a cache behind a link loads, in steps and stacks as any other", async () => {
+  const root = makeProject({
+    "package.json": '{ "type": "module" }',
+    ...installed("elsewhere/modules/dep", "dep", "1.2.3"),
+    node_modules: "→ elsewhere/modules",
+    "elsewhere/cache/.keep": "",
+    "elsewhere/modules/.cache": "→ elsewhere/cache",
+    "flow.ts": `import { version } from "dep";\n${HELLO.replace('this.greeting = "hello";', "throw new Error(version);")}`,
+  });
+  const entry = path.join(root, "flow.ts");
+  for (const _warm of [false, true]) {
+    const result = await runProgram(entry, throwInStep(root));
+    expect(result.stderr).toBe("");
+    expect(result.stdout).toBe("Error: 1.2.3\n    at Hello.start (flow.ts:9:11)\n");
+  }
+  expect(fs.existsSync(path.join(root, "elsewhere/cache/millrace/packages"))).toBe(true);
+});
+
 test("a package without its bundle is reported", async () => {
   const root = makeProject({ "node_modules/.keep": "", "flow.ts": HELLO });
   const pack = await preparePackage(path.join(root, "flow.ts"));

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { hasDecorators } from "../../packages/core/src/package/lower-decorators.ts";
 import { millrace } from "../../packages/core/src/package/vitest.ts";
 import { makeProject } from "./project-kit.ts";
 
@@ -44,6 +45,34 @@ test("plain Node loads decorated TypeScript after --import @millrace/core/regist
   expect(result.stderr).toBe("");
   expect(result.stdout).toContain("42 stripped by Node");
   expect(result.stdout).toContain(`(${root}/counter.ts:15:11)`);
+});
+
+test.each([
+  "export default class One { @twice count() { return 1; } }",
+  "class A { x = 1; @twice count() { return 1; } }",
+  "class A { static @twice count() { return 1; } }",
+  "class A { /** Comment. */ @twice count() { return 1; } }",
+  "class A {\n  @ twice\n  count() { return 1; } }",
+  "export @(twice) class A {}",
+])("a decorator anywhere in a line is seen: %s", (text) => {
+  expect(hasDecorators(text)).toBe(true);
+});
+
+test.each([
+  'import { Flow } from "@millrace/core";',
+  "/** @param x a number */",
+  "/**\n * @example\n */\n// @ts-expect-error\nconst mail = `a@b.c`;",
+])("what is no decorator is left to others: %s", (text) => {
+  expect(hasDecorators(text)).toBe(false);
+});
+
+test("plain Node loads a decorated class that stands on one line", () => {
+  const root = makeProject({
+    "package.json": '{ "type": "module" }',
+    "one.ts": "const d = (m: any, _c: unknown) => m; export default class One { @d count() { return 1; } }\nconsole.log(new One().count());\n",
+  });
+  const result = spawnSync(process.execPath, ["--import", register, path.join(root, "one.ts")], { encoding: "utf8" });
+  expect([result.stdout, result.stderr]).toEqual(["1\n", ""]);
 });
 
 test("the vite plugin lowers decorated files and leaves others alone", async () => {

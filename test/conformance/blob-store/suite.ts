@@ -8,6 +8,7 @@ import { deleteVerb } from "./delete.ts";
 import { getVerb } from "./get.ts";
 import { listVerb } from "./list.ts";
 import { putVerb } from "./put.ts";
+import { replaceVerb } from "./replace.ts";
 import { statVerb } from "./stat.ts";
 
 export interface BlobStoreFixture {
@@ -44,6 +45,7 @@ export function blobStoreSuite(name: string, factory: () => Promise<BlobStoreFix
       },
     };
     putVerb(under);
+    replaceVerb(under);
     getVerb(under);
     statVerb(under);
     listVerb(under);

@@ -14,6 +14,8 @@ export interface Flag {
   readonly placeholder?: string;
   readonly choices?: readonly string[];
   readonly min?: number;
+  /** What the value must be, in words, where an empty text is none. */
+  readonly notEmpty?: string;
   /** Whether `--no-NAME` turns a boolean off. */
   readonly negatable?: boolean;
   /** Left out of the help. */

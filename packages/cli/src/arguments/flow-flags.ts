@@ -9,6 +9,8 @@ import type { Flag } from "./flag.ts";
 export interface FlowFlags {
   readonly params: readonly Flag[];
   readonly upstreams: readonly Flag[];
+  /** Secret parameters, which have no flag: name and what help says. */
+  readonly secrets: readonly (readonly [name: string, help: string])[];
 }
 
 export function flowFlags(definition: FlowDefinition): FlowFlags {
@@ -58,7 +60,13 @@ export function flowFlags(definition: FlowDefinition): FlowFlags {
       },
     ];
   });
-  return { params: [...params, ...files], upstreams };
+  const secrets = definition.params
+    .filter((param) => param.secret && !param.hidden)
+    .map((param): readonly [string, string] => {
+      const from = `secret: from environment ${secretVariable(param)} or --params only`;
+      return [param.name, sentence([param.help ?? "", param.required ? "required" : "", from])];
+    });
+  return { params: [...params, ...files], upstreams, secrets };
 }
 
 /** Flags that a flow may not bring because the command, or another field, has them. */
@@ -79,6 +87,11 @@ export function flagClashes(flow: FlowFlags, own: readonly Flag[]): readonly Pro
     for (const word of wordsOf(flag)) if (!taken.has(word)) taken.set(word, `"${field}"`);
   }
   return problems;
+}
+
+/** The variable that a secret is read from: its own, else the one that every parameter has. */
+export function secretVariable({ env, flag }: Pick<ParamDefinition, "env" | "flag">): string {
+  return env ?? `MILLRACE_PARAM_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 
 /** `foldCount` -> `fold-count`, `useGPU` -> `use-gpu`. */

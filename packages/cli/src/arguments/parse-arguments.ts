@@ -148,6 +148,10 @@ function keep(
     });
     return;
   }
+  if (flag.notEmpty !== undefined && value.trim() === "") {
+    faults.push({ kind: "bad-value", flag: shown, value, wanted: flag.notEmpty });
+    return;
+  }
   if (flag.type === "number") {
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (Number.isNaN(number) || number < (flag.min ?? 0)) {

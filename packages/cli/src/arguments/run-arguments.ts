@@ -4,7 +4,7 @@
  */
 import type { FlowDefinition } from "@millrace/core/internal";
 import type { Flag, Positional } from "./flag.ts";
-import { flowFlags } from "./flow-flags.ts";
+import { flowFlags, secretVariable } from "./flow-flags.ts";
 import { type Fault, type ParsedArguments, parseArguments } from "./parse-arguments.ts";
 
 /** What the words say to the run itself, in the form in which the runner takes it. */
@@ -80,9 +80,6 @@ function explainSecret(fault: Fault, definition: FlowDefinition): Fault {
     (param) => param.secret && [`--${param.flag}`, `--${param.name}`].includes(fault.flag),
   );
   if (secret === undefined) return fault;
-  const from =
-    secret.env === undefined
-      ? "a file named by --params"
-      : `the environment as ${secret.env}, or in a file named by --params`;
+  const from = `the environment as ${secretVariable(secret)}, or in a file named by --params`;
   return { ...fault, hint: `"${secret.name}" is secret and must not stand on a command line: give it in ${from}` };
 }

@@ -62,6 +62,7 @@ export const STORE_FLAG: Flag = {
   name: "store",
   type: "text",
   placeholder: "DIR",
+  notEmpty: "a folder",
   help: "The store (default: MILLRACE_STORE, else .millrace here or above)",
 };
 export const DEBUG_FLAG: Flag = { name: "debug", type: "boolean", help: "Show the stack of errors of Millrace itself" };

@@ -40,7 +40,10 @@ export const dumpCommand: Command = {
   ],
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
-      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context);
+      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context, {
+        command: "flow dump",
+        most: "artifact",
+      });
       const owner = await readOwner(core, stores, run, selector);
       const names = [
         ...(selector.artifact === undefined ? [] : [selector.artifact]),

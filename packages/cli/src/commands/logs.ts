@@ -24,7 +24,10 @@ export const logsCommand: Command = {
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
       const { stdout } = context;
-      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context);
+      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context, {
+        command: "flow logs",
+        most: "task",
+      });
       const [wantsStdout, wantsStderr] = [invocation.isOn("stdout"), invocation.isOn("stderr")];
       const stream: "stdout" | "stderr" | undefined =
         wantsStdout === wantsStderr ? undefined : wantsStderr ? "stderr" : "stdout";

@@ -11,7 +11,7 @@ import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { renderCommandHelp } from "../render/help.ts";
-import { createProgress, REDRAW_MS, silentProgress } from "../render/progress.ts";
+import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
 import { renderNewStore, renderOutcome, renderUpstream, renderWarning } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
 import { type Command, type Context, DEBUG_FLAG, HELP_FLAG, invocation, STORE_FLAG } from "./command.ts";
@@ -25,7 +25,7 @@ const OWN_FLAGS: readonly Flag[] = [
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
-  { name: "quiet", type: "boolean", short: "q", help: "Print the outcome only" },
+  { name: "quiet", type: "boolean", short: "q", help: "No progress: the outcome, warnings and that a store was made" },
   DEBUG_FLAG,
   HELP_FLAG,
 ];
@@ -69,7 +69,7 @@ async function run(context: Context): Promise<number> {
   if (clashes.length > 0) throw core.problemsError(`Cannot make flags for "${flow.definition.name}"`, clashes);
   if (wantsHelp) {
     const groups = [
-      { title: `Parameters of ${flow.definition.name}`, flags: flags.params },
+      { title: `Parameters of ${flow.definition.name}`, flags: flags.params, others: flags.secrets },
       { title: "Upstreams", flags: flags.upstreams },
     ];
     const usage = `run ${first.file} [flags]`;
@@ -141,7 +141,7 @@ async function follow(
   const board = createStepBoard();
   const say = (line: string | undefined): void => {
     if (line !== undefined && !options.json)
-      progress === silentProgress ? stderr.write(`${line}\n`) : progress.note(line);
+      progress === silentProgress ? stderr.write(`${freshLine(stderr)}${line}\n`) : progress.note(line);
   };
   let interrupted: "SIGINT" | "SIGTERM" | undefined;
   let finished: Extract<RunEvent, { readonly kind: "run.finished" }> | undefined;
@@ -173,7 +173,8 @@ async function follow(
       } else if (event.kind === "run.warning") {
         say(renderWarning(event, stderr.paint));
       } else {
-        if (event.kind === "run.created" && !options.quiet) say(renderNewStore(event, stderr.paint));
+        // Said with --quiet too: it is a change of the user's folder, not progress.
+        if (event.kind === "run.created") say(renderNewStore(event, stderr.paint));
         progress.apply(event);
       }
       if (event.kind === "run.finished") finished = event;

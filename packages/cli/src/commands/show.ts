@@ -28,7 +28,10 @@ export const showCommand: Command = {
   ],
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
-      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context);
+      const { run, selector } = await selectRun(core, stores, invocation.positionals[0]!, context, {
+        command: "flow show",
+        most: "task",
+      });
       if (selector.step !== undefined)
         return await showTasks(
           core,

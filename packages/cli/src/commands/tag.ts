@@ -45,7 +45,11 @@ export const tagListCommand: Command = {
 function move(verb: "add" | "remove", invocation: Invocation, context: Context): Promise<number> {
   return withStores(invocation, context, async (stores, core) => {
     const [selector, ...tags] = invocation.positionals;
-    const { run } = await selectRun(core, stores, selector!, context, { successfulOnly: true });
+    const { run } = await selectRun(core, stores, selector!, context, {
+      command: `flow tag ${verb}`,
+      most: "run",
+      successfulOnly: true,
+    });
     const reason = invocation.text("reason");
     const { actor, host } = core.resolveConfig({ cwd: context.cwd, environment: context.environment });
     const events = await core.moveTags(
@@ -80,7 +84,7 @@ function list(invocation: Invocation, context: Context): Promise<number> {
     const style = { paint: stdout.paint, width: stdout.columns() };
     const text = invocation.positionals[0];
     if (text !== undefined && namesOneRun(text)) {
-      const { run } = await selectRun(core, stores, text, context);
+      const { run } = await selectRun(core, stores, text, context, { command: "flow tag list", most: "run" });
       const events = await metadata.tagEvents({ run: run.id, limit: invocation.number("limit") ?? 50 });
       if (invocation.isOn("json")) {
         stdout.write(`${JSON.stringify({ run: core.runName(run), runId: run.id, tags: run.tags, moves: events })}\n`);
@@ -139,7 +143,7 @@ function flowOf({ project, name }: { readonly project?: string | undefined; read
   return project === undefined ? { name } : { project, name };
 }
 
-/** `Train/17`, `Train@tag` and ids name a run; `Train` and `shop/Train` name a flow. */
+/** `Train/17`, `Train@tag` and ids name a run, `Train/17/fold` more than one; `Train` and `shop/Train` name a flow. */
 function namesOneRun(text: string): boolean {
-  return text.includes("@", 1) || /(?:^|\/)\d+$/.test(text) || /^[0-9a-f]{8}-/.test(text);
+  return text.includes("@", 1) || /(?:^|\/)\d+$|[^/]\/\d+[./]/.test(text) || /^[0-9a-f]{8}-/.test(text);
 }

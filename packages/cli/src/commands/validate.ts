@@ -7,7 +7,7 @@ import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
 import { byteSize, count, harmless } from "../render/text.ts";
 import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
-import { withStores } from "./with-stores.ts";
+import { refuseTail, withStores } from "./with-stores.ts";
 
 type Check = ValidationReport["checks"][number];
 type CheckStatus = Check["status"];
@@ -34,6 +34,8 @@ export const validateCommand: Command = {
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
       const selector = invocation.positionals[0];
+      if (selector !== undefined)
+        refuseTail(core, core.parseSelector(selector), { command: "flow validate", most: "run" });
       const report = await core.validate(stores, {
         ...(selector === undefined ? {} : { selector }),
         current: invocation.isOn("current"),

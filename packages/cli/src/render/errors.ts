@@ -91,16 +91,31 @@ function problemLines(problem: Problem, withHint: boolean, style: ErrorStyle): r
   return lines;
 }
 
-/** The frames of the user's code; without any, nothing: a stack of ours helps nobody but us. */
+/**
+ * The frames of the user's code, then each cause under its heading; without any, nothing: a stack of ours helps nobody
+ * but us. Of each error that an AggregateError holds: what it says and where it happened.
+ */
 function stackLines(error: SerializedError, style: ErrorStyle): readonly string[] {
   const lines: string[] = [];
+  const frameLine = (frame: string): string => style.paint.dim(`    ${frame}`);
   let current: SerializedError | undefined = error;
   for (let depth = 0; current !== undefined && depth < MAX_CAUSES; depth++) {
-    if (depth > 0) lines.push(`  caused by ${clean(`${current.name}: ${current.message}`)}`);
-    lines.push(...framesOf(current.stack ?? "", style).map((frame) => style.paint.dim(`    ${frame}`)));
+    if (depth > 0) lines.push(`  caused by ${headingOf(current)}`);
+    lines.push(...framesOf(current.stack ?? "", style).map(frameLine));
+    for (const inner of current.errors ?? []) {
+      const first = framesOf(inner.stack ?? "", style)[0];
+      lines.push(`  holds ${headingOf(inner)}`, ...(first === undefined ? [] : [frameLine(first)]));
+    }
+    if (current.moreErrors !== undefined) lines.push(style.paint.dim(`  … ${current.moreErrors} more`));
     current = current.cause;
   }
   return lines;
+}
+
+/** `RangeError: message`; what was thrown without being an Error stands alone. */
+function headingOf({ name, message, stack }: SerializedError): string {
+  if (stack === undefined && name === "Error") return clean(message);
+  return clean(message === "" ? name : `${name}: ${message}`);
 }
 
 function framesOf(stack: string, style: ErrorStyle): readonly string[] {

@@ -8,6 +8,8 @@ import { displayWidth, pad } from "./text.ts";
 export interface FlagGroup {
   readonly title: string;
   readonly flags: readonly Flag[];
+  /** What belongs to the group and has no flag: name and help. */
+  readonly others?: readonly (readonly [name: string, help: string])[];
 }
 
 const MAX_HELP_WIDTH = 110;
@@ -80,8 +82,8 @@ export function renderCommandHelp(
       ? []
       : ["", paint.bold("Arguments"), ...positionalLines(command.positionals, output)]),
     ...groups
-      .filter((group) => group.flags.some((flag) => flag.hidden !== true))
-      .flatMap((group) => ["", paint.bold(group.title), ...flagLines(group.flags, output)]),
+      .filter((group) => (group.others ?? []).length > 0 || group.flags.some((flag) => flag.hidden !== true))
+      .flatMap((group) => ["", paint.bold(group.title), ...flagLines(group.flags, output, group.others)]),
     "",
     paint.bold("Flags"),
     ...flagLines(command.flags, output),
@@ -97,13 +99,15 @@ function positionalLines(positionals: readonly Positional[], output: Output): re
   );
 }
 
-function flagLines(flags: readonly Flag[], output: Output): readonly string[] {
-  return twoColumns(
-    flags
-      .filter((flag) => flag.hidden !== true)
-      .map((flag) => [spelling(flag), flag.help + (flag.type === "list" ? " (repeatable)" : "")]),
-    output,
-  );
+function flagLines(
+  flags: readonly Flag[],
+  output: Output,
+  others: NonNullable<FlagGroup["others"]> = [],
+): readonly string[] {
+  const rows = flags
+    .filter((flag) => flag.hidden !== true)
+    .map((flag) => [spelling(flag), flag.help + (flag.type === "list" ? " (repeatable)" : "")] as const);
+  return twoColumns([...rows, ...others.map(([name, help]) => [`    ${name}`, help] as const)], output);
 }
 
 function spelling(flag: Flag): string {

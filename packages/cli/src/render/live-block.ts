@@ -1,6 +1,6 @@
 import type { RunEvent } from "@millrace/core/internal";
 import type { Paint } from "./output.ts";
-import { type Progress, type ProgressOptions, REDRAW_MS } from "./progress.ts";
+import { freshLine, type Progress, type ProgressOptions, REDRAW_MS } from "./progress.ts";
 import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
 import { displayWidth, pad, truncate } from "./text.ts";
 
@@ -16,14 +16,16 @@ export function createLiveBlock({ output, now, formatDuration }: ProgressOptions
   let drawnLines = 0;
   let drawnAt = Number.NEGATIVE_INFINITY;
   let isEnded = false;
+  let isOver = false; // nothing more will start: what did not run is shown as that
   let waiting = ""; // lines of tasks: a thousand a second must not mean a thousand redraws
 
-  const erase = (): string => (drawnLines === 0 ? "" : `\x1b[${drawnLines}A\x1b[0J`);
+  // Ctrl-C is echoed as "^C" and leaves the cursor behind it: every frame begins in the first column.
+  const erase = (): string => (drawnLines === 0 ? freshLine(output) : `\r\x1b[${drawnLines}A\x1b[0J`);
   const draw = (): void => {
     const lines = isEnded || run === "" ? [] : blockLines();
-    const frame = erase() + waiting + lines.map((line) => `${line}\n`).join("");
     // The cursor is never hidden: a process that is killed could not show it again.
-    if (frame !== "") output.write(frame);
+    if (drawnLines > 0 || waiting !== "" || lines.length > 0)
+      output.write(erase() + waiting + lines.map((line) => `${line}\n`).join(""));
     drawnLines = lines.length;
     drawnAt = now();
     waiting = "";
@@ -38,7 +40,7 @@ export function createLiveBlock({ output, now, formatDuration }: ProgressOptions
     const more = hidden === 0 ? [] : [output.paint.dim(`  … ${hidden} more steps`)];
     return [
       head,
-      ...shown.map((state) => stepLine(state, nameWidth, now(), output.paint, formatDuration)),
+      ...shown.map((state) => stepLine(state, nameWidth, { now: now(), isOver }, output.paint, formatDuration)),
       ...more,
     ].map((line) => truncate(line, width));
   };
@@ -64,6 +66,7 @@ export function createLiveBlock({ output, now, formatDuration }: ProgressOptions
     },
     end() {
       if (isEnded) return;
+      isOver = true;
       draw();
       // The last state of the block stays on the screen; the lines below it say how the run ended.
       drawnLines = 0;
@@ -95,14 +98,17 @@ export function visibleSteps(
 export function stepLine(
   state: StepState,
   nameWidth: number,
-  now: number,
+  { now, isOver }: { readonly now: number; readonly isOver: boolean },
   paint: Paint,
   formatDuration: (ms: number) => string,
 ): string {
   const ended = endedTasks(state);
   const isDone = state.total > 0 && ended >= state.total && state.running === 0;
-  const mark = stepMark(state, isDone, paint);
-  const parts = [`  ${mark} ${pad(state.total === 0 ? paint.dim(state.step) : state.step, nameWidth)}`];
+  const isUntouched = ended === 0 && state.running === 0;
+  const mark = isOver && isUntouched ? paint.dim("·") : stepMark(state, isDone, isOver, paint);
+  const parts = [
+    `  ${mark} ${pad(state.total === 0 || (isOver && isUntouched) ? paint.dim(state.step) : state.step, nameWidth)}`,
+  ];
   if (state.total > 1) {
     const filled = Math.floor((BAR_WIDTH * ended) / state.total);
     parts.push(
@@ -113,14 +119,15 @@ export function stepLine(
   if (state.total > 1 && state.running > 0) parts.push(`${state.running} running`);
   if (state.failed > 0) parts.push(paint.red(`${state.failed} failed`));
   if (state.cancelled > 0) parts.push(paint.yellow(`${state.cancelled} cancelled`));
+  if (isOver && isUntouched) parts.push(paint.dim("not run"));
   if (state.startedAt !== undefined)
     parts.push(paint.dim(formatDuration((isDone ? (state.endedAt ?? now) : now) - state.startedAt)));
   return parts.join("  ");
 }
 
-function stepMark(state: StepState, isDone: boolean, paint: Paint): string {
+function stepMark(state: StepState, isDone: boolean, isOver: boolean, paint: Paint): string {
   if (state.failed > 0) return paint.red("✗");
   if (state.total === 0) return paint.dim("·");
-  if (state.cancelled > 0) return paint.yellow("■");
+  if (state.cancelled > 0 || (isOver && !isDone)) return paint.yellow("■");
   return isDone ? paint.green("✓") : paint.cyan("●");
 }

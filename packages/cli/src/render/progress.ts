@@ -53,5 +53,10 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 }
 
+/** Back to the start of the line, without what the terminal echoed there (`^C`); nothing where the output is no terminal. */
+export function freshLine(output: Output): string {
+  return output.isTerminal ? "\r\x1b[K" : "";
+}
+
 /** The display of `--quiet` and `--json`: nothing. */
 export const silentProgress: Progress = { apply: () => {}, tick: () => {}, note: () => {}, end: () => {} };

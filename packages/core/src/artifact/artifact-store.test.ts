@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { constants, zstdCompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { openMemoryBlobStore } from "../storage/memory/memory-blob-store.ts";
@@ -122,6 +123,76 @@ describe("ArtifactStore", () => {
       await replaced(blobs, key, (bytes) => bytes.subarray(0, bytes.length - 1));
       expect(() => store.payloadSync(encoded, row, { subject })).toThrow(damaged);
     }
+  });
+
+  it("mends a damaged blob when the same value is stored again", async () => {
+    const { blobs, store } = open();
+    for (const value of [randomBytes(20_000), randomBytes(FRAME_BYTES + 1), "abc".repeat(20_000)]) {
+      const encoded = encodeValue(value);
+      const row = store.storeSync(encoded);
+      const key = blobKey(row.digest, row.compression);
+      for (const damage of [
+        (bytes: Uint8Array) => flipped(bytes, bytes.length - 5),
+        (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 1),
+        (bytes: Uint8Array) => Buffer.concat([bytes, bytes]),
+        () => new Uint8Array(),
+      ]) {
+        await replaced(blobs, key, damage);
+        expect(() => store.payloadSync(encoded, row)).toThrow(
+          expect.objectContaining({ hint: expect.stringContaining("start a new run") as string }),
+        );
+        expect(new ArtifactStore(blobs).storeSync(encoded)).toEqual(row);
+        expect(Buffer.compare(store.payloadSync(encoded, row), Buffer.concat(encoded.chunks))).toBe(0);
+      }
+    }
+  });
+
+  it("mends the form that an older row reads, and leaves sound bytes of another zstd alone", async () => {
+    const { blobs } = open();
+    for (const value of [randomBytes(20_000), "abc".repeat(20_000)]) {
+      const encoded = encodeValue(value);
+      const payload = Buffer.concat(encoded.chunks);
+      const { compression } = new ArtifactStore(blobs).storeSync(encoded);
+      const other = compression === "none" ? "zstd" : "none";
+      blobs.putSync(blobKey(encoded.digest, other), [Buffer.from("damaged")]);
+      new ArtifactStore(blobs).storeSync(encoded);
+      const row = { digest: encoded.digest, sizeBytes: encoded.sizeBytes, storedBytes: 0, compression: other } as const;
+      expect(new ArtifactStore(blobs).loadSync(encoded, row)).toEqual(value);
+
+      const elsewhere = zstdCompressSync(payload, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+      blobs.replaceSync(blobKey(encoded.digest, "zstd"), [elsewhere]);
+      new ArtifactStore(blobs).storeSync(encoded);
+      expect(Buffer.from(blobs.getSync(blobKey(encoded.digest, "zstd"))!)).toEqual(elsewhere);
+    }
+  });
+
+  it("looks at stored bytes once per digest and process", async () => {
+    const { blobs } = open();
+    const encoded = encodeValue(randomBytes(20_000));
+    new ArtifactStore(blobs).storeSync(encoded);
+    let reads = 0;
+    const counting = new Proxy(blobs, {
+      get(target, name) {
+        if (name === "getSync") reads += 1;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
+    const store = new ArtifactStore(counting);
+    store.storeSync(encoded);
+    const first = reads;
+    store.storeSync(encoded);
+    expect(first).toBeGreaterThan(0);
+    expect(reads).toBe(first);
+  });
+
+  it("does not promise that a new run mends a value in the database", () => {
+    const { store } = open();
+    const encoded = encodeValue({ score: 0.5 });
+    const row = store.storeSync(encoded);
+    expect(() => store.loadSync(encoded, { ...row, stored: flipped(row.stored!, 1) })).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("a new run does not mend it") as string }),
+    );
   });
 
   it("says what is missing", async () => {

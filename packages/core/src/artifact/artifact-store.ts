@@ -1,9 +1,17 @@
 import { FlowError } from "../errors/flow-error.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
-import { type ArtifactRef, type BlobRow, type EncodedArtifact, INLINE_LIMIT_BYTES, type NewBlob } from "./artifact.ts";
+import {
+  type ArtifactRef,
+  type BlobRow,
+  type Digest,
+  type EncodedArtifact,
+  INLINE_LIMIT_BYTES,
+  type NewBlob,
+} from "./artifact.ts";
 import { blobKey } from "./blob-layout.ts";
 import { compress, decompress } from "./compression.ts";
 import { digestOf } from "./digest.ts";
+import { repairBlob } from "./repair-blob.ts";
 import { type DecodeOptions, decodeValue } from "./value-codec.ts";
 
 export interface PayloadOptions {
@@ -17,6 +25,8 @@ export interface PayloadOptions {
  */
 export class ArtifactStore {
   private readonly blobs: SyncBlobStore;
+  /** Digests whose stored bytes this process wrote or looked at: each is looked at once. */
+  private readonly sound = new Set<Digest>();
 
   constructor(blobs: SyncBlobStore) {
     this.blobs = blobs;
@@ -26,21 +36,26 @@ export class ArtifactStore {
    * Stores a payload and gives the row to commit.
    *
    * When it returns, a payload of more than INLINE_LIMIT_BYTES is durable in the blob store, and the row has no
-   * `stored`; a smaller one is in `stored` and becomes durable with the row. The same payload may be stored often.
+   * `stored`; a smaller one is in `stored` and becomes durable with the row. The same payload may be stored often; when
+   * the blob store has it already, its bytes are checked, and replaced if they were damaged.
    *
    * @throws FlowError of the blob store
    */
   storeSync(encoded: EncodedArtifact): NewBlob {
     const { digest, sizeBytes, chunks } = encoded;
-    const frames = compress(chunks, sizeBytes);
-    const compression = frames === undefined ? "none" : "zstd";
-    const stored = frames ?? chunks;
-    const storedBytes = frames === undefined ? sizeBytes : frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+    const compressed = compress(chunks, sizeBytes);
+    const compression = compressed === undefined ? "none" : "zstd";
+    const stored = compressed ?? chunks;
+    const storedBytes = stored.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     if (sizeBytes <= INLINE_LIMIT_BYTES) {
       // Always a copy: the row waits for its transaction while the step may change the memory that the chunks show.
       return { digest, sizeBytes, storedBytes, compression, stored: Buffer.concat(stored) };
     }
     this.blobs.putSync(blobKey(digest, compression), stored);
+    if (!this.sound.has(digest)) {
+      repairBlob(this.blobs, encoded, compression, stored);
+      this.sound.add(digest);
+    }
     return { digest, sizeBytes, storedBytes, compression };
   }
 
@@ -99,9 +114,9 @@ function verified(ref: ArtifactRef, row: BlobRow, stored: Uint8Array | undefined
   if (stored === undefined)
     throw missing(ref, options, `the blob "${blobKey(ref.digest, row.compression)}" is not there`);
   const payload = row.compression === "zstd" ? decompress(stored, row.sizeBytes) : stored;
-  if (payload === undefined) throw damaged(ref, options, "they cannot be decompressed");
+  if (payload === undefined) throw damaged(ref, row, options, "they cannot be decompressed");
   const actual = digestOf([payload]);
-  if (actual !== ref.digest) throw damaged(ref, options, `their digest is ${actual}`);
+  if (actual !== ref.digest) throw damaged(ref, row, options, `their digest is ${actual}`);
   return payload;
 }
 
@@ -113,10 +128,14 @@ function missing(ref: ArtifactRef, options: PayloadOptions, reason: string): Flo
   });
 }
 
-function damaged(ref: ArtifactRef, options: PayloadOptions, reason: string): FlowError {
+function damaged(ref: ArtifactRef, row: BlobRow, options: PayloadOptions, reason: string): FlowError {
   return new FlowError("FLOW_ARTIFACT_DAMAGED", {
     message: `Cannot read ${subjectOf(ref, options)}: the stored bytes are not those that were written, ${reason}`,
-    hint: "Restore the blob from a copy of the store, or run the step that wrote it again",
+    // A row is never written twice, so that the same value stored again does not mend what lies in the database.
+    hint:
+      row.stored === undefined
+        ? "Restore the blob from a copy of the store, or start a new run of the flow that wrote it: the same value mends it"
+        : "Restore the store's database from a copy: a value this small lies in it, and a new run does not mend it",
     context: { digest: ref.digest, codec: ref.codec },
   });
 }

@@ -19,15 +19,20 @@ export function compress(chunks: readonly Uint8Array[], sizeBytes: number): Uint
     const sample = pieces(chunks, SAMPLE_BYTES).next().value!;
     if (zstdCompressSync(sample, options).length > sample.length * KEPT_RATIO) return undefined;
   }
-  const frames: Uint8Array[] = [];
+  const kept: Uint8Array[] = [];
   let storedBytes = 0;
   for (const piece of pieces(chunks, FRAME_BYTES)) {
     const frame = zstdCompressSync(piece, options);
     storedBytes += frame.length;
     if (storedBytes > sizeBytes * KEPT_RATIO) return undefined;
-    frames.push(frame);
+    kept.push(frame);
   }
-  return frames;
+  return kept;
+}
+
+/** The frames of a payload whether they save anything or not. */
+export function frames(chunks: readonly Uint8Array[]): Uint8Array[] {
+  return Array.from(pieces(chunks, FRAME_BYTES), (piece) => zstdCompressSync(piece, options));
 }
 
 /** The payload of `sizeBytes` bytes behind a row of frames; undefined when the bytes are none or give another size. */
@@ -60,7 +65,7 @@ export function decompress(stored: Uint8Array, sizeBytes: number): Uint8Array | 
 const MAX_ZSTD_RATIO = 32 * 1024;
 
 /** The payload in pieces of `pieceBytes`, the last one smaller; chunks are joined only where a piece spans several. */
-function* pieces(chunks: readonly Uint8Array[], pieceBytes: number): Generator<Uint8Array, undefined> {
+export function* pieces(chunks: readonly Uint8Array[], pieceBytes: number): Generator<Uint8Array, undefined> {
   let parts: Uint8Array[] = [];
   let collected = 0;
   for (const chunk of chunks) {

@@ -9,11 +9,11 @@ export interface ReadingStores {
   readonly artifacts: Pick<ArtifactStore, "payload">;
 }
 
-/** One artifact that was read through the client; the runner adds the task and records it as lineage. */
+/** One artifact that was read through the client: inside a step, the running task records it as lineage. */
 export type ClientRead = Omit<UpstreamRead, "task">;
 
 export interface ArtifactReaderOptions {
-  /** Called for each artifact that was read. */
+  /** Called for each artifact that was read, when it was found whole; the default client tells the running task. */
   readonly onRead?: (read: ClientRead) => void;
   /** Whether instances of unregistered classes are read as `StoredInstance` (keep, the default) or refused. */
   readonly unknownClasses?: "keep" | "refuse";

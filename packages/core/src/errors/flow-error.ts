@@ -7,6 +7,7 @@
  * codes (see `code-table.ts`) and the printing of errors (the CLI does that).
  */
 import type { ErrorCode } from "./code-table.ts";
+import { clip, describeValue, plainData } from "./plain-data.ts";
 
 /** What goes with an error besides its code. */
 export interface FlowErrorDetails {
@@ -46,6 +47,10 @@ export interface SerializedError {
   readonly problems?: readonly Problem[];
   readonly stack?: string;
   readonly cause?: SerializedError;
+  /** The first errors of an AggregateError. */
+  readonly errors?: readonly SerializedError[];
+  /** How many more an AggregateError has. */
+  readonly moreErrors?: number;
 }
 
 const MARK = Symbol.for("millrace.FlowError");
@@ -104,33 +109,102 @@ export function problemsError(
 }
 
 const MAX_CAUSES = 8;
-const MAX_TEXT = 64 * 1024; // an error's text is shown and stored: a 50 MB message must not take the store with it
+/** Errors told of one AggregateError; the rest is counted. */
+const MAX_ERRORS = 8;
+/** Errors told in all: AggregateErrors can hold each other. */
+const MAX_IN_ALL = 32;
 
-/** Any thrown value as plain data; never throws itself, whatever getters the value has. */
-export function serializeError(thrown: unknown, depth = 0): SerializedError {
+/**
+ * Any thrown value as plain data; never throws itself, whatever getters the value has. Each error of a chain is told once.
+ *
+ * @param stackOf the stack to keep of an error; default: the whole one
+ */
+export function serializeError(
+  thrown: unknown,
+  stackOf: (error: Error) => string | undefined = (error) => error.stack,
+): SerializedError {
+  return serialize(thrown, { stackOf, seen: new Set() }, 0);
+}
+
+interface Pass {
+  readonly stackOf: (error: Error) => string | undefined;
+  readonly seen: Set<unknown>;
+}
+
+function serialize(thrown: unknown, pass: Pass, depth: number): SerializedError {
   try {
-    if (thrown instanceof Error) {
-      const flow = isFlowError(thrown) ? thrown : undefined;
-      const cause =
-        thrown.cause !== undefined && depth < MAX_CAUSES ? serializeError(thrown.cause, depth + 1) : undefined;
-      return {
-        code: flow?.code ?? "FLOW_STEP_FAILED",
-        name: clip(String(thrown.name)),
-        message: clip(String(thrown.message)),
-        ...(flow?.hint === undefined ? {} : { hint: flow.hint }),
-        ...(flow === undefined || Object.keys(flow.context).length === 0 ? {} : { context: flow.context }),
-        ...(flow === undefined || flow.problems.length === 0 ? {} : { problems: flow.problems }),
-        ...(thrown.stack === undefined ? {} : { stack: clip(String(thrown.stack)) }),
-        ...(cause === undefined ? {} : { cause }),
-      };
+    if (!(thrown instanceof Error)) {
+      const value = describeValue(thrown);
+      const message = depth === 0 ? `a step threw ${value} instead of an Error` : value;
+      return { code: "FLOW_STEP_FAILED", name: "Error", message };
     }
+    pass.seen.add(thrown);
+    const flow = isFlowError(thrown) ? thrown : undefined;
+    const stack = attempt(() => pass.stackOf(thrown));
+    const context = plainData(flow?.context);
+    const problems = Array.isArray(flow?.problems)
+      ? flow.problems.flatMap((problem) => plainProblem(problem) ?? [])
+      : [];
     return {
-      code: "FLOW_STEP_FAILED",
-      name: "Error",
-      message: clip(`a step threw ${describe(thrown)} instead of an Error`),
+      code: flow === undefined ? "FLOW_STEP_FAILED" : clip(String(flow.code)),
+      name: clip(String(thrown.name)),
+      message: clip(String(thrown.message)),
+      ...(flow?.hint === undefined ? {} : { hint: clip(String(flow.hint)) }),
+      ...(isRecord(context) && Object.keys(context).length > 0 ? { context } : {}),
+      ...(problems.length === 0 ? {} : { problems }),
+      ...(stack === undefined ? {} : { stack: clip(String(stack)) }),
+      ...causeOf(thrown, pass, depth),
+      ...errorsOf(thrown, pass, depth),
     };
   } catch {
     return { code: "FLOW_STEP_FAILED", name: "Error", message: "a step threw a value that cannot be read" };
+  }
+}
+
+function causeOf(error: Error, pass: Pass, depth: number): Pick<SerializedError, "cause"> {
+  const cause = attempt(() => error.cause);
+  if (cause === undefined || cause === null || depth >= MAX_CAUSES || !isNew(cause, pass)) return {};
+  return { cause: serialize(cause, pass, depth + 1) };
+}
+
+/** AggregateError keeps what it stands for in `errors`. */
+function errorsOf(error: Error, pass: Pass, depth: number): Pick<SerializedError, "errors" | "moreErrors"> {
+  const all = error instanceof AggregateError ? attempt(() => error.errors as readonly unknown[]) : undefined;
+  if (!Array.isArray(all) || depth >= MAX_CAUSES) return {};
+  const errors: SerializedError[] = [];
+  for (const inner of all.slice(0, MAX_ERRORS)) if (isNew(inner, pass)) errors.push(serialize(inner, pass, depth + 1));
+  if (errors.length === 0) return {};
+  return { errors, ...(all.length > MAX_ERRORS ? { moreErrors: all.length - MAX_ERRORS } : {}) };
+}
+
+function isNew(thrown: unknown, { seen }: Pass): boolean {
+  return !seen.has(thrown) && seen.size < MAX_IN_ALL;
+}
+
+/** A user's own FlowError may hold anything where a problem should stand. */
+function plainProblem(problem: unknown): Problem | undefined {
+  const plain = plainData(problem);
+  if (!isRecord(plain) || plain.message === undefined) return undefined;
+  const { code, message, hint, location } = plain;
+  const isPlace = isRecord(location) && typeof location.file === "string" && typeof location.line === "number";
+  return {
+    code: String(code) as ErrorCode,
+    message: typeof message === "string" ? message : describeValue(message),
+    ...(hint === undefined ? {} : { hint: typeof hint === "string" ? hint : describeValue(hint) }),
+    ...(isPlace ? { location: location as unknown as SourceLocation } : {}),
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a getter of the user's error gives; undefined when it throws. */
+function attempt<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
   }
 }
 
@@ -146,18 +220,15 @@ export function deserializeError(data: SerializedError): Error {
           ...(data.problems === undefined ? {} : { problems: data.problems }),
           ...(cause === undefined ? {} : { cause }),
         })
-      : Object.assign(new Error(data.message, cause === undefined ? undefined : { cause }), { name: data.name });
+      : Object.assign(plainError(data, cause), { name: data.name });
   if (data.stack !== undefined)
     Object.defineProperty(error, "stack", { value: data.stack, configurable: true, writable: true });
   return error;
 }
 
-function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 1000));
-  if (typeof value === "object" && value !== null) return "an object";
-  return String(value);
-}
-
-function clip(text: string): string {
-  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length} characters, cut)`;
+function plainError({ message, errors }: SerializedError, cause: Error | undefined): Error {
+  const options = cause === undefined ? undefined : { cause };
+  return errors === undefined
+    ? new Error(message, options)
+    : new AggregateError(errors.map(deserializeError), message, options);
 }

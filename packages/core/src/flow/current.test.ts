@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type CurrentTask, current, isInTask, runAsTask } from "./current.ts";
+import type { RunId } from "../ids/run-id.ts";
+import { type CurrentRead, type CurrentTask, current, isInTask, recordCurrentRead, runAsTask } from "./current.ts";
 import { seededRandom } from "./random.ts";
 
 const run = {
@@ -51,6 +52,26 @@ describe("current", () => {
       );
     }
     expect(() => current.random()).toThrow(expect.objectContaining({ code: "FLOW_FLOW_NOT_RUNNING" }));
+  });
+
+  test("takes what is read while it runs, each task its own, and nothing outside of a task", async () => {
+    const read = (artifact: string): CurrentRead => ({
+      producer: "0198c0de-0000-7000-8000-000000000003" as RunId,
+      artifact,
+      codec: "cbor",
+      digest: "a".repeat(64) as CurrentRead["digest"],
+    });
+    const taken: string[] = [];
+    const readIn = (path: string) =>
+      runAsTask({ ...task, path, recordRead: ({ artifact }) => taken.push(`${path}: ${artifact}`) }, async () => {
+        await Promise.resolve();
+        recordCurrentRead(read(`model ${path}`));
+      });
+    await Promise.all([readIn("0"), readIn("1")]);
+    expect(taken.sort()).toEqual(["0: model 0", "1: model 1"]);
+    expect(() => recordCurrentRead(read("model"))).not.toThrow();
+    expect(() => runAsTask(task, () => recordCurrentRead(read("model")))).not.toThrow();
+    expect(taken).toHaveLength(2);
   });
 
   test("is shared with another copy of the package", async () => {

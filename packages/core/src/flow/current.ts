@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { FlowError } from "../errors/flow-error.ts";
+import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { pathIndices } from "../ids/task-path.ts";
 import { seededRandom } from "./random.ts";
@@ -16,6 +17,18 @@ export interface CurrentTask {
   readonly attempt: number;
   /** Index of the item of the innermost foreach; worked out from the path when left out. */
   readonly index?: number;
+  /** Takes what the task reads through the client, so that it becomes lineage; left out where nothing is recorded. */
+  readonly recordRead?: (read: CurrentRead) => void;
+}
+
+/** One artifact of another run that a task read without an upstream field. */
+export interface CurrentRead {
+  /** The run that left it. */
+  readonly producer: RunId;
+  readonly artifact: string;
+  readonly codec: string;
+  /** The artifact room's type, written out: no arrow leads there from here. */
+  readonly digest: string & { readonly __brand: "Digest" };
 }
 
 /** The run that the current task belongs to. */
@@ -63,6 +76,11 @@ function storage(): AsyncLocalStorage<Entry> {
 /** Runs a function, and all that it starts, as a task: what the runner calls around a step. */
 export function runAsTask<R>(task: CurrentTask, run: () => R): R {
   return storage().run({ task }, run);
+}
+
+/** Tells the task that runs here, if one does, what it has just read; what the default client does with each read. */
+export function recordCurrentRead(read: CurrentRead): void {
+  storage().getStore()?.task.recordRead?.(read);
 }
 
 /** Whether a task is running here. */

@@ -184,7 +184,15 @@ describe("the definition of a flow", () => {
         type: "array",
       },
       { name: "late", flag: "late", hidden: false, secret: false, required: false, type: "number" },
-      { name: "token", flag: "token", hidden: false, secret: true, required: true, type: "string" },
+      {
+        name: "token",
+        flag: "token",
+        hidden: false,
+        secret: true,
+        environment: ["MILLRACE_PARAM_TOKEN"],
+        required: true,
+        type: "string",
+      },
     ]);
   });
 

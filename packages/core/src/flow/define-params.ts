@@ -3,7 +3,7 @@ import { nearestName } from "../util/nearest-name.ts";
 import type { Report } from "./define-fields.ts";
 import type { ParamDefinition } from "./definition.ts";
 import type { ParamFact } from "./field-facts.ts";
-import { flagOf } from "./flag-names.ts";
+import { environmentVariablesOf, flagOf } from "./flag-names.ts";
 import { issueText } from "./issue-text.ts";
 import { jsonSafe } from "./json-safe.ts";
 import { schemaFacts } from "./schema-facts.ts";
@@ -30,6 +30,7 @@ export function defineParam(name: string, fact: ParamFact, report: Report): Para
     ...wayIn(name, options, report),
     hidden: options.hidden === true,
     secret: options.secret === true,
+    ...(options.secret === true ? { environment: environmentVariablesOf(name, options.env) } : {}),
     ...(facts.help === undefined ? {} : { help: facts.help }),
     required: !facts.isOptional && !isLate,
     ...(facts.defaultText === undefined || isLate ? {} : { defaultText: facts.defaultText }),

@@ -68,6 +68,8 @@ export interface ParamDefinition {
   readonly env?: string;
   readonly hidden: boolean;
   readonly secret: boolean;
+  /** Of a secret, which has no flag: the environment variables that are looked at, the first that is set counts. */
+  readonly environment?: readonly string[];
   readonly help?: string;
   /** Whether a value must be given: the schema has no default and refuses undefined, and there is no late default. */
   readonly required: boolean;

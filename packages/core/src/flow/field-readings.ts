@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { type JsonSchema, jsonSchemaOf, typesOf } from "./schema-facts.ts";
+import { itemSchemaOf, type JsonSchema, jsonSchemaOf, typesOf } from "./schema-facts.ts";
 
 /** What a text may mean to a schema: tried in order, the first that fits counts, and the first tells what is wrong. */
 export type Readings =
@@ -12,7 +12,7 @@ export function readingsOfText(given: string | readonly string[] | boolean, sche
   if (typeof given === "boolean") return { kind: "readings", values: [given, String(given)] };
   if (typeof given === "string") return readText(given, input);
   if (given.length === 1 && given[0]?.trimStart().startsWith("[")) return readText(given[0], input);
-  const items = given.map((item) => firstReading(item, input.items ?? {}));
+  const items = given.map((item, index) => firstReading(item, itemSchemaOf(input, index)));
   return {
     kind: "readings",
     values: typesOf(input).includes("array") || given.length !== 1 ? [items] : readingsOrText(given[0]!, input),
@@ -36,7 +36,7 @@ function readText(text: string, schema: JsonSchema): Readings {
     values.push(json.value);
   if (json.kind === "value" && json.value === null && !wantsText) values.push(null);
   if (types.includes("array") && !isStructure && !/^\s*[[{]/.test(text))
-    values.push([firstReading(text, schema.items ?? {})]);
+    values.push([firstReading(text, itemSchemaOf(schema, 0))]);
   const wantsJson = types.length > 0 && types.every((type) => type === "object" || type === "array");
   if (wantsJson && values.length === 0 && json.kind === "broken") return { kind: "not-json", why: json.why };
   if (!wantsText) values.push(text);

@@ -30,3 +30,9 @@ export function flagOf(name: string): string {
 export function environmentVariableOf(name: string): string {
   return `MILLRACE_PARAM_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
 }
+
+/** The environment variables that are looked at for a field, the first that is set counts. */
+export function environmentVariablesOf(name: string, env: unknown): readonly [string, ...string[]] {
+  const usual = environmentVariableOf(name);
+  return typeof env === "string" && env !== usual ? [env, usual] : [usual];
+}

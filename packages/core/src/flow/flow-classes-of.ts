@@ -1,4 +1,4 @@
-import { isFlowClass } from "./flow.ts";
+import { FLOW_MARK, isFlowClass } from "./flow.ts";
 import type { FlowClass } from "./public-types.ts";
 import { stepFactsOf } from "./step-facts.ts";
 
@@ -25,4 +25,14 @@ export function flowClassesOf(moduleNamespace: object): readonly ExportedFlow[] 
     found.set(value, { exportName, flow: value as FlowClass });
   }
   return [...found.values()];
+}
+
+/** Names of the exported classes that extend Flow and have no step, by class or export name. */
+export function steplessFlowsOf(moduleNamespace: object): readonly string[] {
+  const names = Object.entries(moduleNamespace).flatMap(([exportName, value]: [string, unknown]) => {
+    // Flow itself, exported once more, carries the mark as its own.
+    if (!isFlowClass(value) || Object.hasOwn(value, FLOW_MARK) || stepFactsOf(value).steps.length > 0) return [];
+    return [value.name === "" ? exportName : value.name];
+  });
+  return [...new Set(names)];
 }

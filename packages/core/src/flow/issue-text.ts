@@ -4,6 +4,7 @@ export interface SchemaIssue {
   readonly message: string;
   readonly path: readonly PropertyKey[];
   readonly values?: readonly unknown[];
+  readonly expected?: unknown;
 }
 
 /** One issue in words: `Choices: "a", "b"` for a wrong choice, otherwise zod's own sentence, with the place inside the value. */
@@ -13,7 +14,9 @@ export function issueText(issue: SchemaIssue | undefined): string {
   const what =
     issue.code === "invalid_value" && issue.values !== undefined && issue.values.length > 1
       ? `Choices: ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`
-      : issue.message;
+      : issue.code === "invalid_type" && issue.expected === "date"
+        ? "Not a date" // zod's own words for an invalid date are "expected date, received Date"
+        : issue.message;
   return where === "" ? what : `${where}: ${what}`;
 }
 

@@ -254,6 +254,8 @@ export interface Running<T extends Flow>
     PromiseLike<Run<T>> {
   readonly id: Promise<string>;
   cancel(reason?: string): void;
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Run<T> | B>;
+  finally(onSettled?: (() => void) | null): Promise<Run<T>>;
 }
 
 /** Which runs are meant: all conditions must hold. */

@@ -51,6 +51,7 @@ class Kinds extends Flow {
   readonly mode = param(z.enum(["config", "test_config"]).optional());
   readonly day = param(z.coerce.date().optional());
   readonly big = param(z.coerce.bigint().optional());
+  readonly point = param(z.tuple([z.number(), z.string()]).optional());
 }
 
 async function fromFlag(name: keyof Kinds, given: string | readonly string[] | boolean): Promise<unknown> {
@@ -89,9 +90,9 @@ describe("where a value comes from", () => {
 
   test("a problem says where the value was given", async () => {
     const problem = "Too small: expected number to be >=2";
-    expect(await valuesOf(Folds, { flags: { folds: "1" } })).toEqual([`--folds: ${problem}`]);
-    expect(await valuesOf(Folds, { paramsFile: { folds: 1 } })).toEqual([`"folds" in the --params file: ${problem}`]);
-    expect(await valuesOf(Folds, { environment: { FOLDS: "1" } })).toEqual([`FOLDS: ${problem}`]);
+    expect(await valuesOf(Folds, { flags: { folds: "1" } })).toEqual([`--folds 1: ${problem}`]);
+    expect(await valuesOf(Folds, { paramsFile: { folds: 1 } })).toEqual([`"folds": 1 in the --params file: ${problem}`]);
+    expect(await valuesOf(Folds, { environment: { FOLDS: "1" } })).toEqual([`FOLDS=1: ${problem}`]);
     expect(await valuesOf(Folds, { values: { folds: 1 } })).toEqual([`params.folds: ${problem}`]);
   });
 
@@ -107,8 +108,8 @@ describe("where a value comes from", () => {
     expect(fields).toEqual([]);
     expect(problems.map(({ code, message, hint }) => [code, message, hint])).toEqual([
       ["FLOW_PARAMETER_UNKNOWN", 'Unknown parameter "flods" in the --params file', 'Did you mean "folds"?'],
-      ["FLOW_PARAMETER_INVALID", "--folds: Invalid input: expected number, received NaN", undefined],
-      ["FLOW_PARAMETER_INVALID", '--mode: Choices: "config", "test_config"', 'Did you mean "test_config"?'],
+      ["FLOW_PARAMETER_INVALID", "--folds x: Invalid input: expected number, received NaN", undefined],
+      ["FLOW_PARAMETER_INVALID", '--mode test_conf: Choices: "config", "test_config"', 'Did you mean "test_config"?'],
       ["FLOW_PARAMETER_MISSING", "--rest: Required", "Give --rest"],
     ]);
   });
@@ -151,20 +152,25 @@ describe("what a text means", () => {
     ["mode", "config", "config"],
     ["day", "2026-01-02T00:00:00.000Z", new Date("2026-01-02")],
     ["big", "12345678901234567890", 12345678901234567890n],
+    ["point", ["1", "2"], [1, "2"]],
+    ["point", '[1, "2"]', [1, "2"]],
+    ["point", ['[1, "2"]'], [1, "2"]],
   ])("--%s %j", async (name, given, value) => {
     expect(await fromFlag(name, given)).toEqual(value);
   });
 
   test.each<[keyof Kinds, string | readonly string[], string]>([
-    ["count", "three", "--count: Invalid input: expected number, received string"],
-    ["count", "", "--count: Invalid input: expected number, received string"],
-    ["count", ["1", "2"], "--count: Invalid input: expected number, received array"],
-    ["flag", "maybe", "--flag: Invalid input: expected boolean, received string"],
-    ["list", ["1", "x"], "--list: [1]: Invalid input: expected number, received string"],
-    ["list", "[1", "--list: Not JSON: "],
-    ["box", "a: 1", "--box: Not JSON: "],
-    ["box", '{"a": "1"}', "--box: a: Invalid input: expected number, received string"],
-    ["mode", "prod", '--mode: Choices: "config", "test_config"'],
+    ["count", "three", "--count three: Invalid input: expected number, received string"],
+    ["count", "", "--count '': Invalid input: expected number, received string"],
+    ["count", ["1", "2"], "--count 1 --count 2: Invalid input: expected number, received array"],
+    ["flag", "maybe", "--flag maybe: Invalid input: expected boolean, received string"],
+    ["list", ["1", "x"], "--list 1 --list x: [1]: Invalid input: expected number, received string"],
+    ["list", "[1", "--list [1: Not JSON: "],
+    ["box", "a: 1", "--box 'a: 1': Not JSON: "],
+    ["box", '{"a": "1"}', `--box '{"a": "1"}': a: Invalid input: expected number, received string`],
+    ["day", "soon", "--day soon: Not a date"],
+    ["count", "x".repeat(100), `--count ${"x".repeat(59)}…: `],
+    ["mode", "prod", '--mode prod: Choices: "config", "test_config"'],
   ])("--%s %j is refused", async (name, given, message) => {
     expect(await fromFlag(name, given)).toEqual([expect.stringContaining(message)]);
   });
@@ -237,6 +243,26 @@ describe("secrets", () => {
     expect(await valuesOf(Secret, { paramsFile: { token: "hunter2" } })).toMatchObject({ token: "hunter2" });
   });
 
+  test("that are missing name their variables and the file, never a flag", async () => {
+    class Named extends Secret {
+      readonly apiKey = param(z.string(), { secret: true, env: "SHOP_KEY" });
+      readonly circle = param(z.string(), { secret: true, default: () => this.circle as string });
+    }
+    const { problems } = await resolve(Named);
+    expect(problems.map(({ message, hint }) => [message, hint])).toEqual([
+      [
+        'The secret "token": Required',
+        'Set the environment variable MILLRACE_PARAM_TOKEN, or put "token" into the --params file',
+      ],
+      [
+        'The secret "apiKey": Required',
+        'Set the environment variable SHOP_KEY or MILLRACE_PARAM_API_KEY, or put "apiKey" into the --params file',
+      ],
+      [expect.stringContaining('Cannot work out the default of "circle"'), expect.stringContaining("MILLRACE_PARAM_CIRCLE")],
+    ]);
+    expect(JSON.stringify(problems)).not.toMatch(/--(?!params)/);
+  });
+
   test("are refused as flags, and never shown", async () => {
     const flagged = await resolve(Secret, { flags: { token: "hunter2" } });
     expect(flagged.problems.map(({ code }) => code)).toEqual(["FLOW_PARAMETER_SECRET_FLAG"]);
@@ -245,6 +271,8 @@ describe("secrets", () => {
       "MILLRACE_PARAM_TOKEN: Invalid value",
       "MILLRACE_PARAM_BOX: Invalid value",
     ]);
+    const inFile = await resolve(Secret, { paramsFile: { token: "hunt" } });
+    expect(inFile.problems.map(({ message }) => message)).toEqual(['"token" in the --params file: Invalid value']);
     expect(JSON.stringify([flagged, wrong])).not.toContain("hunt");
   });
 });
@@ -358,5 +386,5 @@ test("asynchronous checks are awaited", async () => {
     );
   }
   expect(await valuesOf(Checked, { flags: { n: "4" } })).toEqual({ n: 4 });
-  expect(await valuesOf(Checked, { flags: { n: "3" } })).toEqual(["--n: Not even"]);
+  expect(await valuesOf(Checked, { flags: { n: "3" } })).toEqual(["--n 3: Not even"]);
 });

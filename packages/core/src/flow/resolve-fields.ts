@@ -12,7 +12,7 @@ import { bindFlow, construct } from "./bind-flow.ts";
 import { checkValue } from "./check-value.ts";
 import type { ConfigFact, FieldFact, FileFact, ParamFact } from "./field-facts.ts";
 import { readingsOfJson, readingsOfText } from "./field-readings.ts";
-import { flagOf } from "./flag-names.ts";
+import { environmentVariablesOf, flagOf } from "./flag-names.ts";
 import { type Given, pickSource } from "./pick-source.ts";
 import type { FlowClass } from "./public-types.ts";
 import { readFieldFile } from "./read-field-file.ts";
@@ -127,6 +127,10 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
     }
     waiting.pop();
   };
+  const giveHint = (name: string): string => {
+    const fact = facts.get(name);
+    return fact?.kind === "param" && fact.options.secret === true ? secretHint(name, fact) : `Give --${flagOf(name)}`;
+  };
   /** What a late default's error means: another field must come first, or it is a problem. */
   const lateProblem = async (name: string, thrown: unknown): Promise<readonly Problem[] | "again"> => {
     if (!(thrown instanceof NotYet)) {
@@ -135,7 +139,7 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
         {
           code: "FLOW_PARAMETER_INVALID",
           message: `Cannot work out the default of "${name}": ${text}`,
-          hint: (isFlowError(thrown) ? thrown.hint : undefined) ?? `Give --${flagOf(name)}, or correct the default`,
+          hint: (isFlowError(thrown) ? thrown.hint : undefined) ?? `${giveHint(name)}, or correct the default`,
         },
       ];
     }
@@ -146,7 +150,7 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
         {
           code: "FLOW_PARAMETER_CYCLE",
           message: `Cannot work out the default of "${name}": ${circle} wait for each other`,
-          hint: `Give --${flagOf(name)}, or a default that needs no other parameter`,
+          hint: `${giveHint(name)}, or a default that needs no other parameter`,
         },
       ];
     }
@@ -167,14 +171,14 @@ type Outcome = { readonly field: ResolvedField } | { readonly problems: readonly
 
 async function resolveGiven(name: string, fact: ParamFact, given: Given): Promise<Outcome> {
   const isSecret = fact.options.secret === true;
-  const { label } = given;
+  const label = isSecret ? given.label : given.shown;
   if (isSecret && given.source === "flag") {
     return {
       problems: [
         {
           code: "FLOW_PARAMETER_SECRET_FLAG",
           message: `${label}: a secret may not be given on the command line`,
-          hint: "Put it into the environment or the --params file",
+          hint: secretHint(name, fact),
         },
       ],
     };
@@ -204,8 +208,10 @@ async function resolveGiven(name: string, fact: ParamFact, given: Given): Promis
 async function resolveDefault(name: string, fact: ParamFact): Promise<Outcome> {
   const isSecret = fact.options.secret === true;
   if (fact.schema._zod.optin === undefined) {
-    const hint = isSecret ? "Put it into the environment or the --params file" : `Give --${flagOf(name)}`;
-    return { problems: [{ code: "FLOW_PARAMETER_MISSING", message: `--${flagOf(name)}: Required`, hint }] };
+    const problem = isSecret
+      ? { message: `The secret "${name}": Required`, hint: secretHint(name, fact) }
+      : { message: `--${flagOf(name)}: Required`, hint: `Give --${flagOf(name)}` };
+    return { problems: [{ code: "FLOW_PARAMETER_MISSING", ...problem }] };
   }
   const checked = await checkValue(
     fact.schema,
@@ -213,6 +219,12 @@ async function resolveDefault(name: string, fact: ParamFact): Promise<Outcome> {
     { label: `the default of "${name}"`, isSecret },
   );
   return "problems" in checked ? checked : { field: parameterField(name, fact, checked, "default") };
+}
+
+/** A secret has no flag. */
+function secretHint(name: string, fact: ParamFact): string {
+  const variables = environmentVariablesOf(name, fact.options.env).join(" or ");
+  return `Set the environment variable ${variables}, or put "${name}" into the --params file`;
 }
 
 function parameterField(

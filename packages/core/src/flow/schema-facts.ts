@@ -13,15 +13,18 @@ export interface SchemaFacts {
   readonly defaultText?: string;
 }
 
-/** A JSON Schema, as far as it is looked at here. */
+/** A JSON Schema, as far as it is looked at here; `true` and `false` stand for schemas that take anything or nothing. */
 export interface JsonSchema {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly allOf?: readonly JsonSchema[];
-  readonly items?: JsonSchema;
+  readonly anyOf?: readonly (JsonSchema | boolean)[];
+  readonly oneOf?: readonly (JsonSchema | boolean)[];
+  readonly allOf?: readonly (JsonSchema | boolean)[];
+  /** What the items of a list are; behind `prefixItems`, the remaining ones. */
+  readonly items?: JsonSchema | boolean;
+  /** The first items of a tuple, one by one. */
+  readonly prefixItems?: readonly (JsonSchema | boolean)[];
   readonly description?: string;
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, JsonSchema>>;
@@ -117,7 +120,8 @@ function choicesOf(schema: JsonSchema): readonly string[] | undefined {
   return values === undefined || values.length === 0 ? undefined : values.filter((value) => value !== null).map(String);
 }
 
-function literalsOf(schema: JsonSchema): readonly unknown[] | undefined {
+function literalsOf(schema: JsonSchema | boolean): readonly unknown[] | undefined {
+  if (typeof schema === "boolean") return undefined;
   if (schema.enum !== undefined) return schema.enum;
   if ("const" in schema) return [schema.const];
   const options = schema.anyOf ?? schema.oneOf;
@@ -135,10 +139,17 @@ function typeOf(input: JsonSchema, output: JsonSchema): ParamDefinition["type"] 
   return "unknown";
 }
 
+/** The schema of one item of a list or tuple; `{}` where nothing is said. */
+export function itemSchemaOf(schema: JsonSchema, index: number): JsonSchema {
+  const item = schema.prefixItems?.[index] ?? schema.items;
+  return typeof item === "object" ? item : {};
+}
+
 /** The JSON types that a schema may have, without null. */
 export function typesOf(schema: JsonSchema): readonly string[] {
   const types = new Set<string>();
-  const add = (part: JsonSchema): void => {
+  const add = (part: JsonSchema | boolean): void => {
+    if (typeof part === "boolean") return;
     for (const type of part.type === undefined ? [] : [part.type].flat()) types.add(type);
     if (part.type === undefined)
       for (const value of part.enum ?? ("const" in part ? [part.const] : [])) types.add(jsonType(value));

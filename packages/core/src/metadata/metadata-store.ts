@@ -6,7 +6,8 @@
  * - A write that returned is durable. Each writing method is one transaction: all of it or nothing.
  * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it.
  * - `number` counts the runs of one flow identity from 1 and is never used again.
- * - A task counts as done only through `commitTick`; a run is final only through `finishRun`, and then never changes.
+ * - A task counts as done only through `commitTick`; a run is final only through `finishRun`, and then never changes. Tasks
+ *   still running when a run ends without success are recorded as cancelled with it.
  * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */

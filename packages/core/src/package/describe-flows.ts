@@ -20,7 +20,7 @@ type AnyClass = (abstract new (...parameters: never[]) => object) & { readonly n
  * @throws FlowError FLOW_PACKAGE_NO_FLOW, or what the definitions have wrong, all at once for each flow
  */
 export async function describeFlows(pack: LoadablePackage, bundle: FlowBundle): Promise<readonly PackagedFlow[]> {
-  const [namespace, { defineFlow }, { flowClassesOf }, written] = await Promise.all([
+  const [namespace, { defineFlow }, { flowClassesOf, steplessFlowsOf }, written] = await Promise.all([
     loadPackage(pack),
     import("../flow/define-flow.ts"),
     import("../flow/flow-classes-of.ts"),
@@ -42,7 +42,7 @@ export async function describeFlows(pack: LoadablePackage, bundle: FlowBundle): 
     });
     return [{ exportName, definition: withDocs(definition, levels) }];
   });
-  if (flows.length === 0) throw noFlowError(entry, namespace);
+  if (flows.length === 0) throw noFlowError(entry, namespace, steplessFlowsOf(namespace));
   return flows;
 }
 
@@ -124,13 +124,26 @@ function locationIn(level: WrittenClass, item: WrittenClass | WrittenMember): So
   return { file: level.file, line: item.place.line, column: item.place.column };
 }
 
-function noFlowError(entry: string, namespace: Readonly<Record<string, unknown>>): FlowError {
+function noFlowError(
+  entry: string,
+  namespace: Readonly<Record<string, unknown>>,
+  stepless: readonly string[],
+): FlowError {
   const names = Object.keys(namespace);
+  const context = { file: entry, exports: names };
+  if (stepless.length > 0) {
+    const list = stepless.map((name) => `"${name}"`).join(", ");
+    return new FlowError("FLOW_PACKAGE_NO_FLOW", {
+      message: `Cannot find a flow in "${displayPath(entry)}": ${list} ${stepless.length === 1 ? "extends Flow but has" : "extend Flow but have"} no steps`,
+      hint: "Decorate a method with @step: @step() start() { … }",
+      context,
+    });
+  }
   const exported =
     names.length === 0 ? "it exports nothing" : `it exports ${names.map((name) => `"${name}"`).join(", ")}`;
   return new FlowError("FLOW_PACKAGE_NO_FLOW", {
     message: `Cannot find a flow in "${displayPath(entry)}": ${exported}, and no class that extends Flow`,
     hint: "Export a class that extends Flow: export default class Train extends Flow { … }",
-    context: { file: entry, exports: names },
+    context,
   });
 }

@@ -11,10 +11,13 @@ import * as nodeModule from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { constants, Script } from "node:vm";
-import { FlowError, isFlowError } from "../errors/flow-error.ts";
+import { isMainThread } from "node:worker_threads";
+import { FlowError, isFlowError, type SourceLocation } from "../errors/flow-error.ts";
+import { displayPath } from "./display-path.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { installHooks, type LoadedPackage, loadedPackages } from "./load-hooks.ts";
 import { BUNDLE_FILE } from "./package-files.ts";
+import { userPlace } from "./user-stack.ts";
 
 /** What a thread needs to know to load a package. Plain data: it travels to workers as it is. */
 export interface LoadablePackage {
@@ -40,13 +43,61 @@ export async function loadPackage(pack: LoadablePackage): Promise<Readonly<Recor
   installHooks();
   const url = register(pack);
   try {
-    return (await importModule(url)) as Readonly<Record<string, unknown>>;
+    return (await withoutExit(pack, () => importModule(url))) as Readonly<Record<string, unknown>>;
   } catch (error) {
     throw loadError(pack, error);
   }
 }
 
-/** The address of the bundle. Two roots that share one package folder are two modules: their sources differ by place. */
+/** Packages that load at this moment, each with the attempt of one of its modules to end the process. */
+const loading: { readonly entry: string; attempt?: FlowError }[] = [];
+let realExit: typeof process.exit | undefined;
+
+/**
+ * Runs `load` without `process.exit`: a module that calls it while it is loaded would end a command without a word.
+ * Handlers of signals and the like keep it. A worker thread has an exit of its own, which whoever started it notices.
+ */
+async function withoutExit<R>(pack: LoadablePackage, load: () => Promise<R>): Promise<R> {
+  if (!isMainThread) return load();
+  const own: (typeof loading)[number] = { entry: pack.manifest.entry };
+  loading.push(own);
+  if (realExit === undefined) {
+    realExit = process.exit;
+    process.exit = refuseExit;
+  }
+  try {
+    const loaded = await load();
+    if (own.attempt !== undefined) throw own.attempt; // the module caught the error and went on
+    return loaded;
+  } finally {
+    loading.splice(loading.indexOf(own), 1);
+    if (loading.length === 0) {
+      process.exit = realExit;
+      realExit = undefined;
+    }
+  }
+}
+
+function refuseExit(code?: number | string | null): never {
+  const current = loading.at(-1);
+  if (current === undefined || /\bat process\.emit \(node:events/.test(new Error().stack ?? "")) return realExit!(code);
+  current.attempt ??= exitError(current.entry);
+  throw current.attempt;
+}
+
+function exitError(entry: string): FlowError {
+  const { text, location } = placeOf(new Error());
+  return new FlowError("FLOW_PACKAGE_LOAD_FAILED", {
+    message: `Cannot load "${entry}": it ended the process while it was loaded${text}`,
+    hint: "Remove the call of process.exit from the top level of the module",
+    context: { entry, ...(location === undefined ? {} : { location }) },
+  });
+}
+
+/**
+ * The address of the bundle, with links resolved, as Node's loader does with all files: the cache folder may be behind
+ * one. Two roots that share one package folder are two modules: their sources differ by place.
+ */
 function register(pack: LoadablePackage): string {
   const file = path.join(pack.folder, BUNDLE_FILE);
   if (!fs.existsSync(file)) {
@@ -56,11 +107,12 @@ function register(pack: LoadablePackage): string {
     });
   }
   const packages = loadedPackages();
-  const plain = pathToFileURL(file).href;
+  const real = fs.realpathSync.native(file);
+  const plain = pathToFileURL(real).href;
   const taken = packages.get(plain);
   const url =
     taken === undefined || taken.root === pack.root ? plain : `${plain}?root=${encodeURIComponent(pack.root)}`;
-  if (!packages.has(url)) packages.set(url, loadedPackage(url, file, pack));
+  if (!packages.has(url)) packages.set(url, loadedPackage(url, real, pack));
   return url;
 }
 
@@ -76,11 +128,18 @@ function loadedPackage(url: string, file: string, pack: LoadablePackage): Loaded
 function loadError(pack: LoadablePackage, error: unknown): unknown {
   if (isFlowError(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
+  const { text, location } = placeOf(error);
   return new FlowError("FLOW_PACKAGE_LOAD_FAILED", {
-    message: `Cannot load "${pack.manifest.entry}": ${message.replaceAll(/millrace:[^/\s]*\//g, "")}`,
-    context: { entry: pack.manifest.entry },
+    message: `Cannot load "${pack.manifest.entry}": ${message.replaceAll(/millrace:[^/\s]*\//g, "")}${text}`,
+    context: { entry: pack.manifest.entry, ...(location === undefined ? {} : { location }) },
     cause: error,
   });
+}
+
+function placeOf(error: unknown): { readonly text: string; readonly location: SourceLocation | undefined } {
+  const location = userPlace(error);
+  if (location === undefined) return { text: "", location };
+  return { text: ` (${displayPath(location.file)}:${location.line}:${location.column})`, location };
 }
 
 /**

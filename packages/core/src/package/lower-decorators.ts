@@ -1,8 +1,11 @@
 import type { TransformOptions } from "esbuild";
 
-/** Whether a source seems to use decorators: a line that begins with one. A false alarm only costs a transform. */
+/**
+ * Whether a source seems to use decorators: an `@` with a name behind it, not inside a name or a quoted package, and not
+ * the tag that a comment begins with. A false alarm only costs a transform.
+ */
 export function hasDecorators(text: string): boolean {
-  return /^\s*(?:export\s+(?:default\s+)?)?@[\w(]/m.test(text);
+  return /(?<![\w$"'`@.-])(?<!(?:\/\/|\/\*+|^\s*\*)\s*)@\s*[\p{ID_Start}$_(]/mu.test(text);
 }
 
 /**

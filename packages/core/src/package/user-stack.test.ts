@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { userStack } from "./user-stack.ts";
+import { describeUserError, userStack } from "./user-stack.ts";
 
 function thrown(message: string, frames: readonly string[], cause?: unknown): Error {
   const error = new RangeError(message, cause === undefined ? undefined : { cause });
@@ -48,6 +48,30 @@ test("causes follow, also those of an AggregateError, and end somewhere", () => 
   const circle = thrown("circle", []);
   circle.cause = circle;
   expect(userStack(circle, "/w").split("Caused by").length).toBe(9);
+});
+
+test("as plain data each error of a chain has its own frames, and no framework frame is left in any", () => {
+  const worker = "run (/w/node_modules/piscina/dist/worker.js:1:1)";
+  const root = thrown("root", ["_Fail.load (/w/fail.ts:5:7)", worker]);
+  const outer = thrown("boom", ["_Fail.start (/w/fail.ts:9:11)", worker], root);
+  expect(describeUserError(outer, "/w")).toEqual({
+    code: "FLOW_STEP_FAILED",
+    name: "RangeError",
+    message: "boom",
+    stack: "RangeError: boom\n    at Fail.start (fail.ts:9:11)",
+    cause: {
+      code: "FLOW_STEP_FAILED",
+      name: "RangeError",
+      message: "root",
+      stack: "RangeError: root\n    at Fail.load (fail.ts:5:7)",
+    },
+  });
+  const many = new AggregateError([root, "text"], "many");
+  expect(describeUserError(many, "/w").errors).toMatchObject([
+    { stack: "RangeError: root\n    at Fail.load (fail.ts:5:7)" },
+    { message: '"text"' },
+  ]);
+  expect(describeUserError({ code: 5 }).message).toBe("a step threw { code: 5 } instead of an Error");
 });
 
 test("what is no error is shown as text", () => {

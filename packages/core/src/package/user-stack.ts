@@ -1,5 +1,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { type SerializedError, serializeError } from "../errors/flow-error.ts";
+import type { SourceLocation } from "../errors/flow-error.ts";
 import { coreFolder } from "./core-package.ts";
 
 const MAX_CAUSES = 8;
@@ -8,6 +10,16 @@ const MAX_CAUSES = 8;
 const MACHINERY = /[\\/]node_modules[\\/](?:@millrace[\\/](?:core|cli)|piscina)[\\/]/;
 /** The bundler's own helpers: the rest of a bundle is mapped to its sources. */
 const BUNDLED = /[\\/]packages[\\/][0-9a-f]{64}[\\/]flow\.mjs/;
+
+/**
+ * Anything that was thrown as plain data, each error of the chain with its own heading and the user's own frames; causes
+ * and the errors of an AggregateError are in `cause` and `errors`, not in the text of `stack`.
+ *
+ * @param folder paths in stacks are shown relative to it; default: the working directory
+ */
+export function describeUserError(thrown: unknown, folder: string = path.resolve()): SerializedError {
+  return serializeError(thrown, (error) => ownStack(error, folder));
+}
 
 /**
  * An error's stack with the user's own frames only: those of Node, of Millrace, of the worker pool and of the bundler's
@@ -20,11 +32,19 @@ export function userStack(error: unknown, folder: string = path.resolve()): stri
   return describe(error, folder, 0);
 }
 
+/** The place of the user's first frame, in a file of their own where there is one; undefined without any. */
+export function userPlace(error: unknown): SourceLocation | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const places = split(error).frames.flatMap((frame) => {
+    const found = ownPlace(frame);
+    return found === undefined ? [] : [{ file: found.file, line: Number(found.line), column: Number(found.column) }];
+  });
+  return places.find(({ file }) => !/[\\/]node_modules[\\/]/.test(file)) ?? places[0];
+}
+
 function describe(error: unknown, folder: string, depth: number): string {
   if (!(error instanceof Error)) return String(error);
-  const { header, frames } = split(error);
-  const own = frames.flatMap((frame) => ownFrame(frame, folder) ?? []);
-  const parts = [[header, ...own].join("\n")];
+  const parts = [ownStack(error, folder)];
   if (depth < MAX_CAUSES) {
     const aggregated = error instanceof AggregateError ? error.errors.slice(0, MAX_CAUSES) : [];
     for (const cause of [...(error.cause === undefined || error.cause === null ? [] : [error.cause]), ...aggregated]) {
@@ -32,6 +52,11 @@ function describe(error: unknown, folder: string, depth: number): string {
     }
   }
   return parts.join("\n");
+}
+
+function ownStack(error: Error, folder: string): string {
+  const { header, frames } = split(error);
+  return [header, ...frames.flatMap((frame) => ownFrame(frame, folder) ?? [])].join("\n");
 }
 
 /** A message can have lines that look like frames, so the header is taken from the message where the stack begins with it. */
@@ -58,14 +83,27 @@ function split(error: Error): { readonly header: string; readonly frames: readon
 }
 
 function ownFrame(frame: string, folder: string): string | undefined {
+  const found = ownPlace(frame);
+  if (found === undefined) return undefined;
+  const { caller, file, line, column } = found;
+  const relative = path.relative(folder, file);
+  const place = `${relative.startsWith("..") || path.isAbsolute(relative) ? file : relative}:${line}:${column}`;
+  return caller === undefined ? `    at ${place}` : `    at ${readable(caller)} (${place})`;
+}
+
+interface OwnPlace {
+  readonly caller: string | undefined;
+  readonly file: string;
+  readonly line: string;
+  readonly column: string;
+}
+
+function ownPlace(frame: string): OwnPlace | undefined {
   const parsed = /^\s+at (?:(.*) \()?(.+?):(\d+):(\d+)\)?$/.exec(frame);
   if (parsed === null) return undefined;
   const [, caller, address, line, column] = parsed;
   const file = toPath(address!);
-  if (file === undefined || isMachinery(file)) return undefined;
-  const relative = path.relative(folder, file);
-  const place = `${relative.startsWith("..") || path.isAbsolute(relative) ? file : relative}:${line}:${column}`;
-  return caller === undefined ? `    at ${place}` : `    at ${readable(caller)} (${place})`;
+  return file === undefined || isMachinery(file) ? undefined : { caller, file, line: line!, column: column! };
 }
 
 /** Absolute path of a frame; undefined for what is no file (`node:fs`, `<anonymous>`, `data:`, `[eval1]`). */

@@ -289,7 +289,8 @@ class RunDriver {
   }
 
   #cancel(reason: unknown): void {
-    this.#cancelReason ??= typeof reason === "string" ? reason : "the run was cancelled";
+    this.#cancelReason ??=
+      typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
     this.#stop();
     this.#endWhenIdle();
   }

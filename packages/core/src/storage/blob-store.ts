@@ -5,7 +5,9 @@
  * - A key is 1 to 200 characters of `[a-z0-9/._-]`, no empty, `.` or `..` part; anything else is FLOW_STORAGE_BAD_KEY.
  * - A key is written once. `put` of a key that exists changes nothing and answers `"exists"`; two writers at once leave
  *   one complete value, never a mixture.
- * - When `put` answers, the bytes are durable: they survive a power cut.
+ * - `replaceSync` is the one exception, for the repair of a value whose bytes are no longer those that were put: readers
+ *   see the old value or the new one, whole, and a crash leaves one of the two.
+ * - When `put` or `replaceSync` answers, the bytes are durable: they survive a power cut.
  * - What `get` returns belongs to the caller: changing it changes nothing that is stored.
  * - A reader never sees a part of a value: neither while it is written nor after a crash.
  * - `get` of a missing key gives undefined; a store that cannot be reached is FLOW_STORAGE_UNAVAILABLE.
@@ -51,4 +53,6 @@ export interface BlobStoreCapabilities {
 export interface SyncBlobStore extends BlobStore {
   putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists";
   getSync(key: string, range?: ByteRange): Uint8Array | undefined;
+  /** Puts bytes under a key in place of what is there, if anything is: only for a value that is known to be damaged. */
+  replaceSync(key: string, chunks: readonly Uint8Array[]): void;
 }

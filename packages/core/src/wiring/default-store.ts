@@ -4,6 +4,7 @@
  */
 import { Client } from "../client/client.ts";
 import { readProcess, resolveConfig } from "../config/config.ts";
+import { recordCurrentRead } from "../flow/current.ts";
 import { type OpenStores, openStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { threadStore } from "./store-folder.ts";
@@ -17,10 +18,18 @@ export function planDefaultStores(): Pick<PlannedStores, "location" | "open"> {
 }
 
 /** Opens the default store, creating it only when asked to. A failed opening is tried again the next time. */
-export function openDefaultStores(create: boolean): Promise<OpenStores> {
+export async function openDefaultStores(create: boolean): Promise<OpenStores> {
   const { cwd, environment } = readProcess();
   const folder = defaultFolder();
   const key = `${folder} ${create}`;
+  const kept = opened.get(key);
+  if (kept !== undefined) {
+    const isInPlace = await kept.then((store) => store.isInPlace()).catch(() => false);
+    if (isInPlace) return kept;
+    // A store that was deleted meanwhile must not be written on in a file that has no name any more.
+    if (opened.get(key) === kept) opened.delete(key);
+    void kept.then((store) => store.close()).catch(() => {});
+  }
   let stores = opened.get(key);
   if (stores === undefined) {
     stores = openStores({ store: folder, cwd, environment, create });
@@ -39,5 +48,5 @@ function defaultFolder(): string {
 export function clientOf(stores: OpenStores): Client {
   const { cwd, environment } = readProcess();
   const { actor, host } = resolveConfig({ cwd, environment });
-  return new Client(stores, { actor, host });
+  return new Client(stores, { actor, host, onRead: recordCurrentRead });
 }

@@ -28,6 +28,8 @@ export interface OpenStores {
   readonly metadata: MetadataStore;
   readonly blobs: SyncBlobStore;
   readonly artifacts: ArtifactStore;
+  /** Whether the files that were opened are still those at the store's place. */
+  isInPlace(): boolean;
   /** What a worker needs to open the same stores (`openTaskStores`). */
   locate(): StoreLocation;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const metadata = await openSqliteMetadata(location.databaseFile, { readonly: isReadonly });
   try {
     const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+    const identity = fileIdentity(location.databaseFile);
     return {
       folder: store.folder,
       isNew,
@@ -67,6 +70,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
       metadata,
       blobs,
       artifacts: new ArtifactStore(blobs),
+      isInPlace: () => fileIdentity(location.databaseFile) === identity,
       locate: () => location,
       async close() {
         await Promise.all([metadata.close(), blobs.close()]);
@@ -85,6 +89,12 @@ function isThere(file: string): boolean {
   } catch (error) {
     throw fileError("Cannot open the store", dirname(file), error);
   }
+}
+
+/** What tells a file from another one that was put in its place; undefined when there is none. */
+function fileIdentity(file: string): string | undefined {
+  const facts = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return facts === undefined ? undefined : `${facts.dev}:${facts.ino}`;
 }
 
 /** SQLite in WAL mode writes beside its file even for reading: both the file and its folder count. */

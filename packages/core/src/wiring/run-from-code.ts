@@ -54,7 +54,7 @@ export async function runFromCode<T extends Flow>(
     signal,
   );
   return async () => {
-    refuseUnfinished(row);
+    refuseUnfinished(row, signal);
     return clientOf(await openDefaultStores(true)).handle<T>(row);
   };
 }
@@ -86,7 +86,7 @@ function requestsOf(
   return requests;
 }
 
-function refuseUnfinished(row: RunRow): void {
+function refuseUnfinished(row: RunRow, signal: AbortSignal): void {
   if (row.status === "succeeded") return;
   const context = {
     run: runName(row),
@@ -94,7 +94,11 @@ function refuseUnfinished(row: RunRow): void {
     ...(row.failure?.task === undefined ? {} : { task: row.failure.task }),
   };
   if (row.status === "cancelled")
-    throw new FlowError("FLOW_RUN_CANCELLED", { message: `${runName(row)} was cancelled`, context });
+    throw new FlowError("FLOW_RUN_CANCELLED", {
+      message: `${runName(row)} was cancelled`,
+      context,
+      cause: signal.reason,
+    });
   const cause = row.failure === undefined ? undefined : deserializeError(row.failure.error);
   throw new FlowError("FLOW_RUN_FAILED", {
     message: `${runName(row)} failed${row.failure === undefined ? "" : `: ${row.failure.task ?? "the run"}: ${row.failure.error.message}`}`,

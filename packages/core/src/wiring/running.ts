@@ -13,6 +13,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
   readonly #created = Promise.withResolvers<string>();
   #isObserved = false;
   #isIdAwaited = false;
+  #end: { readonly error?: unknown } | undefined;
 
   /**
    * @param start does the work; it is called once, in a later turn, so that a watcher who asks at once misses nothing
@@ -26,10 +27,9 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     const created = this.#created;
     created.promise.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
     let isCreated = false;
-    if (signal !== undefined) {
-      if (signal.aborted) this.#abort.abort(signal.reason);
-      else signal.addEventListener("abort", () => this.#abort.abort(signal.reason), { once: true });
-    }
+    const onAbort = (): void => this.#abort.abort(signal!.reason);
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
     let last: Finished | undefined;
     const emit = (event: RunEvent): void => {
       if (event.kind === "run.created") {
@@ -43,11 +43,15 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
       .then(() => start(emit, this.#abort.signal))
       .then(() => finish(last!));
     this.#result.then(
-      () => this.#closeWatchers(),
+      () => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#closeWatchers({});
+      },
       (error: unknown) => {
+        signal?.removeEventListener("abort", onAbort);
         created.reject(error);
         const isHeard = this.#isObserved || this.#watchers.size > 0 || (this.#isIdAwaited && !isCreated);
-        this.#closeWatchers(error);
+        this.#closeWatchers({ error });
         if (!isHeard) void Promise.reject(error); // Nobody listens: let the process say it, as for any forgotten promise.
       },
     );
@@ -73,14 +77,27 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     return this.#result.then(onFulfilled, onRejected);
   }
 
+  /** As of a promise. */
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Result | B> {
+    return this.then(null, onRejected);
+  }
+
+  /** As of a promise. */
+  finally(onSettled?: (() => void) | null): Promise<Result> {
+    return this.then().finally(onSettled);
+  }
+
+  /** The events from now on; of a run that has ended there are none, and its error is thrown. */
   [Symbol.asyncIterator](): AsyncIterator<RunEvent> {
     const queue = new EventQueue(() => this.#watchers.delete(queue));
-    this.#watchers.add(queue);
+    if (this.#end === undefined) this.#watchers.add(queue);
+    else queue.close(this.#end);
     return queue;
   }
 
-  #closeWatchers(error?: unknown): void {
-    for (const watcher of this.#watchers) watcher.close(error);
+  #closeWatchers(end: { readonly error?: unknown }): void {
+    this.#end = end;
+    for (const watcher of this.#watchers) watcher.close(end);
     this.#watchers.clear();
   }
 }
@@ -103,11 +120,11 @@ class EventQueue implements AsyncIterator<RunEvent> {
     }
   }
 
-  close(error?: unknown): void {
-    this.#end = error === undefined ? {} : { error };
+  close(end: { readonly error?: unknown }): void {
+    this.#end = end;
     if (this.#waiting === undefined) return;
-    if (error === undefined) this.#waiting.resolve({ done: true, value: undefined });
-    else this.#waiting.reject(error);
+    if (end.error === undefined) this.#waiting.resolve({ done: true, value: undefined });
+    else this.#waiting.reject(end.error);
     this.#waiting = undefined;
   }
 

@@ -6,12 +6,13 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NewBlob } from "../artifact/artifact.ts";
+import type { EncodedArtifact, NewBlob } from "../artifact/artifact.ts";
+import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
 import { runRecord } from "../client/run-record.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
-import { FlowError, type Problem, problemsError, serializeError } from "../errors/flow-error.ts";
+import { FlowError, isFlowError, type Problem, problemsError, serializeError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { constantsOf } from "../flow/bind-flow.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -94,10 +95,11 @@ export async function startRun(
     const problems = [...fields.problems, ...tagProblems(tags)];
     if (problems.length > 0) {
       const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
-      throw problemsError(`Cannot run ${flow.definition.name}`, problems, {
-        hint: `Type flow run ${file} --help to see what each parameter takes`,
-      });
+      const hint = `Type flow run ${file} --help to see what each parameter takes`;
+      throw problemsError(`Cannot run ${flow.definition.name}`, problems, fields.problems.length > 0 ? { hint } : {});
     }
+    const encoded = encodeRunValues(flowClass, fields.fields);
+    refuseCancelled(signal, flow.definition.name);
     const stores = await request.stores.open();
     const { metadata } = stores;
     const { upstreams, warnings } = await resolveUpstreams({
@@ -109,9 +111,10 @@ export async function startRun(
       strict: request.strict ?? false,
       project: flow.definition.project,
     });
-    const { values, blobs } = runValues(stores, flowClass, fields.fields);
+    refuseCancelled(signal, flow.definition.name);
     const pack = storePackage(request.package, stores.artifacts);
     await metadata.putPackage(pack);
+    const { values, blobs } = storeRunValues(encoded, stores.artifacts);
     const row = await metadata.createRun({
       id: newRunId(),
       flow: { project: flow.definition.project, name: flow.definition.name },
@@ -154,6 +157,7 @@ export async function startRun(
       signal,
     });
     const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
+    if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
     const durationMs = finished.finishedAt!.getTime() - finished.createdAt.getTime();
     emit({
       kind: "run.finished",
@@ -169,6 +173,15 @@ export async function startRun(
       () => {},
     );
   }
+}
+
+/** SQLite writes on in a file that somebody has deleted: without this, a run would end well and be nowhere. */
+function storeGone(folder: string, run: string): FlowError {
+  return new FlowError("FLOW_CLIENT_STORE_GONE", {
+    message: `Cannot keep ${run}: the store in "${folder}" was deleted or replaced while it ran`,
+    hint: "Restore the store from a copy, or run again",
+    context: { folder, run },
+  });
 }
 
 /** Drives the run; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible. */
@@ -197,22 +210,23 @@ function workerFile(): string {
   return fileURLToPath(import.meta.resolve("@millrace/core/worker"));
 }
 
+/** A run was cancelled before anything was written of it. */
+function refuseCancelled(signal: AbortSignal, flow: string): void {
+  if (!signal.aborted) return;
+  throw new FlowError("FLOW_RUN_CANCELLED", { message: `${flow} was cancelled before it began`, cause: signal.reason });
+}
+
+type EncodedRunValue = Pick<NewRunValue, "name" | "kind"> & { readonly encoded: EncodedArtifact };
+
 /** Parameters, configs, files and constants, encoded once: every task sees them. Secrets are never among them. */
-function runValues(
-  stores: OpenStores,
-  flowClass: FlowClass<Flow>,
-  fields: readonly ResolvedField[],
-): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
-  const values: NewRunValue[] = [];
-  const blobs = new Map<string, NewBlob>();
+function encodeRunValues(flowClass: FlowClass<Flow>, fields: readonly ResolvedField[]): readonly EncodedRunValue[] {
+  const values: EncodedRunValue[] = [];
   const problems: Problem[] = [];
-  const keep = (name: string, kind: NewRunValue["kind"], value: unknown): void => {
+  const encode = (name: string, kind: NewRunValue["kind"], value: unknown): void => {
     try {
-      const encoded = encodeValue(value, { path: `this.${name}` });
-      values.push({ name, kind, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
-      if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, stores.artifacts.storeSync(encoded));
+      values.push({ name, kind, encoded: encodeValue(value, { path: `this.${name}` }) });
     } catch (error) {
-      if (!(error instanceof FlowError)) throw error;
+      if (!isFlowError(error)) throw error;
       problems.push({
         code: error.code,
         message: error.message,
@@ -220,9 +234,21 @@ function runValues(
       });
     }
   };
-  for (const field of fields) if (!field.secret) keep(field.name, field.kind, field.value);
-  for (const [name, value] of Object.entries(constantsOf(flowClass))) keep(name, "constant", value);
+  for (const field of fields) if (!field.secret) encode(field.name, field.kind, field.value);
+  for (const [name, value] of Object.entries(constantsOf(flowClass))) encode(name, "constant", value);
   if (problems.length > 0) throw problemsError("Cannot keep the values of the run", problems);
+  return values;
+}
+
+function storeRunValues(
+  encoded: readonly EncodedRunValue[],
+  artifacts: ArtifactStore,
+): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
+  const blobs = new Map<string, NewBlob>();
+  const values = encoded.map(({ name, kind, encoded: value }): NewRunValue => {
+    if (!blobs.has(value.digest)) blobs.set(value.digest, artifacts.storeSync(value));
+    return { name, kind, codec: value.codec, digest: value.digest, sizeBytes: value.sizeBytes };
+  });
   return { values, blobs: [...blobs.values()] };
 }
 

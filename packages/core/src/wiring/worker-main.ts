@@ -4,11 +4,11 @@
  */
 import path from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { loadPackage } from "../package/load-package.ts";
-import { userStack } from "../package/user-stack.ts";
+import { describeUserError } from "../package/user-stack.ts";
 import { emptyResult } from "../runner/empty-result.ts";
 import type { Batch, TaskResult } from "../runner/protocol.ts";
 import type { ThreadWorkerData } from "../runner/thread-executor.ts";
@@ -42,8 +42,7 @@ export default async function execute(batch: Batch): Promise<readonly TaskResult
 
 /** An error as plain data, with the user's own stack lines. */
 function describeError(thrown: unknown): SerializedError {
-  const error = serializeError(thrown);
-  return thrown instanceof Error ? { ...error, stack: userStack(thrown, worker.cwd) } : error;
+  return describeUserError(thrown, worker.cwd);
 }
 
 async function loadFlow(): Promise<FlowClass<Flow>> {

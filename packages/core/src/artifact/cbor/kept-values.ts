@@ -16,6 +16,7 @@ export class Tagged {
   }
   static {
     Object.defineProperty(Tagged.prototype, TAGGED, { value: true });
+    Object.defineProperty(Tagged, "name", { value: "Tagged", configurable: true });
   }
 }
 
@@ -37,6 +38,8 @@ export class StoredInstance {
   }
   static {
     Object.defineProperty(StoredInstance.prototype, STORED_INSTANCE, { value: true });
+    // A bundler renames a class that speaks of itself, and users see this name.
+    Object.defineProperty(StoredInstance, "name", { value: "StoredInstance", configurable: true });
   }
 }
 

@@ -2,14 +2,20 @@ import { matchRuns } from "../../lineage/match-runs.ts";
 import { quoteAll } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, TagEvent, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { describeSelector } from "./check-edges.ts";
 import type { CheckSink } from "./report.ts";
 
 /** How far back the log is searched for the move that explains a difference. */
 const MAX_EVENTS = 1_000;
 
-/** V21: resolved again now, each selector still leads to the run that was read. Runs named by hand and `sameAs` always do. */
+/**
+ * V21: resolved again now, each selector still leads to the run that was read. Runs named by hand and `sameAs` always do.
+ *
+ * For a flow that reads from itself, only runs before the consumer count: it cannot have read itself or what came later.
+ */
 export async function checkCurrency(
   metadata: MetadataReader,
+  run: RunRow,
   edges: readonly UpstreamRow[],
   failsWhenOld: boolean,
   sink: CheckSink,
@@ -19,19 +25,16 @@ export async function checkCurrency(
     const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
     if (producer === undefined) continue; // V15 says so, or the upstream is optional and found nothing.
     const tags = edge.selector.kind === "tags" ? edge.selector.tags : [];
-    const { newest } = await matchRuns(metadata, producer.flow, tags);
+    const readsItself = producer.flow.project === run.flow.project && producer.flow.name === run.flow.name;
+    const { newest } = await matchRuns(metadata, producer.flow, tags, readsItself ? run.sequence : undefined);
+    const asked = `"${edge.name}" (${describeSelector(edge.selector)})`;
     const about = { upstream: edge.name };
     if (newest?.id === producer.id) {
-      sink.add(
-        "V21",
-        "pass",
-        `${tags.length === 0 ? `the newest ${producer.flow.name}` : quoteAll(tags)} is still ${runName(producer)}`,
-        about,
-      );
+      sink.add("V21", "pass", `${asked} is still ${runName(producer)}`, about);
       continue;
     }
     const evidence = tags.length === 0 ? newerRun(producer, newest) : await tagMove(metadata, producer, newest, tags);
-    sink.add("V21", failsWhenOld ? "fail" : "warn", evidence, about);
+    sink.add("V21", failsWhenOld ? "fail" : "warn", `${asked}: ${evidence}`, about);
   }
 }
 

@@ -17,6 +17,7 @@ import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
 import { checkCurrency } from "./check-currency.ts";
 import { checkProducers, checkSelectors } from "./check-edges.ts";
 import { checkTasks } from "./check-graph.ts";
+import { checkInnerValues } from "./check-inner-values.ts";
 import { checkReads } from "./check-reads.ts";
 import { checkSharedData } from "./check-shared-data.ts";
 import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
@@ -102,12 +103,14 @@ async function validateRun(
     if (producer !== undefined) await checkArtifacts(metadata, producer, blobs, sink, edge.name);
   }
   await checkArtifacts(metadata, run, blobs, sink);
+  // A run with 100,000 tasks takes its time: looked at where somebody asks for that run.
+  if (options.selector !== undefined) await checkInnerValues(metadata, run, blobs, sink);
   const definition = await checkPackage(stores, run, blobs, sink);
   await checkTasks(metadata, run, definition, sink);
   for (const producer of producers.values())
     await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
   await checkTagLog(metadata, run, tagLog, sink);
-  await checkCurrency(metadata, edges, options.current === true || isStrict, sink);
+  await checkCurrency(metadata, run, edges, options.current === true || isStrict, sink);
 }
 
 /** V03 for the files of the code package; answers the flow's definition, where the package has it. */

@@ -19,7 +19,8 @@ export const artifactCodes = {
   FLOW_ARTIFACT_DAMAGED: {
     meaning: "Stored bytes are not those that were written: their digest is another one",
     cause: "A disk fault, or a change of the store by other means than Millrace",
-    remedy: "Restore the blob from a copy of the store, or run the step that wrote it again",
+    remedy:
+      "Restore the store from a copy; a value of more than 16 KiB is also mended when a new run of its flow stores it again",
   },
   FLOW_ARTIFACT_MISSING: {
     meaning: "The bytes of an artifact are not in the store",

@@ -41,4 +41,9 @@ export const clientCodes = {
     cause: "A parameter value that cannot be compared, a negative limit or an unknown status",
     remedy: "Compare with the value as it stands on the command line",
   },
+  FLOW_CLIENT_STORE_GONE: {
+    meaning: "The store was deleted or replaced while a run was written to it",
+    cause: "Another program removed or moved the store's folder",
+    remedy: "Restore the store from a copy, or run again",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

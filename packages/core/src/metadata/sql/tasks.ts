@@ -120,3 +120,19 @@ export const finishTask = query<FinishTaskArguments>()((db, arg) =>
       of(of.selectFrom("run").select("run.status").whereRef("run.sequence", "=", "task.run"), "=", arg("running")),
     ),
 );
+
+interface CancelTasksArguments {
+  readonly run: number;
+  readonly running: "running";
+  readonly cancelled: "cancelled";
+  readonly finished_at: number;
+}
+
+/** For a run that ends without success: what was begun and never reported has been given up. */
+export const cancelTasks = query<CancelTasksArguments>()((db, arg) =>
+  db
+    .updateTable("task")
+    .set({ status: arg("cancelled"), finished_at: arg("finished_at") })
+    .where("run", "=", arg("run"))
+    .where("status", "=", arg("running")),
+);

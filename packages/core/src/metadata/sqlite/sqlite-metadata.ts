@@ -25,7 +25,7 @@ import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
-import { reserveTasks, succeededTask } from "../sql/tasks.ts";
+import { cancelTasks, reserveTasks, succeededTask } from "../sql/tasks.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
 import { migrate, notAStore, schemaVersionOf } from "./migrate.ts";
@@ -117,6 +117,10 @@ class SqliteMetadata extends SqliteReader implements MetadataStore {
       });
       if (changes === 0) throw runFinal(before.id, before.status);
       on.run(setRunTagStatus, { run: finish.run, status: finish.status });
+      if (finish.status !== "succeeded") {
+        const finished_at = finish.finishedAt.getTime();
+        on.run(cancelTasks, { run: finish.run, running: "running", cancelled: "cancelled", finished_at });
+      }
       return finish.run;
     });
     return (await this.run(row))!;

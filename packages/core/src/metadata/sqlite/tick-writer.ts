@@ -149,7 +149,7 @@ export class TickWriter {
   #explainUnfinished(task: FinishedTask): never {
     const row = this.#statements.get(taskBySequence, { sequence: task.sequence });
     if (row === undefined) throw noTask(task.sequence);
-    if (row.status === "running") this.#checkRunning(row.run);
+    this.#checkRunning(row.run);
     throw taskFinal(task, `it is "${row.status}" already`);
   }
 

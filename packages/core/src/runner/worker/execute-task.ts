@@ -100,7 +100,7 @@ async function attempt(
     taskInstance,
   );
   const flow = bound.flow as Record<string, unknown>;
-  await runAsTask(currentFacts(run, task), () =>
+  await runAsTask({ ...currentFacts(run, task), recordRead: record }, () =>
     call(
       flow,
       step.name,
@@ -126,14 +126,19 @@ async function attempt(
       if (row !== undefined) artifacts.push(row);
       continue;
     }
-    if (field.name === step.foreach && isIterator(field.value)) continue; // Its items are kept as pages; an iterator itself is no value.
+    if (field.name === step.foreach && isStream(field.value)) {
+      // Its items are kept as pages; what gave them is no value, and must not leave an inherited one in its place.
+      if (inherited.has(field.name)) emptied.add(field.name);
+      continue;
+    }
     if (field.declared) checkDeclaredArtifact(environment.flowClass, field.name, field.value);
     keep(field.name, field.value);
   }
   // A field that was inherited and is now undefined, or deleted, must not shine through from the task before.
   for (const name of emptied) keep(name, undefined);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step) };
-  // Only now, when nothing can be refused any more: a task that fails must leave no file behind.
+  // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
+  // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
   for (const encoded of changed)
     if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(environment.artifacts.storeSync(encoded)));
   return {
@@ -230,10 +235,13 @@ function choiceOf(flow: Record<string, unknown>, step: StepContract): string {
   });
 }
 
-function isIterator(value: unknown): boolean {
+/** Whether a value gives its items once, or one after another: an iterator, a generator, a readable stream. */
+function isStream(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
   return (
     types.isGeneratorObject(value) ||
-    (typeof value === "object" && value !== null && typeof (value as { next?: unknown }).next === "function")
+    Symbol.asyncIterator in value ||
+    typeof (value as { next?: unknown }).next === "function"
   );
 }
 

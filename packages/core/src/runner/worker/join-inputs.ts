@@ -51,7 +51,7 @@ function inputView(run: WorkerRun, step: string, task: TaskSequence, fields: (na
     const value =
       row !== undefined
         ? run.loader.load(row, `an input of ${run.context.name}/${step}`)
-        : run.values.has(name) || run.upstreams.has(name)
+        : run.values.has(name) || run.upstreams.has(name) || Object.hasOwn(run.context.secrets, name)
           ? fields(name)
           : undefined;
     loaded.set(name, value);

@@ -1,6 +1,6 @@
 /**
- * Catches what user code writes to stdout and stderr and says which task wrote it. Chunks go out live every
- * `FLUSH_MS` or at `FLUSH_CHARACTERS`, the rest travels with the task's result. What a task writes beyond `limit`
+ * Catches what user code writes to stdout and stderr and says which task wrote it. Chunks go out live, a flood of
+ * them gathered, and the rest travels with the task's result. What a task writes beyond `limit`
  * characters of one stream is counted and cut, and the cut is marked.
  *
  * A write that reaches the file descriptor directly (`fs.writeSync(1)`, native code) is not seen here.
@@ -12,6 +12,8 @@ type Stream = LogChunk["stream"];
 
 const FLUSH_MS = 100;
 const FLUSH_CHARACTERS = 32 * 1024;
+/** Chunks that go out without waiting in each FLUSH_MS. */
+const FLUSHES_AT_ONCE = 10;
 
 /** Characters of one stream of one attempt that are kept: 10 MiB, as Metaflow keeps 10 MB. */
 const DEFAULT_LIMIT = 10 * 1024 * 1024;
@@ -26,6 +28,8 @@ class TaskOutput {
   readonly #seenCharacters: Record<Stream, number> = { stdout: 0, stderr: 0 };
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #windowStart = 0;
+  #sentInWindow = 0;
   liveChunks = 0;
 
   constructor(task: TaskSequence, attempt: number, send: (chunk: LogChunk) => void, limit: number) {
@@ -43,8 +47,21 @@ class TaskOutput {
     const kept = seen + text.length > this.#limit ? text.slice(0, this.#limit - seen) : text;
     this.#pending[stream].push(kept);
     this.#pendingCharacters[stream] += kept.length;
-    if (this.#pendingCharacters[stream] >= FLUSH_CHARACTERS) this.flushLive();
+    if (this.#mayFlush(stream)) this.flushLive();
     else this.#timer ??= setTimeout(() => this.flushLive(), FLUSH_MS).unref();
+  }
+
+  /**
+   * At once, as long as there are few: a step that computes without a pause never lets a timer run, and what it wrote
+   * before it was killed is what is looked for. A flood is gathered.
+   */
+  #mayFlush(stream: Stream): boolean {
+    const now = performance.now();
+    if (now - this.#windowStart >= FLUSH_MS) {
+      this.#windowStart = now;
+      this.#sentInWindow = 0;
+    }
+    return this.#sentInWindow < FLUSHES_AT_ONCE || this.#pendingCharacters[stream] >= FLUSH_CHARACTERS;
   }
 
   close(): readonly LogChunk[] {
@@ -60,6 +77,7 @@ class TaskOutput {
   flushLive(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#sentInWindow++;
     for (const chunk of this.#drain()) {
       this.liveChunks++;
       this.#send(chunk);
@@ -115,7 +133,9 @@ export class OutputCapture {
     const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
       const output = this.#tasks.getStore();
       if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
-      const text = typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
+      const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
+      const bytes = isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
+      const text = typeof bytes === "string" ? bytes : decoder.decode(bytes, { stream: true });
       output.write(stream, text);
       const done = typeof encoding === "function" ? encoding : callback;
       if (typeof done === "function") queueMicrotask(done as () => void);

@@ -2,7 +2,8 @@
  * Values in a folder: the blob store of the embedded default.
  *
  * A key is the path of its file below the folder (keys are checked: no name that a user chose becomes a path). Files are
- * private (0600, folders 0700), written aside and linked into place, never replaced, never reached through a link.
+ * private (0600, folders 0700), written aside and linked into place, never reached through a link, and replaced only by
+ * `replaceSync`, which repairs damage.
  * Files aside have capital letters in their names, which no key has, so that they can never be taken for values; those
  * of writers that died are harmless and stay until garbage collection. Not here: compression and digests (artifact/).
  */
@@ -14,7 +15,7 @@ import { call, type FileSteps, type FileSystem, nodeFileSystem, runAsync, runSyn
 import { errnoOf, fileError, foreignFile } from "./file-error.ts";
 import { listKeys } from "./list-keys.ts";
 import { readValue } from "./read-value.ts";
-import { writeOnce } from "./write-once.ts";
+import { type WriteTarget, writeOnce, writeOver } from "./write-once.ts";
 
 export interface FsBlobStoreOptions {
   /** Where values are written aside; must be on the same file system. Default: `TMP` inside the folder. */
@@ -61,6 +62,10 @@ class FsBlobStore implements SyncBlobStore {
     return this.#sync("Cannot store a value", this.#file(key), this.#put(key, chunks));
   }
 
+  replaceSync(key: string, chunks: readonly Uint8Array[]): void {
+    this.#sync("Cannot replace a value", this.#file(key), writeOver(this.#target(key), chunks));
+  }
+
   async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
     return this.#async("Cannot read a value", this.#file(key), this.#get(key, range));
   }
@@ -93,15 +98,16 @@ class FsBlobStore implements SyncBlobStore {
   }
 
   #put(key: string, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
-    return writeOnce(
-      {
-        file: this.#file(key),
-        temporaryFolder: this.#temporaryFolder,
-        knownFolders: this.#knownFolders,
-        root: this.#root,
-      },
-      chunks,
-    );
+    return writeOnce(this.#target(key), chunks);
+  }
+
+  #target(key: string): WriteTarget {
+    return {
+      file: this.#file(key),
+      temporaryFolder: this.#temporaryFolder,
+      knownFolders: this.#knownFolders,
+      root: this.#root,
+    };
   }
 
   *#get(key: string, range: ByteRange | undefined): FileSteps<Uint8Array | undefined> {

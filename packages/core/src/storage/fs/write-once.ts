@@ -1,7 +1,8 @@
 /**
  * How a value comes into a folder: written aside under a random name, fsync, linked to its own name (which fails when
- * the name is taken, so nothing is ever replaced), then fsync of the folder. A crash at any point leaves either nothing
- * or the whole value under the name, and at worst a file aside that nobody reads.
+ * the name is taken, so nothing is replaced by chance), then fsync of the folder. A crash at any point leaves either
+ * nothing or the whole value under the name, and at worst a file aside that nobody reads. A damaged value is repaired in
+ * the same way, renamed over the old file instead of linked.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -38,10 +39,29 @@ export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): 
     yield* syncFolder(folder);
     return "exists";
   }
+  const created = yield* fromAside(target, chunks, (aside) => linkOnce(aside, target.file));
+  yield* syncFolder(folder);
+  return created ? "created" : "exists";
+}
+
+/** Puts a value under its name in place of the file that has it, if one does. */
+export function* writeOver(target: WriteTarget, chunks: readonly Uint8Array[]): FileSteps<void> {
+  const folder = path.dirname(target.file);
+  yield* ensureFolder(folder, target);
+  yield* isPlainFile(target.file);
+  yield* fromAside(target, chunks, (aside) => call("rename", aside, target.file));
+  yield* syncFolder(folder);
+}
+
+/** Writes a value aside, durably, and lets `place` give it its name. */
+function* fromAside<T>(
+  target: WriteTarget,
+  chunks: readonly Uint8Array[],
+  place: (aside: string) => FileSteps<T>,
+): FileSteps<T> {
   yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
   const aside = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
   const fd = yield* call("open", aside, WRITE_ASIDE, 0o600);
-  let created: boolean;
   try {
     try {
       yield* call("fchmod", fd, 0o600); // open() takes the umask away from the mode, which may leave too little.
@@ -50,12 +70,10 @@ export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): 
     } finally {
       yield* call("close", fd);
     }
-    created = yield* linkOnce(aside, target.file);
+    return yield* place(aside);
   } finally {
     yield* removeAside(aside);
   }
-  yield* syncFolder(folder);
-  return created ? "created" : "exists";
 }
 
 /** Makes a folder and those above it, up to the root, private and durable; refuses links below the root. */

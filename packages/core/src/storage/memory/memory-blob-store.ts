@@ -19,6 +19,12 @@ class MemoryBlobStore implements SyncBlobStore {
   putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {
     this.#check(key);
     if (this.#values.has(key)) return "exists";
+    this.replaceSync(key, chunks);
+    return "created";
+  }
+
+  replaceSync(key: string, chunks: readonly Uint8Array[]): void {
+    this.#check(key);
     const value = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
     let at = 0;
     for (const chunk of chunks) {
@@ -26,7 +32,6 @@ class MemoryBlobStore implements SyncBlobStore {
       at += chunk.length;
     }
     this.#values.set(key, value);
-    return "created";
   }
 
   getSync(key: string, range?: ByteRange): Uint8Array | undefined {
