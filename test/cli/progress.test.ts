@@ -206,7 +206,7 @@ test("when the run is over, a step that never ran is shown as that", () => {
   expect(screenOf(s.output.text()).slice(3, 6)).toEqual([
     "  ● right",
     "  ● fold   ████░░░░░░░░  2/5  200 ms",
-    "  · end",
+    "  · end  ",
   ]);
   s.progress.end();
   expect(screenOf(s.output.text()).slice(1, 6)).toEqual([
