@@ -74,3 +74,11 @@ test("the readable form is bounded and escapes controls", () => {
   expect(text).toContain("more items");
   expect(text).not.toContain("\x1b");
 });
+
+test("the built core calls a stored instance by its own name, not by the bundler's", async () => {
+  const built = new URL("../../packages/core/dist/index.js", import.meta.url).href;
+  const { StoredInstance } = (await import(built)) as typeof import("../../packages/core/src/index.ts");
+  const value = new StoredInstance("acme.Point@1", { x: 1 });
+  expect(renderValue(value, { colours: false, width: 80 })).toMatch(/^StoredInstance \{/);
+  expect(jsonSafe(value).notes[0]).toMatchObject({ path: "$", was: "StoredInstance" });
+});

@@ -155,7 +155,12 @@ const refusals: Readonly<Record<string, Refusal>> = {
     words: "run good.ts --fold-count many --rate=-1 --kind forest",
     exit: 2,
     code: "FLOW_PARAMETER_INVALID",
-    says: ["Cannot run Good: 3 problems", "--fold-count many: ", "--rate -1: ", '--kind forest: Choices: "tree", "linear"'],
+    says: [
+      "Cannot run Good: 3 problems",
+      "--fold-count many: ",
+      "--rate -1: ",
+      '--kind forest: Choices: "tree", "linear"',
+    ],
     hint: "Type flow run good.ts --help",
   },
   "one wrong parameter value": {

@@ -69,7 +69,8 @@ test.each([
 test("plain Node loads a decorated class that stands on one line", () => {
   const root = makeProject({
     "package.json": '{ "type": "module" }',
-    "one.ts": "const d = (m: any, _c: unknown) => m; export default class One { @d count() { return 1; } }\nconsole.log(new One().count());\n",
+    "one.ts":
+      "const d = (m: any, _c: unknown) => m; export default class One { @d count() { return 1; } }\nconsole.log(new One().count());\n",
   });
   const result = spawnSync(process.execPath, ["--import", register, path.join(root, "one.ts")], { encoding: "utf8" });
   expect([result.stdout, result.stderr]).toEqual(["1\n", ""]);

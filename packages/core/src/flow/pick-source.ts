@@ -1,5 +1,5 @@
-import type { ConfigFact, FileFact, ParamFact } from "./field-facts.ts";
 import { clip } from "../errors/plain-data.ts";
+import type { ConfigFact, FileFact, ParamFact } from "./field-facts.ts";
 import { environmentVariablesOf, flagOf } from "./flag-names.ts";
 import type { FieldSources, ResolvedField } from "./resolve-fields.ts";
 

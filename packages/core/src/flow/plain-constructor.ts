@@ -17,7 +17,7 @@ export function hasPlainConstructor(owner: object): boolean {
 const HEAD = /constructor\(\)\s*\{\s*super\(\.\.\.arguments\);/y;
 const INITIALIZERS = /__runInitializers\d*\(_init\d*,\s*\d+,\s*this\);/y;
 /** The comments of fields are kept. */
-const GAP = /(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
+const GAP = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
 const FIELD = /__publicField\d*\(this,\s*(?:"[^"\\\n]*"|'[^'\\\n]*')\s*(?=[,)])/y;
 
 function isWrittenByCompiler(text: string, start: number): boolean {
@@ -53,7 +53,7 @@ function after(pattern: RegExp, text: string, start: number): number | undefined
   return pattern.test(text) ? pattern.lastIndex : undefined;
 }
 
-const SKIPPED = /"(?:[^"\\]|\\[^])*"|'(?:[^'\\]|\\[^])*'|\/\/[^\n]*|\/\*[^]*?\*\//y;
+const SKIPPED = /"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const REGULAR_EXPRESSION = /\/(?:[^\\/[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\//y;
 
 /** Where the bracket closes whose inside begins at `start`; undefined for text that cannot be told apart for certain. */

@@ -78,12 +78,15 @@ class Hidden extends Flow {
 
 /** Classes as the loader compiles them. */
 function compiled(source: string): readonly (new () => Flow)[] {
-  const { code } = transformSync(source.replace(/^import .*$/m, "").replaceAll(/export (?:default )?(?=(?:abstract )?class)/g, ""), {
-    loader: "ts",
-    target: "node22",
-    keepNames: true,
-    tsconfigRaw: { compilerOptions: { experimentalDecorators: false, useDefineForClassFields: true } },
-  });
+  const { code } = transformSync(
+    source.replace(/^import .*$/m, "").replaceAll(/export (?:default )?(?=(?:abstract )?class)/g, ""),
+    {
+      loader: "ts",
+      target: "node22",
+      keepNames: true,
+      tsconfigRaw: { compilerOptions: { experimentalDecorators: false, useDefineForClassFields: true } },
+    },
+  );
   const names = [...source.matchAll(/class (\w+) extends/g)].map((match) => match[1]);
   const make = new Function("Flow", "step", "join", "param", "z", "counted", `${code}\nreturn [${names.join(", ")}];`);
   return make(Flow, step, join, param, z, counted) as readonly (new () => Flow)[];
@@ -149,7 +152,10 @@ describe("an instance for a task", () => {
 describe("a constructor that sets fields alone", () => {
   test.each([
     ["none", "class A extends Flow { x = 1; }"],
-    ["esbuild's", "class A extends Flow { /** A comment. */ x = [/[)/]/, `a${`)`}`, ')', (1 + 2)]; y!: number; @step() start() {} }"],
+    [
+      "esbuild's",
+      "class A extends Flow { /** A comment. */ x = [/[)/]/, `a${`)`}`, ')', (1 + 2)]; y!: number; @step() start() {} }",
+    ],
     ["none, where a method asks for its class", "class A extends Flow { name() { return this.constructor.name; } }"],
   ])("%s", (_what, source) => {
     expect(compiled(source).map(hasPlainConstructor)).toEqual([true]);
@@ -157,7 +163,10 @@ describe("a constructor that sets fields alone", () => {
 
   test.each([
     ["a statement", "class A extends Flow { constructor() { super(); counted(1); } @step() start() {} }"],
-    ["a statement behind a field", "class A extends Flow { x = ')'; constructor() { super(); counted(1); } @step() s() {} }"],
+    [
+      "a statement behind a field",
+      "class A extends Flow { x = ')'; constructor() { super(); counted(1); } @step() s() {} }",
+    ],
     ["a quoted name", "class A extends Flow { 'constructor'() { super(); counted(1); } }"],
     ["a private field", "class A extends Flow { #x = 1; @step() start() { return this.#x; } }"],
     ["a computed key", "class A extends Flow { [Symbol('x')] = 1; @step() start() {} }"],

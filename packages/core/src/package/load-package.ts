@@ -17,7 +17,7 @@ import { displayPath } from "./display-path.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { installHooks, type LoadedPackage, loadedPackages } from "./load-hooks.ts";
 import { BUNDLE_FILE } from "./package-files.ts";
-import { userPlace } from "./user-stack.ts";
+import { placeIn } from "./user-stack.ts";
 
 /** What a thread needs to know to load a package. Plain data: it travels to workers as it is. */
 export interface LoadablePackage {
@@ -50,7 +50,7 @@ export async function loadPackage(pack: LoadablePackage): Promise<Readonly<Recor
 }
 
 /** Packages that load at this moment, each with the attempt of one of its modules to end the process. */
-const loading: { readonly entry: string; attempt?: FlowError }[] = [];
+const loading: { readonly pack: LoadablePackage; attempt?: FlowError }[] = [];
 let realExit: typeof process.exit | undefined;
 
 /**
@@ -59,7 +59,7 @@ let realExit: typeof process.exit | undefined;
  */
 async function withoutExit<R>(pack: LoadablePackage, load: () => Promise<R>): Promise<R> {
   if (!isMainThread) return load();
-  const own: (typeof loading)[number] = { entry: pack.manifest.entry };
+  const own: (typeof loading)[number] = { pack };
   loading.push(own);
   if (realExit === undefined) {
     realExit = process.exit;
@@ -81,12 +81,13 @@ async function withoutExit<R>(pack: LoadablePackage, load: () => Promise<R>): Pr
 function refuseExit(code?: number | string | null): never {
   const current = loading.at(-1);
   if (current === undefined || /\bat process\.emit \(node:events/.test(new Error().stack ?? "")) return realExit!(code);
-  current.attempt ??= exitError(current.entry);
+  current.attempt ??= exitError(current.pack);
   throw current.attempt;
 }
 
-function exitError(entry: string): FlowError {
-  const { text, location } = placeOf(new Error());
+function exitError(pack: LoadablePackage): FlowError {
+  const { entry } = pack.manifest;
+  const { text, location } = placeOf(pack, new Error());
   return new FlowError("FLOW_PACKAGE_LOAD_FAILED", {
     message: `Cannot load "${entry}": it ended the process while it was loaded${text}`,
     hint: "Remove the call of process.exit from the top level of the module",
@@ -128,7 +129,7 @@ function loadedPackage(url: string, file: string, pack: LoadablePackage): Loaded
 function loadError(pack: LoadablePackage, error: unknown): unknown {
   if (isFlowError(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const { text, location } = placeOf(error);
+  const { text, location } = placeOf(pack, error);
   return new FlowError("FLOW_PACKAGE_LOAD_FAILED", {
     message: `Cannot load "${pack.manifest.entry}": ${message.replaceAll(/millrace:[^/\s]*\//g, "")}${text}`,
     context: { entry: pack.manifest.entry, ...(location === undefined ? {} : { location }) },
@@ -136,8 +137,13 @@ function loadError(pack: LoadablePackage, error: unknown): unknown {
   });
 }
 
-function placeOf(error: unknown): { readonly text: string; readonly location: SourceLocation | undefined } {
-  const location = userPlace(error);
+/** Only a line of the flow's own sources is of use: the program that loads the flow is in the stack as well. */
+function placeOf(
+  pack: LoadablePackage,
+  error: unknown,
+): { readonly text: string; readonly location: SourceLocation | undefined } {
+  const sources = new Set(pack.manifest.sources.map((source) => path.join(pack.root, source.path)));
+  const location = placeIn(error, (file) => sources.has(file));
   if (location === undefined) return { text: "", location };
   return { text: ` (${displayPath(location.file)}:${location.line}:${location.column})`, location };
 }

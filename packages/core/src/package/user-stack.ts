@@ -1,7 +1,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type SerializedError, serializeError } from "../errors/flow-error.ts";
 import type { SourceLocation } from "../errors/flow-error.ts";
+import { type SerializedError, serializeError } from "../errors/flow-error.ts";
 import { coreFolder } from "./core-package.ts";
 
 const MAX_CAUSES = 8;
@@ -32,14 +32,15 @@ export function userStack(error: unknown, folder: string = path.resolve()): stri
   return describe(error, folder, 0);
 }
 
-/** The place of the user's first frame, in a file of their own where there is one; undefined without any. */
-export function userPlace(error: unknown): SourceLocation | undefined {
+/** The place of the first frame in one of these files; undefined without any. */
+export function placeIn(error: unknown, isOneOf: (file: string) => boolean): SourceLocation | undefined {
   if (!(error instanceof Error)) return undefined;
-  const places = split(error).frames.flatMap((frame) => {
+  for (const frame of split(error).frames) {
     const found = ownPlace(frame);
-    return found === undefined ? [] : [{ file: found.file, line: Number(found.line), column: Number(found.column) }];
-  });
-  return places.find(({ file }) => !/[\\/]node_modules[\\/]/.test(file)) ?? places[0];
+    if (found !== undefined && isOneOf(found.file))
+      return { file: found.file, line: Number(found.line), column: Number(found.column) };
+  }
+  return undefined;
 }
 
 function describe(error: unknown, folder: string, depth: number): string {

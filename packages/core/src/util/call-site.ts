@@ -1,3 +1,4 @@
+import { findSourceMap } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { SourceLocation } from "../errors/flow-error.ts";
 
@@ -44,12 +45,25 @@ export function captureCallSite(callee: Function): CallSite {
 
 /** File, line and column of a call site, or undefined when the stack names no file. */
 export function locate(site: CallSite | undefined): SourceLocation | undefined {
-  for (const line of site?.stack?.split("\n") ?? []) {
-    const match = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/.exec(line);
+  for (const frame of site?.stack?.split("\n") ?? []) {
+    const match = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/.exec(frame);
     if (match === null) continue;
-    return { file: toPath(match[1]!), line: Number(match[2]), column: Number(match[3]) };
+    const [line, column] = [Number(match[2]), Number(match[3])];
+    return sourceOf(match[1]!, line, column) ?? { file: toPath(match[1]!), line, column };
   }
   return undefined;
+}
+
+/**
+ * The place in the sources of a place in a code package's bundle. Node maps stacks itself, but not for programs that
+ * format them in their own way (`Error.prepareStackTrace`, as vitest does).
+ */
+function sourceOf(address: string, line: number, column: number): SourceLocation | undefined {
+  if (!/[\\/]packages[\\/][0-9a-f]{64}[\\/]flow\.mjs(?:[?#].*)?$/.test(address)) return undefined;
+  const origin = findSourceMap(address)?.findOrigin(line, column);
+  return origin === undefined || !("fileName" in origin)
+    ? undefined
+    : { file: toPath(origin.fileName), line: origin.lineNumber, column: origin.columnNumber };
 }
 
 function toPath(file: string): string {

@@ -221,6 +221,54 @@ describe("system calls", () => {
       expect(await after.put("ab/k", [value(1_000), value()])).toBe(keys.length === 0 ? "created" : "exists");
     }
   });
+
+  test("of a replacement reach the disk in order, and a crash leaves the old value or the new one", () => {
+    const damaged = value(10);
+    const log: string[] = [];
+    for (let last = 0; ; last++) {
+      openFsBlobStore(folder).replaceSync("ab/k", [damaged]);
+      log.length = 0;
+      const system = watched((name, args) => {
+        if (log.push(`${name} ${what(args)}`) > last) fail("ECRASHED");
+      });
+      let isDone = true;
+      try {
+        openFsBlobStore(folder, { fileSystem: system }).replaceSync("ab/k", [value()]);
+      } catch {
+        isDone = false;
+      }
+      const stored = openFsBlobStore(folder).getSync("ab/k")!;
+      if (isDone) expect(stored).toEqual(value());
+      else expect([10, value().length]).toContain(stored.length);
+      expect(stored).toEqual(value(stored.length));
+      if (isDone) break;
+    }
+    const at = (beginning: string, start = -1) =>
+      log.findIndex((line, index) => index > start && line.startsWith(beginning));
+    const write = at("writev");
+    const rename = at("rename");
+    expect(write).toBeGreaterThan(0);
+    expect(at("fsync", write)).toBeLessThan(rename);
+    const folderOpen = at(`open ${path.join(folder, "ab")}`, rename);
+    expect(folderOpen).toBeGreaterThan(rename);
+    expect(log[folderOpen + 1]).toMatch(/^fsync/);
+    expect(log.some((line) => line.startsWith("link"))).toBe(false);
+  });
+
+  test("of a replacement go through no link and leave files private", () => {
+    const target = path.join(parent, "outside");
+    fs.writeFileSync(target, "mine");
+    const store = openFsBlobStore(folder);
+    store.putSync("k", [value(1)]);
+    store.replaceSync("k", [value(2)]);
+    expect(fs.statSync(path.join(folder, "k")).mode & 0o777).toBe(0o600);
+    expect(fs.readdirSync(path.join(folder, "TMP"))).toEqual([]);
+    fs.symlinkSync(target, path.join(folder, "linked"));
+    expect(() => store.replaceSync("linked", [value(1)])).toThrow(
+      expect.objectContaining({ code: "FLOW_STORAGE_FOREIGN_FILE" }),
+    );
+    expect(fs.readFileSync(target, "utf8")).toBe("mine");
+  });
 });
 
 describe("the store folder", () => {
