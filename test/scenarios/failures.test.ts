@@ -43,6 +43,10 @@ const project = new Project({
     "Iterable",
     `items!: number[]; @step({ next: "work", foreach: "items" }) start() {} @step({ next: "end" }) work(item: number) {} @join() end() {}`,
   ),
+  "letters.ts": flowText(
+    "Letters",
+    `items!: number[]; @step({ next: "work", foreach: "items" }) start() { (this as any).items = "abc"; } @step({ next: "end" }) work(item: number) {} @join() end() {}`,
+  ),
   "case.ts": flowText(
     "Case",
     `way!: "a" | "b"; @choose({ on: "way", next: { a: "a", b: "b" } }) start() { (this as any).way = "c"; } @step({ next: "end" }) a() {} @step({ next: "end" }) b() {} @step() end() {}`,
@@ -125,6 +129,7 @@ test.each([
   ["rejection.ts", { code: "FLOW_RUNNER_WORKER_ENDED", message: expect.stringContaining("nobody awaits me") }],
   ["timer.ts", { code: "FLOW_RUNNER_WORKER_ENDED", message: expect.stringContaining("late timer") }],
   ["iterable.ts", { code: "FLOW_RUNNER_NOT_ITERABLE", message: expect.stringContaining("this.items") }],
+  ["letters.ts", { code: "FLOW_RUNNER_NOT_ITERABLE", message: expect.stringContaining("a text") }],
   ["case.ts", { code: "FLOW_RUNNER_NO_CASE", message: expect.stringContaining('"c"') }],
   ["declared.ts", { code: "FLOW_FLOW_ARTIFACT_MISMATCH" }],
   ["subflow.ts", { code: "FLOW_RUNNER_SUB_FLOW" }],

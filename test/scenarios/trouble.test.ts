@@ -92,7 +92,7 @@ test("a store that is deleted while a run writes to it fails the command", async
   fs.rmSync(store, { recursive: true, force: true });
   const { code, stderr } = await called;
   expect(code).not.toBe(0);
-  expect(stderr).toMatch(/FLOW_(CLIENT_STORE_GONE|METADATA|STORAGE)/);
+  expect(stderr).toMatch(/FLOW_CLIENT_STORE_GONE|FLOW_METADATA_|FLOW_STORAGE_/);
 });
 
 test("a join sees the secrets of its inputs", async () => {

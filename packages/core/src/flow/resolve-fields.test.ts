@@ -170,6 +170,7 @@ describe("what a text means", () => {
     ["list", "[1", "--list [1: Not JSON: "],
     ["box", "a: 1", "--box 'a: 1': Not JSON: "],
     ["box", '{"a": "1"}', `--box '{"a": "1"}': a: Invalid input: expected number, received string`],
+    ["point", ["1", "2", "3"], "--point 1 --point 2 --point 3: Too big"],
     ["day", "soon", "--day soon: Not a date"],
     ["count", "x".repeat(100), "… (100 characters, cut)'"],
     ["mode", "prod", '--mode prod: Choices: "config", "test_config"'],

@@ -41,6 +41,14 @@ class Symbols extends Flow {
   @step() start() {}
 }
 
+abstract class SymbolBase extends Flow {
+  readonly [KEY] = counted(7);
+}
+
+class InheritedSymbol extends SymbolBase {
+  @step() start() {}
+}
+
 abstract class Effectful extends Flow {
   rows!: number[];
   constructor() {
@@ -54,8 +62,7 @@ class Inherited extends Effectful {
 }
 
 abstract class Setting extends Flow {
-  // biome-ignore lint/suspicious/noExplicitAny: the setter must never run
-  set late(_value: any) {
+  set late(_value: readonly number[]) {
     throw new Error("a setter ran");
   }
 }
@@ -122,6 +129,7 @@ describe("an instance for a task", () => {
 
   test.each([
     ["a symbol-named field", Symbols],
+    ["a symbol-named field of a base class that no compiler rewrites", InheritedSymbol],
     ["a base class whose constructor has an effect", Inherited],
     ["an own getter", Hidden],
   ])("is constructed for real with %s", (_what, flowClass) => {

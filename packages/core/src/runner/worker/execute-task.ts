@@ -191,13 +191,10 @@ async function splitItems(
 ): Promise<{ readonly rows: readonly Omit<ItemPageRow, "split">[]; readonly count: number }> {
   const field = step.foreach!;
   const items = flow[field] as Iterable<unknown> | AsyncIterable<unknown> | undefined | null;
-  if (
-    items === undefined ||
-    items === null ||
-    !(Symbol.iterator in Object(items) || Symbol.asyncIterator in Object(items))
-  ) {
+  if (typeof items !== "object" || items === null || !(Symbol.iterator in items || Symbol.asyncIterator in items)) {
+    const found = items === undefined ? "not set" : typeof items === "string" ? "a text" : "not iterable";
     throw new FlowError("FLOW_RUNNER_NOT_ITERABLE", {
-      message: `Cannot fan out from "${step.name}": this.${field} is ${items === undefined ? "not set" : "not iterable"}`,
+      message: `Cannot fan out from "${step.name}": this.${field} is ${found}`,
       hint: `Assign an array or another iterable to this.${field} in "${step.name}" or before it`,
       context: { step: step.name, field },
     });
