@@ -60,9 +60,14 @@ export function typedArrayKindByTag(tag: number): TypedArrayKind | undefined {
   return byTag.get(tag);
 }
 
+/** An array's memory as bytes, as they lie there. */
+export function memoryOf(array: TypedArray): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
 /** The bytes to store: a view of the array's own memory wherever that is already right. */
 export function typedArrayBytes(array: TypedArray, kind: TypedArrayKind): Uint8Array {
-  const memory = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const memory = memoryOf(array);
   const bytes = kind.isFloating ? withOneNaN(array, kind, memory) : memory;
   return isBigEndianHost && kind.width > 1 ? swapped(bytes, kind.width) : bytes;
 }

@@ -139,3 +139,28 @@ describe("defineValueCodec", () => {
     }
   });
 });
+
+describe("a value that was read before", () => {
+  const known = encodeValue(Float64Array.of(1, Number.NaN, -0, 3));
+  const read = () => decodeValue(known.codec, Buffer.concat(known.chunks)) as Float64Array;
+
+  test("has the identity that it was read with, as long as it is the same", () => {
+    expect(encodeValue(read(), { known })).toMatchObject({ codec: known.codec, digest: known.digest, sizeBytes: 32 });
+  });
+
+  test("has the identity of what it is now, once it was changed in place", () => {
+    const changed = read();
+    changed[0] = 2;
+    expect(encodeValue(changed, { known }).digest).toBe(encodeValue(Float64Array.of(2, Number.NaN, -0, 3)).digest);
+    const bits = new BigUint64Array(changed.buffer);
+    bits[1] = 0xfff8_0000_0000_0001n; // another NaN is still NaN
+    expect(encodeValue(changed, { known }).digest).toBe(encodeValue(Float64Array.of(2, Number.NaN, -0, 3)).digest);
+  });
+
+  test("has its own identity when its kind or size has changed", () => {
+    expect(encodeValue(new Uint8Array(read().buffer), { known }).codec).toBe("uint8");
+    expect(encodeValue(read().subarray(1), { known }).digest).toBe(
+      encodeValue(Float64Array.of(Number.NaN, -0, 3)).digest,
+    );
+  });
+});

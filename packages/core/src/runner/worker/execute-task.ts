@@ -112,8 +112,8 @@ async function attempt(
   const artifacts: ArtifactRow[] = [];
   const changed: EncodedArtifact[] = [];
   const keep = (name: string, value: unknown): void => {
-    const encoded = encodeValue(value, { path: `this.${name}` });
     const before = inherited.get(name) ?? run.values.get(name);
+    const encoded = encodeValue(value, { path: `this.${name}`, ...(before === undefined ? {} : { known: before }) });
     if (before !== undefined && before.digest === encoded.digest && before.codec === encoded.codec) return;
     artifacts.push({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
     changed.push(encoded);
