@@ -51,9 +51,9 @@ export class ArtifactStore {
       // Always a copy: the row waits for its transaction while the step may change the memory that the chunks show.
       return { digest, sizeBytes, storedBytes, compression, stored: Buffer.concat(stored) };
     }
-    this.blobs.putSync(blobKey(digest, compression), stored);
+    const answer = this.blobs.putSync(blobKey(digest, compression), stored);
     if (!this.sound.has(digest)) {
-      repairBlob(this.blobs, encoded, compression, stored);
+      repairBlob(this.blobs, encoded, { compression, stored, isNew: answer === "created" });
       this.sound.add(digest);
     }
     return { digest, sizeBytes, storedBytes, compression };

@@ -9,18 +9,24 @@ import { digestOf } from "./digest.ts";
  * step that wrote a value is the one that can write it again. Looks for both forms, since another release of zstd may
  * have decided otherwise on whether to compress, and the row that was first is the one that is read.
  *
- * @param compression  the form that was decided on now
- * @param stored  the payload in that form
+ * @param form.compression  the form that was decided on now
+ * @param form.stored  the payload in that form
+ * @param form.isNew  whether these very bytes were written just now: then only the other form is looked at
  */
 export function repairBlob(
   blobs: SyncBlobStore,
   encoded: EncodedArtifact,
-  compression: BlobRow["compression"],
-  stored: readonly Uint8Array[],
+  form: {
+    readonly compression: BlobRow["compression"];
+    readonly stored: readonly Uint8Array[];
+    readonly isNew: boolean;
+  },
 ): void {
+  const { compression, stored, isNew } = form;
   const key = blobKey(encoded.digest, compression);
-  if (!holds(blobs, key, stored) && (compression === "none" || !isSound(blobs, key, compression, encoded)))
-    blobs.replaceSync(key, stored);
+  const isRight =
+    isNew || holds(blobs, key, stored) || (compression === "zstd" && isSound(blobs, key, compression, encoded));
+  if (!isRight) blobs.replaceSync(key, stored);
   const other = compression === "none" ? "zstd" : "none";
   const otherKey = blobKey(encoded.digest, other);
   if (blobs.getSync(otherKey, { start: 0, end: 1 }) === undefined) return;
