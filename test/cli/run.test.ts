@@ -438,6 +438,8 @@ test("Ctrl-C a second time ends at once, whatever the step does", async () => {
       }
     },
   });
-  expect(result).toMatchObject({ code: 130, signal: null, stdout: "" });
+  expect(result).toMatchObject({ code: 130, signal: null, stdout: expect.stringContaining("cancelled") });
   expect(Date.now() - secondAt).toBeLessThan(3_000); // Less than the 5 s that a cancelled step is given.
+  const [run] = (await shop.flow(["runs", "--json", "--limit", "1"])).stdout.split("\n");
+  expect(JSON.parse(run!)).toMatchObject({ status: "cancelled" });
 });

@@ -14,7 +14,6 @@ afterAll(() => place[Symbol.dispose]());
 
 /** Runs of the story, by their name. */
 const told: Record<string, CommandResult> = {};
-// biome-ignore lint/suspicious/noExplicitAny: records as a program that reads the JSON sees them
 type Json = any;
 
 beforeAll(async () => {

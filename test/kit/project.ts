@@ -19,11 +19,9 @@ const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
 export interface Watched {
   readonly events: readonly RunEvent[];
   /** The run, when it succeeded. */
-  // biome-ignore lint/suspicious/noExplicitAny: flows are text here, so nothing is known of their types
   readonly run: Run<any> | undefined;
   /** What awaiting it threw, when it did not. */
   readonly error: unknown;
-  // biome-ignore lint/suspicious/noExplicitAny: the record as JSON, as a program that reads it would see it
   readonly record: any;
 }
 

@@ -3,7 +3,6 @@ import { type Called, type CallOptions, flow } from "../cli/kit.ts";
 
 export interface CommandResult extends Called {
   /** stdout as objects, one a line: for `--json`. */
-  // biome-ignore lint/suspicious/noExplicitAny: what a line holds is what the test finds out
   readonly lines: readonly any[];
 }
 

@@ -120,6 +120,9 @@ async function run(context: Context): Promise<number> {
   }
 }
 
+/** How long a second Ctrl-C waits for tasks to be ended and for the run's end to be recorded. */
+const LEAVE_MS = 1_000;
+
 interface FollowOptions {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -144,13 +147,22 @@ async function follow(
       progress === silentProgress ? stderr.write(`${freshLine(stderr)}${line}\n`) : progress.note(line);
   };
   let interrupted: "SIGINT" | "SIGTERM" | undefined;
+  let isLeaving = false;
   let finished: Extract<RunEvent, { readonly kind: "run.finished" }> | undefined;
   let lastProgress = "";
 
   const release = context.signals.take((signal) => {
     if (interrupted !== undefined) {
-      progress.end();
-      context.signals.exit(signalCode(signal));
+      running.cancel();
+      // A call of native code cannot be ended: then the process goes without having recorded the end of the run.
+      const leave = (): void => {
+        progress.end();
+        context.signals.exit(signalCode(signal));
+      };
+      if (isLeaving) leave();
+      isLeaving = true;
+      setTimeout(leave, LEAVE_MS).unref();
+      return;
     }
     interrupted = signal;
     say(
@@ -179,6 +191,9 @@ async function follow(
       }
       if (event.kind === "run.finished") finished = event;
     }
+  } catch (error) {
+    if (interrupted === undefined || (error as { readonly code?: unknown }).code !== "FLOW_RUN_CANCELLED") throw error;
+    say(stderr.paint.yellow("Stopped before the run began"));
   } finally {
     clearInterval(timer);
     progress.end();

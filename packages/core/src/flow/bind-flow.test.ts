@@ -47,7 +47,6 @@ class Example extends Flow {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: steps written without types set any field
 type Loose = Record<string, any> & Example;
 
 /** Binds an example and tells what was read and how often something was loaded. */

@@ -32,7 +32,6 @@ function codesOf(flowClass: FlowClass): readonly string[] {
 /** Decorators and options as they reach us when type errors are ignored. */
 const untyped = { step, choose, param, upstream, config, includeFile } as unknown as Record<
   string,
-  // biome-ignore lint/suspicious/noExplicitAny: this is what ignoring type errors means
   (...options: readonly unknown[]) => any
 >;
 

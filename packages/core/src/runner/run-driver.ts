@@ -27,7 +27,10 @@ export interface RunDriverOptions {
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
+  /** Asks tasks to stop; those that do not within the grace period are ended. */
   readonly signal?: AbortSignal;
+  /** Ends all tasks at once; comes after `signal`. */
+  readonly endNow?: AbortSignal;
   readonly now?: () => Date;
   /** How long running tasks may take to stop by themselves; milliseconds, default 5,000. */
   readonly graceMs?: number;
@@ -95,11 +98,13 @@ class RunDriver {
   }
 
   async drive(): Promise<RunEnd> {
-    const { executor, signal } = this.#options;
+    const { executor, signal, endNow } = this.#options;
     executor.onMessage((message) => this.#heard(message));
     const progress = setInterval(() => this.#emitProgress(), PROGRESS_MS).unref();
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
+    const onEndNow = (): void => void executor.close();
+    endNow?.addEventListener("abort", onEndNow, { once: true });
     try {
       await this.#numbers.reserve(this.#scheduler.slack);
       this.#scheduler.begin();
@@ -112,6 +117,7 @@ class RunDriver {
       this.#pace.stop();
       clearTimeout(this.#graceTimer);
       signal?.removeEventListener("abort", onAbort);
+      endNow?.removeEventListener("abort", onEndNow);
     }
   }
 

@@ -17,12 +17,12 @@ export interface LaunchRequest extends Omit<StartRunRequest, "fields" | "readFil
 export function launchRun(request: LaunchRequest): RunningFlow<RunRow> {
   let row: RunRow;
   return new RunningFlow<RunRow>(
-    async (emit, signal) => {
+    async (emit, signals) => {
       const { startRun } = await import("./start-run.ts");
       const { flags, paramsFile, ...rest } = request;
       const read = (file: string): Promise<Uint8Array> => readFile(path.resolve(request.cwd, file));
       const fromFile = paramsFile === undefined ? {} : { paramsFile: await readParamsFile(paramsFile, read) };
-      row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signal);
+      row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signals);
     },
     () => row,
   );

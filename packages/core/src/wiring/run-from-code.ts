@@ -16,6 +16,7 @@ import { selectFlow } from "../package/flow-file.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { preparePackage } from "../package/prepare-package.ts";
 import { clientOf, openDefaultStores, planDefaultStores } from "./default-store.ts";
+import type { RunSignals } from "./running.ts";
 import { startRun } from "./start-run.ts";
 
 /**
@@ -27,7 +28,7 @@ export async function runFromCode<T extends Flow>(
   flow: FlowClass<T> | URL | string,
   o: RunOptions<T>,
   emit: (event: RunEvent) => void,
-  signal: AbortSignal,
+  signals: RunSignals,
 ): Promise<() => Promise<Run<T>>> {
   if (isInTask()) {
     throw new FlowError("FLOW_RUNNER_SUB_FLOW", {
@@ -51,10 +52,10 @@ export async function runFromCode<T extends Flow>(
       readFile: (file: string) => readFile(path.resolve(cwd, file)),
     },
     emit,
-    signal,
+    signals,
   );
   return async () => {
-    refuseUnfinished(row, signal);
+    refuseUnfinished(row, signals.stop);
     return clientOf(await openDefaultStores(true)).handle<T>(row);
   };
 }

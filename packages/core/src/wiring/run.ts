@@ -21,10 +21,10 @@ import { RunningFlow } from "./running.ts";
 export function run<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T> = {}): Running<T> {
   let finished: () => Promise<Run<T>>;
   return new RunningFlow<Run<T>>(
-    async (emit, signal) => {
+    async (emit, signals) => {
       // The runner and its libraries are loaded when a flow is run: importing core stays cheap for flows that never do.
       const { runFromCode } = await import("./run-from-code.ts");
-      finished = await runFromCode(flow, o, emit, signal);
+      finished = await runFromCode(flow, o, emit, signals);
     },
     () => finished(),
     o.signal,

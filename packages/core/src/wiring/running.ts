@@ -4,11 +4,20 @@
  */
 import type { RunEvent } from "../events/run-event.ts";
 
+/** How a run is told to end. */
+export interface RunSignals {
+  /** Tasks are asked to stop and are given time for it. */
+  readonly stop: AbortSignal;
+  /** Tasks are ended where they are. */
+  readonly endNow: AbortSignal;
+}
+
 type Finished = Extract<RunEvent, { kind: "run.finished" }>;
 
 export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
   readonly #watchers = new Set<EventQueue>();
   readonly #abort = new AbortController();
+  readonly #endNow = new AbortController();
   readonly #result: Promise<Result>;
   readonly #created = Promise.withResolvers<string>();
   #isObserved = false;
@@ -20,7 +29,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
    * @param finish turns the last event into what awaiting gives
    */
   constructor(
-    start: (emit: (event: RunEvent) => void, signal: AbortSignal) => Promise<void>,
+    start: (emit: (event: RunEvent) => void, signals: RunSignals) => Promise<void>,
     finish: (event: Finished) => Promise<Result> | Result,
     signal?: AbortSignal,
   ) {
@@ -40,7 +49,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
       for (const watcher of this.#watchers) watcher.push(event);
     };
     this.#result = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => start(emit, this.#abort.signal))
+      .then(() => start(emit, { stop: this.#abort.signal, endNow: this.#endNow.signal }))
       .then(() => finish(last!));
     this.#result.then(
       () => {
@@ -63,8 +72,11 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     return this.#created.promise;
   }
 
-  /** Asks the run to stop: tasks see `this.signal`, the run ends as cancelled. */
+  /**
+   * Asks the run to stop: tasks see `this.signal`, the run ends as cancelled. A second call waits for no task any more.
+   */
   cancel(reason = "cancel() was called"): void {
+    if (this.#abort.signal.aborted) this.#endNow.abort(reason);
     this.#abort.abort(reason);
   }
 

@@ -34,6 +34,7 @@ import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driv
 import { openThreadExecutor } from "../runner/thread-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
+import type { RunSignals } from "./running.ts";
 import { storePackage } from "./store-package.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -67,7 +68,7 @@ export interface StartRunRequest {
 export async function startRun(
   request: StartRunRequest,
   emit: (event: RunEvent) => void,
-  signal: AbortSignal,
+  signals: RunSignals,
 ): Promise<RunRow> {
   const { flow } = request;
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
@@ -99,7 +100,7 @@ export async function startRun(
       throw problemsError(`Cannot run ${flow.definition.name}`, problems, fields.problems.length > 0 ? { hint } : {});
     }
     const encoded = encodeRunValues(flowClass, fields.fields);
-    refuseCancelled(signal, flow.definition.name);
+    refuseCancelled(signals.stop, flow.definition.name);
     const stores = await request.stores.open();
     const { metadata } = stores;
     const { upstreams, warnings } = await resolveUpstreams({
@@ -111,7 +112,7 @@ export async function startRun(
       strict: request.strict ?? false,
       project: flow.definition.project,
     });
-    refuseCancelled(signal, flow.definition.name);
+    refuseCancelled(signals.stop, flow.definition.name);
     const pack = storePackage(request.package, stores.artifacts);
     await metadata.putPackage(pack);
     const { values, blobs } = storeRunValues(encoded, stores.artifacts);
@@ -154,7 +155,8 @@ export async function startRun(
       metadata,
       executor: await executor,
       emit,
-      signal,
+      signal: signals.stop,
+      endNow: signals.endNow,
     });
     const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
     if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
