@@ -8,7 +8,7 @@
  * The first failure is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that
  * do not stop within the grace period are ended. Not here: what a task does (worker/), what is ready (scheduler/).
  */
-import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
@@ -20,6 +20,7 @@ import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from 
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
+import { workerEnded } from "./worker-ended.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -81,6 +82,7 @@ class RunDriver {
   #failure: { readonly task: string; readonly error: SerializedError } | undefined;
   #cancelReason: string | undefined;
   #isStopping = false;
+  #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
   #liveChunksAnnounced = 0;
   #liveChunksReceived = 0;
@@ -239,6 +241,7 @@ class RunDriver {
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
   async #commit(): Promise<void> {
+    if (this.#isOver) return;
     try {
       const results = this.#results;
       this.#results = [];
@@ -252,7 +255,9 @@ class RunDriver {
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
     } catch (error) {
-      this.#isStopping = true; // The store cannot be trusted to take more: nothing new begins, and what comes back is dropped.
+      // The store cannot be trusted to take more: nothing new begins, and what comes back is dropped.
+      this.#isOver = true;
+      this.#isStopping = true;
       this.#ended.reject(error);
     }
   }
@@ -372,26 +377,4 @@ function contractOf(graph: Graph, name: string): StepContract {
     ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
     ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
   };
-}
-
-function workerEnded(step: string, lost: unknown): SerializedError {
-  const why = lost instanceof Error ? lost.message : String(lost);
-  const { stack: _, ...error } = serializeError(
-    new FlowError("FLOW_RUNNER_WORKER_ENDED", {
-      message: `Step "${step}" ended its worker before it finished: ${why}`,
-      hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
-      context: { step },
-      cause: thrownByUser(lost),
-    }),
-  );
-  return error; // Without a stack: this very place would be shown as if something had gone wrong here.
-}
-
-/** What the user's own code threw outside of the step, if that is what ended the worker: the pool's words have no such frame. */
-function thrownByUser(lost: unknown): unknown {
-  const cause = lost instanceof Error ? lost.cause : undefined;
-  if (!(cause instanceof Error)) return undefined;
-  return (cause.stack ?? "").split("\n").some((line) => /^\s+at /.test(line) && !/node:|node_modules/.test(line))
-    ? cause
-    : undefined;
 }

@@ -1,0 +1,163 @@
+/**
+ * The driver between a real store and an executor that the test holds in its hand: what is committed when, what happens
+ * when a commit fails, and what becomes of tasks that a message gave back.
+ */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { checkGraph } from "../../packages/core/src/graph/check-graph.ts";
+import { newRunId } from "../../packages/core/src/ids/run-id.ts";
+import type { MetadataStore, Tick } from "../../packages/core/src/metadata/metadata-store.ts";
+import { openSqliteMetadata } from "../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
+import type { Executor } from "../../packages/core/src/runner/executor.ts";
+import type { Batch, TaskResult } from "../../packages/core/src/runner/protocol.ts";
+import { driveRun } from "../../packages/core/src/runner/run-driver.ts";
+import { flowOf } from "../kit/flow-of.ts";
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-driver-"));
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const WIDE = checkGraph(
+  flowOf({
+    start: { next: "work", foreach: "items" },
+    work: { next: "end", arity: 1 },
+    end: { join: true },
+  }),
+);
+
+/** Answers every batch a little later; `answer` says with how many of its tasks. */
+function executor(width: number, answer: (batch: Batch) => number = (batch) => batch.tasks.length) {
+  const batches: Batch[] = [];
+  const seam: Executor = {
+    slots: 2,
+    async submit(batch) {
+      batches.push(batch);
+      // Batches end at different times, so that some are always under way.
+      await new Promise((resolve) => setTimeout(resolve, batches.length % 3 === 0 ? 25 : 1));
+      return batch.tasks.slice(0, answer(batch)).map((task): TaskResult => {
+        const fanOut = task.step === "start" ? { fanOut: width } : {};
+        const outcome = { kind: "succeeded" as const, artifacts: [], pages: [], ...fanOut };
+        const { sequence, attempt } = task;
+        return {
+          sequence,
+          attempt,
+          startedAt: new Date(),
+          durationMs: 0.1,
+          outcome,
+          blobs: [],
+          reads: [],
+          logs: [],
+          liveChunks: 0,
+        };
+      });
+    },
+    onMessage() {},
+    cancel() {},
+    async close() {},
+  };
+  return { seam, batches };
+}
+
+async function opened(
+  name: string,
+  commitTick: (store: MetadataStore, tick: Tick) => Promise<void> = (store, tick) => store.commitTick(tick),
+) {
+  const store = await openSqliteMetadata(path.join(folder, `${name}.db`));
+  const row = await store.createRun({
+    id: newRunId(),
+    flow: { project: "test", name: "Test" },
+    formerly: [],
+    createdAt: new Date(),
+    tags: [],
+    systemTags: [],
+    parameters: {},
+    secretParameters: [],
+    values: [],
+    blobs: [],
+    upstreams: [],
+    environment: { millrace: "0", node: "0", os: "", arch: "", host: "", actor: "", cwd: "", command: [] },
+    actor: "test",
+    host: "test",
+  });
+  const faulty = new Proxy(store, {
+    get(target, key) {
+      if (key === "commitTick") return (tick: Tick) => commitTick(target, tick);
+      const member = Reflect.get(target, key) as unknown;
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  const run = {
+    id: row.id,
+    sequence: row.sequence,
+    name: "Test/1",
+    flow: "Test",
+    project: "test",
+    tags: [],
+    createdAt: row.createdAt,
+    secrets: {},
+  };
+  return { store, metadata: faulty, run };
+}
+
+test("tasks that a message gave back run later, each once, and are recorded once", async () => {
+  const { store, metadata, run } = await opened("given-back");
+  const { seam, batches } = executor(300, (batch) => Math.ceil(batch.tasks.length / 2));
+  const started: string[] = [];
+  const end = await driveRun({
+    graph: WIDE,
+    run,
+    metadata,
+    executor: seam,
+    emit: (event) => {
+      if (event.kind === "task.started") started.push(event.task);
+    },
+  });
+  expect(end.status).toBe("succeeded");
+  expect(Math.max(...batches.map((batch) => batch.tasks.length))).toBeGreaterThan(1);
+  expect([started.length, new Set(started).size]).toEqual([302, 302]);
+  const tasks = await store.tasks({ run: run.sequence });
+  expect([tasks.length, new Set(tasks.map((task) => task.status))]).toEqual([302, new Set(["succeeded"])]);
+  await store.close();
+});
+
+test("a commit that fails ends the drive with its error, and nothing is sent or written after it", async () => {
+  let commits = 0;
+  const { store, metadata, run } = await opened("failing", async (target, tick) => {
+    commits++;
+    if (commits === 4) throw new Error("the disk is gone");
+    await target.commitTick(tick);
+  });
+  const { seam, batches } = executor(5_000);
+  await expect(driveRun({ graph: WIDE, run, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
+    "the disk is gone",
+  );
+  const [sent, written] = [batches.length, commits];
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect([batches.length, commits]).toEqual([sent, written]);
+  await store.close();
+});
+
+test("children are sent only after their split is durable", async () => {
+  const durable = new Set<number>();
+  const { store, metadata, run } = await opened("order", async (target, tick) => {
+    await target.commitTick(tick);
+    for (const task of tick.finished) durable.add(task.sequence);
+  });
+  const { seam, batches } = executor(50);
+  const early: string[] = [];
+  const submit = seam.submit.bind(seam);
+  const watching: Executor = {
+    ...seam,
+    submit: (batch) => {
+      for (const task of batch.tasks) {
+        const needs = [task.inherits, ...(task.inputs ?? []).map((input) => input.task)];
+        if (needs.some((sequence) => sequence !== undefined && !durable.has(sequence))) early.push(task.step);
+      }
+      return submit(batch);
+    },
+  };
+  await driveRun({ graph: WIDE, run, metadata, executor: watching, emit: () => {} });
+  expect([early, batches.length > 2]).toEqual([[], true]);
+  await store.close();
+});
