@@ -42,6 +42,13 @@ const project = new Project({
      @step({ next: "end" }) async work(n: number) { await wait(1); if (n === 20) process.exit(1); }
      @join() end() {}`,
   ),
+  "loud.ts": flowText(
+    "Loud",
+    `items!: number[];
+     @step({ next: "work", foreach: "items" }) start() { this.items = Array.from({ length: 400 }, (_, n) => n); }
+     @step({ next: "end" }) work(n: number) { console.log("item", n); if (n === 200) process.exit(1); }
+     @join() end() {}`,
+  ),
   "reads.ts": flowText(
     "Reads",
     `value!: number;
@@ -136,4 +143,12 @@ test("the events of a run that has ended are over at once", async () => {
   const events: unknown[] = [];
   for await (const event of running) events.push(event);
   expect(events).toEqual([]);
+});
+
+test("what tasks wrote before their worker was lost keeps the rows it refers to", async () => {
+  for (let n = 0; n < 5; n++) {
+    const { code, stderr } = await project.flow(["run", "loud.ts"]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("FLOW_RUNNER_WORKER_ENDED")]);
+    expect(stderr).not.toContain("FLOW_METADATA_NO_TASK");
+  }
 });

@@ -73,7 +73,7 @@ class RunDriver {
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
   readonly #active = new Map<TaskSequence, ReadyTask>();
   readonly #begun = new Set<TaskSequence>();
-  /** Of those that had begun: tasks that came back before their row was written. */
+  /** Of those that were sent: tasks that came back without having begun, before their row was written. */
   readonly #withdrawn = new Set<TaskSequence>();
   readonly #batchesOfStep = new Map<string, number>();
   #results: TaskResult[] = [];
@@ -212,7 +212,8 @@ class RunDriver {
         continue;
       }
       this.#active.delete(sequence);
-      if (this.#tick.withdraw(sequence)) this.#withdrawn.add(sequence);
+      // Tasks of a lost worker may have begun, and their output refers to their rows; the others never did.
+      if (!isAlone && this.#tick.withdraw(sequence)) this.#withdrawn.add(sequence);
       this.#scheduler.giveBack(sequence, { isAlone });
     }
   }

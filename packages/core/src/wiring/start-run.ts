@@ -113,6 +113,7 @@ export async function startRun(
       project: flow.definition.project,
     });
     refuseCancelled(signals.stop, flow.definition.name);
+    const workers = await executor;
     const pack = storePackage(request.package, stores.artifacts);
     await metadata.putPackage(pack);
     const { values, blobs } = storeRunValues(encoded, stores.artifacts);
@@ -153,7 +154,7 @@ export async function startRun(
         ),
       },
       metadata,
-      executor: await executor,
+      executor: workers,
       emit,
       signal: signals.stop,
       endNow: signals.endNow,
