@@ -56,13 +56,7 @@ interface RunningTask {
   state: TaskState;
 }
 
-interface Counts {
-  total: number;
-  running: number;
-  succeeded: number;
-  failed: number;
-  cancelled: number;
-}
+type Counts = { -readonly [Count in Exclude<keyof StepProgress, "step">]: number };
 
 export class Scheduler {
   readonly #graph: Graph;
@@ -86,7 +80,17 @@ export class Scheduler {
       [...this.#splitOf].filter(([join]) => this.#node(join).closes === undefined).map(([, split]) => split),
     );
     for (const step of graph.order)
-      this.#counts.set(step, { total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 });
+      this.#counts.set(step, {
+        total: 0,
+        running: 0,
+        waiting: 0,
+        succeeded: 0,
+        failed: 0,
+        caught: 0,
+        skipped: 0,
+        cancelled: 0,
+        adopted: 0,
+      });
   }
 
   /** The largest number of task numbers that the success of one task can ask for, besides its fan-out. */
