@@ -5,8 +5,9 @@
  * One message carries a batch: tasks of one step, run one after another. Success of a task is an explicit result; a worker
  * that ends without one has failed its tasks.
  */
-import type { NewBlob } from "../artifact/artifact.ts";
+import type { Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
+import type { TaskFailure } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type {
   ArtifactRow,
@@ -16,6 +17,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
+import type { CacheReads } from "../metadata/replay.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
 
 /** What every task of a run needs to know; the rest is read from the store by the worker itself. */
@@ -46,7 +48,35 @@ export interface StepContract {
 export interface Batch {
   readonly run: RunContext;
   readonly step: StepContract;
-  readonly tasks: readonly (ReadyTask & { readonly attempt: number })[];
+  readonly tasks: readonly TaskOrder[];
+  /** Where it runs; any worker thread when absent. */
+  readonly placement?: Placement;
+  /** The worker tells when the task begins, and the batch can be aborted. Such a batch holds one task. */
+  readonly isWatched?: boolean;
+}
+
+/** A task as a worker receives it. */
+export interface TaskOrder extends ReadyTask {
+  /** When given, the step is not called: the task catches the failure of its attempts in this field. */
+  readonly fallback?: { readonly field: string; readonly failure: TaskFailure };
+}
+
+/** What a worker must be like to run a step. */
+export interface Placement {
+  readonly isolate: "thread" | "process";
+  /** Enforced for processes; bytes. */
+  readonly memoryBytes?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment variables whose values are never stored, nor shown in output or errors. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
+/** What a task leaves to its successors. */
+export interface TaskYield {
+  readonly artifacts: readonly ArtifactRow[];
+  readonly pages: readonly Omit<ItemPageRow, "split">[];
+  readonly fanOut?: number;
+  readonly choice?: string;
 }
 
 export interface TaskResult {
@@ -55,17 +85,21 @@ export interface TaskResult {
   readonly startedAt: Date;
   readonly durationMs: number;
   readonly outcome:
-    | {
+    | ({
         readonly kind: "succeeded";
-        readonly artifacts: readonly ArtifactRow[];
-        readonly pages: readonly Omit<ItemPageRow, "split">[];
-        readonly fanOut?: number;
-        readonly choice?: string;
-      }
+        /** Offers the outcome to later runs. */
+        readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+        /** The task of an earlier run whose outcome this is. */
+        readonly takenFrom?: TaskSequence;
+      } & TaskYield)
+    | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)
+    | ({ readonly kind: "caught" } & TaskYield)
     | { readonly kind: "failed"; readonly error: SerializedError }
     | { readonly kind: "cancelled" };
   readonly blobs: readonly NewBlob[];
   readonly reads: readonly UpstreamRead[];
+  /** Names of the run's values that the task read. */
+  readonly valueReads: readonly string[];
   /** Output that was not sent live yet. */
   readonly logs: readonly LogChunk[];
   /** How many chunks of output were sent live before. */
@@ -75,6 +109,8 @@ export interface TaskResult {
 /** Sent by a worker at any time, beside the results. */
 export type WorkerMessage =
   | { readonly kind: "output"; readonly chunk: LogChunk }
+  /** The task of a watched batch begins now. */
+  | { readonly kind: "began"; readonly sequence: TaskSequence }
   /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
   | { readonly kind: "stray-error"; readonly error: SerializedError };
 

@@ -3,21 +3,26 @@
  * batches, commits what comes back, and only after the commit tells the scheduler, so that a crash at any instant loses
  * nothing that was counted as done. The main thread is the only writer of records.
  *
- *     scheduler ──ready──▶ batches ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
+ *     scheduler ──ready──▶ dispatcher ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
  *
- * The first failure is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that
- * do not stop within the grace period are ended. Not here: what a task does (worker/), what is ready (scheduler/).
+ * A failed attempt leads to another one, to a caught failure, or to the end (`step-plan.ts`). The first failure that is
+ * neither tried again nor caught is the cause of the run's failure: nothing new starts, running tasks are asked to stop,
+ * and those that do not stop within the grace period are ended; with `finishSiblings` all that does not depend on it goes
+ * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
  */
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
-import { BatchSize } from "./batch-size.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { CommitPace } from "./commit-pace.ts";
+import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
 import type { Executor } from "./executor.ts";
-import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
-import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import type { RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
+import { type FinishedTasks, type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { afterFailure, type StepPlan, type Verdict } from "./step-plan.ts";
+import { failureOf, timeoutError } from "./task-failure.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
@@ -25,6 +30,10 @@ import { workerEnded } from "./worker-ended.ts";
 export interface RunDriverOptions {
   readonly graph: Graph;
   readonly run: RunContext;
+  /** Which execution of the run this is: what a later one has begun, this one may not write. */
+  readonly execution: number;
+  /** By step; a step without one runs once, in any worker thread. */
+  readonly plans?: ReadonlyMap<string, StepPlan>;
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
@@ -32,7 +41,17 @@ export interface RunDriverOptions {
   readonly signal?: AbortSignal;
   /** Ends all tasks at once; comes after `signal`. */
   readonly endNow?: AbortSignal;
-  readonly now?: () => Date;
+  /** Tasks of an earlier execution, or of the run that this one was forked from: they are not run again. */
+  readonly finished?: FinishedTasks;
+  /** After a failure, whether all that does not depend on it goes on. Default: nothing new starts. */
+  readonly finishSiblings?: boolean;
+  /** Rounds that a loop may have. */
+  readonly maxRounds?: number;
+  readonly clock?: Clock;
+  /** Numbers in [0, 1) for the jitter of retries. Default Math.random. */
+  readonly random?: () => number;
+  /** Numbers in [0, 1) by which independent tasks are shuffled; without it they start in declared order. */
+  readonly shuffle?: () => number;
   /** How long running tasks may take to stop by themselves; milliseconds, default 5,000. */
   readonly graceMs?: number;
 }
@@ -48,12 +67,25 @@ interface TaskName {
   readonly attempt: number;
 }
 
-/** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
-const MESSAGES_AHEAD = 6;
+/** A result that waits to be committed, and what follows from it. */
+interface Settlement {
+  readonly result: TaskResult;
+  /** Of a failed attempt. */
+  readonly verdict?: Verdict;
+  /** Of a caught failure. */
+  readonly caught?: { readonly field: string; readonly error: SerializedError };
+}
+
+/** Why a run ends without success: whatever came first. */
+type Cause =
+  | { readonly kind: "failed"; readonly task: string; readonly error: SerializedError }
+  | { readonly kind: "cancelled"; readonly reason: string };
+
 const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
 /** How long the end of a run waits for output that workers sent but that has not arrived. */
 const OUTPUT_WAIT_MS = 1_000;
+const NO_PLAN: StepPlan = {};
 
 /** Runs all tasks of a run. Rejects only when the store or Millrace itself fails; a failing step is an outcome. */
 export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
@@ -62,25 +94,23 @@ export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
 
 class RunDriver {
   readonly #options: RunDriverOptions;
+  readonly #clock: Clock;
   readonly #scheduler: Scheduler;
+  readonly #dispatcher: Dispatcher;
   readonly #numbers: TaskNumbers;
-  readonly #contracts: ReadonlyMap<string, StepContract>;
-  readonly #sizes = new BatchSize();
   readonly #tick = new TickBuilder();
   readonly #pace: CommitPace;
-  readonly #now: () => Date;
   readonly #ended = Promise.withResolvers<RunEnd>();
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
   readonly #active = new Map<TaskSequence, ReadyTask>();
   readonly #begun = new Set<TaskSequence>();
   /** Of those that were sent: tasks that came back without having begun, before their row was written. */
   readonly #withdrawn = new Set<TaskSequence>();
-  readonly #batchesOfStep = new Map<string, number>();
-  #results: TaskResult[] = [];
-  #batches = 0;
+  /** Take back the timers of tasks that wait for their next attempt. */
+  readonly #waits = new Map<TaskSequence, () => void>();
+  #settlements: Settlement[] = [];
   #isEnding = false;
-  #failure: { readonly task: string; readonly error: SerializedError } | undefined;
-  #cancelReason: string | undefined;
+  #cause: Cause | undefined;
   #isStopping = false;
   #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -89,14 +119,26 @@ class RunDriver {
 
   constructor(options: RunDriverOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => new Date());
+    this.#clock = options.clock ?? systemClock;
+    this.#numbers = new TaskNumbers(options.metadata);
+    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count), {
+      ...(options.finished === undefined ? {} : { finished: options.finished }),
+      ...(options.maxRounds === undefined ? {} : { maxRounds: options.maxRounds }),
+      ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
+    });
+    this.#dispatcher = new Dispatcher({
+      run: options.run,
+      executor: options.executor,
+      contracts: new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)])),
+      plans: options.plans ?? new Map(),
+      clock: this.#clock,
+      attemptOf: (task) => this.#attemptOf(task),
+      onReturn: (flight, returned) => this.#returned(flight, returned),
+    });
     this.#pace = new CommitPace(
       () => this.#commit(),
-      () => this.#batches > options.executor.slots,
+      () => this.#dispatcher.isBusy,
     );
-    this.#numbers = new TaskNumbers(options.metadata);
-    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count));
-    this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
   }
 
   async drive(): Promise<RunEnd> {
@@ -108,7 +150,7 @@ class RunDriver {
     const onEndNow = (): void => void executor.close();
     endNow?.addEventListener("abort", onEndNow, { once: true });
     try {
-      await this.#numbers.reserve(this.#scheduler.slack);
+      await this.#numbers.reserve(this.#scheduler.slackToBegin);
       this.#scheduler.begin();
       if (signal?.aborted) onAbort();
       this.#dispatch();
@@ -117,6 +159,7 @@ class RunDriver {
     } finally {
       clearInterval(progress);
       this.#pace.stop();
+      this.#dropWaits();
       clearTimeout(this.#graceTimer);
       signal?.removeEventListener("abort", onAbort);
       endNow?.removeEventListener("abort", onEndNow);
@@ -125,44 +168,11 @@ class RunDriver {
 
   #dispatch(): void {
     if (this.#isStopping) return;
-    let hasTaken = true;
-    while (hasTaken) {
-      hasTaken = false;
-      for (const { step, count } of this.#scheduler.readySteps()) {
-        if (!this.#hasRoom(step)) continue;
-        const size = this.#sizes.of(step, count, this.#options.executor.slots);
-        const tasks = this.#scheduler.take(step, size);
-        if (tasks.length === 0) continue;
-        this.#submit(step, tasks);
-        hasTaken = true;
-        break;
-      }
-    }
-  }
-
-  /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
-  #hasRoom(step: string): boolean {
-    const { slots } = this.#options.executor;
-    if (this.#batches >= (this.#sizes.isShort(step) ? MESSAGES_AHEAD * slots : slots)) return false;
-    const limit = this.#options.graph.nodes[step]!.step.behaviour.maxParallel;
-    return limit === undefined || (this.#batchesOfStep.get(step) ?? 0) < limit;
-  }
-
-  #submit(step: string, tasks: readonly ReadyTask[]): void {
-    const startedAt = this.#now();
-    for (const task of tasks) this.#begin(task, startedAt);
-    this.#batches++;
-    this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
-    this.#pace.lazily();
-    const batch: Batch = {
-      run: this.#options.run,
-      step: this.#contracts.get(step)!,
-      tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
-    };
-    this.#options.executor.submit(batch).then(
-      (results) => this.#reported(step, tasks, results),
-      (error: unknown) => this.#lost(step, tasks, error),
-    );
+    this.#dispatcher.fill(this.#scheduler, (tasks) => {
+      const startedAt = this.#clock.now();
+      for (const task of tasks) this.#begin(task, startedAt);
+      this.#pace.lazily();
+    });
   }
 
   #begin(task: ReadyTask, startedAt: Date): void {
@@ -170,27 +180,31 @@ class RunDriver {
     const isKnown = this.#begun.has(task.sequence);
     if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
     const { sequence, step, path, inherits } = task;
-    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: 1, startedAt };
+    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: this.#attemptOf(task), startedAt };
     this.#tick.started(inherits === undefined ? row : { ...row, inherits });
     if (isKnown) return;
     this.#begun.add(sequence);
     this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
   }
 
-  #reported(step: string, tasks: readonly ReadyTask[], results: readonly TaskResult[]): void {
-    this.#left(step);
-    for (const result of results) {
-      this.#sizes.measured(step, result.durationMs);
-      this.#liveChunksAnnounced += result.liveChunks;
-      this.#results.push(result);
+  /** The scheduler counts the attempts of this execution; those of earlier ones have their numbers already. */
+  #attemptOf(task: ReadyTask): number {
+    return (this.#options.finished?.attempts(task.step, task.path) ?? 0) + task.attempt;
+  }
+
+  #returned(flight: Flight, returned: Returned): void {
+    if (returned.kind === "lost") {
+      this.#lost(flight, returned.error);
+      return;
     }
-    this.#giveBack(tasks.slice(results.length), false);
+    for (const result of returned.results) this.#reported(flight, result);
+    this.#giveBack(returned.rest, false);
     this.#pace.soon();
   }
 
   /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
-  #lost(step: string, tasks: readonly ReadyTask[], error: unknown): void {
-    this.#left(step);
+  #lost(flight: Flight, error: unknown): void {
+    const { step, tasks } = flight;
     if (tasks.length > 1 && !this.#isStopping) {
       this.#giveBack(tasks, true);
       this.#dispatch();
@@ -199,16 +213,72 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks)
-      this.#results.push(emptyResult({ sequence: task.sequence, attempt: 1 }, outcome, this.#now()));
+    for (const task of tasks) {
+      const attempt = this.#attemptOf(task);
+      this.#reported(flight, emptyResult({ sequence: task.sequence, attempt }, outcome, this.#clock.now()));
+    }
     this.#pace.soon();
+  }
+
+  #reported(flight: Flight, reported: TaskResult): void {
+    this.#liveChunksAnnounced += reported.liveChunks;
+    const plan = this.#options.plans?.get(flight.step) ?? NO_PLAN;
+    const result =
+      flight.isTimedOut && plan.timeoutMs !== undefined && !this.#isStopping
+        ? { ...reported, blobs: [], outcome: failedOutcome(timeoutError(flight.step, plan.timeoutMs)) }
+        : reported;
+    if (flight.failed !== undefined) {
+      this.#caughtOrFailed(flight.failed, result, plan.catch!);
+      return;
+    }
+    if (result.outcome.kind !== "failed") {
+      this.#settlements.push({ result });
+      return;
+    }
+    const task = this.#active.get(result.sequence)!;
+    const verdict = this.#verdict(plan, task, result.outcome.error);
+    if (verdict.kind === "catch") this.#dispatcher.send(flight.step, [task], result);
+    else this.#settlements.push({ result, verdict });
+  }
+
+  #verdict(plan: StepPlan, task: ReadyTask, error: SerializedError): Verdict {
+    if (this.#isStopping) return { kind: "fail" };
+    try {
+      return afterFailure(plan, task.attempt, failureOf(error, task.attempt), this.#options.random ?? Math.random);
+    } catch (thrown) {
+      const text = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#warn({
+        code: "FLOW_RUNNER_RETRY_CONDITION",
+        message: `The retry condition of step "${task.step}" threw, so its task was not tried again: ${text}`,
+        hint: "Let it return true or false",
+      });
+      return plan.catch === undefined ? { kind: "fail" } : { kind: "catch", field: plan.catch };
+    }
+  }
+
+  /** The fallback of a failed task came back: its failure is caught, unless that failed as well. */
+  #caughtOrFailed(failed: TaskResult, result: TaskResult, field: string): void {
+    const { outcome } = failed;
+    const whole = {
+      ...result,
+      startedAt: failed.startedAt,
+      durationMs: failed.durationMs,
+      reads: failed.reads,
+      logs: [...failed.logs, ...result.logs],
+    };
+    if (result.outcome.kind === "caught" && outcome.kind === "failed")
+      this.#settlements.push({ result: whole, caught: { field, error: outcome.error } });
+    else this.#settlements.push({ result: whole, verdict: { kind: "fail" } });
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
   #giveBack(tasks: readonly ReadyTask[], isAlone: boolean): void {
-    for (const { sequence } of tasks) {
+    for (const task of tasks) {
+      const { sequence } = task;
       if (this.#isStopping) {
-        this.#results.push(emptyResult({ sequence, attempt: 1 }, { kind: "cancelled" }, this.#now()));
+        const attempt = this.#attemptOf(task);
+        const result = emptyResult({ sequence, attempt }, { kind: "cancelled" }, this.#clock.now());
+        this.#settlements.push({ result });
         continue;
       }
       this.#active.delete(sequence);
@@ -218,40 +288,40 @@ class RunDriver {
     }
   }
 
-  #left(step: string): void {
-    this.#batches--;
-    this.#batchesOfStep.set(step, this.#batchesOfStep.get(step)! - 1);
-  }
-
   #heard(message: WorkerMessage): void {
-    if (message.kind === "stray-error") {
-      const { name, message: text } = message.error;
-      const warning = {
-        code: "FLOW_RUNNER_STRAY_ERROR",
-        message: `A worker ended outside of any task: ${name}: ${text}`,
-      };
-      const hint = "Look for a timer, a callback or a module that throws, and await what a step starts";
-      this.#options.emit({ kind: "run.warning", at: this.#now(), ...warning, hint });
-      return;
+    switch (message.kind) {
+      case "began":
+        this.#dispatcher.began(message.sequence);
+        return;
+      case "stray-error": {
+        const { name, message: text } = message.error;
+        this.#warn({
+          code: "FLOW_RUNNER_STRAY_ERROR",
+          message: `A worker ended outside of any task: ${name}: ${text}`,
+          hint: "Look for a timer, a callback or a module that throws, and await what a step starts",
+        });
+        return;
+      }
+      case "output":
+        this.#liveChunksReceived++;
+        this.#tick.logged(message.chunk);
+        this.#emitOutput(message.chunk);
+        this.#pace.lazily();
     }
-    this.#liveChunksReceived++;
-    this.#tick.logged(message.chunk);
-    this.#emitOutput(message.chunk);
-    this.#pace.lazily();
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
   async #commit(): Promise<void> {
     if (this.#isOver) return;
     try {
-      const results = this.#results;
-      this.#results = [];
-      const finishedAt = this.#now();
-      for (const result of results) this.#tick.finished(result, finishedAt);
-      const tick = this.#tick.take(finishedAt);
-      if (tick !== undefined) await this.#options.metadata.commitTick(tick);
-      await this.#numbers.reserve(this.#needed(results));
-      for (const result of results) this.#settle(result, finishedAt);
+      const settlements = this.#settlements;
+      this.#settlements = [];
+      const finishedAt = this.#clock.now();
+      for (const { result, caught } of settlements)
+        this.#tick.finished(result, finishedAt, { cancelledBy: this.#stopReason, ...(caught && { caught: caught.error }) });
+      await this.#write(finishedAt);
+      await this.#numbers.reserve(this.#needed(settlements));
+      for (const settlement of settlements) this.#settle(settlement, finishedAt);
       this.#dispatch();
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
@@ -263,46 +333,82 @@ class RunDriver {
     }
   }
 
+  async #write(now: Date): Promise<void> {
+    const tick = this.#tick.take(now);
+    if (tick === undefined) return;
+    const { run, execution } = this.#options;
+    await this.#options.metadata.commitTick({ run: run.sequence, execution, ...tick });
+  }
+
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
-  #settle(result: TaskResult, at: Date): void {
-    const task = this.#active.get(result.sequence)!;
-    this.#active.delete(result.sequence);
-    this.#begun.delete(result.sequence);
+  #settle({ result, verdict, caught }: Settlement, at: Date): void {
+    const { sequence, outcome, durationMs } = result;
+    const task = this.#active.get(sequence)!;
+    this.#active.delete(sequence);
+    this.#begun.delete(sequence);
     const where = this.#describe(task);
     for (const chunk of result.logs) this.#emitText(chunk, where);
-    const { outcome, durationMs } = result;
     switch (outcome.kind) {
-      case "succeeded": {
+      case "succeeded":
+      case "skipped":
+      case "caught": {
         const facts = {
           ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
           ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
         };
-        this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
-        this.#scheduler.succeeded(result.sequence, facts);
+        if (outcome.kind === "skipped")
+          this.#options.emit({ kind: "task.skipped", at, ...where, durationMs, reason: outcome.reason });
+        else if (caught !== undefined) this.#options.emit({ kind: "task.caught", at, ...where, durationMs, ...caught });
+        else this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
+        this.#scheduler[outcome.kind](sequence, facts);
         if (this.#isStopping) this.#scheduler.stop();
         return;
       }
       case "failed":
-        this.#options.emit({ kind: "task.failed", at, ...where, durationMs, error: outcome.error });
-        this.#scheduler.failed(result.sequence);
-        this.#failure ??= { task: where.task, error: outcome.error };
-        this.#stop();
+        if (verdict?.kind === "retry" && !this.#isStopping) this.#retry(task, verdict.delayMs, outcome.error, at);
+        else this.#fail(task, outcome.error, durationMs, at);
         return;
       case "cancelled":
         this.#options.emit({ kind: "task.cancelled", at, ...where, reason: this.#stopReason });
-        this.#scheduler.cancelled(result.sequence);
+        this.#scheduler.cancelled(sequence);
     }
   }
 
+  #retry(task: ReadyTask, delayMs: number, error: SerializedError, at: Date): void {
+    const next = this.#scheduler.retry(task.sequence);
+    this.#options.emit({
+      kind: "task.retrying",
+      at,
+      ...this.#describe(task),
+      nextAttempt: this.#attemptOf(next),
+      attempts: this.#attemptOf(task) - task.attempt + 1 + (this.#options.plans?.get(task.step)?.retry?.times ?? 0),
+      delayMs,
+      error,
+    });
+    const unwait = this.#clock.after(delayMs, () => {
+      this.#waits.delete(next.sequence);
+      this.#scheduler.requeue(next.sequence);
+      this.#dispatch();
+    });
+    this.#waits.set(next.sequence, unwait);
+  }
+
+  #fail(task: ReadyTask, error: SerializedError, durationMs: number, at: Date): void {
+    const where = this.#describe(task);
+    this.#options.emit({ kind: "task.failed", at, ...where, durationMs, error });
+    this.#scheduler.failed(task.sequence);
+    this.#cause ??= { kind: "failed", task: where.task, error };
+    if (this.#options.finishSiblings !== true) this.#stop();
+  }
+
   get #stopReason(): string {
-    return this.#failure === undefined
-      ? (this.#cancelReason ?? "the run was cancelled")
-      : `${this.#failure.task} failed`;
+    if (this.#cause === undefined) return "the run was cancelled";
+    return this.#cause.kind === "failed" ? `${this.#cause.task} failed` : this.#cause.reason;
   }
 
   #cancel(reason: unknown): void {
-    this.#cancelReason ??=
-      typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
+    const text = typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
+    this.#cause ??= { kind: "cancelled", reason: text };
     this.#stop();
     this.#endWhenIdle();
   }
@@ -310,13 +416,19 @@ class RunDriver {
   #stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#dropWaits();
     this.#scheduler.stop();
     this.#options.executor.cancel();
     this.#graceTimer = setTimeout(() => void this.#options.executor.close(), this.#options.graceMs ?? GRACE_MS);
   }
 
+  #dropWaits(): void {
+    for (const unwait of this.#waits.values()) unwait();
+    this.#waits.clear();
+  }
+
   #endWhenIdle(): void {
-    if (!this.#scheduler.isIdle || this.#batches > 0 || this.#results.length > 0 || this.#isEnding) return;
+    if (!this.#scheduler.isIdle || !this.#dispatcher.isIdle || this.#settlements.length > 0 || this.#isEnding) return;
     this.#isEnding = true;
     void this.#end().catch((error: unknown) => this.#ended.reject(error));
   }
@@ -326,32 +438,43 @@ class RunDriver {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     this.#pace.stop();
-    const tick = this.#tick.take(this.#now());
-    if (tick !== undefined) await this.#options.metadata.commitTick(tick);
+    await this.#write(this.#clock.now());
     this.#emitProgress();
-    const run = this.#options.run.sequence;
-    if (this.#failure !== undefined) return this.#ended.resolve({ run, status: "failed", failure: this.#failure });
-    if (this.#cancelReason !== undefined) return this.#ended.resolve({ run, status: "cancelled" });
+    const { run, execution } = this.#options;
+    const ended = { run: run.sequence, execution };
+    if (this.#cause?.kind === "failed") {
+      const { task, error } = this.#cause;
+      this.#ended.resolve({ ...ended, status: "failed", failure: { task, error } });
+      return;
+    }
+    if (this.#cause?.kind === "cancelled") {
+      this.#ended.resolve({ ...ended, status: "cancelled" });
+      return;
+    }
     const { endTask } = this.#scheduler;
     if (endTask === undefined) {
       throw new FlowError("FLOW_INTERNAL", {
-        message: `${this.#options.run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
+        message: `${run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
       });
     }
-    this.#ended.resolve({ run, status: "succeeded", endTask });
+    this.#ended.resolve({ ...ended, status: "succeeded", endTask });
   }
 
   /** Task numbers that acting on these results can ask for at most. */
-  #needed(results: readonly TaskResult[]): number {
+  #needed(settlements: readonly Settlement[]): number {
     let count = 0;
-    for (const { outcome } of results)
-      if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
+    for (const { result, verdict } of settlements) {
+      if (verdict?.kind === "retry") count++;
+      else if ("fanOut" in result.outcome) count += this.#scheduler.slack + (result.outcome.fanOut ?? 0);
+      else if (result.outcome.kind !== "failed" && result.outcome.kind !== "cancelled") count += this.#scheduler.slack;
+    }
     return count;
   }
 
   #describe(task: ReadyTask): TaskName {
     const path = task.path === "" ? "" : `/${task.path}`;
-    return { task: `${this.#options.run.name}/${task.step}${path}`, step: task.step, path: task.path, attempt: 1 };
+    const name = `${this.#options.run.name}/${task.step}${path}`;
+    return { task: name, step: task.step, path: task.path, attempt: this.#attemptOf(task) };
   }
 
   #emitOutput(chunk: LogChunk): void {
@@ -364,8 +487,16 @@ class RunDriver {
   }
 
   #emitProgress(): void {
-    this.#options.emit({ kind: "run.progress", at: this.#now(), steps: this.#scheduler.progress });
+    this.#options.emit({ kind: "run.progress", at: this.#clock.now(), steps: this.#scheduler.progress });
   }
+
+  #warn(warning: { readonly code: string; readonly message: string; readonly hint: string }): void {
+    this.#options.emit({ kind: "run.warning", at: this.#clock.now(), ...warning });
+  }
+}
+
+function failedOutcome(error: SerializedError): Extract<TaskResult["outcome"], { kind: "failed" }> {
+  return { kind: "failed", error };
 }
 
 function contractOf(graph: Graph, name: string): StepContract {
