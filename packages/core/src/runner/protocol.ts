@@ -53,7 +53,12 @@ export interface Batch {
   readonly placement?: Placement;
   /** The worker tells when the task begins, and the batch can be aborted. Such a batch holds one task. */
   readonly isWatched?: boolean;
+  /** Instead of tasks: a static method of the flow that is called with the finished run. */
+  readonly hook?: HookName;
 }
+
+/** Static methods of a flow that are called when a run of it has ended. */
+export type HookName = "onSuccess" | "onError";
 
 /** A task as a worker receives it. */
 export interface TaskOrder extends ReadyTask {

@@ -37,7 +37,7 @@ export interface YieldSource {
 export async function collectYield(source: YieldSource, blobs: Map<string, NewBlob>): Promise<TaskYield> {
   const { step, bound } = source;
   const flow = bound.flow as Record<string, unknown>;
-  const split = step.foreach === undefined ? undefined : await splitOf(source, step.foreach, flow, blobs);
+  const split = step.foreach === undefined ? undefined : await itemsOf(source, step.foreach, flow, blobs);
   const changes = encodeChanges(source);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
@@ -52,7 +52,7 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   };
 }
 
-async function splitOf(
+async function itemsOf(
   source: YieldSource,
   field: string,
   flow: Record<string, unknown>,
