@@ -21,6 +21,26 @@ export const runnerCodes = {
     cause: "The step called process.exit(), threw in a timer or callback, or ran out of memory",
     remedy: "Look at the task's log; let the step return or throw",
   },
+  FLOW_RUNNER_TIMEOUT: {
+    meaning: "An attempt took longer than the timeout of its step",
+    cause: "The work is larger than was thought, waits for something, or never ends",
+    remedy: "Give it more time, or end the work when this.signal is aborted; a retry begins anew",
+  },
+  FLOW_RUNNER_RETRY_CONDITION: {
+    meaning: "A warning: the function that says whether a failure is worth another attempt threw",
+    cause: "The user's code in retry: { when }",
+    remedy: "Let it return true or false; the task was not tried again",
+  },
+  FLOW_RUNNER_NO_SECRET: {
+    meaning: "A secret that a step asks for is not there",
+    cause: "The environment variable is not set, or the file cannot be read",
+    remedy: "Set the variable or write the file, and run again: nothing has begun",
+  },
+  FLOW_RUNNER_HOOK_FAILED: {
+    meaning: "A warning: onSuccess or onError of a flow failed after its run had ended",
+    cause: "The user's code, or it took longer than a minute",
+    remedy: "Mend the hook; how the run ended stands",
+  },
   FLOW_RUNNER_NO_ARTIFACT: {
     meaning: "A run has no artifact of the name that was asked for",
     cause: "A misspelt name, or a producer that never set the field",
