@@ -108,7 +108,7 @@ class RunDriver {
     const onEndNow = (): void => void executor.close();
     endNow?.addEventListener("abort", onEndNow, { once: true });
     try {
-      await this.#numbers.reserve(this.#scheduler.slack);
+      await this.#numbers.reserve(this.#scheduler.numbersFor(1, 0));
       this.#scheduler.begin();
       if (signal?.aborted) onAbort();
       this.#dispatch();
@@ -157,7 +157,7 @@ class RunDriver {
     const batch: Batch = {
       run: this.#options.run,
       step: this.#contracts.get(step)!,
-      tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
+      tasks,
     };
     this.#options.executor.submit(batch).then(
       (results) => this.#reported(step, tasks, results),
@@ -169,8 +169,8 @@ class RunDriver {
     this.#active.set(task.sequence, task);
     const isKnown = this.#begun.has(task.sequence);
     if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
-    const { sequence, step, path, inherits } = task;
-    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: 1, startedAt };
+    const { sequence, step, path, attempt, inherits } = task;
+    const row = { sequence, run: this.#options.run.sequence, step, path, attempt, startedAt };
     this.#tick.started(inherits === undefined ? row : { ...row, inherits });
     if (isKnown) return;
     this.#begun.add(sequence);
@@ -199,16 +199,16 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks)
-      this.#results.push(emptyResult({ sequence: task.sequence, attempt: 1 }, outcome, this.#now()));
+    for (const task of tasks) this.#results.push(emptyResult(task, outcome, this.#now()));
     this.#pace.soon();
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
   #giveBack(tasks: readonly ReadyTask[], isAlone: boolean): void {
-    for (const { sequence } of tasks) {
+    for (const task of tasks) {
+      const { sequence } = task;
       if (this.#isStopping) {
-        this.#results.push(emptyResult({ sequence, attempt: 1 }, { kind: "cancelled" }, this.#now()));
+        this.#results.push(emptyResult(task, { kind: "cancelled" }, this.#now()));
         continue;
       }
       this.#active.delete(sequence);
@@ -343,15 +343,19 @@ class RunDriver {
 
   /** Task numbers that acting on these results can ask for at most. */
   #needed(results: readonly TaskResult[]): number {
-    let count = 0;
-    for (const { outcome } of results)
-      if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
-    return count;
+    let fanOut = 0;
+    for (const { outcome } of results) if (outcome.kind === "succeeded") fanOut += outcome.fanOut ?? 0;
+    return this.#scheduler.numbersFor(results.length, fanOut);
   }
 
   #describe(task: ReadyTask): TaskName {
     const path = task.path === "" ? "" : `/${task.path}`;
-    return { task: `${this.#options.run.name}/${task.step}${path}`, step: task.step, path: task.path, attempt: 1 };
+    return {
+      task: `${this.#options.run.name}/${task.step}${path}`,
+      step: task.step,
+      path: task.path,
+      attempt: task.attempt,
+    };
   }
 
   #emitOutput(chunk: LogChunk): void {
