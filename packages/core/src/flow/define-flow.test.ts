@@ -343,7 +343,11 @@ describe("all that is wrong with a flow", () => {
     const problems = problemsOf(Wrong);
     expect(problems.map(({ code, message, hint }) => [code, message, hint])).toEqual([
       ["FLOW_DEFINITION_BAD_OPTION", 'Step "start" has the unknown option "nxt"', 'Did you mean "next"?'],
-      ["FLOW_DEFINITION_BAD_OPTION", '"retry" of step "start" is -2 instead of a whole number from 0 to 1000', undefined],
+      [
+        "FLOW_DEFINITION_BAD_OPTION",
+        '"retry" of step "start" is -2 instead of a whole number from 0 to 1000',
+        undefined,
+      ],
       [
         "FLOW_DEFINITION_ONE_WAY",
         'The schema of "folds" holds a one-way transform, so its value could not be stored as it was given',

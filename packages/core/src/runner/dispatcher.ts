@@ -5,12 +5,14 @@
  * The time of an attempt runs from its beginning in the worker, by the runner's clock: a step that computes without a
  * pause cannot hold it up. When it is over `this.signal` is aborted, and soon after the worker is ended.
  */
+
+import type { AttemptPolicy } from "./attempt-policy.ts";
 import { BatchSize } from "./batch-size.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor, Submission } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
-import type { StepPlan } from "./step-plan.ts";
+import { failureOf } from "./task-failure.ts";
 
 /** Tasks of one step as they travel. */
 export interface Flight {
@@ -31,10 +33,10 @@ export interface DispatcherOptions {
   readonly run: RunContext;
   readonly executor: Executor;
   readonly contracts: ReadonlyMap<string, StepContract>;
-  readonly plans: ReadonlyMap<string, StepPlan>;
+  readonly policies: ReadonlyMap<string, AttemptPolicy>;
   readonly clock: Clock;
-  /** The number under which an attempt is recorded. */
-  readonly attemptOf: (task: ReadyTask) => number;
+  /** Attempts at a task in this execution of the run. */
+  readonly triesOf: (task: ReadyTask) => number;
   readonly onReturn: (flight: Flight, returned: Returned) => void;
 }
 
@@ -55,7 +57,7 @@ interface Watched extends Flight {
 const MESSAGES_AHEAD = 6;
 /** How long a step may go on after its time, to end by itself; its worker is ended within two seconds of the limit. */
 const TIMEOUT_GRACE_MS = 1_000;
-const NO_PLAN: StepPlan = {};
+const NO_POLICY: AttemptPolicy = {};
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -98,7 +100,7 @@ export class Dispatcher {
   /** Sends tasks of one step; with `failed`, the task of that result once more, to catch its failure. */
   send(step: string, tasks: readonly ReadyTask[], failed?: TaskResult): void {
     const flight: Watched = { step, tasks, isTimedOut: false, ...(failed === undefined ? {} : { failed }) };
-    const isWatched = this.#plan(step).timeoutMs !== undefined && failed === undefined;
+    const isWatched = this.#policy(step).timeoutMs !== undefined && failed === undefined;
     this.#batches++;
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
     flight.submission = this.#options.executor.submit(this.#batch(flight, isWatched));
@@ -114,7 +116,7 @@ export class Dispatcher {
     const flight = this.#watched.get(sequence);
     if (flight === undefined) return;
     const { clock } = this.#options;
-    flight.unwatch = clock.after(this.#plan(flight.step).timeoutMs!, () => {
+    flight.unwatch = clock.after(this.#policy(flight.step).timeoutMs!, () => {
       flight.isTimedOut = true;
       flight.submission!.abort("the step took longer than its timeout");
       flight.unwatch = clock.after(TIMEOUT_GRACE_MS, () => flight.submission!.end());
@@ -132,16 +134,18 @@ export class Dispatcher {
   }
 
   #batch({ step, tasks, failed }: Flight, isWatched: boolean): Batch {
-    const { placement, catch: field } = this.#plan(step);
+    const { placement, catch: field } = this.#policy(step);
     const failure = failed?.outcome.kind === "failed" ? failed.outcome.error : undefined;
     return {
       run: this.#options.run,
       step: this.#options.contracts.get(step)!,
-      tasks: tasks.map((task) => {
-        const attempt = this.#options.attemptOf(task);
-        if (failure === undefined || field === undefined) return { ...task, attempt };
-        return { ...task, attempt, fallback: { field, failure: failureOf(failure, task.attempt) } };
-      }),
+      tasks:
+        failure === undefined || field === undefined
+          ? tasks
+          : tasks.map((task) => ({
+              ...task,
+              fallback: { field, failure: failureOf(failure, this.#options.triesOf(task)) },
+            })),
       ...(placement === undefined ? {} : { placement }),
       ...(isWatched ? { isWatched } : {}),
     };
@@ -150,22 +154,22 @@ export class Dispatcher {
   /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
   #hasRoom(step: string): boolean {
     const { slots } = this.#options.executor;
-    const plan = this.#plan(step);
-    const isAhead = this.#sizes.isShort(step) && !travelsAlone(plan) && plan.placement === undefined;
+    const policy = this.#policy(step);
+    const isAhead = this.#sizes.isShort(step) && !travelsAlone(policy) && policy.placement === undefined;
     if (this.#batches >= (isAhead ? MESSAGES_AHEAD * slots : slots)) return false;
-    return plan.maxParallel === undefined || (this.#batchesOfStep.get(step) ?? 0) < plan.maxParallel;
+    return policy.maxParallel === undefined || (this.#batchesOfStep.get(step) ?? 0) < policy.maxParallel;
   }
 
   #sizeOf(step: string, ready: number): number {
-    return travelsAlone(this.#plan(step)) ? 1 : this.#sizes.of(step, ready, this.#options.executor.slots);
+    return travelsAlone(this.#policy(step)) ? 1 : this.#sizes.of(step, ready, this.#options.executor.slots);
   }
 
-  #plan(step: string): StepPlan {
-    return this.#options.plans.get(step) ?? NO_PLAN;
+  #policy(step: string): AttemptPolicy {
+    return this.#options.policies.get(step) ?? NO_POLICY;
   }
 }
 
 /** What a step with limits of its own does must not be at the cost of others in its message. */
-function travelsAlone(plan: StepPlan): boolean {
-  return plan.timeoutMs !== undefined || plan.placement?.isolate === "process";
+function travelsAlone(policy: AttemptPolicy): boolean {
+  return policy.timeoutMs !== undefined || policy.placement?.isolate === "process";
 }

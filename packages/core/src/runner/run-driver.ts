@@ -5,7 +5,7 @@
  *
  *     scheduler ──ready──▶ dispatcher ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
  *
- * A failed attempt leads to another one, to a caught failure, or to the end (`step-plan.ts`). The first failure that is
+ * A failed attempt leads to another one, to a caught failure, or to the end (`attempt-policy.ts`). The first failure that is
  * neither tried again nor caught is the cause of the run's failure: nothing new starts, running tasks are asked to stop,
  * and those that do not stop within the grace period are ended; with `finishSiblings` all that does not depend on it goes
  * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
@@ -13,16 +13,18 @@
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { TaskPath } from "../ids/task-path.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
+import { type AttemptPolicy, afterFailure, type Verdict } from "./attempt-policy.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { CommitPace } from "./commit-pace.ts";
 import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
 import type { Executor } from "./executor.ts";
+import { Judge, type Settlement } from "./judge.ts";
 import type { RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
+import { RunReporter } from "./run-reporter.ts";
 import { type FinishedTasks, type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
-import { afterFailure, type StepPlan, type Verdict } from "./step-plan.ts";
-import { failureOf, timeoutError } from "./task-failure.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
@@ -33,7 +35,7 @@ export interface RunDriverOptions {
   /** Which execution of the run this is: what a later one has begun, this one may not write. */
   readonly execution: number;
   /** By step; a step without one runs once, in any worker thread. */
-  readonly plans?: ReadonlyMap<string, StepPlan>;
+  readonly policies?: ReadonlyMap<string, AttemptPolicy>;
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
@@ -43,6 +45,8 @@ export interface RunDriverOptions {
   readonly endNow?: AbortSignal;
   /** Tasks of an earlier execution, or of the run that this one was forked from: they are not run again. */
   readonly finished?: FinishedTasks;
+  /** Attempts that a task had in earlier executions of the run. */
+  readonly attemptsBefore?: (step: string, path: TaskPath) => number;
   /** After a failure, whether all that does not depend on it goes on. Default: nothing new starts. */
   readonly finishSiblings?: boolean;
   /** Rounds that a loop may have. */
@@ -59,23 +63,6 @@ export interface RunDriverOptions {
 /** How a run ended; `finishRun` of the store takes it as it is. */
 export type RunEnd = Omit<FinishRun, "finishedAt">;
 
-/** Where a task stands, as events say it. */
-interface TaskName {
-  readonly task: string;
-  readonly step: string;
-  readonly path: string;
-  readonly attempt: number;
-}
-
-/** A result that waits to be committed, and what follows from it. */
-interface Settlement {
-  readonly result: TaskResult;
-  /** Of a failed attempt. */
-  readonly verdict?: Verdict;
-  /** Of a caught failure. */
-  readonly caught?: { readonly field: string; readonly error: SerializedError };
-}
-
 /** Why a run ends without success: whatever came first. */
 type Cause =
   | { readonly kind: "failed"; readonly task: string; readonly error: SerializedError }
@@ -85,7 +72,6 @@ const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
 /** How long the end of a run waits for output that workers sent but that has not arrived. */
 const OUTPUT_WAIT_MS = 1_000;
-const NO_PLAN: StepPlan = {};
 
 /** Runs all tasks of a run. Rejects only when the store or Millrace itself fails; a failing step is an outcome. */
 export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
@@ -97,6 +83,8 @@ class RunDriver {
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
+  readonly #judge: Judge;
+  readonly #report: RunReporter;
   readonly #numbers: TaskNumbers;
   readonly #tick = new TickBuilder();
   readonly #pace: CommitPace;
@@ -120,19 +108,30 @@ class RunDriver {
   constructor(options: RunDriverOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#report = new RunReporter(options.run.name, options.emit);
     this.#numbers = new TaskNumbers(options.metadata);
     this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count), {
       ...(options.finished === undefined ? {} : { finished: options.finished }),
+      ...(options.attemptsBefore === undefined ? {} : { attemptsBefore: options.attemptsBefore }),
       ...(options.maxRounds === undefined ? {} : { maxRounds: options.maxRounds }),
       ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
+    });
+    const policies = options.policies ?? new Map<string, AttemptPolicy>();
+    const triesOf = (task: ReadyTask): number => this.#triesOf(task);
+    this.#judge = new Judge({
+      scheduler: this.#scheduler,
+      policies,
+      triesOf,
+      random: options.random ?? Math.random,
+      warn: (warning) => this.#warn(warning),
     });
     this.#dispatcher = new Dispatcher({
       run: options.run,
       executor: options.executor,
       contracts: new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)])),
-      plans: options.plans ?? new Map(),
+      policies,
       clock: this.#clock,
-      attemptOf: (task) => this.#attemptOf(task),
+      triesOf,
       onReturn: (flight, returned) => this.#returned(flight, returned),
     });
     this.#pace = new CommitPace(
@@ -144,13 +143,13 @@ class RunDriver {
   async drive(): Promise<RunEnd> {
     const { executor, signal, endNow } = this.#options;
     executor.onMessage((message) => this.#heard(message));
-    const progress = setInterval(() => this.#emitProgress(), PROGRESS_MS).unref();
+    const progress = setInterval(() => this.#reportProgress(), PROGRESS_MS).unref();
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     const onEndNow = (): void => void executor.close();
     endNow?.addEventListener("abort", onEndNow, { once: true });
     try {
-      await this.#numbers.reserve(this.#scheduler.slackToBegin);
+      await this.#numbers.reserve(this.#scheduler.numbersFor(1, 0));
       this.#scheduler.begin();
       if (signal?.aborted) onAbort();
       this.#dispatch();
@@ -180,16 +179,16 @@ class RunDriver {
     const isKnown = this.#begun.has(task.sequence);
     if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
     const { sequence, step, path, inherits } = task;
-    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: this.#attemptOf(task), startedAt };
+    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: task.attempt, startedAt };
     this.#tick.started(inherits === undefined ? row : { ...row, inherits });
     if (isKnown) return;
     this.#begun.add(sequence);
-    this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
+    this.#report.started(task, startedAt);
   }
 
-  /** The scheduler counts the attempts of this execution; those of earlier ones have their numbers already. */
-  #attemptOf(task: ReadyTask): number {
-    return (this.#options.finished?.attempts(task.step, task.path) ?? 0) + task.attempt;
+  /** Attempts at a task in this execution: one that was continued has as many retries as a new one. */
+  #triesOf(task: ReadyTask): number {
+    return task.attempt - (this.#options.attemptsBefore?.(task.step, task.path) ?? 0);
   }
 
   #returned(flight: Flight, returned: Returned): void {
@@ -213,62 +212,16 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks) {
-      const attempt = this.#attemptOf(task);
-      this.#reported(flight, emptyResult({ sequence: task.sequence, attempt }, outcome, this.#clock.now()));
-    }
+    for (const task of tasks) this.#reported(flight, emptyResult(task, outcome, this.#clock.now()));
     this.#pace.soon();
   }
 
-  #reported(flight: Flight, reported: TaskResult): void {
-    this.#liveChunksAnnounced += reported.liveChunks;
-    const plan = this.#options.plans?.get(flight.step) ?? NO_PLAN;
-    const result =
-      flight.isTimedOut && plan.timeoutMs !== undefined && !this.#isStopping
-        ? { ...reported, blobs: [], outcome: failedOutcome(timeoutError(flight.step, plan.timeoutMs)) }
-        : reported;
-    if (flight.failed !== undefined) {
-      this.#caughtOrFailed(flight.failed, result, plan.catch!);
-      return;
-    }
-    if (result.outcome.kind !== "failed") {
-      this.#settlements.push({ result });
-      return;
-    }
+  #reported(flight: Flight, result: TaskResult): void {
+    this.#liveChunksAnnounced += result.liveChunks;
     const task = this.#active.get(result.sequence)!;
-    const verdict = this.#verdict(plan, task, result.outcome.error);
-    if (verdict.kind === "catch") this.#dispatcher.send(flight.step, [task], result);
-    else this.#settlements.push({ result, verdict });
-  }
-
-  #verdict(plan: StepPlan, task: ReadyTask, error: SerializedError): Verdict {
-    if (this.#isStopping) return { kind: "fail" };
-    try {
-      return afterFailure(plan, task.attempt, failureOf(error, task.attempt), this.#options.random ?? Math.random);
-    } catch (thrown) {
-      const text = thrown instanceof Error ? thrown.message : String(thrown);
-      this.#warn({
-        code: "FLOW_RUNNER_RETRY_CONDITION",
-        message: `The retry condition of step "${task.step}" threw, so its task was not tried again: ${text}`,
-        hint: "Let it return true or false",
-      });
-      return plan.catch === undefined ? { kind: "fail" } : { kind: "catch", field: plan.catch };
-    }
-  }
-
-  /** The fallback of a failed task came back: its failure is caught, unless that failed as well. */
-  #caughtOrFailed(failed: TaskResult, result: TaskResult, field: string): void {
-    const { outcome } = failed;
-    const whole = {
-      ...result,
-      startedAt: failed.startedAt,
-      durationMs: failed.durationMs,
-      reads: failed.reads,
-      logs: [...failed.logs, ...result.logs],
-    };
-    if (result.outcome.kind === "caught" && outcome.kind === "failed")
-      this.#settlements.push({ result: whole, caught: { field, error: outcome.error } });
-    else this.#settlements.push({ result: whole, verdict: { kind: "fail" } });
+    const judged = this.#judge.judge(flight, task, result, this.#isStopping);
+    if (judged.kind === "fallback") this.#dispatcher.send(flight.step, [task], judged.failed);
+    else this.#settlements.push(judged);
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
@@ -276,9 +229,8 @@ class RunDriver {
     for (const task of tasks) {
       const { sequence } = task;
       if (this.#isStopping) {
-        const attempt = this.#attemptOf(task);
-        const result = emptyResult({ sequence, attempt }, { kind: "cancelled" }, this.#clock.now());
-        this.#settlements.push({ result });
+        const result = emptyResult(task, { kind: "cancelled" }, this.#clock.now());
+        this.#settlements.push({ kind: "settlement", result });
         continue;
       }
       this.#active.delete(sequence);
@@ -305,9 +257,14 @@ class RunDriver {
       case "output":
         this.#liveChunksReceived++;
         this.#tick.logged(message.chunk);
-        this.#emitOutput(message.chunk);
+        this.#heardOutput(message.chunk);
         this.#pace.lazily();
     }
+  }
+
+  #heardOutput(chunk: LogChunk): void {
+    const task = this.#active.get(chunk.task);
+    if (task !== undefined) this.#report.output(task, chunk);
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
@@ -318,7 +275,10 @@ class RunDriver {
       this.#settlements = [];
       const finishedAt = this.#clock.now();
       for (const { result, caught } of settlements)
-        this.#tick.finished(result, finishedAt, { cancelledBy: this.#stopReason, ...(caught && { caught: caught.error }) });
+        this.#tick.finished(result, finishedAt, {
+          cancelledBy: this.#stopReason,
+          ...(caught && { caught: caught.error }),
+        });
       await this.#write(finishedAt);
       await this.#numbers.reserve(this.#needed(settlements));
       for (const settlement of settlements) this.#settle(settlement, finishedAt);
@@ -346,45 +306,30 @@ class RunDriver {
     const task = this.#active.get(sequence)!;
     this.#active.delete(sequence);
     this.#begun.delete(sequence);
-    const where = this.#describe(task);
-    for (const chunk of result.logs) this.#emitText(chunk, where);
+    for (const chunk of result.logs) this.#report.output(task, chunk);
     switch (outcome.kind) {
       case "succeeded":
       case "skipped":
-      case "caught": {
-        const facts = {
-          ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
-          ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
-        };
-        if (outcome.kind === "skipped")
-          this.#options.emit({ kind: "task.skipped", at, ...where, durationMs, reason: outcome.reason });
-        else if (caught !== undefined) this.#options.emit({ kind: "task.caught", at, ...where, durationMs, ...caught });
-        else this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
-        this.#scheduler[outcome.kind](sequence, facts);
+      case "caught":
+        this.#report.finished(task, result, caught, at);
+        this.#scheduler[outcome.kind](sequence, outcome);
         if (this.#isStopping) this.#scheduler.stop();
         return;
-      }
       case "failed":
         if (verdict?.kind === "retry" && !this.#isStopping) this.#retry(task, verdict.delayMs, outcome.error, at);
         else this.#fail(task, outcome.error, durationMs, at);
         return;
       case "cancelled":
-        this.#options.emit({ kind: "task.cancelled", at, ...where, reason: this.#stopReason });
+        this.#report.cancelled(task, this.#stopReason, at);
         this.#scheduler.cancelled(sequence);
     }
   }
 
   #retry(task: ReadyTask, delayMs: number, error: SerializedError, at: Date): void {
     const next = this.#scheduler.retry(task.sequence);
-    this.#options.emit({
-      kind: "task.retrying",
-      at,
-      ...this.#describe(task),
-      nextAttempt: this.#attemptOf(next),
-      attempts: this.#attemptOf(task) - task.attempt + 1 + (this.#options.plans?.get(task.step)?.retry?.times ?? 0),
-      delayMs,
-      error,
-    });
+    const times = this.#options.policies?.get(task.step)?.retry?.times ?? 0;
+    const attempts = task.attempt - this.#triesOf(task) + 1 + times;
+    this.#report.retrying(task, { nextAttempt: next.attempt, attempts, delayMs, error }, at);
     const unwait = this.#clock.after(delayMs, () => {
       this.#waits.delete(next.sequence);
       this.#scheduler.requeue(next.sequence);
@@ -394,10 +339,9 @@ class RunDriver {
   }
 
   #fail(task: ReadyTask, error: SerializedError, durationMs: number, at: Date): void {
-    const where = this.#describe(task);
-    this.#options.emit({ kind: "task.failed", at, ...where, durationMs, error });
+    this.#report.failed(task, error, durationMs, at);
     this.#scheduler.failed(task.sequence);
-    this.#cause ??= { kind: "failed", task: where.task, error };
+    this.#cause ??= { kind: "failed", task: this.#report.nameOf(task), error };
     if (this.#options.finishSiblings !== true) this.#stop();
   }
 
@@ -407,7 +351,8 @@ class RunDriver {
   }
 
   #cancel(reason: unknown): void {
-    const text = typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
+    const text =
+      typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
     this.#cause ??= { kind: "cancelled", reason: text };
     this.#stop();
     this.#endWhenIdle();
@@ -439,7 +384,7 @@ class RunDriver {
     }
     this.#pace.stop();
     await this.#write(this.#clock.now());
-    this.#emitProgress();
+    this.#reportProgress();
     const { run, execution } = this.#options;
     const ended = { run: run.sequence, execution };
     if (this.#cause?.kind === "failed") {
@@ -462,41 +407,24 @@ class RunDriver {
 
   /** Task numbers that acting on these results can ask for at most. */
   #needed(settlements: readonly Settlement[]): number {
-    let count = 0;
+    let settled = 0;
+    let fanOut = 0;
     for (const { result, verdict } of settlements) {
-      if (verdict?.kind === "retry") count++;
-      else if ("fanOut" in result.outcome) count += this.#scheduler.slack + (result.outcome.fanOut ?? 0);
-      else if (result.outcome.kind !== "failed" && result.outcome.kind !== "cancelled") count += this.#scheduler.slack;
+      const { outcome } = result;
+      if (outcome.kind === "cancelled" || (outcome.kind === "failed" && verdict?.kind !== "retry")) continue;
+      settled++;
+      if (outcome.kind !== "failed") fanOut += outcome.fanOut ?? 0;
     }
-    return count;
+    return settled === 0 ? 0 : this.#scheduler.numbersFor(settled, fanOut);
   }
 
-  #describe(task: ReadyTask): TaskName {
-    const path = task.path === "" ? "" : `/${task.path}`;
-    const name = `${this.#options.run.name}/${task.step}${path}`;
-    return { task: name, step: task.step, path: task.path, attempt: this.#attemptOf(task) };
-  }
-
-  #emitOutput(chunk: LogChunk): void {
-    const task = this.#active.get(chunk.task);
-    if (task !== undefined) this.#emitText(chunk, this.#describe(task));
-  }
-
-  #emitText(chunk: LogChunk, where: TaskName): void {
-    this.#options.emit({ kind: "task.output", at: chunk.at, ...where, stream: chunk.stream, text: chunk.text });
-  }
-
-  #emitProgress(): void {
-    this.#options.emit({ kind: "run.progress", at: this.#clock.now(), steps: this.#scheduler.progress });
+  #reportProgress(): void {
+    this.#report.progress(this.#scheduler.progress, this.#clock.now());
   }
 
   #warn(warning: { readonly code: string; readonly message: string; readonly hint: string }): void {
-    this.#options.emit({ kind: "run.warning", at: this.#clock.now(), ...warning });
+    this.#report.warning(warning, this.#clock.now());
   }
-}
-
-function failedOutcome(error: SerializedError): Extract<TaskResult["outcome"], { kind: "failed" }> {
-  return { kind: "failed", error };
 }
 
 function contractOf(graph: Graph, name: string): StepContract {

@@ -38,7 +38,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
   const end = await driveOrFail(metadata, row, {
     ...drivingOf(execution),
     graph: prepared.graph,
-    plans: prepared.plans,
+    policies: prepared.policies,
     run: context,
     execution: execution.execution,
     metadata,

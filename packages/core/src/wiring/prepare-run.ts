@@ -17,9 +17,9 @@ import { normalTags, tagProblems } from "../lineage/check-tags.ts";
 import { displayPath } from "../package/display-path.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
-import type { StepPlan } from "../runner/step-plan.ts";
+import type { AttemptPolicy } from "../runner/attempt-policy.ts";
+import { attemptPolicies } from "./attempt-policies.ts";
 import { type EncodedRunValue, encodeRunValues } from "./run-values.ts";
-import { stepPlans } from "./step-plans.ts";
 
 export interface PrepareRunRequest {
   readonly package: FlowPackage;
@@ -41,7 +41,7 @@ export interface PreparedRun {
   readonly flowClass: FlowClass<Flow>;
   readonly fields: readonly ResolvedField[];
   readonly values: readonly EncodedRunValue[];
-  readonly plans: ReadonlyMap<string, StepPlan>;
+  readonly policies: ReadonlyMap<string, AttemptPolicy>;
   readonly tags: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
   const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
   const fields = await resolveFields(flowClass, { ...request.fields, environment, readFile });
   const late = fields.problems.length > 0 ? new Map() : lateBehaviourOf(flowClass, fields.fields);
-  const { plans, problems: missing } = await stepPlans(definition, late, { environment, readFile });
+  const { policies, problems: missing } = await attemptPolicies(definition, late, { environment, readFile });
   const problems = [...fields.problems, ...tagProblems(tags), ...missing];
   if (problems.length > 0) {
     const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
@@ -64,7 +64,7 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
     throw problemsError(`Cannot run ${definition.name}`, problems, fields.problems.length > 0 ? { hint } : {});
   }
   const values = encodeRunValues(flowClass, fields.fields);
-  return { definition, graph, flowClass, fields: fields.fields, values, plans, tags };
+  return { definition, graph, flowClass, fields: fields.fields, values, policies, tags };
 }
 
 function cached(definition: FlowDefinition, cache: "on" | "off" | undefined): FlowDefinition {

@@ -25,7 +25,8 @@ export async function runHook(ended: {
 }): Promise<void> {
   const { flowClass, row, context, executor, emit } = ended;
   const hook = hookFor(row);
-  if (hook === undefined || typeof (flowClass as { readonly [Name in HookName]?: unknown })[hook] !== "function") return;
+  if (hook === undefined || typeof (flowClass as { readonly [Name in HookName]?: unknown })[hook] !== "function")
+    return;
   const submission = executor.submit({ run: context, step: NO_STEP, tasks: [], hook });
   let isTimedOut = false;
   const timer = setTimeout(() => {

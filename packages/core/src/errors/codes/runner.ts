@@ -41,6 +41,11 @@ export const runnerCodes = {
     cause: "The user's code, or it took longer than a minute",
     remedy: "Mend the hook; how the run ended stands",
   },
+  FLOW_RUNNER_TOO_MANY_ROUNDS: {
+    meaning: "A loop asked for one more round than it may have",
+    cause: "The choice that leads back never takes a way out",
+    remedy: "Let the choose step leave the loop in time",
+  },
   FLOW_RUNNER_NO_ARTIFACT: {
     meaning: "A run has no artifact of the name that was asked for",
     cause: "A misspelt name, or a producer that never set the field",

@@ -88,7 +88,7 @@ async function attempt(
     flow[task.fallback.field] = task.fallback.failure;
   } else {
     const parameters = stepArguments(run, step, task, (name) => flow[name]);
-    const method = flow[step.name] as (...parameters: readonly unknown[]) => unknown;
+    const method = flow[step.name] as (...parameters: unknown[]) => unknown;
     skipped = await runStepAsTask({ ...currentFacts(run, task), recordRead: record }, () =>
       method.apply(flow, parameters),
     );
@@ -156,7 +156,7 @@ function stepArguments(
   step: StepContract,
   task: TaskOrder,
   fields: (name: string) => unknown,
-): readonly unknown[] {
+): unknown[] {
   if (task.inputs !== undefined) {
     const before = task.before === undefined ? {} : { before: task.before };
     return [joinInputs(run, step, { inputs: task.inputs, ...before }, fields)];

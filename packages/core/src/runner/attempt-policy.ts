@@ -6,7 +6,7 @@ import type { RetryBehaviour } from "../flow/definition.ts";
 import type { TaskFailure } from "../flow/public-types.ts";
 import type { Placement } from "./protocol.ts";
 
-export interface StepPlan {
+export interface AttemptPolicy {
   readonly retry?: RetryPlan;
   readonly timeoutMs?: number;
   /** The field that receives the failure when no attempt is left. */
@@ -31,11 +31,16 @@ export type Verdict =
  * @param attempt number of the attempt that failed in this execution of the run, from 1
  * @param random a number in [0, 1), for the jitter
  */
-export function afterFailure(plan: StepPlan, attempt: number, failure: TaskFailure, random: () => number): Verdict {
-  const { retry } = plan;
+export function afterFailure(
+  policy: AttemptPolicy,
+  attempt: number,
+  failure: TaskFailure,
+  random: () => number,
+): Verdict {
+  const { retry } = policy;
   if (retry !== undefined && attempt <= retry.times && (retry.isWorthRetry?.(failure) ?? true))
     return { kind: "retry", delayMs: delayBefore(retry, attempt, random) };
-  return plan.catch === undefined ? { kind: "fail" } : { kind: "catch", field: plan.catch };
+  return policy.catch === undefined ? { kind: "fail" } : { kind: "catch", field: policy.catch };
 }
 
 /** The wait after an attempt: grows by `factor`, up to `maxDelayMs`, and is shortened at random by up to `jitter` of it. */

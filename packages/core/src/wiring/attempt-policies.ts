@@ -1,8 +1,8 @@
 import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition, SecretSource, StepBehaviour } from "../flow/definition.ts";
 import type { LateBehaviour } from "../flow/late-behaviour.ts";
+import type { AttemptPolicy } from "../runner/attempt-policy.ts";
 import type { Placement } from "../runner/protocol.ts";
-import type { StepPlan } from "../runner/step-plan.ts";
 
 export interface SecretReader {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -11,26 +11,26 @@ export interface SecretReader {
 
 /**
  * How each step of a run is carried out: its behaviour with functions and secrets resolved. The values of secrets are in
- * the plans alone: in the memory of this process, and in that of the workers that run the step.
+ * the policies alone: in the memory of this process, and in that of the workers that run the step.
  *
- * @returns the plans of the steps that ask for something, and FLOW_RUNNER_NO_SECRET for each secret that is not there
+ * @returns the policies of the steps that ask for something, and FLOW_RUNNER_NO_SECRET for each secret that is not there
  */
-export async function stepPlans(
+export async function attemptPolicies(
   flow: FlowDefinition,
   late: ReadonlyMap<string, LateBehaviour>,
   secrets: SecretReader,
-): Promise<{ readonly plans: ReadonlyMap<string, StepPlan>; readonly problems: readonly Problem[] }> {
-  const plans = new Map<string, StepPlan>();
+): Promise<{ readonly policies: ReadonlyMap<string, AttemptPolicy>; readonly problems: readonly Problem[] }> {
+  const policies = new Map<string, AttemptPolicy>();
   const problems: Problem[] = [];
   for (const { name, behaviour } of flow.steps) {
     if (Object.keys(behaviour).length === 0) continue;
     const placement = await placementOf(name, behaviour, secrets, problems);
-    plans.set(name, { ...limitsOf(behaviour, late.get(name)), ...(placement === undefined ? {} : { placement }) });
+    policies.set(name, { ...limitsOf(behaviour, late.get(name)), ...(placement === undefined ? {} : { placement }) });
   }
-  return { plans, problems };
+  return { policies, problems };
 }
 
-function limitsOf(behaviour: StepBehaviour, late: LateBehaviour | undefined): StepPlan {
+function limitsOf(behaviour: StepBehaviour, late: LateBehaviour | undefined): AttemptPolicy {
   const { retry, timeoutMs, catch: caught, maxParallel, cache } = behaviour;
   const times = late?.retries ?? retry?.times ?? 0;
   const isWorthRetry = late?.isWorthRetry;
@@ -81,5 +81,7 @@ async function readSecret(source: SecretSource, reader: SecretReader): Promise<s
     return value;
   }
   // Editors and `echo` end a file with a line break that is no part of a secret.
-  return Buffer.from(await reader.readFile(source.file)).toString("utf8").replace(/\r?\n$/, "");
+  return Buffer.from(await reader.readFile(source.file))
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
 }
