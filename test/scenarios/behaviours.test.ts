@@ -256,7 +256,7 @@ describe("catch", () => {
 describe("siblings of a failure", () => {
   test("are left alone when they shall finish", async () => {
     const result = await project.flow(["run", "siblings.ts", "--finish-siblings", "--json"]);
-    expect(result.exitCode).toBe(1);
+    expect(result.code).toBe(1);
     const record = result.lines.at(-1).record;
     expect(record).toMatchObject({ status: "failed", tasks: { byStatus: { failed: 1, succeeded: 3 } } });
   });
@@ -277,7 +277,7 @@ describe("--with", () => {
 
   test("says all that is wrong with it, before anything is written", async () => {
     const result = await project.flow(["run", "siblings.ts", "--with", "retyr=1", "--with", "timeout=soon"]);
-    expect(result.exitCode).toBe(2);
+    expect(result.code).toBe(2);
     expect(result.stderr).toContain('Did you mean "retry"?');
     expect(result.stderr).toContain('"timeout" is "soon" instead of a duration');
   });
@@ -288,8 +288,8 @@ describe("environment and secrets", () => {
 
   test("a step sees them, nobody else does, and no secret is kept or shown", async () => {
     project.write({ "key.txt": "key-0987654321\n" });
-    const result = await project.flow(["run", "secrets.ts", "--json"], { environment });
-    expect(result.exitCode).toBe(0);
+    const result = await project.flow(["run", "secrets.ts", "--json"], { env: environment });
+    expect(result.code).toBe(0);
     const out = result.lines.filter((line) => line.kind === "task.output").map((line) => line.text);
     expect(out.join("")).toBe("the token is ***\nsplit ***\noutside: undefined\n");
     for (const secret of ["tok-1234567890", "key-0987654321"]) {
@@ -301,7 +301,7 @@ describe("environment and secrets", () => {
   });
 
   test("an error that names a secret is masked", async () => {
-    const result = await project.flow(["run", "secrets.ts", "--json"], { environment: { ...environment, FAIL: "1" } });
+    const result = await project.flow(["run", "secrets.ts", "--json"], { env: { ...environment, FAIL: "1" } });
     expect(result.lines.at(-1).record.failure.error.message).toBe("with ***");
     expect(result.stdout + result.stderr).not.toContain("tok-1234567890");
   });
@@ -309,7 +309,7 @@ describe("environment and secrets", () => {
   test("one that is missing refuses the run, and names all that are", async () => {
     fs.rmSync(project.file("key.txt"), { force: true });
     const result = await project.flow(["run", "secrets.ts"]);
-    expect(result.exitCode).toBe(2);
+    expect(result.code).toBe(2);
     expect(result.stderr).toContain("FLOW_RUNNER_NO_SECRET");
     expect(result.stderr).toContain("the environment variable PROD_TOKEN is not set");
     expect(result.stderr).toContain("key.txt");
