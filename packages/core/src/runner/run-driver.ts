@@ -21,6 +21,7 @@ import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
+import { workerWarning } from "./worker-warning.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -159,7 +160,7 @@ class RunDriver {
       step: this.#contracts.get(step)!,
       tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
     };
-    this.#options.executor.submit(batch).then(
+    this.#options.executor.submit(batch).results.then(
       (results) => this.#reported(step, tasks, results),
       (error: unknown) => this.#lost(step, tasks, error),
     );
@@ -224,14 +225,9 @@ class RunDriver {
   }
 
   #heard(message: WorkerMessage): void {
-    if (message.kind === "stray-error") {
-      const { name, message: text } = message.error;
-      const warning = {
-        code: "FLOW_RUNNER_STRAY_ERROR",
-        message: `A worker ended outside of any task: ${name}: ${text}`,
-      };
-      const hint = "Look for a timer, a callback or a module that throws, and await what a step starts";
-      this.#options.emit({ kind: "run.warning", at: this.#now(), ...warning, hint });
+    if (message.kind === "began") return; // Limits of time are not the driver's yet.
+    if (message.kind !== "output") {
+      this.#options.emit({ kind: "run.warning", at: this.#now(), ...workerWarning(message) });
       return;
     }
     this.#liveChunksReceived++;
@@ -272,7 +268,9 @@ class RunDriver {
     for (const chunk of result.logs) this.#emitText(chunk, where);
     const { outcome, durationMs } = result;
     switch (outcome.kind) {
-      case "succeeded": {
+      case "succeeded":
+      case "skipped":
+      case "caught": {
         const facts = {
           ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
           ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),

@@ -46,6 +46,8 @@ export class TickBuilder {
     const empty = { artifacts: [], pages: [] };
     switch (outcome.kind) {
       case "succeeded":
+      case "skipped":
+      case "caught":
         this.#finished.push({
           sequence,
           status: "succeeded",

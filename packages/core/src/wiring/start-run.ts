@@ -5,7 +5,6 @@
  */
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { EncodedArtifact, NewBlob } from "../artifact/artifact.ts";
 import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
@@ -31,7 +30,7 @@ import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
 
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
-import { openThreadExecutor } from "../runner/thread-executor.ts";
+import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import type { RunSignals } from "./running.ts";
@@ -84,7 +83,7 @@ export async function startRun(
   const graph = checkGraph(flow.definition);
   const tags = normalTags(request.tags);
   const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
-  const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
+  const executor = openExecutor({ worker: workerData(request), slots, environment: request.environment });
   executor.catch(() => {});
   try {
     const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
@@ -206,11 +205,6 @@ function workerData(request: StartRunRequest): TaskWorkerData {
     store: request.stores.location,
     cwd: request.cwd,
   };
-}
-
-/** The worker's entry lies beside the chunk that this code was built into, or in the folder above it. */
-function workerFile(): string {
-  return fileURLToPath(import.meta.resolve("@millrace/core/worker"));
 }
 
 /** A run was cancelled before anything was written of it. */

@@ -44,9 +44,10 @@ export async function executeTask(
   const begin = performance.now();
   const blobs = new Map<string, NewBlob>();
   const reads = new Map<string, UpstreamRead>();
+  const valueReads = new Set<string>();
   let outcome: TaskResult["outcome"];
   try {
-    outcome = await attempt(environment, run, step, task, blobs, reads);
+    outcome = await attempt(environment, run, step, task, blobs, reads, valueReads);
   } catch (thrown) {
     outcome = environment.signal.aborted
       ? { kind: "cancelled" }
@@ -61,6 +62,7 @@ export async function executeTask(
     outcome,
     blobs: [...blobs.values()],
     reads: [...reads.values()],
+    valueReads: [...valueReads],
   };
 }
 
@@ -71,6 +73,7 @@ async function attempt(
   task: Task,
   blobs: Map<string, NewBlob>,
   reads: Map<string, UpstreamRead>,
+  valueReads: Set<string>,
 ): Promise<Success> {
   const inherited = task.inherits === undefined ? new Map<string, ArtifactRow>() : run.visible(task.inherits);
   const merged = new Map<string, ArtifactRow>();
@@ -79,7 +82,10 @@ async function attempt(
   };
   const values: Record<string, () => unknown> = {};
   for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)])
-    values[name] = () => run.runValue(name);
+    values[name] = () => {
+      valueReads.add(name);
+      return run.runValue(name);
+    };
   for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, record);
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of inherited) inputs[name] = () => run.loader.load(row, run.context.name);
