@@ -2,7 +2,7 @@
  * What the result of an attempt means, before it is recorded: it is settled as it is, it is tried again, its failure is
  * caught, or it is one after all (a step that was too slow, a loop with too many rounds).
  */
-import { type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { type Problem, type SerializedError, serializeError } from "../errors/flow-error.ts";
 import { type AttemptPolicy, afterFailure, type Verdict } from "./attempt-policy.ts";
 import type { Flight } from "./dispatcher.ts";
 import type { TaskResult, TaskYield } from "./protocol.ts";
@@ -31,7 +31,7 @@ export interface JudgeOptions {
   /** Attempts at a task in this execution of the run. */
   readonly triesOf: (task: ReadyTask) => number;
   readonly random: () => number;
-  readonly warn: (warning: { readonly code: string; readonly message: string; readonly hint: string }) => void;
+  readonly warn: (warning: Problem) => void;
 }
 
 const NO_POLICY: AttemptPolicy = {};

@@ -45,13 +45,29 @@ export interface StepContract {
   readonly sources: readonly string[];
 }
 
+/** Where a batch runs: batches of equal placement share workers. */
+export interface Placement {
+  readonly isolate: "thread" | "process";
+  /** The heap of a thread; all memory of a process, which is ended when it holds more. */
+  readonly memoryMb?: number;
+  /** Environment variables, beside those of the program itself. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment variables whose values are masked in all that leaves the worker; never stored and never logged. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
+export interface BatchTask extends ReadyTask {
+  /** The task has failed for good, and its step catches that: its step is not called, the failure becomes its value. */
+  readonly fallback?: { readonly field: string; readonly failure: TaskFailure };
+}
+
 export interface Batch {
   readonly run: RunContext;
   readonly step: StepContract;
-  readonly tasks: readonly TaskOrder[];
-  /** Where it runs; any worker thread when absent. */
+  readonly tasks: readonly BatchTask[];
+  /** Default: a thread with the program's own environment. */
   readonly placement?: Placement;
-  /** The worker tells when the task begins, and the batch can be aborted. Such a batch holds one task. */
+  /** Whether the worker says when the task begins and can be told to abort it. Such a batch holds one task. */
   readonly isWatched?: boolean;
   /** Instead of tasks: a static method of the flow that is called with the finished run. */
   readonly hook?: HookName;
@@ -60,23 +76,7 @@ export interface Batch {
 /** Static methods of a flow that are called when a run of it has ended. */
 export type HookName = "onSuccess" | "onError";
 
-/** A task as a worker receives it. */
-export interface TaskOrder extends ReadyTask {
-  /** When given, the step is not called: the task catches the failure of its attempts in this field. */
-  readonly fallback?: { readonly field: string; readonly failure: TaskFailure };
-}
-
-/** What a worker must be like to run a step. */
-export interface Placement {
-  readonly isolate: "thread" | "process";
-  /** Enforced for processes; bytes. */
-  readonly memoryBytes?: number;
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Environment variables whose values are never stored, nor shown in output or errors. */
-  readonly secrets?: Readonly<Record<string, string>>;
-}
-
-/** What a task leaves to its successors. */
+/** What a task leaves that is complete: called, skipped and caught ones alike. */
 export interface TaskYield {
   readonly artifacts: readonly ArtifactRow[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
@@ -84,26 +84,30 @@ export interface TaskYield {
   readonly choice?: string;
 }
 
+export type TaskOutcome =
+  | ({
+      readonly kind: "succeeded";
+      /** Offers the outcome to later runs. */
+      readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+      /** The task of an earlier run whose outcome this is. */
+      readonly takenFrom?: TaskSequence;
+    } & TaskYield)
+  /** The user's own decorator decided that the step need not run. */
+  | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)
+  /** The task has failed, and its step keeps that as a value. */
+  | ({ readonly kind: "caught" } & TaskYield)
+  | { readonly kind: "failed"; readonly error: SerializedError }
+  | { readonly kind: "cancelled" };
+
 export interface TaskResult {
   readonly sequence: TaskSequence;
   readonly attempt: number;
   readonly startedAt: Date;
   readonly durationMs: number;
-  readonly outcome:
-    | ({
-        readonly kind: "succeeded";
-        /** Offers the outcome to later runs. */
-        readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
-        /** The task of an earlier run whose outcome this is. */
-        readonly takenFrom?: TaskSequence;
-      } & TaskYield)
-    | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)
-    | ({ readonly kind: "caught" } & TaskYield)
-    | { readonly kind: "failed"; readonly error: SerializedError }
-    | { readonly kind: "cancelled" };
+  readonly outcome: TaskOutcome;
   readonly blobs: readonly NewBlob[];
   readonly reads: readonly UpstreamRead[];
-  /** Names of the run's values that the task read. */
+  /** Names of the parameters, configs, files, constants and secrets that the task read. */
   readonly valueReads: readonly string[];
   /** Output that was not sent live yet. */
   readonly logs: readonly LogChunk[];
@@ -114,10 +118,19 @@ export interface TaskResult {
 /** Sent by a worker at any time, beside the results. */
 export type WorkerMessage =
   | { readonly kind: "output"; readonly chunk: LogChunk }
-  /** The task of a watched batch begins now. */
+  /** A task of a watched batch begins now. */
   | { readonly kind: "began"; readonly sequence: TaskSequence }
   /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
-  | { readonly kind: "stray-error"; readonly error: SerializedError };
+  | { readonly kind: "stray-error"; readonly error: SerializedError }
+  /** A task left its worker changed; told once for each step and each `what`. */
+  | {
+      readonly kind: "polluted";
+      readonly step: string;
+      /** What was found changed: `process.env`, `Object.prototype`, `a timer that repeats`. */
+      readonly what: string;
+      /** Whether another worker took its place; what changes too often is told, and then borne. */
+      readonly isReplaced: boolean;
+    };
 
 /** Index into the shared control words that main and workers hold. */
 export const CANCEL_WORD = 0;

@@ -10,7 +10,7 @@
  * and those that do not stop within the grace period are ended; with `finishSiblings` all that does not depend on it goes
  * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
  */
-import { FlowError, type SerializedError } from "../errors/flow-error.ts";
+import { FlowError, type Problem, type SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { TaskPath } from "../ids/task-path.ts";
@@ -28,6 +28,7 @@ import { type FinishedTasks, type ReadyTask, Scheduler } from "./scheduler/sched
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
+import { workerWarning } from "./worker-warning.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -245,15 +246,10 @@ class RunDriver {
       case "began":
         this.#dispatcher.began(message.sequence);
         return;
-      case "stray-error": {
-        const { name, message: text } = message.error;
-        this.#warn({
-          code: "FLOW_RUNNER_STRAY_ERROR",
-          message: `A worker ended outside of any task: ${name}: ${text}`,
-          hint: "Look for a timer, a callback or a module that throws, and await what a step starts",
-        });
+      case "stray-error":
+      case "polluted":
+        this.#warn(workerWarning(message));
         return;
-      }
       case "output":
         this.#liveChunksReceived++;
         this.#tick.logged(message.chunk);
@@ -422,8 +418,8 @@ class RunDriver {
     this.#report.progress(this.#scheduler.progress, this.#clock.now());
   }
 
-  #warn(warning: { readonly code: string; readonly message: string; readonly hint: string }): void {
-    this.#report.warning(warning, this.#clock.now());
+  #warn({ code, message, hint }: Problem): void {
+    this.#report.warning({ code, message, ...(hint === undefined ? {} : { hint }) }, this.#clock.now());
   }
 }
 

@@ -68,7 +68,7 @@ async function placementOf(
   const memoryBytes = isolate === "process" ? resources?.memoryBytes : undefined;
   return {
     isolate,
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(memoryBytes === undefined ? {} : { memoryMb: memoryBytes / 1e6 }),
     ...(hasEnvironment ? { environment } : {}),
     ...(hasSecrets ? { secrets } : {}),
   };

@@ -4,7 +4,6 @@
  * happened.
  */
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import { type Config, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
 import { FlowError, type Problem } from "../errors/flow-error.ts";
@@ -17,15 +16,14 @@ import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from ".
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import type { Executor } from "../runner/executor.ts";
-import { openThreadExecutor } from "../runner/thread-executor.ts";
 import { executeRun } from "./execute-run.ts";
+import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
 import { storePackage } from "./store-package.ts";
-import type { TaskWorkerData } from "./worker-data.ts";
 
 export interface StartRunRequest extends PrepareRunRequest {
   /** Opened when nothing but the store itself can refuse the run any more. */
@@ -58,7 +56,7 @@ export async function startRun(
 ): Promise<RunRow> {
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const environment = environmentOf(request, config);
-  const executor = openExecutor(request);
+  const executor = openWorkers(request);
   try {
     const prepared = await prepareRun(request);
     const name = prepared.definition.name;
@@ -99,11 +97,20 @@ export async function startRun(
 }
 
 /** Starts the workers early: they load the flow while the main thread checks what may refuse the run. */
-export function openExecutor(
-  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers">,
+export function openWorkers(
+  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment">,
 ): Promise<Executor> {
-  const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
-  const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
+  const { folder, root, manifest } = request.package;
+  const executor = openExecutor({
+    worker: {
+      package: { folder, root, manifest },
+      exportName: request.flow.exportName,
+      store: request.stores.location,
+      cwd: request.cwd,
+    },
+    slots: request.maxWorkers ?? Math.max(2, availableParallelism()),
+    environment: request.environment,
+  });
   executor.catch(() => {}); // Whoever awaits it is told; the run may be refused before.
   return executor;
 }
@@ -173,21 +180,6 @@ export function optionsOf(
     ...(maxRounds === undefined ? {} : { maxRounds }),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
   };
-}
-
-function workerData(request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd">): TaskWorkerData {
-  const { folder, root, manifest } = request.package;
-  return {
-    package: { folder, root, manifest },
-    exportName: request.flow.exportName,
-    store: request.stores.location,
-    cwd: request.cwd,
-  };
-}
-
-/** The worker's entry lies beside the chunk that this code was built into, or in the folder above it. */
-function workerFile(): string {
-  return fileURLToPath(import.meta.resolve("@millrace/core/worker"));
 }
 
 /** A run was cancelled before anything was written of it. */

@@ -46,6 +46,16 @@ export const runnerCodes = {
     cause: "The choice that leads back never takes a way out",
     remedy: "Let the choose step leave the loop in time",
   },
+  FLOW_RUNNER_WORKER_CRASHED: {
+    meaning: "The process of a task was ended by a signal before the task reported a result",
+    cause: "Native code that fails, process.abort(), somebody's kill, or a machine without memory",
+    remedy: "Look at the task's log and for the native package that the step calls",
+  },
+  FLOW_RUNNER_OUT_OF_MEMORY: {
+    meaning: "A task needed more memory than it may have",
+    cause: "It held too much at a time, or its limit is too low",
+    remedy: "Raise resources.memory of the step, or work on parts",
+  },
   FLOW_RUNNER_NO_ARTIFACT: {
     meaning: "A run has no artifact of the name that was asked for",
     cause: "A misspelt name, or a producer that never set the field",
@@ -105,5 +115,16 @@ export const runnerCodes = {
     meaning: "A warning: a worker ended because of an error that belongs to no running task",
     cause: "A timer or callback threw after its step had ended, or a worker could not start",
     remedy: "Await what a step starts, and look at the error that the warning names",
+  },
+  FLOW_RUNNER_POLLUTED: {
+    meaning: "A warning: a step left its worker changed for the tasks that come after it",
+    cause:
+      "It changed process.env, a built-in object or a module's variable, or left a timer, server or listener behind",
+    remedy: "Keep state in the step, in this or in environment; close what is opened",
+  },
+  FLOW_RUNNER_NEVER_SETTLES: {
+    meaning: "A step awaits something that can never happen",
+    cause: "A promise that nothing is left to settle: no timer, no socket, no file operation is under way",
+    remedy: "Look for a promise that is never resolved, such as a callback that is not called in every case",
   },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

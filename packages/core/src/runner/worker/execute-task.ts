@@ -14,7 +14,7 @@ import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
 import { taskInstance } from "../../flow/task-instance.ts";
 import type { ArtifactRow, UpstreamRead } from "../../metadata/metadata-store.ts";
-import type { StepContract, TaskOrder, TaskResult } from "../protocol.ts";
+import type { BatchTask, StepContract, TaskResult } from "../protocol.ts";
 import { collectYield } from "./collect-yield.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
@@ -43,7 +43,7 @@ export async function executeTask(
   environment: TaskEnvironment,
   run: WorkerRun,
   step: StepContract,
-  task: TaskOrder,
+  task: BatchTask,
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
@@ -73,7 +73,7 @@ async function attempt(
   environment: TaskEnvironment,
   run: WorkerRun,
   step: StepContract,
-  task: TaskOrder,
+  task: BatchTask,
   notes: Notes,
 ): Promise<TaskResult["outcome"]> {
   const inherited = task.inherits === undefined ? new Map<string, ArtifactRow>() : run.visible(task.inherits);
@@ -141,7 +141,7 @@ function bind(
   return bound;
 }
 
-function currentFacts(run: WorkerRun, task: TaskOrder): CurrentTask {
+function currentFacts(run: WorkerRun, task: BatchTask): CurrentTask {
   const { context } = run;
   return {
     run: { id: context.id, name: context.name, flow: context.flow, project: context.project, tags: context.tags },
@@ -154,7 +154,7 @@ function currentFacts(run: WorkerRun, task: TaskOrder): CurrentTask {
 function stepArguments(
   run: WorkerRun,
   step: StepContract,
-  task: TaskOrder,
+  task: BatchTask,
   fields: (name: string) => unknown,
 ): unknown[] {
   if (task.inputs !== undefined) {
