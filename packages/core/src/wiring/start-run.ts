@@ -52,6 +52,14 @@ export interface StartRunRequest {
   readonly maxWorkers?: number;
   /** Whether an upstream that several runs match is an error. */
   readonly strict?: boolean;
+  /** Behaviour for the steps that do not state it themselves, as words: `retry=3`. */
+  readonly with?: readonly string[];
+  /** Whether tasks that run go on to their end after a first failure, instead of being cancelled. */
+  readonly finishSiblings?: boolean;
+  /** The step cache for all steps or for none; default: as each step says. */
+  readonly cache?: "on" | "off";
+  /** How often a loop may come back to one step at most. */
+  readonly maxRounds?: number;
   readonly cwd: string;
   readonly environment: Environment;
   /** Recorded with the run; secrets are left out. */
