@@ -249,7 +249,10 @@ async function follow(
           status,
           record,
           duration: options.formatDuration(finished.durationMs),
-          summary: summary(board, status === "succeeded"),
+          summary: summary(board, {
+            hasSucceeded: status === "succeeded",
+            hasCause: record.failure?.task !== undefined,
+          }),
         },
         stdout.paint,
       ),
