@@ -19,12 +19,14 @@ import type { Executor } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { TaskNumbers } from "./task-numbers.ts";
-import { TickBuilder } from "./tick-builder.ts";
+import { TickBuilder, type TickContents } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
   readonly run: RunContext;
+  /** Number of the execution: with it the store refuses what comes from one that was given up. */
+  readonly execution: number;
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
@@ -38,7 +40,7 @@ export interface RunDriverOptions {
 }
 
 /** How a run ended; `finishRun` of the store takes it as it is. */
-export type RunEnd = Omit<FinishRun, "finishedAt">;
+export type RunEnd = Omit<FinishRun, "finishedAt" | "execution">;
 
 /** Where a task stands, as events say it. */
 interface TaskName {
@@ -249,7 +251,7 @@ class RunDriver {
       const finishedAt = this.#now();
       for (const result of results) this.#tick.finished(result, finishedAt);
       const tick = this.#tick.take(finishedAt);
-      if (tick !== undefined) await this.#options.metadata.commitTick(tick);
+      if (tick !== undefined) await this.#record(tick);
       await this.#numbers.reserve(this.#needed(results));
       for (const result of results) this.#settle(result, finishedAt);
       this.#dispatch();
@@ -261,6 +263,11 @@ class RunDriver {
       this.#isStopping = true;
       this.#ended.reject(error);
     }
+  }
+
+  #record(contents: TickContents): Promise<void> {
+    const { run, execution, metadata } = this.#options;
+    return metadata.commitTick({ run: run.sequence, execution, ...contents });
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
@@ -327,7 +334,7 @@ class RunDriver {
     }
     this.#pace.stop();
     const tick = this.#tick.take(this.#now());
-    if (tick !== undefined) await this.#options.metadata.commitTick(tick);
+    if (tick !== undefined) await this.#record(tick);
     this.#emitProgress();
     const run = this.#options.run.sequence;
     if (this.#failure !== undefined) return this.#ended.resolve({ run, status: "failed", failure: this.#failure });

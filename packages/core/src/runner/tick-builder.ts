@@ -9,6 +9,9 @@ import type { TaskResult } from "./protocol.ts";
 /** A task that has run for as long is shown as running; a shorter one is written once, with its end. */
 export const SHOWN_AFTER_MS = 100;
 
+/** What is to be written; whose run it is, and by which execution, the driver knows. */
+export type TickContents = Omit<Tick, "run" | "execution">;
+
 export class TickBuilder {
   /** Tasks that have begun and are not written yet, in the order of their beginning. */
   readonly #begun = new Map<TaskSequence, NewTask>();
@@ -69,10 +72,16 @@ export class TickBuilder {
    *
    * @param now tasks that began less than SHOWN_AFTER_MS before it wait for their end, unless something refers to them
    */
-  take(now: Date): Tick | undefined {
+  take(now: Date): TickContents | undefined {
     const started = this.#takeBegun(now);
     if (started.length + this.#finished.length + this.#logs.length === 0) return undefined;
-    const tick: Tick = { started, finished: this.#finished, blobs: this.#blobs, reads: this.#reads, logs: this.#logs };
+    const tick: TickContents = {
+      started,
+      finished: this.#finished,
+      blobs: this.#blobs,
+      reads: this.#reads,
+      logs: this.#logs,
+    };
     this.#finished = [];
     this.#blobs = [];
     this.#reads = [];

@@ -12,6 +12,7 @@ import { encodeValue } from "../artifact/value-codec.ts";
 import { runRecord } from "../client/run-record.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
+import { readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError, isFlowError, type Problem, problemsError, serializeError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { constantsOf } from "../flow/bind-flow.ts";
@@ -35,6 +36,7 @@ import { openThreadExecutor } from "../runner/thread-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import type { RunSignals } from "./running.ts";
+import { type Heartbeat, startHeartbeat } from "./start-heartbeat.ts";
 import { storePackage } from "./store-package.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -86,6 +88,7 @@ export async function startRun(
   const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
   const executor = openThreadExecutor({ file: workerFile(), data: { ...workerData(request) }, slots });
   executor.catch(() => {});
+  let heartbeat: Heartbeat | undefined;
   try {
     const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
     const fields = await resolveFields(flowClass, {
@@ -137,7 +140,14 @@ export async function startRun(
       upstreams,
       actor: config.actor,
       host: config.host,
+      execution: {
+        runner: readProcessIdentity(),
+        command: (await environment).command,
+        options: { maxWorkers: slots, strict: request.strict ?? false },
+      },
     });
+    const execution = row.execution.number;
+    heartbeat = startHeartbeat({ databaseFile: request.stores.location.databaseFile, run: row.sequence, execution });
     announce(row, stores, upstreams, warnings, emit);
     const end = await driveOrFail(metadata, row, {
       graph,
@@ -153,13 +163,14 @@ export async function startRun(
           fields.fields.filter((field) => field.secret).map((field) => [field.name, field.value]),
         ),
       },
+      execution,
       metadata,
       executor: workers,
       emit,
       signal: signals.stop,
       endNow: signals.endNow,
     });
-    const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
+    const finished = await metadata.finishRun({ ...end, execution, finishedAt: new Date() });
     if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
     const durationMs = finished.finishedAt!.getTime() - finished.createdAt.getTime();
     emit({
@@ -171,6 +182,7 @@ export async function startRun(
     });
     return finished;
   } finally {
+    await heartbeat?.stop();
     await executor.then(
       (opened) => opened.close(),
       () => {},
@@ -193,7 +205,8 @@ async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDri
     return await driveRun(options);
   } catch (error) {
     const failure = { error: serializeError(error) };
-    await metadata.finishRun({ run: row.sequence, status: "failed", finishedAt: new Date(), failure }).catch(() => {}); // The first error is the one to tell.
+    const finish = { run: row.sequence, execution: options.execution, finishedAt: new Date() };
+    await metadata.finishRun({ ...finish, status: "failed", failure }).catch(() => {}); // The first error is the one to tell.
     throw error;
   }
 }

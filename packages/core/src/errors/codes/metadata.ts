@@ -28,8 +28,10 @@ export const metadataCodes = {
   },
   FLOW_METADATA_FENCED: {
     meaning: "A runner wanted to write to a run that another one has taken over",
-    cause: "The runner stood still for so long (a stopped process, a sleeping machine) that its run was continued elsewhere",
-    remedy: "Nothing is to be done: the run goes on in the other process, and what this one had not recorded is dropped",
+    cause:
+      "The runner stood still for so long (a stopped process, a sleeping machine) that its run was continued elsewhere",
+    remedy:
+      "Nothing is to be done: the run goes on in the other process, and what this one had not recorded is dropped",
   },
   FLOW_METADATA_FULL: {
     meaning: "There is no room left for records",
