@@ -60,9 +60,11 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
   }
 
   const rows = await tasksOf(project, record.id);
-  const counts = Object.groupBy(rows, (row) => row.status);
+  const newest = new Map(rows.toSorted((one, other) => one.attempt - other.attempt).map((row) => [taskOf(row), row]));
+  const counts = Object.groupBy(newest.values(), (row) => row.status);
   expect(record.tasks).toEqual({
-    total: rows.length,
+    total: newest.size,
+    attempts: rows.length,
     byStatus: Object.fromEntries(Object.entries(counts).map(([status, tasks]) => [status, tasks.length])),
   });
   return { name, values, digests, rows, tasks: rows.map(taskOf) };

@@ -44,15 +44,16 @@ export async function* readLogs(metadata: MetadataReader, run: RunRow, query: Lo
   if (!hasTask && query.step !== undefined) throw await noTask(metadata, run, query.step, query.path);
 }
 
-/** The tasks of a run in the order of their start, page by page. */
+/** The tasks of a run in the order of their start, page by page: all attempts, or the newest of each. */
 export async function* listTasks(
   metadata: MetadataReader,
   run: RunRow,
-  query: { readonly step?: string; readonly path?: TaskPath } = {},
+  query: { readonly step?: string; readonly path?: TaskPath; readonly newest?: boolean } = {},
 ): AsyncGenerator<TaskRow> {
   const filter = {
     ...(query.step === undefined ? {} : { step: query.step }),
     ...(query.path === undefined ? {} : { path: query.path }),
+    ...(query.newest === undefined ? {} : { newest: query.newest }),
   };
   let after: TaskSequence | undefined;
   while (true) {

@@ -75,7 +75,7 @@ describe("a page of runs is read from an index, in order:", () => {
   });
 });
 
-const task = { step: false, path: false, status: false, lost: false, after: false, limit: false };
+const task = { step: false, path: false, status: false, lost: false, newest: false, after: false, limit: false };
 const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a run by its number in the store": runs.runBySequence,
   "a run by its id": runs.runById,
@@ -91,6 +91,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
+  "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
   "one task by its path": tasks.taskPage({ ...task, step: true, path: true }),
   "tasks by status": tasks.taskCounts,
   "the artifacts of a task": artifacts.ownArtifacts,
@@ -154,7 +155,10 @@ test("all attempts of a run come from the index in its order, newest cache entri
 });
 
 /** Changed a schema before its release? Put the new digest here. After it: write a migration instead. */
-const SCHEMAS = ["b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb", "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d"];
+const SCHEMAS = [
+  "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
+  "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
+];
 
 test("the schemas are what they were when they were released", () => {
   const made = new Database(":memory:");
