@@ -10,6 +10,7 @@ import { loadPackage } from "../package/load-package.ts";
 import { describeUserError } from "../package/user-stack.ts";
 import { emptyResult } from "../runner/empty-result.ts";
 import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import type { OutputSink } from "../runner/worker/output-capture.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
 import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
 import { openTaskStores } from "./open-task-stores.ts";
@@ -19,12 +20,14 @@ import type { TaskWorkerData } from "./worker-data.ts";
 export class TaskWorker {
   readonly #data: TaskWorkerData;
   readonly #control: WorkerControl;
+  readonly #output: OutputSink;
   readonly #loading: Promise<FlowClass<Flow>>;
   #executor: BatchExecutor | undefined;
 
-  constructor(data: TaskWorkerData, control: WorkerControl) {
+  constructor(data: TaskWorkerData, control: WorkerControl, output: OutputSink) {
     this.#data = data;
     this.#control = control;
+    this.#output = output;
     this.#loading = this.#loadFlow();
     this.#loading.catch(() => {}); // The first batch reports it.
   }
@@ -59,6 +62,7 @@ export class TaskWorker {
       reader: stores.records,
       artifacts: stores.artifacts,
       control: this.#control,
+      output: this.#output,
       describeError: (thrown) => this.#describeError(thrown),
     });
   }

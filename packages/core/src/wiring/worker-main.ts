@@ -1,6 +1,9 @@
 /** Entry file of a worker thread. */
 import { parentPort, workerData } from "node:worker_threads";
+import { LastWords } from "../runner/last-words.ts";
+import type { WorkerMessage } from "../runner/protocol.ts";
 import type { ThreadBatch, ThreadWorkerData } from "../runner/thread-executor.ts";
+import { MessageOutput } from "../runner/worker/message-output.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
 import type { BatchReport } from "../runner/worker-host.ts";
 import { TaskWorker } from "./task-worker.ts";
@@ -10,11 +13,13 @@ import type { TaskWorkerData } from "./worker-data.ts";
 // process's stdout is the answer of a command, so it goes to stderr.
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
-const { control, data } = workerData as ThreadWorkerData;
+const { control, lastWords, data } = workerData as ThreadWorkerData;
 const port = parentPort!;
+const send = (message: WorkerMessage): void => port.postMessage(message);
 const worker = new TaskWorker(
   data as unknown as TaskWorkerData,
-  threadControl(new Int32Array(control), (message) => port.postMessage(message)),
+  threadControl(new Int32Array(control), send),
+  new MessageOutput(send, new LastWords(lastWords)),
 );
 
 /** Called by the pool with each message; the first one only makes the thread start. */

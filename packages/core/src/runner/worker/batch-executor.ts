@@ -2,12 +2,14 @@
  * Executes batches inside one worker: tasks one after another, output attributed, the wish to stop looked at between
  * tasks. Holds what is shared by the tasks of a worker and nothing that a task could change.
  */
+import type { SerializedError } from "../../errors/flow-error.ts";
 import type { TaskReader } from "../../metadata/metadata-store.ts";
 import { emptyResult } from "../empty-result.ts";
 import type { BatchTask, TaskResult } from "../protocol.ts";
+import { SecretMask } from "../secret-mask.ts";
 import type { BatchReport, WorkerBatch } from "../worker-host.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
-import { OutputCapture } from "./output-capture.ts";
+import { OutputCapture, type OutputSink } from "./output-capture.ts";
 import { ValueLoader } from "./value-loader.ts";
 import { abortError, type WorkerControl } from "./worker-control.ts";
 import { WorkerRun } from "./worker-run.ts";
@@ -21,6 +23,7 @@ const BUDGET_MS = 50;
 export interface ExecutorOptions extends Omit<TaskEnvironment, "signal"> {
   readonly reader: TaskReader;
   readonly control: WorkerControl;
+  readonly output: OutputSink;
 }
 
 export class BatchExecutor {
@@ -28,10 +31,11 @@ export class BatchExecutor {
   readonly #capture: OutputCapture;
   readonly #loader: ValueLoader;
   #run: WorkerRun | undefined;
+  #mask = new SecretMask([]);
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#capture = new OutputCapture((chunk) => options.control.send({ kind: "output", chunk }));
+    this.#capture = new OutputCapture(options.output);
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
   }
 
@@ -64,14 +68,26 @@ export class BatchExecutor {
   }
 
   async #executeTask(batch: WorkerBatch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    if (this.#run?.context.id !== batch.run.id)
-      this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
-    const run = this.#run;
-    const { flowClass, artifacts, describeError } = this.#options;
+    const run = this.#runOf(batch);
+    const mask = this.#mask;
+    const { flowClass, artifacts } = this.#options;
+    const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
     const environment = { flowClass, artifacts, describeError, signal };
-    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, () =>
+    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
       executeTask(environment, run, batch.step, task),
     );
     return { ...value, logs, liveChunks };
+  }
+
+  /** What tasks of one run share; a worker serves one placement, so its secrets change with the run only. */
+  #runOf(batch: WorkerBatch): WorkerRun {
+    if (this.#run?.context.id !== batch.run.id) {
+      this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
+      this.#mask = new SecretMask([
+        ...Object.values(batch.placement?.secrets ?? {}),
+        ...Object.values(batch.run.secrets),
+      ]);
+    }
+    return this.#run;
   }
 }
