@@ -4,6 +4,7 @@ import type { FromProcess, ToProcess } from "../runner/process-messages.ts";
 import { watchParent } from "../runner/worker/parent-watch.ts";
 import { PipeOutput } from "../runner/worker/pipe-output.ts";
 import { ProcessControl } from "../runner/worker/process-control.ts";
+import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { TaskWorker } from "./task-worker.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -23,7 +24,11 @@ async function hear(message: ToProcess): Promise<void> {
     case "start":
       watchParent(message.parent);
       output = new PipeOutput(message.nonce);
-      worker = new TaskWorker(message.data as unknown as TaskWorkerData, control, output);
+      worker = new TaskWorker(message.data as unknown as TaskWorkerData, {
+        control,
+        output,
+        settleWatch: new SettleWatch([process.channel!]),
+      });
       return;
     case "batch": {
       const report = await worker!.execute(message.batch);
