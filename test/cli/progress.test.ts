@@ -7,6 +7,18 @@ import { memoryOutput, screenOf } from "./kit.ts";
 
 const T0 = new Date(2026, 10, 21, 14, 2, 14).getTime();
 
+const NO_TASKS = {
+  total: 0,
+  running: 0,
+  waiting: 0,
+  succeeded: 0,
+  failed: 0,
+  caught: 0,
+  skipped: 0,
+  cancelled: 0,
+  adopted: 0,
+};
+
 function stage(terminal?: { columns: number; rows: number }) {
   let clock = T0;
   const output = memoryOutput(terminal);
@@ -41,7 +53,7 @@ function stage(terminal?: { columns: number; rows: number }) {
       apply({
         kind: "run.progress",
         at: at(),
-        steps: steps.map((step) => ({ total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, ...step })),
+        steps: steps.map((step) => ({ ...NO_TASKS, ...step })),
       }),
     started: (step: string, path?: string) => apply({ kind: "task.started", at: at(), ...where(step, path) }),
     done: (step: string, path?: string) =>
@@ -239,11 +251,11 @@ test("the summary counts what was done, failed and not started", () => {
     kind: "run.progress",
     at,
     steps: [
-      { step: "start", total: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0 },
-      { step: "train", total: 5, running: 0, succeeded: 3, failed: 1, cancelled: 0 },
-      { step: "end", total: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 },
+      { ...NO_TASKS, step: "start", total: 1, succeeded: 1, failed: 0 },
+      { ...NO_TASKS, step: "train", total: 5, succeeded: 3, failed: 1 },
+      { ...NO_TASKS, step: "end", total: 0, succeeded: 0, failed: 0 },
     ],
   });
-  expect(summary(board, false)).toBe("4 tasks done, 1 failed, 2 not started");
-  expect(summary(createStepBoard(), true)).toBe("0 tasks done");
+  expect(summary(board, { hasSucceeded: false, hasCause: true })).toBe("4 tasks done, 1 failed, 2 not started");
+  expect(summary(createStepBoard(), { hasSucceeded: true, hasCause: false })).toBe("0 tasks done");
 });

@@ -9,6 +9,7 @@ export type { Problem, SerializedError, SourceLocation } from "./errors/flow-err
 // Errors.
 export { FlowError, isFlowError } from "./errors/flow-error.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
+export { around, type StepCall } from "./flow/around.ts";
 export { artifact } from "./flow/artifact.ts";
 export { config } from "./flow/config.ts";
 
@@ -22,6 +23,7 @@ export { param } from "./flow/param.ts";
 export type {
   Artifacts,
   Behaviour,
+  ByteSize,
   ConfigOptions,
   Duration,
   FlowClass,
@@ -31,11 +33,14 @@ export type {
   ParamOptions,
   Params,
   Query,
+  Resources,
+  Retry,
   Run,
   RunFacts,
   Running,
   RunOptions,
   Runs,
+  SecretFrom,
   StepName,
   TaskFailure,
   Upstream,

@@ -36,6 +36,16 @@ export type RunEvent =
       readonly runId: string;
       readonly candidates: readonly string[];
     })
+  /** A run that had stopped goes on, or a fork of one begins; comes where `run.created` would. */
+  | (At & {
+      readonly kind: "run.resumed";
+      readonly run: string;
+      readonly runId: string;
+      /** Finished tasks that were taken over and are not run again. */
+      readonly adopted: number;
+      /** Which execution of the run this is, counted from 1. */
+      readonly execution: number;
+    })
   | (At & { readonly kind: "run.warning"; readonly code: string; readonly message: string; readonly hint?: string })
   | (TaskAt & { readonly kind: "task.started" })
   | (TaskAt & { readonly kind: "task.output"; readonly stream: "stdout" | "stderr"; readonly text: string })
@@ -46,6 +56,26 @@ export type RunEvent =
       readonly choice?: string;
     })
   | (TaskAt & { readonly kind: "task.failed"; readonly durationMs: number; readonly error: SerializedError })
+  /** The attempt failed, and another one follows. */
+  | (TaskAt & {
+      readonly kind: "task.retrying";
+      readonly nextAttempt: number;
+      /** Attempts that the step may have in all, where that is known. */
+      readonly attempts?: number;
+      /** From now until the next attempt. */
+      readonly delayMs: number;
+      readonly error: SerializedError;
+    })
+  /** The last attempt failed, its error stands in `field`, and the run goes on. */
+  | (TaskAt & {
+      readonly kind: "task.caught";
+      readonly durationMs: number;
+      readonly error: SerializedError;
+      readonly field: string;
+    })
+  | (TaskAt & { readonly kind: "task.skipped"; readonly durationMs: number; readonly reason: string })
+  /** What ran the attempt is gone, and nobody knows how far it came. */
+  | (TaskAt & { readonly kind: "task.lost" })
   | (TaskAt & { readonly kind: "task.cancelled"; readonly reason: string })
   | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
   | (At & {
@@ -60,7 +90,14 @@ export interface StepProgress {
   /** Tasks known so far; grows when a foreach opens. */
   readonly total: number;
   readonly running: number;
+  /** Waiting for their next attempt. */
+  readonly waiting: number;
   readonly succeeded: number;
   readonly failed: number;
+  /** Failed, but their step catches: the run goes on. */
+  readonly caught: number;
+  readonly skipped: number;
   readonly cancelled: number;
+  /** How many of those that ended were taken over: from an earlier execution, another run or the step cache. */
+  readonly adopted: number;
 }

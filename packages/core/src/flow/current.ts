@@ -63,6 +63,7 @@ export interface Current {
 interface Entry {
   readonly task: CurrentTask;
   random?: () => number;
+  skipped?: { readonly reason: string };
 }
 
 const KEY = Symbol.for("millrace.current");
@@ -76,6 +77,18 @@ function storage(): AsyncLocalStorage<Entry> {
 /** Runs a function, and all that it starts, as a task: what the runner calls around a step. */
 export function runAsTask<R>(task: CurrentTask, run: () => R): R {
   return storage().run({ task }, run);
+}
+
+/** Runs a step as a task, and answers why it asked to be recorded as skipped, if it did. */
+export async function runStepAsTask(task: CurrentTask, run: () => unknown): Promise<string | undefined> {
+  const entry: Entry = { task };
+  await storage().run(entry, run);
+  return entry.skipped?.reason;
+}
+
+/** Asks that the task that runs here be recorded as skipped. */
+export function skipCurrent(reason = "a decorator skipped it"): void {
+  entry("skip").skipped ??= { reason };
 }
 
 /** Tells the task that runs here, if one does, what it has just read; what the default client does with each read. */

@@ -1,15 +1,16 @@
 import type { Problem, SourceLocation } from "../errors/flow-error.ts";
 import { locate } from "../util/call-site.ts";
 import { nearestName } from "../util/nearest-name.ts";
+import { BEHAVIOURS, readBehaviour } from "./define-behaviour.ts";
 import type { StepBehaviour, StepDefinition, StepKind } from "./definition.ts";
 import type { FlowClass } from "./public-types.ts";
+import { showOption } from "./show-option.ts";
 import { type StepFact, stepFactsOf } from "./step-facts.ts";
 
-const UNSUPPORTED = ["retry", "catch", "isolate", "timeout"] as const;
 const KNOWN: Readonly<Record<StepKind, readonly string[]>> = {
-  step: ["next", "foreach", "maxParallel", ...UNSUPPORTED],
-  join: ["next", "foreach", "maxParallel", ...UNSUPPORTED],
-  choose: ["on", "next", "join", "maxParallel", ...UNSUPPORTED],
+  step: ["next", "foreach", ...BEHAVIOURS],
+  join: ["next", "foreach", ...BEHAVIOURS],
+  choose: ["on", "next", "join", ...BEHAVIOURS],
 };
 
 /** The steps of a flow class, and into `problems` what is wrong with each decorator by itself. */
@@ -49,7 +50,7 @@ function defineStep(flowClass: FlowClass, fact: StepFact, problems: Problem[]): 
       problems,
       fact,
       "FLOW_DEFINITION_BAD_OPTION",
-      `"join" of step "${name}" is ${show(options.join)} instead of true or false`,
+      `"join" of step "${name}" is ${showOption(options.join)} instead of true or false`,
     );
   }
   return {
@@ -79,14 +80,6 @@ function checkOptions(fact: StepFact, problems: Problem[]): void {
         `Step "${fact.name}" has the unknown option "${option}"`,
         near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`,
       );
-    } else if ((UNSUPPORTED as readonly string[]).includes(option)) {
-      add(
-        problems,
-        fact,
-        "FLOW_DEFINITION_UNSUPPORTED",
-        `"${option}" of step "${fact.name}" is not supported yet`,
-        `Remove "${option}" from @${fact.kind}`,
-      );
     }
   }
 }
@@ -100,7 +93,7 @@ function targetsOf(fact: StepFact, problems: Problem[]): readonly string[] {
     problems,
     fact,
     "FLOW_DEFINITION_BAD_OPTION",
-    `"next" of step "${fact.name}" is ${show(next)} instead of a step's name or a list of names`,
+    `"next" of step "${fact.name}" is ${showOption(next)} instead of a step's name or a list of names`,
   );
   return targets.filter((target) => typeof target === "string");
 }
@@ -115,7 +108,7 @@ function casesOf(fact: StepFact, problems: Problem[]): readonly { readonly value
         problems,
         fact,
         "FLOW_DEFINITION_BAD_OPTION",
-        `Case "${value}" of step "${fact.name}" is ${show(target)} instead of a step's name`,
+        `Case "${value}" of step "${fact.name}" is ${showOption(target)} instead of a step's name`,
       );
     }
     return entries
@@ -126,7 +119,7 @@ function casesOf(fact: StepFact, problems: Problem[]): readonly { readonly value
     problems,
     fact,
     "FLOW_DEFINITION_BAD_OPTION",
-    `"next" of step "${fact.name}" is ${show(next)} instead of a step's name for each value`,
+    `"next" of step "${fact.name}" is ${showOption(next)} instead of a step's name for each value`,
     'Write next: { good: "publish", bad: "end" }',
   );
   return [];
@@ -139,35 +132,21 @@ function fieldOption(fact: StepFact, option: "foreach" | "on", problems: Problem
     problems,
     fact,
     "FLOW_DEFINITION_BAD_OPTION",
-    `"${option}" of step "${fact.name}" is ${show(value)} instead of a field's name`,
+    `"${option}" of step "${fact.name}" is ${showOption(value)} instead of a field's name`,
   );
   return undefined;
 }
 
 function behaviourOf(fact: StepFact, problems: Problem[]): StepBehaviour {
-  const { maxParallel } = fact.options;
-  if (maxParallel === undefined) return {};
-  if (typeof maxParallel === "number" && Number.isSafeInteger(maxParallel) && maxParallel >= 1) return { maxParallel };
-  add(
-    problems,
-    fact,
-    "FLOW_DEFINITION_BAD_OPTION",
-    `"maxParallel" of step "${fact.name}" is ${show(maxParallel)} instead of a whole number from 1`,
+  return readBehaviour(fact.options, (option, what, hint) =>
+    add(problems, fact, "FLOW_DEFINITION_BAD_OPTION", `"${option}" of step "${fact.name}" ${what}`, hint),
   );
-  return {};
 }
 
 /** Parameters of the method that will run, which may be an undecorated override of the decorated one. */
 function arityOf(flowClass: FlowClass, name: string): number {
   const method: unknown = (flowClass.prototype as unknown as Record<string, unknown>)[name];
   return typeof method === "function" ? method.length : 0;
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
-  return String(value);
 }
 
 function add(problems: Problem[], fact: StepFact, code: Problem["code"], message: string, hint?: string): void {

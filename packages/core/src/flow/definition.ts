@@ -59,11 +59,49 @@ export interface StepDefinition {
   readonly codeDigest?: string;
 }
 
-/** Behaviour asked for in the decorator, as plain data. */
+/**
+ * Behaviour asked for in the decorator or by `--with`, as plain data: lengths of time in milliseconds, memory in bytes.
+ * Functions stay with the class (`late-behaviour.ts`); here stands only that there is one.
+ */
 export interface StepBehaviour {
   readonly maxParallel?: number;
-  readonly timeout?: Duration;
+  readonly retry?: RetryBehaviour;
+  /** The longest time that one attempt may take. */
+  readonly timeoutMs?: number;
+  /** The field that receives the failure when all attempts have failed. */
+  readonly catch?: string;
+  readonly isolate?: "thread" | "process";
+  readonly resources?: StepResources;
+  /** Environment variables of the step. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment variables of the step that are secret, and where each comes from. */
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /** Whether a finished task with equal code and inputs stands for this one. */
+  readonly cache?: boolean;
 }
+
+export interface RetryBehaviour {
+  /** Attempts after the first; 0 when a function decides (`isLate`). */
+  readonly times: number;
+  readonly isLate: boolean;
+  /** Waited before the second attempt. */
+  readonly delayMs: number;
+  /** The wait grows by it with each further attempt. */
+  readonly factor: number;
+  readonly maxDelayMs: number;
+  /** Share of the wait that is left to chance, 0 to 1: siblings that failed together do not come back together. */
+  readonly jitter: number;
+  /** Whether a function says which failures are worth another attempt. */
+  readonly hasCondition: boolean;
+}
+
+export interface StepResources {
+  readonly cpu?: number;
+  readonly memoryBytes?: number;
+  readonly gpu?: number;
+}
+
+export type SecretSource = { readonly env: string } | { readonly file: string };
 
 export interface ParamDefinition {
   readonly name: string;

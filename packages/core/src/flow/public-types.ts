@@ -6,9 +6,11 @@
  * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
  * time.
  */
+import type { ByteSize } from "../util/byte-size.ts";
 import type { Duration } from "../util/duration.ts";
 import type { Flow } from "./flow.ts";
 
+export type { ByteSize } from "../util/byte-size.ts";
 export type { Duration } from "../util/duration.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the only parameter list that every method is assignable to
@@ -89,19 +91,61 @@ export interface TaskFailure {
   readonly attempts: number;
 }
 
-/** How a step is executed. What this version does not carry out yet is refused when the flow is loaded. */
+/** How a step is executed. Each can also be given to all steps that lack it: `flow run --with retry=3`. */
 export interface Behaviour<T> {
-  /** Further attempts after a failure. @experimental refused when the flow is loaded */
-  readonly retry?: number | ((flow: T) => number) | { times: number; delay?: Duration; factor?: number };
-  /** The longest time that one attempt may take. @experimental refused when the flow is loaded */
+  /**
+   * Further attempts after a failure, each from clean inputs: their number (waiting 1 s, 2 s, 4 s, … before them), a
+   * function of the flow's parameters that gives it, or all settings.
+   */
+  readonly retry?: number | ((flow: T) => number) | Retry;
+  /** The longest time that one attempt may take: `this.signal` is aborted, and soon after the worker is ended. */
   readonly timeout?: Duration;
-  /** The field that receives the failure instead of failing the run. @experimental refused when the flow is loaded */
+  /** The field that receives the failure instead of failing the run, when no attempt is left. */
   readonly catch?: FailureField<T>;
-  /** Where the step runs. @experimental refused when the flow is loaded */
+  /** Where the step runs: in a worker thread (the default), or in a process that may crash without harm to the run. */
   readonly isolate?: "thread" | "process";
   /** How many tasks of this step may run at once; a whole number from 1. */
   readonly maxParallel?: number;
+  /** What a task needs. `memory` is enforced for processes; the rest is recorded, for executors that schedule by it. */
+  readonly resources?: Resources;
+  /** Environment variables of this step. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * Secret environment variables of this step: names of variables of the runner, or where each comes from. Their values
+   * are never stored, and are masked in what the step writes.
+   */
+  readonly secrets?: readonly string[] | Readonly<Record<string, SecretFrom>>;
+  /** Take over the result of an earlier task with the same code, the same inputs and the same parameters. Default false. */
+  readonly cache?: boolean;
 }
+
+/** How often and when a failed task is tried again. */
+export interface Retry {
+  /** Attempts after the first; a whole number from 0. */
+  readonly times: number;
+  /** The wait before the second attempt. Default 1 s. */
+  readonly delay?: Duration;
+  /** What the wait is multiplied by each time; from 1. Default 2. */
+  readonly factor?: number;
+  /** The longest wait. Default 5 m. */
+  readonly maxDelay?: Duration;
+  /** Share of each wait that is left to chance, 0 to 1. Default 0.25. */
+  readonly jitter?: number;
+  /** Whether a failure is worth another attempt. Default: all are. */
+  readonly when?: (failure: TaskFailure) => boolean;
+}
+
+/** What a task needs of a machine. */
+export interface Resources {
+  /** Processors. */
+  readonly cpu?: number;
+  readonly memory?: ByteSize;
+  /** Graphics processors. */
+  readonly gpu?: number;
+}
+
+/** Where a secret comes from: an environment variable of the runner, or a file of which the last line break is cut. */
+export type SecretFrom = { readonly env: string } | { readonly file: string };
 
 type StepContext<T> = ClassMethodDecoratorContext<T> & { readonly private: false; readonly static: false };
 

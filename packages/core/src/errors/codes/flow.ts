@@ -11,11 +11,6 @@ export const flowCodes = {
     cause: "The value is looked up, put into a template or reckoned with while the flow object is built",
     remedy: "Read it in a step, or write an arrow where one is accepted: default: () => this.x",
   },
-  FLOW_DEFINITION_UNSUPPORTED: {
-    meaning: "A step asks for a behaviour that this version does not carry out",
-    cause: "retry, catch, isolate or timeout in a decorator",
-    remedy: "Remove the option; nothing is accepted silently",
-  },
   FLOW_DEFINITION_NO_STEPS: {
     meaning: "A class cannot be run as a flow",
     cause: "It does not extend Flow, or neither it nor a base class has a decorated step",
@@ -40,6 +35,16 @@ export const flowCodes = {
     meaning: "An option of a decorator or definition is unknown or has a wrong value",
     cause: "A typing error, or a type error that was not looked at",
     remedy: "Correct the option; the type checker shows what fits",
+  },
+  FLOW_DEFINITION_BAD_WITH: {
+    meaning: "A word of --with cannot be used",
+    cause: "It names no behaviour of steps, or gives it a value that it does not take",
+    remedy: "Write --with retry=3, --with timeout=10m or --with retry:times=3,delay=2s",
+  },
+  FLOW_DEFINITION_BAD_LATE_RETRY: {
+    meaning: "A function that says how often a step is tried again failed",
+    cause: "It threw, or gave no whole number",
+    remedy: "Let it return a number, and read parameters and configs only",
   },
   FLOW_DEFINITION_BAD_NAME: {
     meaning: "A step or field has a name that cannot be used",
@@ -120,6 +125,11 @@ export const flowCodes = {
     meaning: "The file of a config or included file cannot be read",
     cause: "It does not exist, may not be read, is no JSON, or is no UTF-8",
     remedy: "Correct the path or the file",
+  },
+  FLOW_FLOW_PROCEED_TWICE: {
+    meaning: "A decorator made by around() called proceed twice",
+    cause: "It tries to run the step again",
+    remedy: "Call it once; to try a failed step again, give the step a retry",
   },
   FLOW_FLOW_READ_ONLY: {
     meaning: "A step writes to a field that is read-only in steps",
