@@ -22,9 +22,10 @@ import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
 import type { Executor } from "./executor.ts";
 import { Judge, type Settlement } from "./judge.ts";
-import type { RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { RunContext, TaskResult, WorkerMessage } from "./protocol.ts";
 import { RunReporter } from "./run-reporter.ts";
 import { type FinishedTasks, type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { stepContract } from "./step-contract.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
@@ -129,7 +130,7 @@ class RunDriver {
     this.#dispatcher = new Dispatcher({
       run: options.run,
       executor: options.executor,
-      contracts: new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)])),
+      contracts: new Map(options.graph.order.map((step) => [step, stepContract(options.graph, step)])),
       policies,
       clock: this.#clock,
       triesOf,
@@ -421,16 +422,4 @@ class RunDriver {
   #warn({ code, message, hint }: Problem): void {
     this.#report.warning({ code, message, ...(hint === undefined ? {} : { hint }) }, this.#clock.now());
   }
-}
-
-function contractOf(graph: Graph, name: string): StepContract {
-  const node = graph.nodes[name]!;
-  const { step } = node;
-  return {
-    name,
-    isJoin: step.isJoin,
-    sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
-    ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
-    ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
-  };
 }
