@@ -8,7 +8,7 @@
  * The first failure is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that
  * do not stop within the grace period are ended. Not here: what a task does (worker/), what is ready (scheduler/).
  */
-import { FlowError, type SerializedError } from "../errors/flow-error.ts";
+import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
@@ -244,7 +244,7 @@ class RunDriver {
   async #commit(): Promise<void> {
     if (this.#isOver) return;
     try {
-      const results = this.#results;
+      const results = this.#results.map((result) => this.#accepted(result));
       this.#results = [];
       const finishedAt = this.#now();
       for (const result of results) this.#tick.finished(result, finishedAt);
@@ -261,6 +261,14 @@ class RunDriver {
       this.#isStopping = true;
       this.#ended.reject(error);
     }
+  }
+
+  /** A result as it counts: a success that would begin one more round of a loop than allowed is a failure. */
+  #accepted(result: TaskResult): TaskResult {
+    if (result.outcome.kind !== "succeeded") return result;
+    const refusal = this.#scheduler.refusal(result.sequence, result.outcome);
+    if (refusal === undefined) return result;
+    return { ...result, outcome: { kind: "failed", error: serializeError(refusal) }, blobs: [] };
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
