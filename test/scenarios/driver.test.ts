@@ -31,26 +31,30 @@ function executor(width: number, answer: (batch: Batch) => number = (batch) => b
   const batches: Batch[] = [];
   const seam: Executor = {
     slots: 2,
-    async submit(batch) {
+    submit(batch) {
       batches.push(batch);
       // Batches end at different times, so that some are always under way.
-      await new Promise((resolve) => setTimeout(resolve, batches.length % 3 === 0 ? 25 : 1));
-      return batch.tasks.slice(0, answer(batch)).map((task): TaskResult => {
-        const fanOut = task.step === "start" ? { fanOut: width } : {};
-        const outcome = { kind: "succeeded" as const, artifacts: [], pages: [], ...fanOut };
-        const { sequence, attempt } = task;
-        return {
-          sequence,
-          attempt,
-          startedAt: new Date(),
-          durationMs: 0.1,
-          outcome,
-          blobs: [],
-          reads: [],
-          logs: [],
-          liveChunks: 0,
-        };
-      });
+      const delayMs = batches.length % 3 === 0 ? 25 : 1;
+      const results = new Promise<void>((resolve) => setTimeout(resolve, delayMs)).then(() =>
+        batch.tasks.slice(0, answer(batch)).map((task): TaskResult => {
+          const fanOut = task.step === "start" ? { fanOut: width } : {};
+          const outcome = { kind: "succeeded" as const, artifacts: [], pages: [], ...fanOut };
+          const { sequence, attempt } = task;
+          return {
+            sequence,
+            attempt,
+            startedAt: new Date(),
+            durationMs: 0.1,
+            outcome,
+            blobs: [],
+            reads: [],
+            valueReads: [],
+            logs: [],
+            liveChunks: 0,
+          };
+        }),
+      );
+      return { results, abort() {}, end() {} };
     },
     onMessage() {},
     cancel() {},

@@ -16,6 +16,7 @@ import { finishedTasksVerb } from "./finished-tasks.ts";
 import { forkTasksVerb } from "./fork-tasks.ts";
 import { lineageVerb } from "./lineage.ts";
 import { livenessVerb } from "./liveness.ts";
+import { logsVerb } from "./logs.ts";
 import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
@@ -87,6 +88,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     runsVerb(under);
     commitTickVerb(under);
     tasksVerb(under);
+    logsVerb(under);
     finishRunVerb(under);
     beginExecutionVerb(under);
     livenessVerb(under);

@@ -10,7 +10,8 @@ import type {
   ArtifactRow,
   BlobRow,
   ItemPageRow,
-  LogChunk,
+  LogRow,
+  LogSequence,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -21,13 +22,13 @@ import type {
   UpstreamRow,
 } from "../metadata-store.ts";
 import type { CacheEntry } from "../replay.ts";
+import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
   BlobTable,
   CacheEntryTable,
   ExecutionTable,
   ItemPageTable,
-  LogTable,
   RunTable,
   RunValueTable,
   TagEventTable,
@@ -212,8 +213,9 @@ export function toUpstreamRead(row: Omit<UpstreamReadTable, "run">): UpstreamRea
   };
 }
 
-export function toLogChunk(row: Omit<LogTable, "sequence">): LogChunk {
+export function toLogRow(row: LogRowTable): LogRow {
   return {
+    sequence: row.sequence as LogSequence,
     task: row.task as TaskSequence,
     attempt: row.attempt,
     stream: row.stream,

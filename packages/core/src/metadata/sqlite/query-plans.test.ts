@@ -8,7 +8,7 @@ import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
 import { cacheEntries } from "../sql/cache.ts";
 import * as executions from "../sql/executions.ts";
-import { logChunks } from "../sql/logs.ts";
+import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
@@ -97,7 +97,10 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the artifacts of a task": artifacts.ownArtifacts,
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
-  "the log of a task": logChunks({ attempt: false, stream: false }),
+  "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
+  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "what a run wrote since": runLogChunks,
+  "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
   "the current execution of a run": executions.currentExecution,
   "the executions of a run": executions.executionsOfRun,
