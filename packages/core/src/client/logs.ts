@@ -30,6 +30,10 @@ export interface FollowOptions {
   readonly pollMs?: number;
   /** Lets time pass; a caller that shows something while nothing comes does so here. */
   readonly wait?: (ms: number) => Promise<void>;
+  /** Called when all that was there has been given: from now on it comes from many tasks at once. */
+  readonly onLive?: () => void;
+  /** Ends the following. */
+  readonly signal?: AbortSignal;
 }
 
 /** Pieces read at once: one has 32 KiB as a rule, so that a page is about a megabyte however much was written. */
@@ -59,7 +63,7 @@ export async function* followLogs(
   metadata: MetadataReader,
   run: RunRow,
   query: LogQuery = {},
-  { pollMs = POLL_MS, wait = pass }: FollowOptions = {},
+  { pollMs = POLL_MS, wait = pass, onLive, signal }: FollowOptions = {},
 ): AsyncGenerator<LogEntry, RunRow> {
   // Tasks are read one after the other while they go on writing: what comes behind this mark is for the second part.
   let after = await metadata.logEnd();
@@ -69,6 +73,7 @@ export async function* followLogs(
   } catch (error) {
     if (isOver(now.status) || !isFlowError(error, "FLOW_CLIENT_NO_TASK")) throw error; // Else it may still come.
   }
+  onLive?.();
   const tasks = new KnownTasks(metadata);
   let hasMore = false;
   while (true) {
@@ -84,6 +89,7 @@ export async function* followLogs(
     if (hasMore) continue;
     if (isOver(now.status)) break;
     await wait(pollMs);
+    if (signal?.aborted) return now;
   }
   if (query.step !== undefined && (await metadata.tasks({ ...taskFilter(run, query), limit: 1 })).length === 0)
     throw await noTask(metadata, run, query.step, query.path);
