@@ -43,6 +43,7 @@ class SqliteTaskReader implements TaskReader {
       return map.toRunRow(
         row,
         tags.map(({ tag }) => tag),
+        this.#statement("currentExecution").get(row.sequence, row.execution) as map.CurrentExecution | undefined,
       );
     });
   }

@@ -1,0 +1,33 @@
+import { fileURLToPath } from "node:url";
+import type { Environment } from "../config/config.ts";
+import type { Executor } from "../runner/executor.ts";
+import { openPoolRouter } from "../runner/pool-router.ts";
+import { processHosts } from "../runner/process-executor.ts";
+import { threadHosts } from "../runner/thread-executor.ts";
+import type { TaskWorkerData } from "./worker-data.ts";
+
+export interface OpenExecutorOptions {
+  readonly worker: TaskWorkerData;
+  /** Workers of each kind at most. */
+  readonly slots: number;
+  /** Variables that workers find, beside those of their steps. */
+  readonly environment: Environment;
+}
+
+/** Starts the workers of a run. */
+export function openExecutor({ worker, slots, environment }: OpenExecutorOptions): Promise<Executor> {
+  const shared = { data: { ...worker }, environment };
+  return openPoolRouter({
+    slots,
+    open: async (placement) => {
+      if (placement?.isolate !== "process") return threadHosts({ file: entryFile("worker"), ...shared }, placement);
+      const strayOutput = (text: string): void => void process.stderr.write(text);
+      return processHosts({ file: entryFile("worker-process"), strayOutput, ...shared }, placement);
+    },
+  });
+}
+
+/** Entries lie beside the chunk that this code was built into, or in the folder above it. */
+function entryFile(name: string): string {
+  return fileURLToPath(import.meta.resolve(`@millrace/core/${name}`));
+}
