@@ -2,8 +2,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readProcessIdentity } from "../../packages/core/src/config/process-identity.ts";
+import type { RunnerIdentity } from "../../packages/core/src/events/run-record.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
-import type { FinishedTask, LogChunk, RunRow, TaskSequence } from "../../packages/core/src/metadata/metadata-store.ts";
+import type {
+  FinishedTask,
+  LogChunk,
+  RunRow,
+  RunSequence,
+  TaskSequence,
+  Tick,
+} from "../../packages/core/src/metadata/metadata-store.ts";
 import { type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
 
 const ENVIRONMENT = {
@@ -17,10 +26,17 @@ const ENVIRONMENT = {
   command: [],
 };
 
+/** A piece of output; of stdout and of the first attempt, unless it says otherwise. */
+export type Piece = Pick<LogChunk, "task" | "text"> & Partial<LogChunk>;
+
+/** The error of a step that threw. */
+export const noLuck = { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck" } as const;
+
 export class LogStore {
   readonly folder: string;
   readonly store: string;
   readonly stores: OpenStores;
+  readonly #runOf = new Map<TaskSequence, RunSequence>();
   #at = Date.UTC(2026, 4, 4, 12, 0, 0, 0);
 
   private constructor(folder: string, stores: OpenStores) {
@@ -35,7 +51,8 @@ export class LogStore {
     return new LogStore(folder, await openStores(options));
   }
 
-  async run(flow = "Train"): Promise<RunRow> {
+  /** A run that this process executes, unless another runner is named. */
+  async run(flow = "Train", runner: RunnerIdentity = readProcessIdentity()): Promise<RunRow> {
     return await this.stores.metadata.createRun({
       id: newRunId(),
       flow: { project: "shop", name: flow },
@@ -47,6 +64,7 @@ export class LogStore {
       secretParameters: [],
       values: [],
       environment: ENVIRONMENT,
+      execution: { runner, command: [] },
       upstreams: [],
       blobs: [],
       actor: "ana",
@@ -58,25 +76,38 @@ export class LogStore {
   async begin(run: RunRow, step: string, path = "", attempt = 1): Promise<TaskSequence> {
     const sequence = await this.stores.metadata.reserveTasks(1);
     const task = { sequence, run: run.sequence, step, path, attempt, startedAt: this.now() };
-    await this.stores.metadata.commitTick({ started: [task], blobs: [], finished: [], reads: [], logs: [] });
+    this.#runOf.set(sequence, run.sequence);
+    await this.#commit(run.sequence, { started: [task] });
     return sequence;
   }
 
   /** One commit of output; each piece is a millisecond later than the one before. */
-  async write(...chunks: readonly (Pick<LogChunk, "task" | "text"> & Partial<LogChunk>)[]): Promise<void> {
-    const logs = chunks.map((chunk) => ({ attempt: 1, stream: "stdout" as const, at: this.now(), ...chunk }));
-    await this.stores.metadata.commitTick({ started: [], blobs: [], finished: [], reads: [], logs });
+  async write(...chunks: readonly Piece[]): Promise<void> {
+    for (const [run, pieces] of Map.groupBy(chunks, ({ task }) => this.#runOf.get(task)!)) {
+      const logs = pieces.map((piece) => ({ attempt: 1, stream: "stdout" as const, at: this.now(), ...piece }));
+      await this.#commit(run, { logs });
+    }
   }
 
-  async end(task: TaskSequence, status: FinishedTask["status"], message?: string): Promise<void> {
-    const error = message === undefined ? {} : { error: { code: "FLOW_STEP_FAILED", name: "Error", message } };
-    const finished = { sequence: task, status, finishedAt: this.now(), artifacts: [], pages: [], ...error };
-    await this.stores.metadata.commitTick({ started: [], blobs: [], finished: [finished], reads: [], logs: [] });
+  async end(task: TaskSequence, status: FinishedTask["status"], more: Partial<FinishedTask> = {}): Promise<void> {
+    const finished = { sequence: task, status, finishedAt: this.now(), artifacts: [], pages: [], ...more };
+    await this.#commit(this.#runOf.get(task)!, { finished: [finished] });
   }
 
   async finish(run: RunRow, status: "succeeded" | "failed" | "cancelled", endTask?: TaskSequence): Promise<void> {
     const end = endTask === undefined ? {} : { endTask };
-    await this.stores.metadata.finishRun({ run: run.sequence, status, finishedAt: this.now(), ...end });
+    await this.stores.metadata.finishRun({
+      run: run.sequence,
+      execution: 1,
+      status,
+      finishedAt: this.now(),
+      ...end,
+    });
+  }
+
+  async #commit(run: RunSequence, tick: Partial<Tick>): Promise<void> {
+    const empty = { started: [], blobs: [], finished: [], reads: [], logs: [] };
+    await this.stores.metadata.commitTick({ run, execution: 1, ...empty, ...tick });
   }
 
   now(): Date {

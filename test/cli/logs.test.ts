@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunRow, TaskSequence } from "../../packages/core/src/metadata/metadata-store.ts";
 import { type CallOptions, flow, screenOf } from "./kit.ts";
-import { LogStore } from "./log-store.ts";
+import { LogStore, noLuck } from "./log-store.ts";
 import { flowOnTerminal, terminalTest } from "./terminal.ts";
 
 let store: LogStore;
@@ -24,7 +24,7 @@ async function writeAttempts(): Promise<readonly TaskSequence[]> {
     attempts.push(task);
     await store.write({ task, attempt, text: `try ${attempt}\n` });
     if (attempt === 1) await store.write({ task: await store.begin(run, "fold", "2"), text: "other\n" });
-    await store.end(task, attempt < 3 ? "failed" : "succeeded", attempt < 3 ? "no luck" : undefined);
+    await store.end(task, attempt < 3 ? "failed" : "succeeded", attempt < 3 ? { error: noLuck } : {});
   }
   await store.finish(run, "failed");
   return attempts;
@@ -53,7 +53,7 @@ describe("attempts", () => {
     expect((await logs(["Train/1/fold/1", "--attempt", "2"])).stdout).toBe("try 2\n");
     expect((await logs(["Train/1/fold/1", "--attempt", "last"])).stdout).toBe("try 3\n");
     expect((await logs(["Train/1", "--attempt", "last"])).stdout).toBe(
-      "Train/1/fold/1#3 │ try 3\nTrain/1/fold/2 │ other\n",
+      "Train/1/fold/2 │ other\nTrain/1/fold/1#3 │ try 3\n",
     );
     const json = (await logs(["Train/1/fold/1", "--attempt=last", "--json"])).stdout;
     expect(JSON.parse(json)).toMatchObject({ task: "Train/1/fold/1", attempt: 3, stream: "stdout", text: "try 3\n" });
@@ -68,6 +68,16 @@ describe("attempts", () => {
     const bad = await logs(["Train/1/fold/1", "--attempt", "0"]);
     expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining("must be a whole number from 1, or last")]);
   });
+});
+
+test("a task that was taken over from another run shows what it wrote there", async () => {
+  const task = await store.begin(run, "start");
+  await store.write({ task, text: "in the first run\n" });
+  await store.end(task, "succeeded");
+  await store.finish(run, "failed");
+  const fork = await store.run();
+  await store.stores.metadata.forkTasks({ from: run.sequence, to: fork.sequence });
+  expect((await logs(["Train/2/start"])).stdout).toBe("in the first run\n");
 });
 
 describe("pieces and lines", () => {
@@ -195,6 +205,14 @@ describe("--follow", () => {
     await doing;
     expect(stdout).toBe("Train/1/late │ here\n");
     expect(stderr).toMatch(/^Waiting for output …\n■ Train\/1 cancelled/);
+  });
+
+  test("ends, and says so, when what ran the run is gone", async () => {
+    const lost = await store.run("Train", { host: "elsewhere", pid: 7 });
+    await store.write({ task: await store.begin(lost, "start"), text: "last words" });
+    const { stdout, stderr, code } = await logs(["Train/2", "--follow"]);
+    expect([stdout, code]).toEqual(["Train/2/start │ last words\n", 0]);
+    expect(stderr).toBe("✗ Train/2 lost: what ran it is gone\n  flow show Train/2     flow resume Train/2\n");
   });
 
   test("ends when its reader has gone", async () => {
