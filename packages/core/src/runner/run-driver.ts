@@ -18,6 +18,7 @@ import { emptyResult } from "./empty-result.ts";
 import type { Executor } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { stepContract } from "./step-contract.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
@@ -96,7 +97,7 @@ class RunDriver {
     );
     this.#numbers = new TaskNumbers(options.metadata);
     this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count));
-    this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
+    this.#contracts = new Map(options.graph.order.map((step) => [step, stepContract(options.graph, step)]));
   }
 
   async drive(): Promise<RunEnd> {
@@ -366,16 +367,4 @@ class RunDriver {
   #emitProgress(): void {
     this.#options.emit({ kind: "run.progress", at: this.#now(), steps: this.#scheduler.progress });
   }
-}
-
-function contractOf(graph: Graph, name: string): StepContract {
-  const node = graph.nodes[name]!;
-  const { step } = node;
-  return {
-    name,
-    isJoin: step.isJoin,
-    sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
-    ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
-    ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
-  };
 }

@@ -7,6 +7,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogChunk, TaskSequence } from "../../metadata/metadata-store.ts";
+import { listenToOutput } from "./output-patch.ts";
 
 type Stream = LogChunk["stream"];
 
@@ -102,16 +103,17 @@ export class OutputCapture {
   readonly #open = new Set<TaskOutput>();
   readonly #send: (chunk: LogChunk) => void;
   readonly #limit: number;
+  readonly #release: () => void;
 
   constructor(send: (chunk: LogChunk) => void, limit: number = DEFAULT_LIMIT) {
     this.#send = send;
     this.#limit = limit;
-    // The last words before a step ends its worker are the ones that are looked for.
-    process.once("exit", () => {
-      for (const output of this.#open) output.flushLive();
+    if (captures.size === 0) process.on("exit", flushAll);
+    captures.add(this);
+    this.#release = listenToOutput((stream) => {
+      const output = this.#tasks.getStore();
+      return output === undefined ? undefined : (text) => output.write(stream, text);
     });
-    this.#patch("stdout");
-    this.#patch("stderr");
   }
 
   /** Runs a task; what it writes, also from its callbacks, is attributed to it. */
@@ -127,20 +129,22 @@ export class OutputCapture {
     return { value, logs: output.close(), liveChunks: output.liveChunks };
   }
 
-  #patch(stream: Stream): void {
-    const original = process[stream].write.bind(process[stream]);
-    const decoder = new TextDecoder();
-    const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
-      const output = this.#tasks.getStore();
-      if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
-      const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
-      const bytes = isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
-      const text = typeof bytes === "string" ? bytes : decoder.decode(bytes, { stream: true });
-      output.write(stream, text);
-      const done = typeof encoding === "function" ? encoding : callback;
-      if (typeof done === "function") queueMicrotask(done as () => void);
-      return true;
-    };
-    process[stream].write = write as typeof process.stdout.write;
+  /** Sends what tasks have written and what was kept back to be sent with more. */
+  flush(): void {
+    for (const output of this.#open) output.flushLive();
   }
+
+  /** Ends the capture: what is written from now on goes where it went before. */
+  close(): void {
+    this.#release();
+    captures.delete(this);
+    if (captures.size === 0) process.off("exit", flushAll);
+  }
+}
+
+const captures = new Set<OutputCapture>();
+
+/** The last words before a step ends its worker are the ones that are looked for. */
+function flushAll(): void {
+  for (const capture of captures) capture.flush();
 }

@@ -1,0 +1,155 @@
+/**
+ * Runs batches in the thread that asks for them: for a debugger, for tests, and for one step alone. It is handed the flow
+ * class and its stores, so that no worker entry, no code package and no files are needed.
+ *
+ * What a thread of its own would give is missing: tasks share the memory of modules with everything else here, and code
+ * that never gives the thread back cannot be ended. Ending a batch therefore means that nobody waits for it any more.
+ */
+import type { RunId } from "../ids/run-id.ts";
+import type { TaskReader } from "../metadata/metadata-store.ts";
+import { emptyResult } from "./empty-result.ts";
+import { type Executor, ExecutorLostError } from "./executor.ts";
+import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import { type ExecutedTask, executeTask, type TaskEnvironment } from "./worker/execute-task.ts";
+import { OutputCapture } from "./worker/output-capture.ts";
+import { ValueLoader } from "./worker/value-loader.ts";
+import { WorkerRun } from "./worker/worker-run.ts";
+
+export interface InlineExecutorOptions extends Omit<TaskEnvironment, "signal"> {
+  readonly reader: TaskReader;
+  /** Batches at the same time: while the task of one waits for something, that of another goes on. Default 1. */
+  readonly slots?: number;
+  /** Whether what tasks write is captured as theirs, as in workers, or goes where it goes. Default captured. */
+  readonly output?: "captured" | "passed";
+}
+
+/** A batch from its submission to its end. */
+interface Submitted {
+  readonly batch: Batch;
+  readonly abort: AbortController;
+  readonly results: PromiseWithResolvers<readonly TaskResult[]>;
+}
+
+// As it was when this module was loaded: a test runner that replaces the timers of a test must not stop the tasks in it.
+const nextTurn = globalThis.setImmediate;
+
+export class InlineExecutor implements Executor {
+  readonly slots: number;
+  readonly #options: InlineExecutorOptions;
+  readonly #loader: ValueLoader;
+  readonly #capture: OutputCapture | undefined;
+  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
+  readonly #runs = new Map<RunId, WorkerRun>();
+  readonly #waiting: Submitted[] = [];
+  readonly #running = new Set<Submitted>();
+  #isCancelled = false;
+  #isClosed = false;
+
+  constructor(options: InlineExecutorOptions) {
+    this.slots = options.slots ?? 1;
+    this.#options = options;
+    this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
+    if (options.output !== "passed")
+      this.#capture = new OutputCapture((chunk) => this.#tell({ kind: "output", chunk }));
+  }
+
+  /** Whether no batch runs and none waits. */
+  get isIdle(): boolean {
+    return this.#running.size === 0 && this.#waiting.length === 0;
+  }
+
+  submit(batch: Batch): Promise<readonly TaskResult[]> {
+    // A copy, as a worker would get it: no task may change what another one is given.
+    const submitted: Submitted = {
+      batch: structuredClone(batch),
+      abort: new AbortController(),
+      results: Promise.withResolvers(),
+    };
+    if (this.#isClosed) submitted.results.reject(ended());
+    else {
+      this.#waiting.push(submitted);
+      nextTurn(() => this.#next());
+    }
+    return submitted.results.promise;
+  }
+
+  onMessage(listener: (message: WorkerMessage) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    const reason = new DOMException("The run was cancelled", "AbortError");
+    for (const { abort } of [...this.#running, ...this.#waiting]) abort.abort(reason);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const { abort, results } of [...this.#running, ...this.#waiting]) {
+      abort.abort(new DOMException("The run has ended", "AbortError"));
+      results.reject(ended());
+    }
+    this.#running.clear();
+    this.#waiting.length = 0;
+    this.#capture?.close();
+  }
+
+  #tell(message: WorkerMessage): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+
+  /** Starts what waits as long as there is room. */
+  #next(): void {
+    while (this.#running.size < this.slots) {
+      const submitted = this.#waiting.shift();
+      if (submitted === undefined) return;
+      this.#running.add(submitted);
+      void this.#execute(submitted).then(submitted.results.resolve, submitted.results.reject);
+    }
+  }
+
+  async #execute(submitted: Submitted): Promise<readonly TaskResult[]> {
+    const { batch, abort } = submitted;
+    const results: TaskResult[] = [];
+    try {
+      const run = this.#runOf(batch);
+      for (const task of batch.tasks) {
+        if (this.#isCancelled || abort.signal.aborted)
+          results.push(emptyResult(task, { kind: "cancelled" }, new Date()));
+        else results.push(await this.#executeTask(run, batch, task, abort.signal));
+      }
+      return results;
+    } finally {
+      this.#running.delete(submitted);
+      nextTurn(() => this.#next());
+    }
+  }
+
+  async #executeTask(
+    run: WorkerRun,
+    batch: Batch,
+    task: Batch["tasks"][number],
+    signal: AbortSignal,
+  ): Promise<TaskResult> {
+    const { flowClass, artifacts, describeError } = this.#options;
+    const execute = (): Promise<ExecutedTask> =>
+      executeTask({ flowClass, artifacts, describeError, signal }, run, batch.step, task);
+    if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
+    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, execute);
+    return { ...value, logs, liveChunks };
+  }
+
+  #runOf({ run }: Batch): WorkerRun {
+    let known = this.#runs.get(run.id);
+    if (known === undefined) {
+      known = new WorkerRun(run, this.#options.reader, this.#loader);
+      this.#runs.set(run.id, known);
+    }
+    return known;
+  }
+}
+
+function ended(): ExecutorLostError {
+  return new ExecutorLostError("the run has ended");
+}
