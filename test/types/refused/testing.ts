@@ -26,7 +26,7 @@ export async function bad(): Promise<unknown> {
     await runStep(Train, "end", { inputs: { configuration: "config" } }),
     // @ts-expect-error 2345 is not assignable to parameter of type 'RunStepOptions<Train, "pickBest">'.
     await runStep(Train, "pickBest", {}),
-    // @ts-expect-error 2561 Did you mean to write 'left'?
+    // @ts-expect-error 2353 'lefd' does not exist in type
     await runStep(Wide, "meet", { inputs: { lefd: {} } }),
     // @ts-expect-error 2551 Did you mean 'score'?
     (await runStep(Train, "start", {})).data.scor,

@@ -7,7 +7,7 @@ export interface TaskLog {
 }
 
 /** Pieces as they were written, those that follow each other on one stream as one. */
-export function taskLogs(chunks: readonly LogChunk[]): readonly TaskLog[] {
+export function taskLogs(chunks: readonly Pick<LogChunk, "stream" | "text">[]): readonly TaskLog[] {
   const logs: TaskLog[] = [];
   for (const { stream, text } of chunks) {
     const last = logs.at(-1);
