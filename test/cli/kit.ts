@@ -62,6 +62,8 @@ export function memoryOutput(terminal?: {
     write: (more) => {
       text += String(more);
     },
+    isOpen: () => true,
+    drained: async () => {},
     isTerminal: terminal !== undefined,
     columns: () => terminal?.columns ?? Number.POSITIVE_INFINITY,
     rows: () => terminal?.rows ?? 24,

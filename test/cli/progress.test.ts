@@ -256,6 +256,6 @@ test("the summary counts what was done, failed and not started", () => {
       { ...NO_TASKS, step: "end", total: 0, succeeded: 0, failed: 0 },
     ],
   });
-  expect(summary(board, false)).toBe("4 tasks done, 1 failed, 2 not started");
-  expect(summary(createStepBoard(), true)).toBe("0 tasks done");
+  expect(summary(board, { hasSucceeded: false, hasCause: true })).toBe("4 tasks done, 1 failed, 2 not started");
+  expect(summary(createStepBoard(), { hasSucceeded: true, hasCause: false })).toBe("0 tasks done");
 });

@@ -31,26 +31,30 @@ function executor(width: number, answer: (batch: Batch) => number = (batch) => b
   const batches: Batch[] = [];
   const seam: Executor = {
     slots: 2,
-    async submit(batch) {
+    submit(batch) {
       batches.push(batch);
       // Batches end at different times, so that some are always under way.
-      await new Promise((resolve) => setTimeout(resolve, batches.length % 3 === 0 ? 25 : 1));
-      return batch.tasks.slice(0, answer(batch)).map((task): TaskResult => {
-        const fanOut = task.step === "start" ? { fanOut: width } : {};
-        const outcome = { kind: "succeeded" as const, artifacts: [], pages: [], ...fanOut };
-        const { sequence, attempt } = task;
-        return {
-          sequence,
-          attempt,
-          startedAt: new Date(),
-          durationMs: 0.1,
-          outcome,
-          blobs: [],
-          reads: [],
-          logs: [],
-          liveChunks: 0,
-        };
-      });
+      const delayMs = batches.length % 3 === 0 ? 25 : 1;
+      const results = new Promise<void>((resolve) => setTimeout(resolve, delayMs)).then(() =>
+        batch.tasks.slice(0, answer(batch)).map((task): TaskResult => {
+          const fanOut = task.step === "start" ? { fanOut: width } : {};
+          const outcome = { kind: "succeeded" as const, artifacts: [], pages: [], ...fanOut };
+          const { sequence, attempt } = task;
+          return {
+            sequence,
+            attempt,
+            startedAt: new Date(),
+            durationMs: 0.1,
+            outcome,
+            blobs: [],
+            reads: [],
+            valueReads: [],
+            logs: [],
+            liveChunks: 0,
+          };
+        }),
+      );
+      return { results, abort() {}, end() {} };
     },
     onMessage() {},
     cancel() {},
@@ -107,6 +111,7 @@ test("tasks that a message gave back run later, each once, and are recorded once
   const end = await driveRun({
     graph: WIDE,
     run,
+    execution: 1,
     metadata,
     executor: seam,
     emit: (event) => {
@@ -129,7 +134,7 @@ test("a commit that fails ends the drive with its error, and nothing is sent or 
     await target.commitTick(tick);
   });
   const { seam, batches } = executor(5_000);
-  await expect(driveRun({ graph: WIDE, run, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
+  await expect(driveRun({ graph: WIDE, run, execution: 1, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
     "the disk is gone",
   );
   const [sent, written] = [batches.length, commits];
@@ -157,7 +162,7 @@ test("children are sent only after their split is durable", async () => {
       return submit(batch);
     },
   };
-  await driveRun({ graph: WIDE, run, metadata, executor: watching, emit: () => {} });
+  await driveRun({ graph: WIDE, run, execution: 1, metadata, executor: watching, emit: () => {} });
   expect([early, batches.length > 2]).toEqual([[], true]);
   await store.close();
 });

@@ -96,7 +96,7 @@ function byName(pairs: readonly (readonly [string, unknown])[]): Readonly<Record
 export function flowText(name: string, body: string, before = ""): string {
   return `import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { artifact, choose, config, current, Flow, includeFile, join, param, step, storable, upstream, z, type Inputs } from "@millrace/core";
+import { artifact, choose, config, current, Flow, includeFile, join, param, step, storable, upstream, z, type Inputs, type TaskFailure } from "@millrace/core";
 const done = (name: string) => writeFileSync(new URL(name + ".done", import.meta.url), "");
 const until = async (name: string) => { while (!existsSync(new URL(name + ".done", import.meta.url))) await wait(2); };
 ${before}

@@ -13,7 +13,8 @@ import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
-export { listTasks, noTask, readLogs } from "./client/logs.ts";
+export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
+export { followLogs, isOver, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";

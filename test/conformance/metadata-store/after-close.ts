@@ -34,6 +34,8 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.itemPage(1 as never, 0),
         () => store.blob(digestOf("x")),
         () => store.logs({ task: 1 as never }),
+        () => store.runLogs({ run: sequence, after: 0 as never, limit: 1 }),
+        () => store.logEnd(),
         () => store.package(digestOf("x")),
         () => store.createRun(newRun()),
         () => store.reserveTasks(1),

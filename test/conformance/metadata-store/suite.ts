@@ -9,6 +9,7 @@ import { commitTickVerb } from "./commit-tick.ts";
 import { createRunVerb } from "./create-run.ts";
 import { finishRunVerb } from "./finish-run.ts";
 import { lineageVerb } from "./lineage.ts";
+import { logsVerb } from "./logs.ts";
 import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { runsVerb } from "./runs.ts";
@@ -54,6 +55,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     runsVerb(under);
     commitTickVerb(under);
     tasksVerb(under);
+    logsVerb(under);
     finishRunVerb(under);
     moveTagsVerb(under);
     lineageVerb(under);

@@ -4,7 +4,7 @@ import type { Run } from "../flow/public-types.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import type { RunRow, TaskRow } from "../metadata/metadata-store.ts";
 import type { ClientContext } from "./client.ts";
-import { listTasks } from "./logs.ts";
+import { listTasks } from "./list-tasks.ts";
 import { promiseRecord } from "./promise-record.ts";
 import { nameHint } from "./run-handle.ts";
 import { taskName } from "./task-name.ts";

@@ -71,13 +71,22 @@ function assemble(flow: FlowDefinition, scopes: Scopes): Graph {
       {
         step: steps.get(name)!,
         scope: scopes.scope.get(name)!,
+        loops: [],
         incoming: incoming.get(name) ?? [],
         outgoing: outgoing.get(name) ?? [],
         ...(closes === undefined ? {} : { closes }),
       },
     ];
   });
-  return { flow, start: order[0]!, end: order.at(-1)!, order, nodes: Object.fromEntries(nodes), edges: scopes.edges };
+  return {
+    flow,
+    start: order[0]!,
+    end: order.at(-1)!,
+    order,
+    nodes: Object.fromEntries(nodes),
+    edges: scopes.edges,
+    loops: [],
+  };
 }
 
 function indicesBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly number[]> {

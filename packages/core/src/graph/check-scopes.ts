@@ -82,7 +82,12 @@ export function checkScopes(
   }
   pass.problems.push(...notClosed(flow, edges, pass), ...closedTwice(flow, pass));
   const { problems, scope, closes } = pass;
-  return { problems, scope, closes, edges: edges.map((edge) => ({ ...edge, closes: closes.has(edge.to) })) };
+  return {
+    problems,
+    scope,
+    closes,
+    edges: edges.map((edge) => ({ ...edge, closes: closes.has(edge.to), repeats: false, leaves: [] })),
+  };
 }
 
 function enter(pass: Pass, name: string, scope: readonly string[], condition: Condition): void {

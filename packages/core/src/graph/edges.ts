@@ -2,7 +2,7 @@ import type { FlowDefinition, StepDefinition } from "../flow/definition.ts";
 import type { GraphEdge } from "./graph.ts";
 
 /** An edge as far as the definition alone tells it. */
-export type DeclaredEdge = Omit<GraphEdge, "closes">;
+export type DeclaredEdge = Omit<GraphEdge, "closes" | "repeats" | "leaves">;
 
 /** The edges of a flow in declared order of sources and of their targets; targets that do not exist are left out. */
 export function declaredEdges(flow: FlowDefinition): readonly DeclaredEdge[] {

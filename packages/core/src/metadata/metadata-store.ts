@@ -24,6 +24,8 @@ export type { BlobRow, NewBlob };
 export type RunSequence = number & { readonly __brand: "RunSequence" };
 /** The store's own row number of a task. */
 export type TaskSequence = number & { readonly __brand: "TaskSequence" };
+/** The store's own row number of a piece of output; grows in the order in which pieces were committed. */
+export type LogSequence = number & { readonly __brand: "LogSequence" };
 
 export interface RunRow {
   readonly sequence: RunSequence;
@@ -137,6 +139,20 @@ export interface LogChunk {
   readonly stream: "stdout" | "stderr";
   readonly at: Date;
   readonly text: string;
+}
+
+export interface LogRow extends LogChunk {
+  readonly sequence: LogSequence;
+}
+
+export interface LogQuery {
+  readonly task: TaskSequence;
+  readonly attempt?: number;
+  readonly stream?: "stdout" | "stderr";
+  /** Only what came later: the key of the next page. */
+  readonly after?: LogSequence;
+  /** Default: all. */
+  readonly limit?: number;
 }
 
 export interface FinishedTask {
@@ -258,11 +274,23 @@ export interface MetadataReader {
   /** The page that holds item `index` of a split. */
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
-  logs(query: {
-    readonly task: TaskSequence;
-    readonly attempt?: number;
-    readonly stream?: "stdout" | "stderr";
-  }): Promise<readonly LogChunk[]>;
+  /** What a task wrote, in the order in which it was committed. */
+  logs(query: LogQuery): Promise<readonly LogRow[]>;
+  /**
+   * What all tasks of a run wrote after a piece of output, in the order in which it was committed.
+   *
+   * @param query.after as `next` of the page before; `logEnd()` for what is still to come
+   * @param query.limit pieces at most
+   * @returns `next`: where the following page begins; all of the store's output up to it has been looked at, so that a
+   *   silent run beside a loud one costs a reader nothing
+   */
+  runLogs(query: {
+    readonly run: RunSequence;
+    readonly after: LogSequence;
+    readonly limit: number;
+  }): Promise<{ readonly rows: readonly LogRow[]; readonly next: LogSequence }>;
+  /** The last piece of output of the whole store; 0 where there is none. */
+  logEnd(): Promise<LogSequence>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;

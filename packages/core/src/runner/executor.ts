@@ -1,19 +1,15 @@
 /**
- * The seam between deciding what runs and running it. Worker threads are the first executor; processes and clusters can
- * follow without a change to the driver or the scheduler.
+ * The seam between deciding what runs and running it. Worker threads and child processes stand behind it; clusters can
+ * follow without a change to the driver or the scheduler. An executor runs what it is given and decides nothing: limits of
+ * time, further attempts and what a failure means are the driver's.
  */
 import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
 
 export interface Executor {
   /** How many batches run at the same time. */
   readonly slots: number;
-  /**
-   * Runs a batch and gives the results of its first tasks, in order: of all of them, unless the batch took so long that
-   * whoever runs it gave the rest back untouched.
-   *
-   * @throws ExecutorLostError when whatever ran the batch ended without a result: its tasks may or may not have run
-   */
-  submit(batch: Batch): Promise<readonly TaskResult[]>;
+  /** Starts a batch, or queues it until a worker is free. */
+  submit(batch: Batch): Submission;
   /** Told of everything that workers send beside results, in the order of each worker. */
   onMessage(listener: (message: WorkerMessage) => void): void;
   /** Asks all tasks to stop: `this.signal` is aborted, tasks of a batch that did not begin report "cancelled". */
@@ -22,7 +18,37 @@ export interface Executor {
   close(): Promise<void>;
 }
 
+/** A batch that was given to an executor. */
+export interface Submission {
+  /**
+   * The results of the batch's first tasks, in order: of all of them, unless whoever runs it gave the rest back untouched,
+   * because the batch took long or the worker has to be replaced. Rejects with an ExecutorLostError when whatever ran the
+   * batch ended without a result: its tasks may or may not have run.
+   */
+  readonly results: Promise<readonly TaskResult[]>;
+  /** Aborts `this.signal` of the batch's tasks, which may still return. Has an effect on watched batches only. */
+  abort(reason: string): void;
+  /** Ends whatever runs the batch, also code that never looks up: `results` rejects with why "ended". */
+  end(): void;
+}
+
+/** What ended the worker of a batch, so that the failure has a name. */
+export type LostReason =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: string }
+  | { readonly kind: "out-of-memory"; readonly limitMb?: number }
+  /** By `end()` or `close()`. */
+  | { readonly kind: "ended" }
+  /** An error that nobody caught, or a worker that could not start: `cause` says what. */
+  | { readonly kind: "other" };
+
 /** A batch ended without a result. */
 export class ExecutorLostError extends Error {
   override readonly name = "ExecutorLostError";
+  readonly why: LostReason;
+
+  constructor(message: string, why: LostReason, options?: ErrorOptions) {
+    super(message, options);
+    this.why = why;
+  }
 }

@@ -5,8 +5,9 @@
  * One message carries a batch: tasks of one step, run one after another. Success of a task is an explicit result; a worker
  * that ends without one has failed its tasks.
  */
-import type { NewBlob } from "../artifact/artifact.ts";
+import type { Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
+import type { TaskFailure } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type {
   ArtifactRow,
@@ -16,6 +17,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
+import type { CacheReads } from "../metadata/replay.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
 
 /** What every task of a run needs to know; the rest is read from the store by the worker itself. */
@@ -43,29 +45,70 @@ export interface StepContract {
   readonly sources: readonly string[];
 }
 
+/** Where a batch runs: batches of equal placement share workers. */
+export interface Placement {
+  readonly isolate: "thread" | "process";
+  /** The heap of a thread; all memory of a process, which is ended when it holds more. */
+  readonly memoryMb?: number;
+  /** Environment variables, beside those of the program itself. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment variables whose values are masked in all that leaves the worker; never stored and never logged. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
+export interface BatchTask extends ReadyTask {
+  /** The task has failed for good, and its step catches that: its step is not called, the failure becomes its value. */
+  readonly fallback?: { readonly field: string; readonly failure: TaskFailure };
+}
+
 export interface Batch {
   readonly run: RunContext;
   readonly step: StepContract;
-  readonly tasks: readonly (ReadyTask & { readonly attempt: number })[];
+  readonly tasks: readonly BatchTask[];
+  /** Default: a thread with the program's own environment. */
+  readonly placement?: Placement;
+  /** Whether the worker says when the task begins and can be told to abort it. Such a batch holds one task. */
+  readonly isWatched?: boolean;
+  /** Instead of tasks: a static method of the flow that is called with the finished run. */
+  readonly hook?: HookName;
 }
+
+/** Static methods of a flow that are called when a run of it has ended. */
+export type HookName = "onSuccess" | "onError";
+
+/** What a task leaves that is complete: called, skipped and caught ones alike. */
+export interface TaskYield {
+  readonly artifacts: readonly ArtifactRow[];
+  readonly pages: readonly Omit<ItemPageRow, "split">[];
+  readonly fanOut?: number;
+  readonly choice?: string;
+}
+
+export type TaskOutcome =
+  | ({
+      readonly kind: "succeeded";
+      /** Offers the outcome to later runs. */
+      readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+      /** The task of an earlier run whose outcome this is. */
+      readonly takenFrom?: TaskSequence;
+    } & TaskYield)
+  /** The user's own decorator decided that the step need not run. */
+  | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)
+  /** The task has failed, and its step keeps that as a value. */
+  | ({ readonly kind: "caught" } & TaskYield)
+  | { readonly kind: "failed"; readonly error: SerializedError }
+  | { readonly kind: "cancelled" };
 
 export interface TaskResult {
   readonly sequence: TaskSequence;
   readonly attempt: number;
   readonly startedAt: Date;
   readonly durationMs: number;
-  readonly outcome:
-    | {
-        readonly kind: "succeeded";
-        readonly artifacts: readonly ArtifactRow[];
-        readonly pages: readonly Omit<ItemPageRow, "split">[];
-        readonly fanOut?: number;
-        readonly choice?: string;
-      }
-    | { readonly kind: "failed"; readonly error: SerializedError }
-    | { readonly kind: "cancelled" };
+  readonly outcome: TaskOutcome;
   readonly blobs: readonly NewBlob[];
   readonly reads: readonly UpstreamRead[];
+  /** Names of the parameters, configs, files, constants and secrets that the task read. */
+  readonly valueReads: readonly string[];
   /** Output that was not sent live yet. */
   readonly logs: readonly LogChunk[];
   /** How many chunks of output were sent live before. */
@@ -75,8 +118,19 @@ export interface TaskResult {
 /** Sent by a worker at any time, beside the results. */
 export type WorkerMessage =
   | { readonly kind: "output"; readonly chunk: LogChunk }
+  /** A task of a watched batch begins now. */
+  | { readonly kind: "began"; readonly sequence: TaskSequence }
   /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
-  | { readonly kind: "stray-error"; readonly error: SerializedError };
+  | { readonly kind: "stray-error"; readonly error: SerializedError }
+  /** A task left its worker changed; told once for each step and each `what`. */
+  | {
+      readonly kind: "polluted";
+      readonly step: string;
+      /** What was found changed: `process.env`, `Object.prototype`, `a timer that repeats`. */
+      readonly what: string;
+      /** Whether another worker took its place; what changes too often is told, and then borne. */
+      readonly isReplaced: boolean;
+    };
 
 /** Index into the shared control words that main and workers hold. */
 export const CANCEL_WORD = 0;

@@ -1,22 +1,21 @@
 /**
- * Runs batches in worker threads through piscina. The pool starts with the executor and its threads stay until the run
- * ends, so that a code package is loaded once in each. Atomics mode is off: a worker that waits for its next message must
- * still serve timers and sockets of user code.
- *
- * Piscina gives up starting threads when one fails before it is ready, and leaves what is queued unanswered. So this
- * executor watches for threads that die and rejects what nobody will run any more.
+ * Runs batches in worker threads. Each worker is a piscina of one thread: so it is known which thread runs which batch,
+ * and one thread can be replaced while the others go on. Atomics mode is off: a worker that waits for its next message
+ * must still serve timers and sockets of user code.
  */
 import type { Piscina } from "piscina";
-import { serializeError } from "../errors/flow-error.ts";
-import { type Executor, ExecutorLostError } from "./executor.ts";
-import { type Batch, CANCEL_WORD, type TaskResult, type WorkerMessage } from "./protocol.ts";
+import { AbortWords } from "./abort-words.ts";
+import { ExecutorLostError, type LostReason } from "./executor.ts";
+import { CANCEL_WORD, type Placement, type WorkerMessage } from "./protocol.ts";
+import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
 
-export interface ThreadExecutorOptions {
+export interface ThreadOptions {
   /** The worker's entry file. */
   readonly file: string;
   /** Structured-cloneable data that the entry file reads from `workerData`, beside the control words. */
   readonly data: Readonly<Record<string, unknown>>;
-  readonly slots: number;
+  /** Environment of the program; threads that need no other share a copy of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -25,69 +24,88 @@ export interface ThreadWorkerData {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** So many threads may die one after another without a single result before the executor gives up. */
-const DEATHS_IN_A_ROW = 8;
+/** A batch as a thread gets it; without one, the thread has only to be there. */
+export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
 
-export async function openThreadExecutor(options: ThreadExecutorOptions): Promise<Executor> {
+type ThreadPool = Piscina<ThreadBatch, BatchReport | undefined>;
+
+/** Makes what opens threads of one placement. */
+export async function threadHosts(options: ThreadOptions, placement?: Placement): Promise<OpenHost> {
   // Importing piscina takes longer than all else that a command does at start, so only runs pay for it.
   const { Piscina } = await import("piscina");
   const control = new SharedArrayBuffer(4);
   const workerData: ThreadWorkerData = { control, data: options.data };
-  const pool = new Piscina({
+  const limitMb = placement?.memoryMb;
+  const env = environmentOf(options, placement);
+  const poolOptions = {
     filename: options.file,
     workerData,
-    minThreads: options.slots,
-    maxThreads: options.slots,
+    // The one thread is asked for by a first, empty message. With a minimum, piscina would start another by itself when it
+    // ends, and would not when it ends early.
+    minThreads: 0,
+    maxThreads: 1,
     idleTimeout: Number.POSITIVE_INFINITY,
     concurrentTasksPerWorker: 1,
     atomics: "disabled",
     recordTiming: false,
-  });
-  return new ThreadExecutor(pool, new Int32Array(control), options.slots);
+    ...(limitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: limitMb } }),
+    ...(env === undefined ? {} : { env }),
+  } as const;
+  return (events) => new ThreadHost(new Piscina(poolOptions), new Int32Array(control), limitMb, events);
 }
 
-class ThreadExecutor implements Executor {
-  readonly slots: number;
-  readonly #pool: Piscina<Batch, readonly TaskResult[]>;
-  readonly #control: Int32Array;
-  readonly #waiting = new Set<(error: Error) => void>();
-  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
-  #isClosed = false;
-  #broken: Error | undefined;
-  #lastError: Error | undefined;
-  #deaths = 0;
+/** The variables of threads whose steps have some of their own. */
+function environmentOf(
+  { environment }: ThreadOptions,
+  placement: Placement | undefined,
+): NodeJS.ProcessEnv | undefined {
+  if (placement?.environment === undefined && placement?.secrets === undefined) return undefined;
+  return { ...environment, ...placement.environment, ...placement.secrets };
+}
 
-  constructor(pool: Piscina<Batch, readonly TaskResult[]>, control: Int32Array, slots: number) {
-    this.slots = slots;
+class ThreadHost implements WorkerHost {
+  readonly #pool: ThreadPool;
+  readonly #control: Int32Array;
+  readonly #limitMb: number | undefined;
+  readonly #events: HostEvents;
+  readonly #gone = Promise.withResolvers<never>();
+  #abortWords: AbortWords | undefined;
+  #isRunning = false;
+  #isOver = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(pool: ThreadPool, control: Int32Array, limitMb: number | undefined, events: HostEvents) {
     this.#pool = pool;
     this.#control = control;
-    pool.on("message", (message: WorkerMessage) => this.#tell(message));
-    // Without a batch to reject, piscina can only say that a thread has died: a late timer threw, or it could not start.
-    pool.on("error", (error: Error) => {
-      this.#lastError = error;
-      this.#tell({ kind: "stray-error", error: serializeError(error) });
-      this.#threadDied();
-    });
-    pool.on("workerDestroy", () => this.#threadDied());
+    this.#limitMb = limitMb;
+    this.#events = events;
+    this.#gone.promise.catch(() => {}); // A batch that runs meanwhile is rejected by it; without one, `died` is told.
+    pool.on("message", (message: WorkerMessage) => events.message(message));
+    // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
+    pool.on("error", (error: Error) => this.#died(error));
+    pool.on("workerDestroy", () => setImmediate(() => this.#died(new Error("the worker thread ended"))));
+    pool.run(undefined).catch((error: unknown) => this.#died(error));
   }
 
-  async submit(batch: Batch): Promise<readonly TaskResult[]> {
-    if (this.#broken !== undefined || this.#isClosed) throw this.#lost(this.#broken);
-    const given = Promise.withResolvers<never>();
-    this.#waiting.add(given.reject);
+  async run(batch: WorkerBatch): Promise<BatchReport> {
+    this.#isRunning = true;
+    this.#abortWords = batch.isWatched === true ? new AbortWords() : undefined;
+    const message: ThreadBatch =
+      this.#abortWords === undefined ? batch : { ...batch, abortWords: this.#abortWords.buffer };
     try {
-      const results = await Promise.race([this.#pool.run(batch), given.promise]);
-      this.#deaths = 0;
-      return results;
+      const report = await Promise.race([this.#pool.run(message), this.#gone.promise]);
+      return report!;
     } catch (cause) {
+      this.#isOver = true;
       throw this.#lost(cause);
     } finally {
-      this.#waiting.delete(given.reject);
+      this.#isRunning = false;
+      this.#abortWords = undefined;
     }
   }
 
-  onMessage(listener: (message: WorkerMessage) => void): void {
-    this.#listeners.push(listener);
+  abort(reason: string): void {
+    this.#abortWords?.raise(reason);
   }
 
   cancel(): void {
@@ -95,28 +113,32 @@ class ThreadExecutor implements Executor {
     Atomics.notify(this.#control, CANCEL_WORD);
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#pool.destroy();
+  close(): Promise<void> {
+    this.#isOver = true;
+    // Terminates the thread, rejects what it runs, and waits until it is gone.
+    this.#closed ??= this.#pool.destroy();
+    return this.#closed;
   }
 
-  #tell(message: WorkerMessage): void {
-    for (const listener of this.#listeners) listener(message);
-  }
-
-  /** Piscina replaces most threads that die; it is over when it does not, or when they die again and again. */
-  #threadDied(): void {
-    if (this.#isClosed || this.#broken !== undefined) return;
-    this.#deaths++;
-    setImmediate(() => {
-      if (this.#isClosed || (this.#pool.threads.length > 0 && this.#deaths < DEATHS_IN_A_ROW)) return;
-      this.#broken = this.#lastError ?? new Error("no worker thread stays alive");
-      for (const reject of this.#waiting) reject(this.#broken);
-    });
+  #died(cause: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#gone.reject(cause);
+    if (!this.#isRunning) this.#events.died(this.#lost(cause));
   }
 
   #lost(cause: unknown): ExecutorLostError {
-    if (this.#isClosed) return new ExecutorLostError("the workers were ended", { cause });
-    return new ExecutorLostError(cause instanceof Error ? cause.message : String(cause), { cause });
+    if (cause instanceof ExecutorLostError) return cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return new ExecutorLostError(message, reasonOf(cause, this.#limitMb), { cause });
   }
+}
+
+function reasonOf(cause: unknown, limitMb: number | undefined): LostReason {
+  const { code, message } =
+    cause instanceof Error ? (cause as NodeJS.ErrnoException) : ({} as { code?: string; message?: string });
+  if (code === "ERR_WORKER_OUT_OF_MEMORY")
+    return { kind: "out-of-memory", ...(limitMb === undefined ? {} : { limitMb }) };
+  const exited = /^worker exited with code: (-?\d+)$/.exec(message ?? "");
+  return exited === null ? { kind: "other" } : { kind: "exited", code: Number(exited[1]) };
 }

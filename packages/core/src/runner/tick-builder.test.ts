@@ -20,6 +20,7 @@ const result = (sequence: number): TaskResult => ({
   outcome: { kind: "succeeded", artifacts: [], pages: [] },
   blobs: [],
   reads: [],
+  valueReads: [],
   logs: [],
   liveChunks: 0,
 });

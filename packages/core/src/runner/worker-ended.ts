@@ -1,17 +1,59 @@
+import type { ErrorCode } from "../errors/code-table.ts";
 import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { assertNever } from "../util/assert-never.ts";
+import { ExecutorLostError, type LostReason } from "./executor.ts";
 
 /** What a task failed with whose worker ended before it reported. */
 export function workerEnded(step: string, lost: unknown): SerializedError {
-  const why = lost instanceof Error ? lost.message : String(lost);
+  const why: LostReason = lost instanceof ExecutorLostError ? lost.why : { kind: "other" };
+  const { code, text, hint } = describe(why, lost);
   const { stack: _, ...error } = serializeError(
-    new FlowError("FLOW_RUNNER_WORKER_ENDED", {
-      message: `Step "${step}" ended its worker before it finished: ${why}`,
-      hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
-      context: { step },
+    new FlowError(code, {
+      message: `Step "${step}" ${text}`,
+      hint,
+      context: { step, why },
       cause: thrownByUser(lost),
     }),
   );
   return error; // Without a stack: this very place would be shown as if something had gone wrong here.
+}
+
+function describe(
+  why: LostReason,
+  lost: unknown,
+): { readonly code: ErrorCode; readonly text: string; readonly hint: string } {
+  switch (why.kind) {
+    case "exited":
+      return {
+        code: "FLOW_RUNNER_WORKER_ENDED",
+        text: `ended its worker before it finished: it exited with code ${why.code}`,
+        hint: "Look for process.exit() in the step and in what it calls, and let the step return or throw",
+      };
+    case "signal":
+      return {
+        code: "FLOW_RUNNER_WORKER_CRASHED",
+        text: `lost its process before it finished: ${why.signal} ended it`,
+        hint:
+          why.signal === "SIGKILL"
+            ? "Look into the system's log: a machine that runs out of memory ends processes in this way"
+            : "Look at the last lines of the task's log, and for native code that fails",
+      };
+    case "out-of-memory":
+      return {
+        code: "FLOW_RUNNER_OUT_OF_MEMORY",
+        text: `ran out of memory${why.limitMb === undefined ? "" : `: its limit is ${why.limitMb} MB`}`,
+        hint: "Give the step more with resources: { memory }, or hold less at a time",
+      };
+    case "ended":
+    case "other":
+      return {
+        code: "FLOW_RUNNER_WORKER_ENDED",
+        text: `ended its worker before it finished: ${lost instanceof Error ? lost.message : String(lost)}`,
+        hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
+      };
+    default:
+      return assertNever(why);
+  }
 }
 
 /** What the user's own code threw outside of the step, if that is what ended the worker: the pool's words have no such frame. */

@@ -8,7 +8,7 @@ import { childPath, pathIndices, type TaskPath } from "../../ids/task-path.ts";
 import { describeStatus } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, TaskRow, TaskSequence } from "../../metadata/metadata-store.ts";
-import { listTasks } from "../logs.ts";
+import { listTasks } from "../list-tasks.ts";
 import { taskName } from "../task-name.ts";
 import type { CheckSink } from "./report.ts";
 

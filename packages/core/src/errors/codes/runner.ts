@@ -21,6 +21,41 @@ export const runnerCodes = {
     cause: "The step called process.exit(), threw in a timer or callback, or ran out of memory",
     remedy: "Look at the task's log; let the step return or throw",
   },
+  FLOW_RUNNER_TIMEOUT: {
+    meaning: "An attempt took longer than the timeout of its step",
+    cause: "The work is larger than was thought, waits for something, or never ends",
+    remedy: "Give it more time, or end the work when this.signal is aborted; a retry begins anew",
+  },
+  FLOW_RUNNER_RETRY_CONDITION: {
+    meaning: "A warning: the function that says whether a failure is worth another attempt threw",
+    cause: "The user's code in retry: { when }",
+    remedy: "Let it return true or false; the task was not tried again",
+  },
+  FLOW_RUNNER_NO_SECRET: {
+    meaning: "A secret that a step asks for is not there",
+    cause: "The environment variable is not set, or the file cannot be read",
+    remedy: "Set the variable or write the file, and run again: nothing has begun",
+  },
+  FLOW_RUNNER_HOOK_FAILED: {
+    meaning: "A warning: onSuccess or onError of a flow failed after its run had ended",
+    cause: "The user's code, or it took longer than a minute",
+    remedy: "Mend the hook; how the run ended stands",
+  },
+  FLOW_RUNNER_TOO_MANY_ROUNDS: {
+    meaning: "A loop asked for one more round than it may have",
+    cause: "The choice that leads back never takes a way out",
+    remedy: "Let the choose step leave the loop in time",
+  },
+  FLOW_RUNNER_WORKER_CRASHED: {
+    meaning: "The process of a task was ended by a signal before the task reported a result",
+    cause: "Native code that fails, process.abort(), somebody's kill, or a machine without memory",
+    remedy: "Look at the task's log and for the native package that the step calls",
+  },
+  FLOW_RUNNER_OUT_OF_MEMORY: {
+    meaning: "A task needed more memory than it may have",
+    cause: "It held too much at a time, or its limit is too low",
+    remedy: "Raise resources.memory of the step, or work on parts",
+  },
   FLOW_RUNNER_NO_ARTIFACT: {
     meaning: "A run has no artifact of the name that was asked for",
     cause: "A misspelt name, or a producer that never set the field",
@@ -80,5 +115,16 @@ export const runnerCodes = {
     meaning: "A warning: a worker ended because of an error that belongs to no running task",
     cause: "A timer or callback threw after its step had ended, or a worker could not start",
     remedy: "Await what a step starts, and look at the error that the warning names",
+  },
+  FLOW_RUNNER_POLLUTED: {
+    meaning: "A warning: a step left its worker changed for the tasks that come after it",
+    cause:
+      "It changed process.env, a built-in object or a module's variable, or left a timer, server or listener behind",
+    remedy: "Keep state in the step, in this or in environment; close what is opened",
+  },
+  FLOW_RUNNER_NEVER_SETTLES: {
+    meaning: "A step awaits something that can never happen",
+    cause: "A promise that nothing is left to settle: no timer, no socket, no file operation is under way",
+    remedy: "Look for a promise that is never resolved, such as a callback that is not called in every case",
   },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

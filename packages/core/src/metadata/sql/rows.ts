@@ -9,7 +9,8 @@ import type {
   ArtifactRow,
   BlobRow,
   ItemPageRow,
-  LogChunk,
+  LogRow,
+  LogSequence,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -19,11 +20,11 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
   BlobTable,
   ItemPageTable,
-  LogTable,
   RunTable,
   RunValueTable,
   TagEventTable,
@@ -148,8 +149,9 @@ export function toUpstreamRead(row: Omit<UpstreamReadTable, "run">): UpstreamRea
   };
 }
 
-export function toLogChunk(row: Omit<LogTable, "sequence">): LogChunk {
+export function toLogRow(row: LogRowTable): LogRow {
   return {
+    sequence: row.sequence as LogSequence,
     task: row.task as TaskSequence,
     attempt: row.attempt,
     stream: row.stream,

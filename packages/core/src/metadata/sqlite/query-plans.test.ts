@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
-import { logChunks } from "../sql/logs.ts";
+import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
 import * as tags from "../sql/tags.ts";
@@ -92,7 +92,10 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the artifacts of a task": artifacts.ownArtifacts,
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
-  "the log of a task": logChunks({ attempt: false, stream: false }),
+  "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
+  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "what a run wrote since": runLogChunks,
+  "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 

@@ -5,7 +5,9 @@ import type {
   ArtifactRow,
   BlobRow,
   ItemPageRow,
-  LogChunk,
+  LogQuery,
+  LogRow,
+  LogSequence,
   MetadataReader,
   RunQuery,
   RunRow,
@@ -20,7 +22,7 @@ import type {
 } from "../metadata-store.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
-import { logChunks } from "../sql/logs.ts";
+import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -207,20 +209,36 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  logs(query: {
-    readonly task: TaskSequence;
-    readonly attempt?: number;
-    readonly stream?: "stdout" | "stderr";
-  }): Promise<readonly LogChunk[]> {
-    const shape = { attempt: query.attempt !== undefined, stream: query.stream !== undefined };
+  async logs(query: LogQuery): Promise<readonly LogRow[]> {
+    checkPageLimit(query.limit);
+    const shape = {
+      attempt: query.attempt !== undefined,
+      stream: query.stream !== undefined,
+      after: query.after !== undefined,
+      limit: query.limit !== undefined,
+    };
     return this.read((on) =>
       on
         .all(
-          on.shaped(`logs ${JSON.stringify(shape)}`, () => logChunks(shape)),
-          query as { task: number; attempt: number; stream: "stdout" | "stderr" },
+          on.shaped(`logs ${JSON.stringify(shape)}`, () => logs.logChunks(shape)),
+          query as logs.LogArguments,
         )
-        .map(map.toLogChunk),
+        .map(map.toLogRow),
     );
+  }
+
+  async runLogs(query: { readonly run: RunSequence; readonly after: LogSequence; readonly limit: number }) {
+    checkPageLimit(query.limit);
+    return this.read((on) => {
+      const rows = on.all(logs.runLogChunks, query).map(map.toLogRow);
+      // A page that is not full has seen all there is; both statements see one state of the store.
+      const next = rows.length === query.limit ? rows.at(-1)!.sequence : lastLog(on);
+      return { rows, next: Math.max(next, query.after) as LogSequence };
+    });
+  }
+
+  logEnd(): Promise<LogSequence> {
+    return this.read(lastLog);
   }
 
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined> {
@@ -254,6 +272,10 @@ export class SqliteReader implements MetadataReader {
       message: `Cannot use the records in "${this.file}": they are closed`,
     });
   }
+}
+
+function lastLog(on: Statements): LogSequence {
+  return (on.get(logs.lastLogChunk, {})?.sequence ?? 0) as LogSequence;
 }
 
 /** Tags of several flows of one name, as if they were one. */

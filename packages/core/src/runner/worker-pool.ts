@@ -1,0 +1,172 @@
+/**
+ * Workers of one kind and the batches that wait for them. Each worker runs one batch at a time; one that ended is dropped
+ * and its batch rejected, one that a task left changed is replaced. A worker that cannot start rejects the batch that it
+ * was opened for, so nobody waits for ever. Not here: what runs again after a loss (the driver).
+ */
+import { serializeError } from "../errors/flow-error.ts";
+import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
+import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { StepConduct } from "./step-conduct.ts";
+import type { BatchReport, OpenHost, WorkerHost } from "./worker-host.ts";
+
+export interface WorkerPoolOptions {
+  readonly open: OpenHost;
+  /** Workers at most. */
+  readonly slots: number;
+  /** Whether all workers start at once; otherwise each with the first batch that finds none free. */
+  readonly isEager?: boolean;
+  /** Shared by the pools of a run: what each step did to its workers. */
+  readonly conduct: StepConduct;
+}
+
+interface Job {
+  readonly batch: Batch;
+  readonly results: PromiseWithResolvers<readonly TaskResult[]>;
+  host?: WorkerHost;
+  abortReason?: string;
+  isEnded: boolean;
+}
+
+export class WorkerPool implements Executor {
+  readonly slots: number;
+  readonly #options: WorkerPoolOptions;
+  readonly #hosts = new Set<WorkerHost>();
+  readonly #idle: WorkerHost[] = [];
+  /** Workers that were dropped but are not gone yet. */
+  readonly #leaving = new Set<Promise<void>>();
+  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
+  #queue: Job[] = [];
+  #isCancelled = false;
+  #isClosed = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.slots = options.slots;
+    this.#options = options;
+    if (options.isEager === true) while (this.#hosts.size < this.slots) this.#idle.push(this.#open());
+  }
+
+  /** Whether no batch runs or waits. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#idle.length === this.#hosts.size;
+  }
+
+  submit(batch: Batch): Submission {
+    const job: Job = { batch, results: Promise.withResolvers(), isEnded: false };
+    if (this.#isClosed) job.results.reject(endedError());
+    else {
+      this.#queue.push(job);
+      this.#dispatch();
+    }
+    return {
+      results: job.results.promise,
+      abort: (reason) => {
+        job.abortReason ??= reason;
+        job.host?.abort(reason);
+      },
+      end: () => this.#end(job),
+    };
+  }
+
+  onMessage(listener: (message: WorkerMessage) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    for (const host of this.#hosts) host.cancel();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const job of this.#queue) job.results.reject(endedError());
+    this.#queue = [];
+    for (const host of this.#hosts) this.#drop(host);
+    await Promise.all(this.#leaving);
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0 && !this.#isClosed) {
+      const host = this.#idle.pop() ?? (this.#hosts.size < this.slots ? this.#open() : undefined);
+      if (host === undefined) return;
+      void this.#run(this.#queue.shift()!, host);
+    }
+  }
+
+  #open(): WorkerHost {
+    const host: WorkerHost = this.#options.open({
+      message: (message) => this.#tell(message),
+      died: (error) => {
+        this.#drop(host);
+        if (!this.#isClosed) this.#tell({ kind: "stray-error", error: serializeError(error.cause ?? error) });
+      },
+    });
+    this.#hosts.add(host);
+    if (this.#isCancelled) host.cancel();
+    return host;
+  }
+
+  async #run(job: Job, host: WorkerHost): Promise<void> {
+    const { batch, results } = job;
+    job.host = host;
+    const step = batch.step.name;
+    try {
+      const reported = host.run({ ...batch, ...this.#options.conduct.advise(step) });
+      if (job.abortReason !== undefined) host.abort(job.abortReason);
+      const report = await reported;
+      delete job.host;
+      this.#release(step, host, report);
+      results.resolve(report.results);
+    } catch (error) {
+      delete job.host;
+      this.#drop(host);
+      results.reject(job.isEnded || this.#isClosed ? endedError(error) : error);
+    }
+    this.#dispatch();
+  }
+
+  /** A worker has answered: it is free again, or another takes its place. */
+  #release(step: string, host: WorkerHost, { pollution = [], isSpent = false }: BatchReport): void {
+    const { isReplaced, messages } = this.#options.conduct.judge(step, pollution);
+    for (const message of messages) this.#tell(message);
+    if (this.#isClosed) return;
+    if (!isReplaced && !isSpent) {
+      this.#idle.push(host);
+      return;
+    }
+    this.#drop(host);
+    this.#idle.push(this.#open());
+  }
+
+  /** Ends a worker that is of no more use; whoever closes the pool waits until it is gone. */
+  #drop(host: WorkerHost): void {
+    if (!this.#hosts.delete(host)) return;
+    const index = this.#idle.indexOf(host);
+    if (index !== -1) this.#idle.splice(index, 1);
+    const leaving: Promise<void> = host.close().finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  #end(job: Job): void {
+    job.isEnded = true;
+    if (job.host !== undefined) {
+      void job.host.close(); // Its batch is rejected, and with that it is dropped.
+      return;
+    }
+    const index = this.#queue.indexOf(job);
+    if (index === -1) return;
+    this.#queue.splice(index, 1);
+    job.results.reject(endedError());
+  }
+
+  #tell(message: WorkerMessage): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+}
+
+function endedError(cause?: unknown): ExecutorLostError {
+  return new ExecutorLostError(
+    "the workers were ended",
+    { kind: "ended" },
+    cause === undefined ? undefined : { cause },
+  );
+}

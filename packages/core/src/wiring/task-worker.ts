@@ -1,0 +1,76 @@
+/**
+ * What a worker thread and a worker process have in common: the code package loaded once, the store opened for reading,
+ * batches executed. It belongs to wiring because it names concrete back-ends; what a batch is and does is the runner's.
+ */
+import path from "node:path";
+import { FlowError, type SerializedError } from "../errors/flow-error.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { FlowClass } from "../flow/public-types.ts";
+import { loadPackage } from "../package/load-package.ts";
+import { describeUserError } from "../package/user-stack.ts";
+import { emptyResult } from "../runner/empty-result.ts";
+import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import type { WorkerControl } from "../runner/worker/worker-control.ts";
+import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
+import { openTaskStores } from "./open-task-stores.ts";
+import { setThreadStore } from "./store-folder.ts";
+import type { TaskWorkerData } from "./worker-data.ts";
+
+export class TaskWorker {
+  readonly #data: TaskWorkerData;
+  readonly #control: WorkerControl;
+  readonly #loading: Promise<FlowClass<Flow>>;
+  #executor: BatchExecutor | undefined;
+
+  constructor(data: TaskWorkerData, control: WorkerControl) {
+    this.#data = data;
+    this.#control = control;
+    this.#loading = this.#loadFlow();
+    this.#loading.catch(() => {}); // The first batch reports it.
+  }
+
+  /** Executes a batch. What keeps a batch from running at all is the failure of its first task. */
+  async execute(batch: WorkerBatch): Promise<BatchReport> {
+    if (batch.hook !== undefined) {
+      setThreadStore(path.dirname(this.#data.store.databaseFile));
+      const { callHook } = await import("./call-hook.ts"); // The client and its libraries, which no task needs.
+      await callHook(await this.#loading, batch.hook, batch.run.id);
+      return { results: [] };
+    }
+    try {
+      this.#executor ??= this.#openExecutor(await this.#loading);
+    } catch (thrown) {
+      const [first, ...others] = batch.tasks;
+      const at = new Date();
+      const failed = emptyResult(first!, { kind: "failed", error: this.#describeError(thrown) }, at);
+      return { results: [failed, ...others.map((task) => emptyResult(task, { kind: "cancelled" }, at))] };
+    }
+    return this.#executor.execute(batch);
+  }
+
+  async #loadFlow(): Promise<FlowClass<Flow>> {
+    const { package: pack, exportName } = this.#data;
+    const flowClass = (await loadPackage(pack))[exportName];
+    if (typeof flowClass === "function") return flowClass as FlowClass<Flow>;
+    throw new FlowError("FLOW_INTERNAL", { message: `The code package has no export "${exportName}"` });
+  }
+
+  /** The store is opened with the first batch: workers start while the main thread still checks what may refuse the run. */
+  #openExecutor(flowClass: FlowClass<Flow>): BatchExecutor {
+    const { store } = this.#data;
+    const stores = openTaskStores(store);
+    setThreadStore(path.dirname(store.databaseFile));
+    return new BatchExecutor({
+      flowClass,
+      reader: stores.records,
+      artifacts: stores.artifacts,
+      control: this.#control,
+      describeError: (thrown) => this.#describeError(thrown),
+    });
+  }
+
+  /** An error as plain data, with the user's own stack lines. */
+  #describeError(thrown: unknown): SerializedError {
+    return describeUserError(thrown, this.#data.cwd);
+  }
+}
