@@ -2,17 +2,19 @@
  * Runs batches in the thread that asks for them: for a debugger, for tests, and for one step alone. It is handed the flow
  * class and its stores, so that no worker entry, no code package and no files are needed.
  *
- * What a thread of its own would give is missing: tasks share the memory of modules with everything else here, and code
- * that never gives the thread back cannot be ended. Ending a batch therefore means that nobody waits for it any more.
+ * What a thread of its own would give is missing: tasks share the memory of modules with everything else here, a step that
+ * asks for a process gets none, and code that never gives the thread back cannot be ended. Ending a batch therefore means
+ * that nobody waits for it any more.
  */
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskReader } from "../metadata/metadata-store.ts";
 import { emptyResult } from "./empty-result.ts";
-import { type Executor, ExecutorLostError } from "./executor.ts";
-import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
+import type { Batch, BatchTask, HookName, TaskResult, WorkerMessage } from "./protocol.ts";
 import { type ExecutedTask, executeTask, type TaskEnvironment } from "./worker/execute-task.ts";
 import { OutputCapture } from "./worker/output-capture.ts";
 import { ValueLoader } from "./worker/value-loader.ts";
+import { abortError } from "./worker/worker-control.ts";
 import { WorkerRun } from "./worker/worker-run.ts";
 
 export interface InlineExecutorOptions extends Omit<TaskEnvironment, "signal"> {
@@ -21,6 +23,10 @@ export interface InlineExecutorOptions extends Omit<TaskEnvironment, "signal"> {
   readonly slots?: number;
   /** Whether what tasks write is captured as theirs, as in workers, or goes where it goes. Default captured. */
   readonly output?: "captured" | "passed";
+  /** Sets environment variables for as long as a step runs that asks for them; what it gives back takes them away. */
+  readonly setEnvironment?: (variables: Readonly<Record<string, string>>) => () => void;
+  /** Calls a hook of the flow with its run; without it none is called. */
+  readonly callHook?: (hook: HookName, run: RunId) => Promise<void>;
 }
 
 /** A batch from its submission to its end. */
@@ -58,19 +64,24 @@ export class InlineExecutor implements Executor {
     return this.#running.size === 0 && this.#waiting.length === 0;
   }
 
-  submit(batch: Batch): Promise<readonly TaskResult[]> {
+  submit(batch: Batch): Submission {
     // A copy, as a worker would get it: no task may change what another one is given.
     const submitted: Submitted = {
       batch: structuredClone(batch),
       abort: new AbortController(),
       results: Promise.withResolvers(),
     };
+    submitted.results.promise.catch(() => {}); // Whoever awaits it is told; nobody has to.
     if (this.#isClosed) submitted.results.reject(ended());
     else {
       this.#waiting.push(submitted);
       nextTurn(() => this.#next());
     }
-    return submitted.results.promise;
+    return {
+      results: submitted.results.promise,
+      abort: (reason) => submitted.abort.abort(abortError(reason)),
+      end: () => this.#end(submitted),
+    };
   }
 
   onMessage(listener: (message: WorkerMessage) => void): void {
@@ -79,20 +90,23 @@ export class InlineExecutor implements Executor {
 
   cancel(): void {
     this.#isCancelled = true;
-    const reason = new DOMException("The run was cancelled", "AbortError");
-    for (const { abort } of [...this.#running, ...this.#waiting]) abort.abort(reason);
+    for (const { abort } of [...this.#running, ...this.#waiting]) abort.abort(abortError("The run was cancelled"));
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const { abort, results } of [...this.#running, ...this.#waiting]) {
-      abort.abort(new DOMException("The run has ended", "AbortError"));
-      results.reject(ended());
-    }
-    this.#running.clear();
-    this.#waiting.length = 0;
+    for (const submitted of [...this.#running, ...this.#waiting]) this.#end(submitted);
     this.#capture?.close();
+  }
+
+  /** The code of a batch that runs goes on until it looks at its signal; its results count for nothing. */
+  #end(submitted: Submitted): void {
+    submitted.abort.abort(abortError("The task was ended"));
+    submitted.results.reject(ended());
+    const index = this.#waiting.indexOf(submitted);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    if (this.#running.delete(submitted)) nextTurn(() => this.#next());
   }
 
   #tell(message: WorkerMessage): void {
@@ -111,30 +125,31 @@ export class InlineExecutor implements Executor {
 
   async #execute(submitted: Submitted): Promise<readonly TaskResult[]> {
     const { batch, abort } = submitted;
-    const results: TaskResult[] = [];
+    const { environment, secrets } = batch.placement ?? {};
+    const restore = this.#options.setEnvironment?.({ ...environment, ...secrets });
     try {
+      if (batch.hook !== undefined) await this.#options.callHook?.(batch.hook, batch.run.id);
+      const results: TaskResult[] = [];
       const run = this.#runOf(batch);
       for (const task of batch.tasks) {
         if (this.#isCancelled || abort.signal.aborted)
           results.push(emptyResult(task, { kind: "cancelled" }, new Date()));
-        else results.push(await this.#executeTask(run, batch, task, abort.signal));
+        else {
+          if (batch.isWatched === true) this.#tell({ kind: "began", sequence: task.sequence });
+          results.push(await this.#executeTask(run, batch, task, abort.signal));
+        }
       }
       return results;
     } finally {
-      this.#running.delete(submitted);
-      nextTurn(() => this.#next());
+      restore?.();
+      if (this.#running.delete(submitted)) nextTurn(() => this.#next());
     }
   }
 
-  async #executeTask(
-    run: WorkerRun,
-    batch: Batch,
-    task: Batch["tasks"][number],
-    signal: AbortSignal,
-  ): Promise<TaskResult> {
-    const { flowClass, artifacts, describeError } = this.#options;
-    const execute = (): Promise<ExecutedTask> =>
-      executeTask({ flowClass, artifacts, describeError, signal }, run, batch.step, task);
+  async #executeTask(run: WorkerRun, batch: Batch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
+    const { flowClass, artifacts, describeError, onThrown } = this.#options;
+    const environment = { flowClass, artifacts, describeError, signal, ...(onThrown === undefined ? {} : { onThrown }) };
+    const execute = (): Promise<ExecutedTask> => executeTask(environment, run, batch.step, task);
     if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, execute);
     return { ...value, logs, liveChunks };
@@ -151,5 +166,5 @@ export class InlineExecutor implements Executor {
 }
 
 function ended(): ExecutorLostError {
-  return new ExecutorLostError("the run has ended");
+  return new ExecutorLostError("the run has ended", { kind: "ended" });
 }

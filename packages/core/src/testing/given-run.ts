@@ -4,26 +4,28 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { NewBlob } from "../artifact/artifact.ts";
-import { encodeValue } from "../artifact/value-codec.ts";
 import { readProcess } from "../config/config.ts";
+import { runnerIdentity } from "../config/runner-identity.ts";
 import { MILLRACE_VERSION } from "../config/version.ts";
-import { isFlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import { problemsError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord } from "../events/run-record.ts";
-import { constantsOf } from "../flow/bind-flow.ts";
 import { defineFlow } from "../flow/define-flow.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
+import { lateBehaviourOf } from "../flow/late-behaviour.ts";
 import type { FlowClass } from "../flow/public-types.ts";
-import { type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
+import { resolveFields } from "../flow/resolve-fields.ts";
+import { withBehaviour } from "../flow/with-words.ts";
 import { checkGraph } from "../graph/check-graph.ts";
-import type { Graph } from "../graph/graph.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { normalTags, tagProblems } from "../lineage/check-tags.ts";
-import { runName } from "../lineage/run-name.ts";
-import type { NewRunValue, RunRow } from "../metadata/metadata-store.ts";
+import type { RunRow } from "../metadata/metadata-store.ts";
 import type { RunContext } from "../runner/protocol.ts";
+import { attemptPolicies } from "../wiring/attempt-policies.ts";
+import { contextOf } from "../wiring/execute-run.ts";
 import type { MemoryStores } from "../wiring/open-memory-stores.ts";
+import type { PreparedRun } from "../wiring/prepare-run.ts";
+import { encodeRunValues, storeRunValues } from "../wiring/run-values.ts";
 import { type GivenUpstreams, putUpstreams } from "./given-upstreams.ts";
 
 export interface GivenRunOptions {
@@ -31,14 +33,16 @@ export interface GivenRunOptions {
   readonly params?: Readonly<Record<string, unknown>> | undefined;
   readonly upstreams?: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> | undefined;
   readonly tags?: readonly string[] | undefined;
+  /** Behaviour for steps that lack it, as `--with` gives it. */
+  readonly with?: readonly string[] | undefined;
+  /** Where secrets of steps come from, and parameters that name an environment variable. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly createdAt: Date;
 }
 
 /** A run that has been created and that nobody drives yet. */
 export interface GivenRun {
-  readonly definition: FlowDefinition;
-  readonly graph: Graph;
-  readonly fields: readonly ResolvedField[];
+  readonly prepared: PreparedRun;
   readonly row: RunRow;
   readonly context: RunContext;
   readonly upstreams: GivenUpstreams;
@@ -50,61 +54,57 @@ export const PROJECT = "test";
 /**
  * Creates a run.
  *
- * @throws FlowError FLOW_DEFINITION_…, FLOW_GRAPH_…, FLOW_PARAMETER_…, FLOW_LINEAGE_BAD_TAG, FLOW_TESTING_… with all
- *   problems of each kind at once
+ * @throws FlowError FLOW_DEFINITION_…, FLOW_GRAPH_…, FLOW_PARAMETER_…, FLOW_LINEAGE_BAD_TAG, FLOW_RUNNER_NO_SECRET,
+ *   FLOW_TESTING_… with all problems of each kind at once
  */
 export async function createGivenRun(
   stores: MemoryStores,
   flowClass: FlowClass<Flow>,
   options: GivenRunOptions,
 ): Promise<GivenRun> {
-  const definition = defineFlow(flowClass, { project: PROJECT });
-  const graph = checkGraph(definition);
-  const tags = normalTags(options.tags ?? []);
-  const { cwd } = readProcess();
-  const { fields, problems } = await resolveFields(flowClass, {
-    flags: {},
-    environment: {}, // A test says what it gives: what happens to be set in a terminal is no part of it.
-    values: options.params ?? {},
-    readFile: (file) => readFile(path.resolve(cwd, file)),
-  });
-  const wrong = [...problems, ...tagProblems(tags)];
-  if (wrong.length > 0) throw problemsError(`Cannot run ${definition.name}`, wrong);
-  const { values, blobs } = keepValues(stores, flowClass, fields);
+  const prepared = await prepare(flowClass, options);
+  const { definition, fields } = prepared;
   const environment = environmentRecord();
-  const upstreams = await putUpstreams(stores, definition.upstreams, options.upstreams ?? {}, {
-    createdAt: options.createdAt,
-    environment,
-  });
+  const about = { createdAt: options.createdAt, environment };
+  const upstreams = await putUpstreams(stores, definition.upstreams, options.upstreams ?? {}, about);
   const row = await stores.metadata.createRun({
     id: options.id,
     flow: { project: PROJECT, name: definition.name },
     formerly: [],
     createdAt: options.createdAt,
-    tags,
+    tags: prepared.tags,
     systemTags: [],
     parameters: Object.fromEntries(
       fields.filter(({ kind, secret }) => kind === "parameter" && !secret).map(({ name, encoded }) => [name, encoded]),
     ),
     secretParameters: fields.filter(({ secret }) => secret).map(({ name }) => name),
-    values,
-    blobs,
+    ...storeRunValues(prepared.values, stores.artifacts),
     environment,
     upstreams: upstreams.edges,
     actor: environment.actor,
     host: environment.host,
+    execution: { runner: runnerIdentity(), command: [], options: {} },
   });
-  const context: RunContext = {
-    id: row.id,
-    sequence: row.sequence,
-    name: runName(row),
-    flow: row.flow.name,
-    project: row.flow.project,
-    tags: row.tags,
-    createdAt: row.createdAt,
-    secrets: Object.fromEntries(fields.filter(({ secret }) => secret).map(({ name, value }) => [name, value])),
-  };
-  return { definition, graph, fields, row, context, upstreams };
+  return { prepared, row, context: contextOf(row, prepared), upstreams };
+}
+
+/** What is known of the run before it is created, or all that is wrong with it. */
+async function prepare(flowClass: FlowClass<Flow>, options: GivenRunOptions): Promise<PreparedRun> {
+  const definition = withBehaviour(defineFlow(flowClass, { project: PROJECT }), options.with ?? []);
+  const graph = checkGraph(definition);
+  const tags = normalTags(options.tags ?? []);
+  const { cwd } = readProcess();
+  // A test says what it gives: what happens to be set in a terminal is no part of it.
+  const environment = options.environment ?? {};
+  const readGivenFile = (file: string): Promise<Uint8Array> => readFile(path.resolve(cwd, file));
+  const sources = { environment, readFile: readGivenFile };
+  const { fields, problems } = await resolveFields(flowClass, { flags: {}, values: options.params ?? {}, ...sources });
+  const late = problems.length > 0 ? new Map() : lateBehaviourOf(flowClass, fields);
+  const { policies, problems: noSecrets } = await attemptPolicies(definition, late, sources);
+  const wrong = [...problems, ...tagProblems(tags), ...noSecrets];
+  if (wrong.length > 0) throw problemsError(`Cannot run ${definition.name}`, wrong);
+  const values = encodeRunValues(flowClass, fields);
+  return { definition, graph, flowClass, fields, values, policies, tags };
 }
 
 /** Names that steps do not set, with what they are. */
@@ -121,30 +121,4 @@ export function fixedNames(definition: FlowDefinition): ReadonlyMap<string, stri
 function environmentRecord(): EnvironmentRecord {
   const of = { os: process.platform, arch: process.arch, host: "memory", actor: "test", cwd: "", command: [] };
   return { millrace: MILLRACE_VERSION, node: process.version, ...of };
-}
-
-/** Parameters, configs, files and constants as values of the run; secrets are never among them. */
-function keepValues(
-  stores: MemoryStores,
-  flowClass: FlowClass<Flow>,
-  fields: readonly ResolvedField[],
-): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
-  const problems: Problem[] = [];
-  const blobs = new Map<string, NewBlob>();
-  const values: NewRunValue[] = [];
-  const keep = (name: string, kind: NewRunValue["kind"], value: unknown): void => {
-    try {
-      const encoded = encodeValue(value, { path: `this.${name}` });
-      if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, stores.artifacts.storeSync(encoded));
-      values.push({ name, kind, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
-    } catch (error) {
-      if (!isFlowError(error)) throw error;
-      const { code, message, hint } = error;
-      problems.push({ code, message, ...(hint === undefined ? {} : { hint }) });
-    }
-  };
-  for (const field of fields) if (!field.secret) keep(field.name, field.kind, field.value);
-  for (const [name, value] of Object.entries(constantsOf(flowClass))) keep(name, "constant", value);
-  if (problems.length > 0) throw problemsError("Cannot keep the values of the run", problems);
-  return { values, blobs: [...blobs.values()] };
 }

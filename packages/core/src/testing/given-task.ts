@@ -43,8 +43,8 @@ export async function putTask(
   step: string,
   given: AnyStepOptions,
 ): Promise<GivenTaskRow> {
-  const node = run.graph.nodes[step];
-  if (node === undefined) throw noStep(run.graph, step);
+  const node = run.prepared.graph.nodes[step];
+  if (node === undefined) throw noStep(run.prepared.graph, step);
   const about = { step, attempt: given.attempt ?? 1 };
   return node.step.isJoin
     ? { ...about, ...(await putJoin(stores, run, node, given)) }
@@ -55,7 +55,7 @@ type Begin = Omit<GivenTaskRow, "step" | "attempt">;
 
 async function putJoin(stores: MemoryStores, run: GivenRun, node: GraphNode, given: AnyStepOptions): Promise<Begin> {
   refuse(node, given, ["item", "index"], "it is a join, which takes inputs");
-  const joined = joinedTasks(run.graph, node, given);
+  const joined = joinedTasks(run.prepared.graph, node, given);
   const before: GivenTask = { values: given.before ?? {}, label: "before" };
   const [split, ...tasks] = await put(stores, run, [before, ...joined.map(({ task }) => task)]);
   const inputs = joined.map(({ from }, index): JoinInput => ({ from, task: tasks[index]! }));
@@ -66,7 +66,7 @@ async function putJoin(stores: MemoryStores, run: GivenRun, node: GraphNode, giv
 async function putPlain(stores: MemoryStores, run: GivenRun, node: GraphNode, given: AnyStepOptions): Promise<Begin> {
   refuse(node, given, ["before"], "it is no join");
   const { name } = node.step;
-  const edges = node.incoming.map((index) => run.graph.edges[index]!);
+  const edges = node.incoming.map((index) => run.prepared.graph.edges[index]!);
   const takesItem = edges.some(({ kind }) => kind === "foreach");
   if (!takesItem) refuse(node, given, ["item", "index"], "no foreach leads to it");
   if (takesItem && !("item" in given) && edges.every(({ kind }) => kind === "foreach")) {
@@ -93,7 +93,7 @@ async function putPlain(stores: MemoryStores, run: GivenRun, node: GraphNode, gi
 }
 
 function put(stores: MemoryStores, run: GivenRun, tasks: readonly GivenTask[]): Promise<readonly TaskSequence[]> {
-  return commitGivenTasks(stores, run.row.sequence, tasks, { fixed: fixedNames(run.definition) });
+  return commitGivenTasks(stores, run.row.sequence, tasks, { fixed: fixedNames(run.prepared.definition) });
 }
 
 /** Stands for the step of an input where a list does not tell it. */

@@ -83,7 +83,7 @@ async function execute(
     },
   };
   const body = () =>
-    executeTask(environment, new WorkerRun(run.context, reader, loader), stepContract(run.graph, task.step), task);
+    executeTask(environment, new WorkerRun(run.context, reader, loader), stepContract(run.prepared.graph, task.step), task);
   const { result, logs } = given.output === "passed" ? { result: await body(), logs: [] } : await captured(task, body);
   if (result.outcome.kind === "succeeded") return { result: { ...result, outcome: result.outcome }, logs };
   throw thrown === undefined ? new FlowError("FLOW_INTERNAL", { message: "A step failed with nothing" }) : thrown.error;
@@ -145,7 +145,7 @@ function leftBy(
   const { choice, fanOut } = outcome;
   return {
     data,
-    next: nextSteps(run.graph, task.step, { choice, fanOut }) as readonly never[],
+    next: nextSteps(run.prepared.graph, task.step, { choice, fanOut }) as readonly never[],
     logs: taskLogs(logs),
     ...(choice === undefined ? {} : { choice }),
     ...(fanOut === undefined
