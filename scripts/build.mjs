@@ -18,6 +18,7 @@ const packages = {
       testing: "src/testing/index.ts",
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
+      heartbeat: "src/wiring/heartbeat-main.ts",
     },
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
     external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],

@@ -83,6 +83,7 @@ async function opened(
     environment: { millrace: "0", node: "0", os: "", arch: "", host: "", actor: "", cwd: "", command: [] },
     actor: "test",
     host: "test",
+    execution: { runner: { host: "test", pid: 1 }, command: [] },
   });
   const faulty = new Proxy(store, {
     get(target, key) {

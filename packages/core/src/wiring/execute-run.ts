@@ -14,10 +14,16 @@ import type { OpenStores } from "./open-stores.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import { runHook } from "./run-hook.ts";
 import type { RunSignals } from "./running.ts";
+import { type Heartbeat, startHeartbeat } from "./start-heartbeat.ts";
 
 export interface RunExecution
-  extends Pick<RunDriverOptions, "finished" | "finishSiblings" | "maxRounds" | "clock" | "random" | "shuffle"> {
+  extends Pick<
+    RunDriverOptions,
+    "finished" | "attemptsBefore" | "finishSiblings" | "maxRounds" | "clock" | "random" | "shuffle"
+  > {
   readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace">;
+  /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
+  readonly databaseFile?: string;
   readonly row: RunRow;
   /** Number of the execution: 1 for a new run. */
   readonly execution: number;
@@ -35,6 +41,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
   const { stores, row, prepared, executor, emit, signals } = execution;
   const { metadata } = stores;
   const context = contextOf(row, prepared);
+  const heartbeat = beat(execution);
   const end = await driveOrFail(metadata, row, {
     ...drivingOf(execution),
     graph: prepared.graph,
@@ -46,7 +53,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     emit,
     signal: signals.stop,
     endNow: signals.endNow,
-  });
+  }).finally(() => heartbeat?.stop());
   const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
   if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
   await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, emit });
@@ -58,6 +65,13 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     record: await runRecord(metadata, finished),
   });
   return finished;
+}
+
+/** Says that the runner lives; told that the run is another's now, it ends the workers, and the next commit says why. */
+function beat({ databaseFile, row, execution, executor }: RunExecution): Heartbeat | undefined {
+  if (databaseFile === undefined) return undefined;
+  const onFenced = (): void => void executor.close();
+  return startHeartbeat({ databaseFile, run: row.sequence, execution, onFenced });
 }
 
 function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
@@ -74,9 +88,10 @@ function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
 }
 
 function drivingOf(execution: RunExecution) {
-  const { finished, finishSiblings, maxRounds, clock, random, shuffle } = execution;
+  const { finished, attemptsBefore, finishSiblings, maxRounds, clock, random, shuffle } = execution;
   return {
     ...(finished === undefined ? {} : { finished }),
+    ...(attemptsBefore === undefined ? {} : { attemptsBefore }),
     ...(finishSiblings === undefined ? {} : { finishSiblings }),
     ...(maxRounds === undefined ? {} : { maxRounds }),
     ...(clock === undefined ? {} : { clock }),

@@ -6,6 +6,7 @@
 import { availableParallelism } from "node:os";
 import { type Config, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
+import { readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError, type Problem } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { EnvironmentRecord } from "../events/run-record.ts";
@@ -79,8 +80,9 @@ export async function startRun(
     const { finishSiblings, maxRounds } = request;
     return await executeRun({
       stores,
+      databaseFile: request.stores.location.databaseFile,
       row,
-      execution: 1,
+      execution: row.execution.number,
       prepared,
       executor: workers,
       emit,
@@ -164,7 +166,7 @@ async function create(
     upstreams: facts.upstreams,
     actor: facts.config.actor,
     host: facts.config.host,
-    execution: { runner: runnerIdentity(), command: facts.environment.command, options: optionsOf(request) },
+    execution: { runner: readProcessIdentity(), command: facts.environment.command, options: optionsOf(request) },
   });
 }
 

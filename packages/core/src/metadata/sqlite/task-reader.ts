@@ -44,6 +44,7 @@ export class SqliteTaskReader implements TaskReader {
       return map.toRunRow(
         row,
         tags.map(({ tag }) => tag),
+        this.#statement("currentExecution").get(row.sequence, row.execution) as map.CurrentExecution | undefined,
       );
     });
   }
