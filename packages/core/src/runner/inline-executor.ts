@@ -148,7 +148,13 @@ export class InlineExecutor implements Executor {
 
   async #executeTask(run: WorkerRun, batch: Batch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
     const { flowClass, artifacts, describeError, onThrown } = this.#options;
-    const environment = { flowClass, artifacts, describeError, signal, ...(onThrown === undefined ? {} : { onThrown }) };
+    const environment = {
+      flowClass,
+      artifacts,
+      describeError,
+      signal,
+      ...(onThrown === undefined ? {} : { onThrown }),
+    };
     const execute = (): Promise<ExecutedTask> => executeTask(environment, run, batch.step, task);
     if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, execute);

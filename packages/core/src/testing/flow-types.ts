@@ -22,6 +22,12 @@ export interface RunFlowOptions<T extends Flow> {
    * it too. Default: another one each time; a failure names it.
    */
   readonly seed?: number;
+  /** Behaviour for steps that lack it, as `flow run --with` takes it: `["retry=3"]`. */
+  readonly with?: readonly string[];
+  /** Whether what does not depend on a failed task still runs. Default: nothing new starts. */
+  readonly finishSiblings?: boolean;
+  /** Where secrets of steps and parameters with an environment variable come from. Default: nothing is set. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Tasks at the same time: while one waits for something, another goes on. Default 1. */
   readonly slots?: number;
   /** Whether what tasks write becomes their `logs`, or is shown where it would go without us. Default captured. */

@@ -5,10 +5,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { readProcess } from "../config/config.ts";
-import { runnerIdentity } from "../config/runner-identity.ts";
 import { MILLRACE_VERSION } from "../config/version.ts";
 import { problemsError } from "../errors/flow-error.ts";
-import type { EnvironmentRecord } from "../events/run-record.ts";
+import type { EnvironmentRecord, RunnerIdentity } from "../events/run-record.ts";
 import { defineFlow } from "../flow/define-flow.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -48,6 +47,9 @@ export interface GivenRun {
   readonly upstreams: GivenUpstreams;
 }
 
+/** Who executes a run that nobody else can see. */
+export const NOBODY: RunnerIdentity = { host: "memory", pid: 0 };
+
 /** Projects are of no matter in a test: there is one. */
 export const PROJECT = "test";
 
@@ -83,7 +85,7 @@ export async function createGivenRun(
     upstreams: upstreams.edges,
     actor: environment.actor,
     host: environment.host,
-    execution: { runner: runnerIdentity(), command: [], options: {} },
+    execution: { runner: NOBODY, command: [], options: {} },
   });
   return { prepared, row, context: contextOf(row, prepared), upstreams };
 }

@@ -85,11 +85,13 @@ async function putRun(
     upstreams,
     actor,
     host,
+    execution: { runner: { host, pid: 0 }, command: [], options: {} },
   });
   const label = `upstreams.${definition.name}`;
   const [endTask] = await commitGivenTasks(stores, row.sequence, [{ values, label }]);
   return await stores.metadata.finishRun({
     run: row.sequence,
+    execution: 1,
     status: "succeeded",
     finishedAt: createdAt,
     endTask: endTask!,

@@ -68,7 +68,15 @@ export async function commitGivenTasks(
     finished.push({ sequence, status: "succeeded", finishedAt: at, artifacts, pages });
   }
   if (problems.length > 0) throw problemsError("Cannot take the given values", problems);
-  await stores.metadata.commitTick({ started, finished, blobs: [...blobs.values()], reads: [], logs: [] });
+  await stores.metadata.commitTick({
+    run,
+    execution: 1,
+    started,
+    finished,
+    blobs: [...blobs.values()],
+    reads: [],
+    logs: [],
+  });
   return started.map(({ sequence }) => sequence);
 }
 

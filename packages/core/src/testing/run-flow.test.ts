@@ -6,8 +6,9 @@ import { current } from "../flow/current.ts";
 import { choose, join, step } from "../flow/decorators.ts";
 import { Flow } from "../flow/flow.ts";
 import { param } from "../flow/param.ts";
-import type { Inputs } from "../flow/public-types.ts";
+import type { Inputs, Run, TaskFailure } from "../flow/public-types.ts";
 import { upstream } from "../flow/upstream.ts";
+import { fakeClock } from "./fake-clock.ts";
 import { runFlow } from "./run-flow.ts";
 
 class Rows extends Flow {
@@ -186,5 +187,148 @@ describe("a run that fails", () => {
       ],
     });
     await expect(runFlow(Squares, { params: { count: -1 } })).rejects.toMatchObject({ code: "FLOW_PARAMETER_INVALID" });
+  });
+});
+
+describe("behaviour of steps", () => {
+  const seen: string[] = [];
+  class Stubborn extends Flow {
+    left!: string;
+    @step({ next: "end", retry: { times: 3, delay: "1h", factor: 2, maxDelay: "1d", jitter: 0 } }) start() {
+      if (current.attempt < 3) throw new Refused(`attempt ${current.attempt}`);
+      this.left = `came through at ${current.attempt}`;
+    }
+    @step() end() {}
+    static override onSuccess(run: Run<Stubborn>) {
+      seen.push(`${run.name} ${run.status}`);
+    }
+    static override onError(run: Run<Stubborn>) {
+      seen.push(`${run.name} ${run.status}`);
+    }
+  }
+
+  test("nobody waits for the delay before another attempt, and the records show it", async () => {
+    const { data, tasks, events } = await runFlow(Stubborn);
+    expect(data.left).toBe("came through at 3");
+    expect(tasks.find(({ step: name }) => name === "start")).toMatchObject({ status: "succeeded", attempts: 3 });
+    const retries = events.flatMap((event) => (event.kind === "task.retrying" ? [event] : []));
+    expect(retries.map(({ delayMs }) => delayMs)).toEqual([3_600_000, 7_200_000]);
+    const [first, second] = retries.map(({ at }) => at.getTime()) as [number, number];
+    expect(second - first).toBeGreaterThanOrEqual(3_600_000);
+    expect(second - first).toBeLessThan(3_660_000);
+  });
+
+  test("a fake clock stands until it is advanced", async () => {
+    const clock = fakeClock({ start: "2030-01-01T00:00:00Z" });
+    let isOver = false;
+    const running = runFlow(Stubborn, { clock }).finally(() => {
+      isOver = true;
+    });
+    expect(await clock.nextDelay()).toBe(3_600_000);
+    await clock.advance("59m");
+    expect(isOver).toBe(false);
+    await clock.advance("1m");
+    expect(await clock.nextDelay()).toBe(7_200_000);
+    await clock.advance("2h");
+    const { events } = await running;
+    expect(events.at(-1)!.at.toISOString()).toBe("2030-01-01T03:00:00.000Z");
+  });
+
+  test("hooks are called with the run that has ended", async () => {
+    seen.length = 0;
+    await runFlow(Stubborn);
+    class Hopeless extends Stubborn {
+      override start() {
+        throw new Refused("never");
+      }
+    }
+    await runFlow(Hopeless, { allowFailure: true });
+    expect(seen).toEqual(["Stubborn/1 succeeded", "Hopeless/1 failed"]);
+  });
+
+  test("a failure that is caught, and behaviour that is asked for from outside", async () => {
+    class Catching extends Flow {
+      failure?: TaskFailure;
+      @step({ next: "end", catch: "failure" }) start() {
+        throw new Refused("no tea");
+      }
+      @step() end() {}
+    }
+    const { data, tasks } = await runFlow(Catching, { with: ["retry=1"] });
+    expect(data.failure).toMatchObject({ message: "no tea", attempts: 2 });
+    expect(tasks[0]).toMatchObject({ status: "caught" });
+    await expect(runFlow(Catching, { with: ["retyr=1"] })).rejects.toMatchObject({
+      code: "FLOW_DEFINITION_BAD_WITH",
+      hint: 'Did you mean "retry"?',
+    });
+  });
+
+  test("a timeout by the fake clock aborts the signal and ends the waiting", async () => {
+    class Slow extends Flow {
+      @step({ next: "end", timeout: "10m" }) async start() {
+        await new Promise(() => {});
+      }
+      @step() end() {}
+    }
+    const clock = fakeClock();
+    const running = runFlow(Slow, { clock, allowFailure: true });
+    expect(await clock.nextDelay()).toBe(600_000);
+    await clock.advance("10m");
+    await clock.advance("1m");
+    const { status, error } = await running;
+    expect([status, (error as Error & { readonly code: string }).code]).toEqual(["failed", "FLOW_RUNNER_TIMEOUT"]);
+  });
+
+  test("environment and secrets of a step come from the test and are gone afterwards", async () => {
+    class Secretive extends Flow {
+      lengths!: readonly unknown[];
+      @step({
+        next: "end",
+        environment: { MILLRACE_TEST_MODE: "on" },
+        secrets: { MILLRACE_TEST_TOKEN: { env: "TOKEN" } },
+      })
+      start() {
+        this.lengths = [process.env.MILLRACE_TEST_MODE, process.env.MILLRACE_TEST_TOKEN?.length];
+      }
+      @step() end() {}
+    }
+    expect((await runFlow(Secretive, { environment: { TOKEN: "12345" } })).data.lengths).toEqual(["on", 5]);
+    expect([process.env.MILLRACE_TEST_MODE, process.env.MILLRACE_TEST_TOKEN]).toEqual([undefined, undefined]);
+    await expect(runFlow(Secretive)).rejects.toMatchObject({ code: "FLOW_RUNNER_NO_SECRET" });
+  });
+});
+
+describe("the order of independent tasks", () => {
+  const begun: string[] = [];
+  class Branches extends Flow {
+    @step({ next: ["a", "b", "c", "d"] }) start() {
+      begun.length = 0;
+    }
+    @step({ next: "meet" }) a() {
+      begun.push("a");
+    }
+    @step({ next: "meet" }) b() {
+      begun.push("b");
+    }
+    @step({ next: "meet" }) c() {
+      begun.push("c");
+    }
+    @step({ next: "meet" }) d() {
+      begun.push("d");
+    }
+    @join({ next: "end" }) meet(_: Inputs<Branches>) {}
+    @step() end() {}
+  }
+  const orderOf = async (seed: number): Promise<string> => {
+    await runFlow(Branches, { seed });
+    return begun.join("");
+  };
+
+  test("is decided by the seed", async () => {
+    const orders = [];
+    for (let seed = 0; seed < 8; seed++) orders.push(await orderOf(seed));
+    expect(new Set(orders).size).toBeGreaterThan(3);
+    expect(await orderOf(5)).toBe(orders[5]);
+    expect((await runFlow(Branches)).seed).not.toBe((await runFlow(Branches)).seed);
   });
 });

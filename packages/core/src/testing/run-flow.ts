@@ -1,15 +1,26 @@
 import { decodeValue } from "../artifact/value-codec.ts";
-import { FlowError, type Problem, problemsError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { Client } from "../client/client.ts";
+import { setProcessEnvironment } from "../config/set-environment.ts";
+import {
+  deserializeError,
+  FlowError,
+  type Problem,
+  problemsError,
+  type SerializedError,
+} from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
+import { seededRandom } from "../flow/random.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import { describeUserError } from "../package/user-stack.ts";
 import { InlineExecutor } from "../runner/inline-executor.ts";
-import { driveRun, type RunEnd } from "../runner/run-driver.ts";
+import type { HookName } from "../runner/protocol.ts";
+import { executeRun } from "../wiring/execute-run.ts";
 import { type MemoryStores, openMemoryStores } from "../wiring/open-memory-stores.ts";
 import { flowRunTasks } from "./flow-run-tasks.ts";
 import type { FlowRun, FlowRunTask, RunFlowOptions } from "./flow-types.ts";
-import { createGivenRun, type GivenRun } from "./given-run.ts";
+import { createGivenRun, type GivenRun, PROJECT } from "./given-run.ts";
 import { IdleClock } from "./idle-clock.ts";
 import { seededRunId } from "./seeded-run-id.ts";
 
@@ -43,9 +54,11 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
     params: options.params,
     upstreams: options.upstreams as GivenOptions["upstreams"],
     tags: options.tags,
+    with: options.with,
+    environment: options.environment,
   });
   refuseMissing(run);
-  const driven = await drive(stores, run, flow, { ...options, seed });
+  const driven = await drive(stores, run, { ...options, seed });
   if (driven.row.status !== "succeeded" && options.allowFailure !== true)
     throw unfinished(driven, seed, options.signal);
   const result: FlowRun<Flow, boolean> = {
@@ -70,52 +83,68 @@ interface Driven {
 
 async function drive(
   stores: MemoryStores,
-  run: GivenRun,
-  flowClass: FlowClass<Flow>,
+  { prepared, row }: GivenRun,
   options: RunFlowOptions<Flow> & { readonly seed: number },
 ): Promise<Driven> {
   const thrown = new WeakMap<SerializedError, unknown>();
   const events: RunEvent[] = [];
+  const client = new Client(stores, { project: PROJECT });
+  const { flowClass } = prepared;
   const executor = new InlineExecutor({
     flowClass,
     artifacts: stores.artifacts,
     reader: stores.reader,
     describeError: (error) => {
-      const described = serializeError(error);
+      const described = describeUserError(error);
       thrown.set(described, error);
       return described;
+    },
+    setEnvironment: setProcessEnvironment,
+    callHook: async (hook, id) => {
+      await (flowClass as unknown as { readonly [Name in HookName]?: (run: unknown) => unknown })[hook]?.(
+        await client.run(id),
+      );
     },
     ...(options.slots === undefined ? {} : { slots: options.slots }),
     ...(options.output === undefined ? {} : { output: options.output }),
   });
-  const clock = options.clock ?? new IdleClock(() => executor.isIdle);
+  const { signal = new AbortController().signal, clock = new IdleClock(() => executor.isIdle), seed } = options;
   try {
-    const end = await driveRun({
-      graph: run.graph,
-      run: run.context,
-      metadata: stores.metadata,
+    const finished = await executeRun({
+      stores: { metadata: stores.metadata, folder: "memory", isInPlace: () => true },
+      row,
+      execution: 1,
+      prepared,
       executor,
       emit: (event) => {
         if (event.kind !== "run.progress") events.push(event);
       },
-      now: () => clock.now(),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      signals: { stop: signal, endNow: new AbortController().signal },
+      clock,
+      random: seededRandom(`millrace:testing:delays:${seed}`),
+      shuffle: seededRandom(`millrace:testing:order:${seed}`),
+      ...(options.finishSiblings === undefined ? {} : { finishSiblings: options.finishSiblings }),
     });
-    const row = await stores.metadata.finishRun({ ...end, finishedAt: clock.now() });
-    return { row, events, ...thrownBy(end, thrown) };
+    return { row: finished, events, ...thrownBy(finished, events, thrown) };
   } finally {
     await executor.close();
   }
 }
 
 /** The object behind the failure, where it was thrown in this thread. */
-function thrownBy(end: RunEnd, thrown: WeakMap<SerializedError, unknown>): Pick<Driven, "thrown"> {
-  const error = end.failure?.error;
-  return error !== undefined && thrown.has(error) ? { thrown: thrown.get(error) } : {};
+function thrownBy(
+  { failure }: RunRow,
+  events: readonly RunEvent[],
+  thrown: WeakMap<SerializedError, unknown>,
+): Pick<Driven, "thrown"> {
+  if (failure === undefined) return {};
+  const event = events.findLast((each) => each.kind === "task.failed" && each.task === failure.task);
+  const error = event?.kind === "task.failed" ? event.error : undefined;
+  return { thrown: error !== undefined && thrown.has(error) ? thrown.get(error) : deserializeError(failure.error) };
 }
 
 /** What a real run refuses before it begins: it could not have been found. */
-function refuseMissing({ definition, upstreams: { missing } }: GivenRun): void {
+function refuseMissing({ prepared: { definition }, upstreams: { missing } }: GivenRun): void {
   const problems = [...missing.values()].map(
     (name): Problem => ({
       code: "FLOW_TESTING_NO_UPSTREAM",
@@ -135,7 +164,7 @@ function unfinished({ row, ...driven }: Driven, seed: number, signal: AbortSigna
     failure === undefined
       ? { cause: undefined, message: `${name} failed` }
       : {
-          cause: "thrown" in driven ? driven.thrown : failure.error,
+          cause: driven.thrown,
           message: `${name} failed: ${failure.task ?? "the run"}: ${failure.error.message}`,
         };
   return new FlowError("FLOW_RUN_FAILED", {

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as z from "zod";
+import { around } from "../flow/around.ts";
 import { artifact } from "../flow/artifact.ts";
 import { current } from "../flow/current.ts";
 import { choose, join, step } from "../flow/decorators.ts";
 import { Flow } from "../flow/flow.ts";
 import { param } from "../flow/param.ts";
-import type { Inputs } from "../flow/public-types.ts";
+import type { Inputs, TaskFailure } from "../flow/public-types.ts";
 import { upstream } from "../flow/upstream.ts";
 import { runStep } from "./run-step.ts";
 
@@ -216,6 +217,41 @@ describe("where a step leads", () => {
   test("the last step nowhere", async () => {
     expect(await runStep(Train, "end", {})).toEqual({ data: {}, next: [], logs: [] });
   });
+});
+
+test("a step that a decorator skips says why, and leads on", async () => {
+  class Skipping extends Flow {
+    n!: number;
+    @around<Skipping>((task) => {
+      task.flow.n = 1;
+      task.skip("nothing to do");
+    })
+    @step({ next: "end" })
+    start() {
+      this.n = 2;
+    }
+    @step() end() {}
+  }
+  expect(await runStep(Skipping, "start", {})).toEqual({
+    data: { n: 1 },
+    next: ["end"],
+    logs: [],
+    skipped: "nothing to do",
+  });
+});
+
+test("retry, timeout and catch are left out: they are the runner's", async () => {
+  let attempts = 0;
+  class Behaving extends Flow {
+    failure?: TaskFailure;
+    @step({ next: "end", retry: 3, catch: "failure" }) start() {
+      attempts++;
+      throw new Refused("once");
+    }
+    @step() end() {}
+  }
+  await expect(runStep(Behaving, "start", {})).rejects.toThrow(new Refused("once"));
+  expect(attempts).toBe(1);
 });
 
 describe("what a step does wrong", () => {

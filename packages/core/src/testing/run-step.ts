@@ -83,15 +83,22 @@ async function execute(
     },
   };
   const body = () =>
-    executeTask(environment, new WorkerRun(run.context, reader, loader), stepContract(run.prepared.graph, task.step), task);
+    executeTask(
+      environment,
+      new WorkerRun(run.context, reader, loader),
+      stepContract(run.prepared.graph, task.step),
+      task,
+    );
   const { result, logs } = given.output === "passed" ? { result: await body(), logs: [] } : await captured(task, body);
-  if (result.outcome.kind === "succeeded") return { result: { ...result, outcome: result.outcome }, logs };
+  const { outcome } = result;
+  if (outcome.kind === "succeeded" || outcome.kind === "skipped") return { result: { ...result, outcome }, logs };
   throw thrown === undefined ? new FlowError("FLOW_INTERNAL", { message: "A step failed with nothing" }) : thrown.error;
 }
 
 type Executed = Awaited<ReturnType<typeof executeTask>>;
-type Succeeded = Extract<TaskResult["outcome"], { readonly kind: "succeeded" }>;
-type Success = Executed & { readonly outcome: Succeeded };
+type Success = Executed & {
+  readonly outcome: Extract<TaskResult["outcome"], { readonly kind: "succeeded" | "skipped" }>;
+};
 
 async function captured(
   task: GivenTaskRow,
@@ -147,6 +154,7 @@ function leftBy(
     data,
     next: nextSteps(run.prepared.graph, task.step, { choice, fanOut }) as readonly never[],
     logs: taskLogs(logs),
+    ...(outcome.kind === "skipped" ? { skipped: outcome.reason } : {}),
     ...(choice === undefined ? {} : { choice }),
     ...(fanOut === undefined
       ? {}
