@@ -47,10 +47,10 @@ function targets(): readonly (readonly [OutputStream, Writer])[] {
     ["stdout", process.stdout as unknown as Writer],
     ["stderr", process.stderr as unknown as Writer],
   ];
-  const console = globalThis.console as unknown as { readonly _stdout?: Writer; readonly _stderr?: Writer };
+  const shown = globalThis.console as unknown as { readonly _stdout?: Writer; readonly _stderr?: Writer };
   for (const [stream, target] of [
-    ["stdout", console._stdout],
-    ["stderr", console._stderr],
+    ["stdout", shown._stdout],
+    ["stderr", shown._stderr],
   ] as const) {
     if (typeof target?.write === "function" && !streams.some(([, known]) => known === target))
       streams.push([stream, target]);
