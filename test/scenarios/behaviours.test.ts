@@ -96,9 +96,13 @@ const project = new Project({
   "siblings.ts": flowText(
     "Siblings",
     `
+    readonly holds = param(z.stringbool().default(false));
     @step({ next: ["bad", "good"] }) start() {}
-    @step({ next: "meet" }) bad() { throw new Error("one branch fails"); }
-    @step({ next: "better" }) async good() { await wait(50); }
+    @step({ next: "meet" }) async bad() { await until("good"); throw new Error("one branch fails"); }
+    @step({ next: "better" }) async good() {
+      done("good");
+      if (this.holds) await wait(60_000, undefined, { signal: this.signal });
+    }
     @step({ next: "meet" }) better() {}
     @join({ next: "end" }) meet() {}
     @step() end() {}`,
@@ -262,7 +266,7 @@ describe("siblings of a failure", () => {
   });
 
   test("are cancelled otherwise, and say because of whom", async () => {
-    const watched = await project.run("siblings.ts");
+    const watched = await project.run("siblings.ts", { params: { holds: true } });
     const rows = await tasksOf(project, watched.record.id);
     const good = rows.find(({ step }) => step === "good")!;
     expect([good.status, good.cancelledBy]).toEqual(["cancelled", `${watched.record.run}/bad failed`]);
