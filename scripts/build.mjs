@@ -19,6 +19,7 @@ const packages = {
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
       heartbeat: "src/wiring/heartbeat-main.ts",
+      "worker-process": "src/wiring/process-main.ts",
     },
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
     external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],

@@ -121,7 +121,7 @@ describe("a step again", () => {
     const { code, lines } = await project.flow(["step", selector, "--json"]);
     expect(code).toBe(0);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatchObject({ schema: 1, task: selector, status: "succeeded", then: { status: "succeeded" } });
+    expect(lines[0]).toMatchObject({ schema: 1, task: selector, status: "succeeded", origin: { status: "succeeded" } });
     expect(comparisons(lines[0])).toEqual(expected);
   });
 
@@ -143,12 +143,12 @@ describe("a step again", () => {
   test("with another parameter, and with another artifact", async () => {
     const parameter = await project.flow(["step", "Train/1/evaluate/0", "--set", "factor=10", "--json"]);
     expect(comparisons(parameter.lines[0])).toEqual({ item: "same", score: "different" });
-    expect(parameter.lines[0].artifacts[1]).toMatchObject({ name: "score", value: 10, then: { codec: "cbor" } });
+    expect(parameter.lines[0].artifacts[1]).toMatchObject({ name: "score", value: 10, origin: { codec: "cbor" } });
     const artifact = await project.flow(["step", "Train/1/measure", "--set", "best=1"]);
     expect(artifact.stdout).toContain('chose "small" (then "large"), 1 different');
     const fanOut = await project.flow(["step", "Train/1/start", "--set", "factor=3", "--json"]);
     expect(comparisons(fanOut.lines[0])).toEqual({ big: "different", items: "same", what: "same" });
-    expect(fanOut.lines[0]).toMatchObject({ fanOut: 3, then: { fanOut: 3 } });
+    expect(fanOut.lines[0]).toMatchObject({ fanOut: 3, origin: { fanOut: 3 } });
   });
 
   test("with the code as it is now, constants and new parameters included", async () => {

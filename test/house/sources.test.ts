@@ -31,6 +31,7 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "Flow",
     "FlowError",
     "StoredInstance",
+    "around",
     "artifact",
     "choose",
     "config",

@@ -187,9 +187,11 @@ function comparisonText(artifacts: readonly ComparedArtifact[]): string {
   return [...counts].map(([comparison, number]) => `${number} ${comparison}`).join(", ");
 }
 
-function digestText({ now, then, comparison }: ComparedArtifact): string {
+function digestText({ now, origin, comparison }: ComparedArtifact): string {
   const short = (digest: string | undefined): string => digest?.slice(0, DIGEST_SHOWN) ?? "";
-  return comparison === "different" ? `${short(then?.digest)} → ${short(now?.digest)}` : short((now ?? then)?.digest);
+  return comparison === "different"
+    ? `${short(origin?.digest)} → ${short(now?.digest)}`
+    : short((now ?? origin)?.digest);
 }
 
 /** The value in one line. */
@@ -210,7 +212,7 @@ function outcomeJson({ task, file }: PreparedStep, run: RunRow, origin: TaskRow,
     file,
     status,
     durationMs,
-    then: {
+    origin: {
       status: origin.status,
       ...(origin.choice === undefined ? {} : { choice: origin.choice }),
       ...(origin.fanOut === undefined ? {} : { fanOut: origin.fanOut }),
@@ -219,11 +221,13 @@ function outcomeJson({ task, file }: PreparedStep, run: RunRow, origin: TaskRow,
     ...(reason === undefined ? {} : { reason }),
     ...(choice === undefined ? {} : { choice }),
     ...(fanOut === undefined ? {} : { fanOut }),
-    artifacts: outcome.artifacts.map(({ name, comparison, now, then }) => ({
+    artifacts: outcome.artifacts.map(({ name, comparison, now, origin: before }) => ({
       name,
       comparison,
       ...(now === undefined ? {} : { codec: now.codec, digest: now.digest, sizeBytes: now.sizeBytes }),
-      ...(then === undefined ? {} : { then: { codec: then.codec, digest: then.digest, sizeBytes: then.sizeBytes } }),
+      ...(before === undefined
+        ? {}
+        : { origin: { codec: before.codec, digest: before.digest, sizeBytes: before.sizeBytes } }),
       ...(now === undefined || now.sizeBytes > MAX_SHOWN_BYTES ? {} : valueJson(outcome.read(now))),
     })),
   };

@@ -12,16 +12,17 @@ export interface TaskFilter {
 
 const PAGE = 500;
 
-/** The tasks of a run in the order of their start, page by page; every attempt is one of them. */
+/** The tasks of a run in the order of their start, page by page: every attempt is one of them, or the newest of each. */
 export async function* listTasks(
   metadata: MetadataReader,
   run: RunRow,
-  query: TaskFilter = {},
+  query: TaskFilter & { readonly newest?: boolean } = {},
 ): AsyncGenerator<TaskRow> {
   let after: TaskSequence | undefined;
   while (true) {
     const key = after === undefined ? {} : { after };
-    const page = await metadata.tasks({ ...taskFilter(run, query), limit: PAGE, ...key });
+    const newest = query.newest === undefined ? {} : { newest: query.newest };
+    const page = await metadata.tasks({ ...taskFilter(run, query), ...newest, limit: PAGE, ...key });
     yield* page;
     if (page.length < PAGE) return;
     after = page.at(-1)!.sequence;

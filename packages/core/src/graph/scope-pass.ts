@@ -45,7 +45,9 @@ export function whenLeft(pass: Pass, at: number, headers: readonly string[], tak
   return headers.reduce((inside, header) => {
     if (inside === NEVER) return NEVER;
     const { exits } = pass.loops.get(header)!;
-    const chosen = pass.conditions.chooses(pass.rank.get(header)!, exits.length, exits.indexOf(at));
+    // A place of its own in the order, behind that of the header, which may be a choice itself.
+    const rank = pass.rank.get(header)! + 0.5;
+    const chosen = pass.conditions.chooses(rank, exits.length, exits.indexOf(at));
     return pass.conditions.and(pass.entry.get(header)!, chosen);
   }, taken);
 }

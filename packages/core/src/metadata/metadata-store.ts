@@ -244,6 +244,8 @@ export interface TaskQuery {
   readonly step?: string;
   readonly path?: TaskPath;
   readonly status?: TaskStatus;
+  /** Only the newest attempt of each task. Default false: all attempts. */
+  readonly newest?: boolean;
   readonly after?: TaskSequence;
   readonly limit?: number;
 }

@@ -2,6 +2,7 @@ import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
 import { bundleFlow, type FlowBundle, importsCore } from "./bundle-flow.ts";
 import { describeFlows } from "./describe-flows.ts";
+import { withStepDigests } from "./digests/step-digests.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage } from "./flow-package.ts";
 import { packageDigest } from "./package-digest.ts";
@@ -30,7 +31,8 @@ export async function buildPackage(
   const digest = packageDigest(content);
   const { folder, cacheFolder } = storeInFirst(cacheFolders, (candidate) => storePackage(candidate, digest, content));
   const pack = { folder, root: root.folder, manifest: bundle.manifest };
-  const made: FlowPackage = { ...pack, digest, flows: await describeFlows(pack, bundle) };
+  const flows = await withStepDigests(await describeFlows(pack, bundle), { ...pack, code: bundle.code });
+  const made: FlowPackage = { ...pack, digest, flows };
   writeIndexed(cacheFolder, entry, root, inputs, made);
   return made;
 }

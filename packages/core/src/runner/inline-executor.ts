@@ -11,7 +11,9 @@ import type { TaskReader } from "../metadata/metadata-store.ts";
 import { emptyResult } from "./empty-result.ts";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
 import type { Batch, BatchTask, HookName, TaskResult, WorkerMessage } from "./protocol.ts";
+import { SecretMask } from "./secret-mask.ts";
 import { type ExecutedTask, executeTask, type TaskEnvironment } from "./worker/execute-task.ts";
+import { MessageOutput } from "./worker/message-output.ts";
 import { OutputCapture } from "./worker/output-capture.ts";
 import { ValueLoader } from "./worker/value-loader.ts";
 import { abortError } from "./worker/worker-control.ts";
@@ -56,7 +58,7 @@ export class InlineExecutor implements Executor {
     this.#options = options;
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
     if (options.output !== "passed")
-      this.#capture = new OutputCapture((chunk) => this.#tell({ kind: "output", chunk }));
+      this.#capture = new OutputCapture(new MessageOutput((message) => this.#tell(message)));
   }
 
   /** Whether no batch runs and none waits. */
@@ -147,17 +149,14 @@ export class InlineExecutor implements Executor {
   }
 
   async #executeTask(run: WorkerRun, batch: Batch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    const { flowClass, artifacts, describeError, onThrown } = this.#options;
-    const environment = {
-      flowClass,
-      artifacts,
-      describeError,
-      signal,
-      ...(onThrown === undefined ? {} : { onThrown }),
-    };
+    const environment = { ...this.#options, signal };
     const execute = (): Promise<ExecutedTask> => executeTask(environment, run, batch.step, task);
     if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
-    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, execute);
+    const mask = new SecretMask([
+      ...Object.values(batch.placement?.secrets ?? {}),
+      ...Object.values(batch.run.secrets),
+    ]);
+    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, execute);
     return { ...value, logs, liveChunks };
   }
 

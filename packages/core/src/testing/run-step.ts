@@ -5,9 +5,11 @@ import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, StepName } from "../flow/public-types.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { ArtifactRow, LogChunk, TaskReader } from "../metadata/metadata-store.ts";
-import type { TaskResult } from "../runner/protocol.ts";
+import type { TaskResult, WorkerMessage } from "../runner/protocol.ts";
+import { SecretMask } from "../runner/secret-mask.ts";
 import { stepContract } from "../runner/step-contract.ts";
 import { executeTask } from "../runner/worker/execute-task.ts";
+import { MessageOutput } from "../runner/worker/message-output.ts";
 import { OutputCapture } from "../runner/worker/output-capture.ts";
 import { ValueLoader } from "../runner/worker/value-loader.ts";
 import { WorkerRun } from "../runner/worker/worker-run.ts";
@@ -89,7 +91,8 @@ async function execute(
       stepContract(run.prepared.graph, task.step),
       task,
     );
-  const { result, logs } = given.output === "passed" ? { result: await body(), logs: [] } : await captured(task, body);
+  const { result, logs } =
+    given.output === "passed" ? { result: await body(), logs: [] } : await captured(run, task, body);
   const { outcome } = result;
   if (outcome.kind === "succeeded" || outcome.kind === "skipped") return { result: { ...result, outcome }, logs };
   throw thrown === undefined ? new FlowError("FLOW_INTERNAL", { message: "A step failed with nothing" }) : thrown.error;
@@ -101,13 +104,18 @@ type Success = Executed & {
 };
 
 async function captured(
+  run: GivenRun,
   task: GivenTaskRow,
   body: () => Promise<Executed>,
 ): Promise<{ readonly result: Executed; readonly logs: readonly LogChunk[] }> {
   const live: LogChunk[] = [];
-  const capture = new OutputCapture((chunk) => live.push(chunk));
+  const send = (message: WorkerMessage): void => {
+    if (message.kind === "output") live.push(message.chunk);
+  };
+  const capture = new OutputCapture(new MessageOutput(send));
+  const mask = new SecretMask(Object.values(run.context.secrets));
   try {
-    const { value, logs } = await capture.during(task.sequence, task.attempt, body);
+    const { value, logs } = await capture.during(task.sequence, task.attempt, mask, body);
     return { result: value, logs: [...live, ...logs] };
   } finally {
     capture.close();

@@ -70,7 +70,7 @@ export interface ComparedArtifact {
   readonly name: string;
   readonly comparison: "same" | "different" | "new" | "gone";
   readonly now?: ArtifactRow;
-  readonly then?: ArtifactRow;
+  readonly origin?: ArtifactRow;
 }
 
 /**
@@ -167,7 +167,7 @@ async function outcomeOf(
   if (outcome.kind === "failed") return { ...ended, status: "failed", error: outcome.error };
   if (outcome.kind === "cancelled" || outcome.kind === "caught") return { ...ended, status: "cancelled" };
   const hasLeft = ["succeeded", "caught", "skipped"].includes(origin.status);
-  const then = byName(hasLeft ? await metadata.visibleArtifacts(origin.sequence) : []);
+  const before = byName(hasLeft ? await metadata.visibleArtifacts(origin.sequence) : []);
   const now = byName([
     ...(origin.inherits === undefined ? [] : inputs.reader.visibleArtifacts(origin.inherits)),
     ...outcome.artifacts,
@@ -177,7 +177,7 @@ async function outcomeOf(
   return {
     ...ended,
     status: outcome.kind,
-    artifacts: names.map((name) => compared(name, now.get(name), then.get(name))),
+    artifacts: names.map((name) => compared(name, now.get(name), before.get(name))),
     ...(outcome.kind === "skipped" ? { reason: outcome.reason } : {}),
     ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
     ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
@@ -188,11 +188,11 @@ function byName(rows: readonly ArtifactRow[]): ReadonlyMap<string, ArtifactRow> 
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-function compared(name: string, now: ArtifactRow | undefined, then: ArtifactRow | undefined): ComparedArtifact {
-  if (now === undefined) return { name, comparison: "gone", ...(then === undefined ? {} : { then }) };
-  if (then === undefined) return { name, comparison: "new", now };
-  const isSame = now.digest === then.digest && now.codec === then.codec;
-  return { name, comparison: isSame ? "same" : "different", now, then };
+function compared(name: string, now: ArtifactRow | undefined, origin: ArtifactRow | undefined): ComparedArtifact {
+  if (now === undefined) return { name, comparison: "gone", ...(origin === undefined ? {} : { origin }) };
+  if (origin === undefined) return { name, comparison: "new", now };
+  const isSame = now.digest === origin.digest && now.codec === origin.codec;
+  return { name, comparison: isSame ? "same" : "different", now, origin };
 }
 
 function noStep(run: RunRow, step: string, code: StepCode) {

@@ -10,21 +10,30 @@ import { loadPackage } from "../package/load-package.ts";
 import { describeUserError } from "../package/user-stack.ts";
 import { emptyResult } from "../runner/empty-result.ts";
 import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import type { OutputSink } from "../runner/worker/output-capture.ts";
+import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
 import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
 import { openTaskStores } from "./open-task-stores.ts";
 import { setThreadStore } from "./store-folder.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
+/** How a worker is connected with the main thread. */
+export interface WorkerLinks {
+  readonly control: WorkerControl;
+  readonly output: OutputSink;
+  readonly settleWatch: SettleWatch;
+}
+
 export class TaskWorker {
   readonly #data: TaskWorkerData;
-  readonly #control: WorkerControl;
+  readonly #links: WorkerLinks;
   readonly #loading: Promise<FlowClass<Flow>>;
   #executor: BatchExecutor | undefined;
 
-  constructor(data: TaskWorkerData, control: WorkerControl) {
+  constructor(data: TaskWorkerData, links: WorkerLinks) {
     this.#data = data;
-    this.#control = control;
+    this.#links = links;
     this.#loading = this.#loadFlow();
     this.#loading.catch(() => {}); // The first batch reports it.
   }
@@ -64,7 +73,7 @@ export class TaskWorker {
       flowClass,
       reader: stores.records,
       artifacts: stores.artifacts,
-      control: this.#control,
+      ...this.#links,
       describeError: (thrown) => this.#describeError(thrown),
     });
   }

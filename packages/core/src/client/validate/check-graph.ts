@@ -10,10 +10,13 @@ import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, TaskRow, TaskSequence } from "../../metadata/metadata-store.ts";
 import { listTasks } from "../list-tasks.ts";
 import { taskName } from "../task-name.ts";
+import { isComplete } from "../task-status.ts";
 import type { CheckSink } from "./report.ts";
 
 /** How many broken places are named: the first ones say what happened. */
 const MAX_NAMED = 5;
+/** Endings that count as a success for what follows, and are said beside it. */
+const OTHER_ENDINGS = ["caught", "skipped"] as const;
 
 export async function checkTasks(
   metadata: MetadataReader,
@@ -31,14 +34,13 @@ export async function checkTasks(
   const faults: string[] = [];
   const end = run.endTask === undefined ? undefined : tasks.bySequence(run.endTask);
   if (end === undefined) faults.push("no end task is recorded");
-  else if (!isDone(end)) faults.push(`the end task ${taskName(run, end)} ${describeStatus(end.status)}`);
+  else if (!isComplete(end)) faults.push(`the end task ${taskName(run, end)} ${describeStatus(end.status)}`);
   for (const task of tasks.latest()) {
-    if (!isDone(task) && task.status !== "skipped")
-      faults.push(`${taskName(run, task)} ${describeStatus(task.status)}`);
+    if (!isComplete(task)) faults.push(`${taskName(run, task)} ${describeStatus(task.status)}`);
     const parent = task.inherits === undefined ? undefined : tasks.bySequence(task.inherits);
     if (task.inherits !== undefined && parent === undefined)
       faults.push(`${taskName(run, task)} starts from a task that is not recorded`);
-    if (parent !== undefined && !isDone(parent))
+    if (parent !== undefined && !isComplete(parent))
       faults.push(
         `${taskName(run, task)} starts from ${taskName(run, parent)}, which ${describeStatus(parent.status)}`,
       );
@@ -51,10 +53,15 @@ export async function checkTasks(
     return;
   }
   const by = definition === undefined ? "by what the tasks record of each other" : "along the recorded graph";
-  sink.add("V00", "pass", `all ${tasks.size} tasks of ${runName(run)} succeeded, from start to ${end!.step}, ${by}`);
+  const others = OTHER_ENDINGS.flatMap((status) => {
+    const count = [...tasks.latest()].filter((task) => task.status === status).length;
+    return count === 0 ? [] : [`${count} ${status}`];
+  });
+  const how = others.length === 0 ? "succeeded" : `succeeded (${others.join(", ")})`;
+  sink.add("V00", "pass", `all ${tasks.size} tasks of ${runName(run)} ${how}, from start to ${end!.step}, ${by}`);
 }
 
-/** Tasks by place; of several attempts at one place, the one that counts is the success, else the last. */
+/** Tasks by place; of several attempts at one place, the newest is what the task is: a failed older one is no fault. */
 class TaskTable {
   readonly #bySequence = new Map<TaskSequence, TaskRow>();
   readonly #byPlace = new Map<string, TaskRow>();
@@ -67,7 +74,7 @@ class TaskTable {
     this.#bySequence.set(task.sequence, task);
     const place = `${task.step}/${task.path}`;
     const earlier = this.#byPlace.get(place);
-    if (earlier === undefined || !isDone(earlier)) this.#byPlace.set(place, task);
+    if (earlier === undefined || earlier.attempt < task.attempt) this.#byPlace.set(place, task);
   }
 
   at(step: string, path: TaskPath): TaskRow | undefined {
@@ -94,7 +101,7 @@ function missingItems(run: RunRow, tasks: TaskTable): readonly string[] {
   }
   const faults: string[] = [];
   for (const task of tasks.latest()) {
-    if (!isDone(task) || task.fanOut === undefined) continue;
+    if (!isComplete(task) || task.fanOut === undefined) continue;
     const paths = children.get(task.sequence) ?? new Set();
     let missing = 0;
     for (let index = 0; index < task.fanOut; index++) if (!paths.has(childPath(task.path, index))) missing += 1;
@@ -115,7 +122,7 @@ function missingTasks(run: RunRow, tasks: TaskTable, definition: FlowDefinition)
       faults.push(`${taskName(run, task)} is of a step that the flow does not have`);
       continue;
     }
-    if (!isDone(task)) continue;
+    if (!isComplete(task)) continue;
     for (const target of targetsOf(step, task)) {
       const missing = missingTargets(tasks, task, step, target, depths.get(target));
       if (missing.length > 0)
@@ -161,8 +168,4 @@ function depthsOf(tasks: TaskTable): ReadonlyMap<string, number> {
   const depths = new Map<string, number>();
   for (const task of tasks.latest()) depths.set(task.step, pathIndices(task.path).length);
   return depths;
-}
-
-function isDone(task: TaskRow): boolean {
-  return task.status === "succeeded" || task.status === "caught";
 }

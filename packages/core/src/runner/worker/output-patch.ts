@@ -8,8 +8,8 @@
 
 export type OutputStream = "stdout" | "stderr";
 
-/** Gives what takes a text that is written now, or leaves it to those who listen longer and to the stream itself. */
-export type OutputListener = (stream: OutputStream) => ((text: string) => void) | undefined;
+/** Gives what takes a piece that is written now, or leaves it to those who listen longer and to the stream itself. */
+export type OutputListener = (stream: OutputStream) => ((piece: string | Uint8Array) => void) | undefined;
 
 type Write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown) => boolean;
 
@@ -61,13 +61,11 @@ function targets(): readonly (readonly [OutputStream, Writer])[] {
 function patchOf(stream: OutputStream, target: Writer): Patched {
   const isOwn = Object.hasOwn(target, "write");
   const { write: original } = target;
-  const decoder = new TextDecoder();
   const patch: Write = (chunk, encoding, callback) => {
     const take = takerOf(stream);
     if (take === undefined) return original.call(target, chunk, encoding, callback);
     const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
-    const bytes = isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
-    take(typeof bytes === "string" ? bytes : decoder.decode(bytes, { stream: true }));
+    take(isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk);
     const done = typeof encoding === "function" ? encoding : callback;
     if (typeof done === "function") queueMicrotask(done as () => void);
     return true;
@@ -76,7 +74,7 @@ function patchOf(stream: OutputStream, target: Writer): Patched {
   return { target, isOwn, original, patch };
 }
 
-function takerOf(stream: OutputStream): ((text: string) => void) | undefined {
+function takerOf(stream: OutputStream): ((piece: string | Uint8Array) => void) | undefined {
   for (const listener of listeners) {
     const take = listener(stream);
     if (take !== undefined) return take;
