@@ -51,7 +51,7 @@ export class TaskWorker {
     if (batch.hook !== undefined) {
       setThreadStore(path.dirname(this.#data.store.databaseFile));
       const { callHook } = await import("./call-hook.ts"); // The client and its libraries, which no task needs.
-      await callHook(await this.#loading, batch.hook, batch.run.id);
+      await callHook((await this.#loading).flowClass, batch.hook, batch.run.id);
       return { results: [] };
     }
     try {
