@@ -79,13 +79,16 @@ for (const placement of placements) {
     expect(outcome).toMatchObject({ kind: "succeeded" });
   });
 
-  test.each(Object.keys(LOST))(`${where}, a step that waits for nothing (%s) fails, and the next one runs`, async (step) => {
-    const { outcome } = await workers.run(step, { placement });
-    expect(outcome).toMatchObject({
-      kind: "failed",
-      error: { code: "FLOW_RUNNER_NEVER_SETTLES", message: expect.stringContaining(`"${step}"`) },
-    });
-    expect((await workers.run("fine", { placement })).outcome.kind).toBe("succeeded");
-  });
+  test.each(Object.keys(LOST))(
+    `${where}, a step that waits for nothing (%s) fails, and the next one runs`,
+    async (step) => {
+      const { outcome } = await workers.run(step, { placement });
+      expect(outcome).toMatchObject({
+        kind: "failed",
+        error: { code: "FLOW_RUNNER_NEVER_SETTLES", message: expect.stringContaining(`"${step}"`) },
+      });
+      expect((await workers.run("fine", { placement })).outcome.kind).toBe("succeeded");
+    },
+  );
 }
 afterAll(() => project[Symbol.asyncDispose]());
