@@ -51,6 +51,11 @@ export class Project {
     }
   }
 
+  /** Makes a package of this repository one of the project's own. */
+  link(name: string): void {
+    fs.symlinkSync(path.join(PACKAGES, "core/node_modules", name), path.join(this.folder, "node_modules", name));
+  }
+
   file(name: string): string {
     return path.join(this.folder, name);
   }

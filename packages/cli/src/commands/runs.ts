@@ -141,6 +141,12 @@ function runJson(row: RunRow, name: string): Record<string, unknown> {
     tags: row.tags,
     systemTags: row.systemTags,
     parameters: row.parameters,
+    execution: {
+      number: row.execution.number,
+      host: row.execution.runner.host,
+      pid: row.execution.runner.pid,
+      heartbeatAt: row.execution.heartbeatAt,
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/config.ts";
 import type { Executor } from "../runner/executor.ts";
 import { openPoolRouter } from "../runner/pool-router.ts";
+import { processHosts } from "../runner/process-executor.ts";
 import { threadHosts } from "../runner/thread-executor.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -15,10 +16,14 @@ export interface OpenExecutorOptions {
 
 /** Starts the workers of a run. */
 export function openExecutor({ worker, slots, environment }: OpenExecutorOptions): Promise<Executor> {
-  const data = { ...worker };
+  const shared = { data: { ...worker }, environment };
   return openPoolRouter({
     slots,
-    open: (placement) => threadHosts({ file: entryFile("worker"), data, environment }, placement),
+    open: async (placement) => {
+      if (placement?.isolate !== "process") return threadHosts({ file: entryFile("worker"), ...shared }, placement);
+      const strayOutput = (text: string): void => void process.stderr.write(text);
+      return processHosts({ file: entryFile("worker-process"), strayOutput, ...shared }, placement);
+    },
   });
 }
 

@@ -57,10 +57,10 @@ function startThread(options: HeartbeatOptions): Worker {
   const { databaseFile, run, execution, intervalMs = HEARTBEAT_INTERVAL_MS } = options;
   const data: HeartbeatData = { databaseFile, run, execution, intervalMs };
   const worker = new Worker(heartbeatFile(), { workerData: data, execArgv: [], env: {} });
-  worker.unref();
   worker.on("message", ({ error }: HeartbeatMessage) => options.onFenced?.(error));
   // A thread that cannot go on leaves the run to be judged by its process: on this machine that is as good.
   worker.on("error", () => {});
+  worker.unref(); // Only now: a listener for messages keeps the process alive again.
   return worker;
 }
 

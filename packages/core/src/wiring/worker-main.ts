@@ -1,6 +1,10 @@
 /** Entry file of a worker thread. */
-import { parentPort, workerData } from "node:worker_threads";
+import { MessagePort, parentPort, workerData } from "node:worker_threads";
+import { LastWords } from "../runner/last-words.ts";
+import type { WorkerMessage } from "../runner/protocol.ts";
 import type { ThreadBatch, ThreadWorkerData } from "../runner/thread-executor.ts";
+import { MessageOutput } from "../runner/worker/message-output.ts";
+import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
 import type { BatchReport } from "../runner/worker-host.ts";
 import { TaskWorker } from "./task-worker.ts";
@@ -10,14 +14,31 @@ import type { TaskWorkerData } from "./worker-data.ts";
 // process's stdout is the answer of a command, so it goes to stderr.
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
-const { control, data } = workerData as ThreadWorkerData;
+const { control, lastWords, data } = workerData as ThreadWorkerData;
 const port = parentPort!;
-const worker = new TaskWorker(
-  data as unknown as TaskWorkerData,
-  threadControl(new Int32Array(control), (message) => port.postMessage(message)),
-);
+let worker: TaskWorker | undefined;
 
 /** Called by the pool with each message; the first one only makes the thread start. */
 export default async function execute(batch: ThreadBatch): Promise<BatchReport | undefined> {
+  worker ??= startWorker();
   return batch === undefined ? undefined : worker.execute(batch);
+}
+
+function startWorker(): TaskWorker {
+  const send = (message: WorkerMessage): void => port.postMessage(message);
+  return new TaskWorker(data as unknown as TaskWorkerData, {
+    control: threadControl(new Int32Array(control), send),
+    output: new MessageOutput(send, new LastWords(lastWords)),
+    settleWatch: new SettleWatch(ownPorts()),
+  });
+}
+
+/**
+ * The ports that keep this thread alive before any code of a user is loaded: the parent's, and the one on which piscina
+ * listens, which it shows to nobody. Without the latter no task that never settles would be noticed, and nothing else.
+ */
+function ownPorts(): readonly MessagePort[] {
+  const { _getActiveHandles } = process as unknown as { _getActiveHandles?: () => readonly unknown[] };
+  const handles = _getActiveHandles?.call(process) ?? [];
+  return handles.filter((handle) => handle instanceof MessagePort);
 }

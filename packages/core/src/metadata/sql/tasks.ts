@@ -1,7 +1,8 @@
 /** Queries about tasks. */
+import type { ExpressionBuilder } from "kysely";
 import type { TaskStatus } from "../../events/run-record.ts";
 import { type Query, query } from "./query.ts";
-import type { TaskTable } from "./schema.ts";
+import type { Schema, TaskTable } from "./schema.ts";
 
 const taskColumns = [
   "sequence",
@@ -34,6 +35,7 @@ export interface TaskPageShape {
   readonly status: boolean;
   /** Those that are lost in a run whose runner is: the ones that were running too. */
   readonly lost: boolean;
+  readonly newest: boolean;
   readonly after: boolean;
   readonly limit: boolean;
 }
@@ -55,11 +57,25 @@ export function taskPage(shape: TaskPageShape): Query<TaskPageArguments, TaskTab
       if (shape.path) rows = rows.where("path", "=", arg("path"));
       if (shape.status) rows = rows.where("status", "=", arg("status"));
       if (shape.lost) rows = rows.where("status", "in", ["lost", "running"]);
+      if (shape.newest) rows = rows.where((of) => of.not(newerAttempt(of)));
       if (shape.after) rows = rows.where("sequence", ">", arg("after"));
       const ordered = rows.orderBy("sequence");
       return shape.limit ? ordered.limit(arg("limit")) : ordered;
     },
   };
+}
+
+/** Whether a row of `task` has a newer attempt at the same place. */
+function newerAttempt(of: ExpressionBuilder<Schema, "task">) {
+  return of.exists(
+    of
+      .selectFrom("task as newer")
+      .select("newer.sequence")
+      .whereRef("newer.run", "=", "task.run")
+      .whereRef("newer.step", "=", "task.step")
+      .whereRef("newer.path", "=", "task.path")
+      .whereRef("newer.attempt", ">", "task.attempt"),
+  );
 }
 
 /** All attempts at all tasks of a run, those of one task one after another, the newest last. */
@@ -93,19 +109,7 @@ export const taskCounts = query<{ run: number }>()((db, arg) =>
         .as("attempts"),
     ])
     .where("run", "=", arg("run"))
-    .where((of) =>
-      of.not(
-        of.exists(
-          of
-            .selectFrom("task as newer")
-            .select("newer.sequence")
-            .whereRef("newer.run", "=", "task.run")
-            .whereRef("newer.step", "=", "task.step")
-            .whereRef("newer.path", "=", "task.path")
-            .whereRef("newer.attempt", ">", "task.attempt"),
-        ),
-      ),
-    )
+    .where((of) => of.not(newerAttempt(of)))
     .groupBy(["step", "status"])
     .orderBy("step")
     .orderBy("status"),

@@ -75,7 +75,7 @@ describe("a page of runs is read from an index, in order:", () => {
   });
 });
 
-const task = { step: false, path: false, status: false, lost: false, after: false, limit: false };
+const task = { step: false, path: false, status: false, lost: false, newest: false, after: false, limit: false };
 const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a run by its number in the store": runs.runBySequence,
   "a run by its id": runs.runById,
@@ -91,6 +91,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
+  "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
   "one task by its path": tasks.taskPage({ ...task, step: true, path: true }),
   "tasks by status": tasks.taskCounts,
   "the artifacts of a task": artifacts.ownArtifacts,

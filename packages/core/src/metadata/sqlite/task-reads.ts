@@ -22,6 +22,7 @@ export function readTasks(statements: Statements, query: TaskQuery, here: Livene
     path: query.path !== undefined,
     status: query.status !== undefined && !wantsLost,
     lost: wantsLost,
+    newest: query.newest === true,
     after: query.after !== undefined,
     limit: query.limit !== undefined,
   };

@@ -2,12 +2,17 @@
  * Executes batches inside one worker: tasks one after another, output attributed, the wish to stop looked at between
  * tasks. Holds what is shared by the tasks of a worker and nothing that a task could change.
  */
+import type { SerializedError } from "../../errors/flow-error.ts";
 import type { TaskReader } from "../../metadata/metadata-store.ts";
 import { emptyResult } from "../empty-result.ts";
-import type { BatchTask, TaskResult } from "../protocol.ts";
+import type { BatchTask, TaskOutcome, TaskResult } from "../protocol.ts";
+import { SecretMask } from "../secret-mask.ts";
 import type { BatchReport, WorkerBatch } from "../worker-host.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
-import { OutputCapture } from "./output-capture.ts";
+import { Fingerprint } from "./fingerprint.ts";
+import type { ModuleVariables } from "./module-state.ts";
+import { OutputCapture, type OutputSink } from "./output-capture.ts";
+import type { SettleWatch } from "./settle-watch.ts";
 import { ValueLoader } from "./value-loader.ts";
 import { abortError, type WorkerControl } from "./worker-control.ts";
 import { WorkerRun } from "./worker-run.ts";
@@ -21,6 +26,12 @@ const BUDGET_MS = 50;
 export interface ExecutorOptions extends Omit<TaskEnvironment, "signal"> {
   readonly reader: TaskReader;
   readonly control: WorkerControl;
+  readonly output: OutputSink;
+  readonly settleWatch: SettleWatch;
+  /** The variables that steps of this worker see. */
+  readonly environment: () => Readonly<Record<string, string | undefined>>;
+  /** The variables of the flow's own modules, if its code package tells them. */
+  readonly moduleVariables?: ModuleVariables | undefined;
 }
 
 export class BatchExecutor {
@@ -28,10 +39,14 @@ export class BatchExecutor {
   readonly #capture: OutputCapture;
   readonly #loader: ValueLoader;
   #run: WorkerRun | undefined;
+  #mask = new SecretMask([]);
+  #untouched: Fingerprint | undefined;
+  /** Whether a task was given up in this worker. */
+  #isSpent = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#capture = new OutputCapture((chunk) => options.control.send({ kind: "output", chunk }));
+    this.#capture = new OutputCapture(options.output);
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
   }
 
@@ -42,13 +57,15 @@ export class BatchExecutor {
     const stopWatching = control.watchAbort(batch, (reason) => abort.abort(abortError(reason)));
     const signal = batch.isWatched === true ? AbortSignal.any([control.cancelled, abort.signal]) : control.cancelled;
     try {
-      return { results: await this.#executeTasks(batch, signal) };
+      return await this.#options.settleWatch.batch(() => this.#executeTasks(batch, signal));
     } finally {
       stopWatching();
     }
   }
 
-  async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<readonly TaskResult[]> {
+  async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<BatchReport> {
+    const fingerprint = this.#fingerprint();
+    const isTolerated = batch.isTolerated === true;
     const results: TaskResult[] = [];
     const beganAt = performance.now();
     for (const task of batch.tasks) {
@@ -59,19 +76,52 @@ export class BatchExecutor {
       if (results.length > 0 && performance.now() - beganAt > BUDGET_MS) break;
       if (batch.isWatched === true) this.#options.control.send({ kind: "began", sequence: task.sequence });
       results.push(await this.#executeTask(batch, task, signal));
+      if (this.#isSpent) return { results, isSpent: true };
+      if (batch.isSuspect !== true && !fingerprint.glance()) continue;
+      const pollution = await fingerprint.look({ isTolerated });
+      if (pollution.length > 0) return { results, pollution };
     }
-    return results;
+    const pollution = await fingerprint.look({ isTolerated });
+    if (results.length < 2 || !pollution.some((change) => change.isContagious)) return { results, pollution };
+    // Who did it is not known. The first task ran in a clean worker; the others may have seen the change.
+    return { results: results.slice(0, 1), pollution, tasksToRedo: results.length - 1 };
+  }
+
+  /** Taken when the first batch begins: what modules do while they are loaded is how the worker should be. */
+  #fingerprint(): Fingerprint {
+    this.#untouched ??= new Fingerprint(this.#options.environment, this.#options.moduleVariables);
+    return this.#untouched;
   }
 
   async #executeTask(batch: WorkerBatch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    if (this.#run?.context.id !== batch.run.id)
-      this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
-    const run = this.#run;
-    const { flowClass, artifacts, describeError } = this.#options;
+    const run = this.#runOf(batch);
+    const mask = this.#mask;
+    const { flowClass, artifacts } = this.#options;
+    const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
     const environment = { flowClass, artifacts, describeError, signal };
-    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, () =>
-      executeTask(environment, run, batch.step, task),
+    const execute = () => executeTask(environment, run, batch.step, task);
+    const startedAt = new Date();
+    const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
+      this.#options.settleWatch.task(task.step, execute).catch((thrown: unknown) => {
+        this.#isSpent = true; // Should the task come back some day, then not beside another one.
+        const outcome: TaskOutcome = signal.aborted
+          ? { kind: "cancelled" }
+          : { kind: "failed", error: describeError(thrown) };
+        return { ...emptyResult(task, outcome, startedAt), durationMs: Date.now() - startedAt.getTime() };
+      }),
     );
     return { ...value, logs, liveChunks };
+  }
+
+  /** What tasks of one run share; a worker serves one placement, so its secrets change with the run only. */
+  #runOf(batch: WorkerBatch): WorkerRun {
+    if (this.#run?.context.id !== batch.run.id) {
+      this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
+      this.#mask = new SecretMask([
+        ...Object.values(batch.placement?.secrets ?? {}),
+        ...Object.values(batch.run.secrets),
+      ]);
+    }
+    return this.#run;
   }
 }

@@ -28,6 +28,8 @@ export interface TaskEnvironment {
   readonly signal: AbortSignal;
   /** An error as plain data, with the user's own stack lines. */
   readonly describeError: (thrown: unknown) => SerializedError;
+  /** Told the very object that a task threw, for those who are in the same thread. */
+  readonly onThrown?: (thrown: unknown) => void;
 }
 
 export type ExecutedTask = Omit<TaskResult, "logs" | "liveChunks">;
@@ -52,6 +54,7 @@ export async function executeTask(
   try {
     outcome = await attempt(environment, run, step, task, notes);
   } catch (thrown) {
+    environment.onThrown?.(thrown);
     outcome = environment.signal.aborted
       ? { kind: "cancelled" }
       : { kind: "failed", error: describe(environment, thrown) };

@@ -1,146 +1,78 @@
 /**
- * Catches what user code writes to stdout and stderr and says which task wrote it. Chunks go out live, a flood of
- * them gathered, and the rest travels with the task's result. What a task writes beyond `limit`
- * characters of one stream is counted and cut, and the cut is marked.
- *
- * A write that reaches the file descriptor directly (`fs.writeSync(1)`, native code) is not seen here.
+ * Catches what user code writes to stdout and stderr and says which attempt of which task wrote it; where that goes is
+ * for a sink to know. Callbacks of a task belong to it, also while another one runs. A write that reaches the file
+ * descriptor directly (`fs.writeSync(1)`, native code) is not seen here.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogChunk, TaskSequence } from "../../metadata/metadata-store.ts";
+import type { SecretMask } from "../secret-mask.ts";
+import { listenToOutput } from "./output-patch.ts";
 
 type Stream = LogChunk["stream"];
 
-const FLUSH_MS = 100;
-const FLUSH_CHARACTERS = 32 * 1024;
-/** Chunks that go out without waiting in each FLUSH_MS. */
-const FLUSHES_AT_ONCE = 10;
+/** Takes what tasks write. */
+export interface OutputSink {
+  /** @param mask what must not be seen in it */
+  open(task: TaskSequence, attempt: number, mask: SecretMask): SinkOutput;
+}
 
-/** Characters of one stream of one attempt that are kept: 10 MiB, as Metaflow keeps 10 MB. */
-const DEFAULT_LIMIT = 10 * 1024 * 1024;
-
-class TaskOutput {
-  readonly task: TaskSequence;
-  readonly attempt: number;
-  readonly #send: (chunk: LogChunk) => void;
-  readonly #limit: number;
-  readonly #pending: Record<Stream, string[]> = { stdout: [], stderr: [] };
-  readonly #pendingCharacters: Record<Stream, number> = { stdout: 0, stderr: 0 };
-  readonly #seenCharacters: Record<Stream, number> = { stdout: 0, stderr: 0 };
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
-  #windowStart = 0;
-  #sentInWindow = 0;
-  liveChunks = 0;
-
-  constructor(task: TaskSequence, attempt: number, send: (chunk: LogChunk) => void, limit: number) {
-    this.task = task;
-    this.attempt = attempt;
-    this.#send = send;
-    this.#limit = limit;
-  }
-
-  write(stream: Stream, text: string): void {
-    if (this.#isClosed) return;
-    const seen = this.#seenCharacters[stream];
-    this.#seenCharacters[stream] = seen + text.length;
-    if (seen >= this.#limit) return;
-    const kept = seen + text.length > this.#limit ? text.slice(0, this.#limit - seen) : text;
-    this.#pending[stream].push(kept);
-    this.#pendingCharacters[stream] += kept.length;
-    if (this.#mayFlush(stream)) this.flushLive();
-    else this.#timer ??= setTimeout(() => this.flushLive(), FLUSH_MS).unref();
-  }
-
-  /**
-   * At once, as long as there are few: a step that computes without a pause never lets a timer run, and what it wrote
-   * before it was killed is what is looked for. A flood is gathered.
-   */
-  #mayFlush(stream: Stream): boolean {
-    const now = performance.now();
-    if (now - this.#windowStart >= FLUSH_MS) {
-      this.#windowStart = now;
-      this.#sentInWindow = 0;
-    }
-    return this.#sentInWindow < FLUSHES_AT_ONCE || this.#pendingCharacters[stream] >= FLUSH_CHARACTERS;
-  }
-
-  close(): readonly LogChunk[] {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    for (const stream of ["stdout", "stderr"] as const) {
-      const cut = this.#seenCharacters[stream] - this.#limit;
-      if (cut > 0) this.#pending[stream].push(`\n[cut: ${cut} more characters of ${stream} were not kept]\n`);
-    }
-    return this.#drain();
-  }
-
-  flushLive(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#sentInWindow++;
-    for (const chunk of this.#drain()) {
-      this.liveChunks++;
-      this.#send(chunk);
-    }
-  }
-
-  #drain(): LogChunk[] {
-    const chunks: LogChunk[] = [];
-    for (const stream of ["stdout", "stderr"] as const) {
-      const parts = this.#pending[stream];
-      if (parts.length === 0) continue;
-      chunks.push({ task: this.task, attempt: this.attempt, stream, at: new Date(), text: parts.join("") });
-      this.#pending[stream] = [];
-      this.#pendingCharacters[stream] = 0;
-    }
-    return chunks;
-  }
+export interface SinkOutput {
+  write(stream: Stream, piece: string | Uint8Array): void;
+  /** Sends what waits, because this worker may not come back. */
+  flush(): void;
+  /** Ends the output; gives what was not sent, and the number of chunks that were. */
+  close(): { readonly logs: readonly LogChunk[]; readonly liveChunks: number };
 }
 
 export class OutputCapture {
-  readonly #tasks = new AsyncLocalStorage<TaskOutput>();
-  readonly #open = new Set<TaskOutput>();
-  readonly #send: (chunk: LogChunk) => void;
-  readonly #limit: number;
+  readonly #tasks = new AsyncLocalStorage<SinkOutput>();
+  readonly #open = new Set<SinkOutput>();
+  readonly #sink: OutputSink;
+  readonly #release: () => void;
 
-  constructor(send: (chunk: LogChunk) => void, limit: number = DEFAULT_LIMIT) {
-    this.#send = send;
-    this.#limit = limit;
-    // The last words before a step ends its worker are the ones that are looked for.
-    process.once("exit", () => {
-      for (const output of this.#open) output.flushLive();
+  constructor(sink: OutputSink) {
+    this.#sink = sink;
+    if (captures.size === 0) process.on("exit", flushAll);
+    captures.add(this);
+    this.#release = listenToOutput((stream) => {
+      const output = this.#tasks.getStore();
+      return output === undefined ? undefined : (piece) => output.write(stream, piece);
     });
-    this.#patch("stdout");
-    this.#patch("stderr");
   }
 
   /** Runs a task; what it writes, also from its callbacks, is attributed to it. */
   async during<T>(
     task: TaskSequence,
     attempt: number,
+    mask: SecretMask,
     body: () => Promise<T>,
   ): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
-    const output = new TaskOutput(task, attempt, this.#send, this.#limit);
+    const output = this.#sink.open(task, attempt, mask);
     this.#open.add(output);
-    const value = await this.#tasks.run(output, body);
-    this.#open.delete(output);
-    return { value, logs: output.close(), liveChunks: output.liveChunks };
+    try {
+      const value = await this.#tasks.run(output, body);
+      return { value, ...output.close() };
+    } finally {
+      this.#open.delete(output);
+    }
   }
 
-  #patch(stream: Stream): void {
-    const original = process[stream].write.bind(process[stream]);
-    const decoder = new TextDecoder();
-    const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
-      const output = this.#tasks.getStore();
-      if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
-      const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
-      const bytes = isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
-      const text = typeof bytes === "string" ? bytes : decoder.decode(bytes, { stream: true });
-      output.write(stream, text);
-      const done = typeof encoding === "function" ? encoding : callback;
-      if (typeof done === "function") queueMicrotask(done as () => void);
-      return true;
-    };
-    process[stream].write = write as typeof process.stdout.write;
+  /** Sends what tasks have written and what was kept back to be sent with more. */
+  flush(): void {
+    for (const output of this.#open) output.flush();
   }
+
+  /** Ends the capture: what is written from now on goes where it went before. */
+  close(): void {
+    this.#release();
+    captures.delete(this);
+    if (captures.size === 0) process.off("exit", flushAll);
+  }
+}
+
+const captures = new Set<OutputCapture>();
+
+/** The last words before a step ends its worker are the ones that are looked for. */
+function flushAll(): void {
+  for (const capture of captures) capture.flush();
 }

@@ -1,0 +1,38 @@
+import type { WorkerMessage } from "../protocol.ts";
+import { abortError, type WorkerControl } from "./worker-control.ts";
+
+/** Control by messages: a process sees them whenever its event loop turns, and that is at the latest between batches. */
+export class ProcessControl implements WorkerControl {
+  readonly send: (message: WorkerMessage) => void;
+  readonly #cancel = new AbortController();
+  #onAbort: ((reason: string) => void) | undefined;
+
+  constructor(send: (message: WorkerMessage) => void) {
+    this.send = send;
+  }
+
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  isCancelled(): boolean {
+    return this.#cancel.signal.aborted;
+  }
+
+  watchAbort(_batch: unknown, onAbort: (reason: string) => void): () => void {
+    this.#onAbort = onAbort;
+    return () => {
+      this.#onAbort = undefined;
+    };
+  }
+
+  /** The main thread cancels the run. */
+  cancel(): void {
+    this.#cancel.abort(abortError("The run was cancelled"));
+  }
+
+  /** The main thread aborts the batch that runs now. */
+  abort(reason: string): void {
+    this.#onAbort?.(reason);
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Notices a task that awaits what can never happen. While tasks run, the ports by which the main thread talks to this
+ * worker do not keep the event loop alive; when nothing else does, Node says so with `beforeExit`, after all file
+ * operations, timers, sockets, threads of its pool and compilations are done. Then nobody is left to settle the promise.
+ *
+ * Not everything that may still settle it counts for the loop: timers that were unref'ed, as that of `AbortSignal.timeout`
+ * is, are looked for before a task is given up, and `Atomics.waitAsync` holds the loop open here. Whatever the main thread
+ * is to answer must do the same (`holdOpen`).
+ */
+import { FlowError } from "../../errors/flow-error.ts";
+import { pendingTimers } from "./pending-timers.ts";
+
+/** Something that keeps the event loop alive, or not. */
+export interface Port {
+  ref(): void;
+  unref(): void;
+}
+
+/** The loop is kept alive this long before a task is given up: a timer that was unref'ed may fire meanwhile. */
+const CONFIRM_MS = 100;
+/** The longest wait for an unref'ed timer before it is looked for again. */
+const LOOK_AGAIN_MS = 10_000;
+
+const HOLD = Symbol.for("millrace.holdOpen");
+const holder = globalThis as { [HOLD]?: () => () => void };
+
+/**
+ * Says that something is under way which the event loop does not know of, such as an answer of the main thread: a task
+ * that awaits it is not taken for one that never settles.
+ *
+ * @returns ends it; calling it again has no effect
+ */
+export function holdOpen(): () => void {
+  // Found on globalThis, so that another copy of this package in the same worker holds the same loop.
+  return holder[HOLD]?.() ?? (() => {});
+}
+
+export class SettleWatch {
+  readonly #ports: readonly Port[];
+  /** Gives the running task up. */
+  #giveUp: (() => void) | undefined;
+  #timesEmpty = 0;
+  #holds = 0;
+  #isRunning = false;
+
+  /** @param ports of the main thread; those that it does not know keep the loop alive, and then nothing is noticed */
+  constructor(ports: readonly Port[]) {
+    this.#ports = ports;
+    process.on("beforeExit", () => this.#emptied());
+    holder[HOLD] = () => this.#hold();
+    this.#holdForWaits();
+  }
+
+  /** Runs a batch. Only while it does, an empty event loop means something. */
+  async batch<T>(body: () => Promise<T>): Promise<T> {
+    this.#isRunning = true;
+    this.#update();
+    try {
+      return await body();
+    } finally {
+      this.#isRunning = false;
+      this.#update();
+    }
+  }
+
+  /** Runs a task of the batch; rejects with FLOW_RUNNER_NEVER_SETTLES when it cannot come back. */
+  task<T>(step: string, body: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#timesEmpty = 0;
+      this.#giveUp = () => reject(neverSettles(step));
+      body().then(
+        (value) => {
+          this.#giveUp = undefined;
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#giveUp = undefined;
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #hold(): () => void {
+    let isHeld = true;
+    this.#holds++;
+    this.#update();
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds--;
+      this.#update();
+    };
+  }
+
+  #update(): void {
+    const isHeld = !this.#isRunning || this.#holds > 0;
+    for (const port of this.#ports) {
+      if (isHeld) port.ref();
+      else port.unref();
+    }
+  }
+
+  /** Nothing keeps the loop alive. The first time that may be due to what was unref'ed; afterwards it is looked at. */
+  #emptied(): void {
+    if (this.#giveUp === undefined) return;
+    this.#timesEmpty++;
+    const waitMs = this.#timesEmpty === 1 ? CONFIRM_MS : unrefTimerMs();
+    if (waitMs !== undefined) {
+      setTimeout(() => {}, waitMs);
+      return;
+    }
+    this.#giveUp();
+    this.#giveUp = undefined;
+  }
+
+  /** V8 wakes what waits for shared memory, but Node does not count that as alive. */
+  #holdForWaits(): void {
+    const { waitAsync } = Atomics;
+    const own = this;
+    // biome-ignore lint/complexity/useArrowFunction: what it replaces is a function, with the same name and length.
+    const wait = function (...parameters: Parameters<typeof waitAsync>): ReturnType<typeof waitAsync> {
+      const waiting = waitAsync(...parameters);
+      if (waiting.async) void waiting.value.then(own.#hold());
+      return waiting;
+    };
+    Object.defineProperty(wait, "name", { value: "waitAsync" });
+    Object.defineProperty(wait, "length", { value: 4 });
+    Atomics.waitAsync = wait as typeof waitAsync;
+  }
+}
+
+function neverSettles(step: string): FlowError {
+  return new FlowError("FLOW_RUNNER_NEVER_SETTLES", {
+    message: `Step "${step}" awaits something that can never happen: nothing is under way that could settle it`,
+    hint: "Look for a promise whose resolve is not called in every case, and for an event that is never emitted",
+    context: { step },
+  });
+}
+
+/** Time until the next unref'ed timer of this thread fires, bounded; undefined without one. Repeating ones do not count. */
+function unrefTimerMs(): number | undefined {
+  const once = pendingTimers().filter((timer) => !timer.isRefed && !timer.isRepeating);
+  if (once.length === 0) return undefined;
+  const leftMs = Math.min(...once.map((timer) => timer.atMs)) - performance.now();
+  return Math.min(Math.max(leftMs, CONFIRM_MS), LOOK_AGAIN_MS);
+}
