@@ -124,7 +124,7 @@ export const runnerCodes = {
   FLOW_RUNNER_POLLUTED: {
     meaning: "A warning: a step left its worker changed for the tasks that come after it",
     cause:
-      "It changed process.env, a built-in object or a module's variable, or left a timer, server or listener behind",
+      "It changed its environment variables, a built-in object or a module's variable, or left a timer, server or listener behind",
     remedy: "Keep state in the step, in this or in environment; close what is opened",
   },
   FLOW_RUNNER_NEVER_SETTLES: {
