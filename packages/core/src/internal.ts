@@ -71,6 +71,7 @@ export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.t
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
+export type { CodeSource } from "./wiring/step-code.ts";
 export type { Client, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
