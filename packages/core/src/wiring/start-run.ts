@@ -76,7 +76,7 @@ export async function startRun(
     const workers = await executor;
     const facts = { config, environment: await environment, upstreams };
     const row = await create(request, prepared, stores, facts);
-    announce(row, stores, upstreams, warnings, emit);
+    announce(row, stores, upstreams, [...(request.package.warnings ?? []), ...warnings], emit);
     const { finishSiblings, maxRounds } = request;
     return await executeRun({
       stores,
