@@ -21,6 +21,26 @@ export function renderWarning(event: Pick<EventOf<"run.warning">, "code" | "mess
   return `${paint.yellow("!")} ${harmless(event.message, { colours: false })}${hint}`;
 }
 
+/** What a resumed run keeps, and what runs again and why. */
+export function renderResumed(event: EventOf<"run.resumed">, paint: Paint): readonly string[] {
+  const { run, origin, kept, again, changedParameters } = event;
+  const tasks = kept.reduce((sum, one) => sum + one.tasks, 0);
+  const head =
+    origin === undefined
+      ? `${paint.bold(run)} goes on`
+      : `${paint.bold(run)} goes on from ${paint.bold(origin)}${changedParameters.length === 0 ? "" : `, with another ${changedParameters.join(", ")}`}`;
+  const shown = kept.map((one) => (one.tasks === 1 ? one.step : `${one.step} (${one.tasks})`));
+  return [
+    head,
+    tasks === 0
+      ? `  ${paint.dim("keeps")} nothing: no task had finished`
+      : `  ${paint.dim("keeps")} ${shown.join(", ")}`,
+    ...(again.length === 0
+      ? []
+      : [`  ${paint.dim("runs again")} ${again.map(({ step, reason }) => `${step} (${reason})`).join(", ")}`]),
+  ];
+}
+
 export interface Outcome {
   readonly status: "succeeded" | "failed" | "cancelled";
   readonly record: RunRecord;
@@ -43,6 +63,7 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
   const next = [
     ...(record.failure?.task === undefined ? [] : [`flow logs ${record.failure.task}`]),
     `flow show ${record.run}`,
+    ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
   ];
   return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n  ${paint.dim(next.join("     "))}\n`;
