@@ -75,9 +75,9 @@ export async function followRun(
       } else {
         // Said with --quiet too: it is a change of the user's folder, not progress.
         if (event.kind === "run.created") say(renderNewStore(event, stderr.paint));
+        progress.apply(event);
         if (event.kind === "run.resumed" && !options.quiet)
           for (const line of renderResumed(event, stderr.paint)) say(line);
-        progress.apply(event);
       }
       if (event.kind === "run.finished") finished = event;
     }

@@ -21,23 +21,29 @@ export function renderWarning(event: Pick<EventOf<"run.warning">, "code" | "mess
   return `${paint.yellow("!")} ${harmless(event.message, { colours: false })}${hint}`;
 }
 
+/** `Train/18 goes on from Train/17`: a fork names the run that it takes over from. */
+export function resumedText({ run, origin }: Pick<EventOf<"run.resumed">, "run" | "origin">): string {
+  return origin === undefined ? `${run} goes on` : `${run} goes on from ${origin}`;
+}
+
 /** What a resumed run keeps, and what runs again and why. */
 export function renderResumed(event: EventOf<"run.resumed">, paint: Paint): readonly string[] {
-  const { run, origin, kept, again, changedParameters } = event;
-  const tasks = kept.reduce((sum, one) => sum + one.tasks, 0);
-  const head =
-    origin === undefined
-      ? `${paint.bold(run)} goes on`
-      : `${paint.bold(run)} goes on from ${paint.bold(origin)}${changedParameters.length === 0 ? "" : `, with another ${changedParameters.join(", ")}`}`;
+  const { kept, again, changedParameters } = event;
   const shown = kept.map((one) => (one.tasks === 1 ? one.step : `${one.step} (${one.tasks})`));
+  const reasons = again.map(({ step, reason }) => `${step} (${reason})`);
+  const line = (title: string, names: readonly string[]): string =>
+    `  ${paint.dim(title.padEnd(10))} ${names.join(", ")}`;
   return [
-    head,
-    tasks === 0
-      ? `  ${paint.dim("keeps")} nothing: no task had finished`
-      : `  ${paint.dim("keeps")} ${shown.join(", ")}`,
-    ...(again.length === 0
+    line("keeps", shown.length === 0 ? ["nothing: no task had finished"] : shown),
+    ...(reasons.length === 0 ? [] : [line("runs again", reasons)]),
+    ...(changedParameters.length === 0
       ? []
-      : [`  ${paint.dim("runs again")} ${again.map(({ step, reason }) => `${step} (${reason})`).join(", ")}`]),
+      : [
+          line(
+            "changed",
+            changedParameters.map((name) => `--${name}`),
+          ),
+        ]),
   ];
 }
 
