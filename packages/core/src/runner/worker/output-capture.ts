@@ -27,6 +27,8 @@ export class OutputCapture {
   readonly #tasks = new AsyncLocalStorage<SinkOutput>();
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
+  /** Of the task that runs: what is called from outside of it, such as a listener of its signal, belongs to it too. */
+  #running: SinkOutput | undefined;
 
   constructor(sink: OutputSink) {
     this.#sink = sink;
@@ -47,18 +49,20 @@ export class OutputCapture {
   ): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
     const output = this.#sink.open(task, attempt, mask);
     this.#open.add(output);
+    this.#running = output;
     try {
       const value = await this.#tasks.run(output, body);
       return { value, ...output.close() };
     } finally {
       this.#open.delete(output);
+      this.#running = undefined;
     }
   }
 
   #patch(stream: Stream): void {
     const original = process[stream].write.bind(process[stream]);
     const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
-      const output = this.#tasks.getStore();
+      const output = this.#tasks.getStore() ?? this.#running;
       if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
       const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
       output.write(stream, isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk);
