@@ -6,13 +6,14 @@
  * run that nobody waits for when its task ends is stopped; only an attempt that is tried again leaves its runs going, for
  * the next attempt finds them.
  */
-import { FlowError, type SerializedError, serializeError } from "../errors/flow-error.ts";
+import { type SerializedError, serializeError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskSequence } from "../metadata/metadata-store.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { Clock } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { noRunner } from "./no-runner.ts";
 import type { CallId, CallNews, CallReply, FlowRequest, HeardCall } from "./protocol.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
@@ -184,10 +185,7 @@ export class ChildCalls {
   /** The beginning and the end of a run are told to all; the rest to those who look at it. */
   #tell(call: Call, event: RunEvent): void {
     const isTold =
-      call.isWatched ||
-      event.kind === "run.created" ||
-      event.kind === "run.resumed" ||
-      event.kind === "run.finished";
+      call.isWatched || event.kind === "run.created" || event.kind === "run.resumed" || event.kind === "run.finished";
     if (isTold && !call.isAbandoned) call.reply({ kind: "event", event });
   }
 
@@ -235,11 +233,4 @@ export class ChildCalls {
   #of(task: TaskSequence): readonly (readonly [CallId, Call])[] {
     return [...this.#calls].filter(([, call]) => call.task.sequence === task);
   }
-}
-
-function noRunner(): FlowError {
-  return new FlowError("FLOW_RUNNER_SUB_FLOW", {
-    message: "Cannot run a flow inside this step: its task has no runner that could do it",
-    hint: "Run the whole flow: a step that is tried alone starts no runs",
-  });
 }

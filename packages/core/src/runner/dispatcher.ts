@@ -110,7 +110,14 @@ export class Dispatcher {
 
   /** Sends tasks of one step; with `failed`, the task of that result once more, to catch its failure. */
   send(step: string, tasks: readonly ReadyTask[], failed?: TaskResult): void {
-    const flight: Watched = { step, tasks, isTimedOut: false, isWaiting: false, isQueued: false, ...(failed === undefined ? {} : { failed }) };
+    const flight: Watched = {
+      step,
+      tasks,
+      isTimedOut: false,
+      isWaiting: false,
+      isQueued: false,
+      ...(failed === undefined ? {} : { failed }),
+    };
     const isWatched = this.#policy(step).timeoutMs !== undefined && failed === undefined;
     this.#out.add(flight);
     this.#options.slots.take();

@@ -108,7 +108,8 @@ class RunDriver {
       slots: this.#slots,
       triesOf,
       onReturn: (flight, returned) => this.#returned(flight, returned),
-      onTimeout: (task) => this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
+      onTimeout: (task) =>
+        this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
     });
     this.#calls = new ChildCalls({
       start: options.startChild,

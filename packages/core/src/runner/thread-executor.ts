@@ -9,7 +9,7 @@ import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import { AbortWords } from "./abort-words.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { LastWords } from "./last-words.ts";
-import { type CallMessage, CANCEL_WORD, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
+import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
 

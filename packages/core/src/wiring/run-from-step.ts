@@ -1,9 +1,9 @@
-import { FlowError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowCall } from "../flow/flow-call.ts";
 import type { Run } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
+import { noRunner } from "../runner/no-runner.ts";
 import { clientOf, openDefaultStores } from "./default-store.ts";
 import { refuseUnfinished } from "./refuse-unfinished.ts";
 import type { RunSignals } from "./running.ts";
@@ -41,12 +41,4 @@ export async function runFromStep<T extends Flow>(
 function reasonOf(reason: unknown): string {
   if (typeof reason === "string") return reason;
   return reason instanceof Error ? reason.message : "the signal that the step gave was aborted";
-}
-
-/** A step that a test calls, or that is run again alone. */
-function noRunner(): FlowError {
-  return new FlowError("FLOW_RUNNER_SUB_FLOW", {
-    message: "Cannot run a flow inside this step: its task has no runner that could do it",
-    hint: "Run the whole flow: a step that is tried alone starts no runs",
-  });
 }
