@@ -9,6 +9,8 @@ import { byteSize, dateTime, harmless } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
+/** Runs listed that steps of a run have started; the rest is counted. */
+const MAX_CHILDREN = 50;
 /** Tasks listed of one step; the rest is counted. */
 const MAX_TASKS = 200;
 
@@ -93,6 +95,7 @@ function renderRecord(
         ? ""
         : `${record.codePackage.entry}  ${paint.dim(`sha256:${record.codePackage.digest.slice(0, 16)}`)}`,
     ],
+    ["started", record.parent === undefined ? "" : `by ${parentTask(record.parent)}`],
     ["read by", consumers.join(", ")],
   ];
   const took = record.durationMs === undefined ? "" : ` after ${formatDuration(record.durationMs)}`;
@@ -129,6 +132,7 @@ function renderRecord(
         ),
   );
   section("Steps", stepTable(counts, style));
+  section("Runs of its steps", childTable(record.children, style));
   section(
     "Artifacts",
     record.artifacts.length === 0
@@ -158,6 +162,25 @@ function renderRecord(
       ? `flow dump ${record.run}     flow logs ${record.run}`
       : `flow logs ${record.failure.task}`;
   return `${text}\n  ${paint.dim(next)}\n`;
+}
+
+/** `Train/17/fold/1.2`; the id where this store does not have the run. */
+function parentTask({ run, runId, step, path }: NonNullable<RunRecord["parent"]>): string {
+  return [run ?? runId, step, ...(path === "" ? [] : [path])].join("/");
+}
+
+function childTable(children: RunRecord["children"], style: Parameters<typeof renderTable>[2]): string {
+  if (children === undefined) return "";
+  const rows = children.runs
+    .slice(0, MAX_CHILDREN)
+    .map(({ step, path, run, status }) => [
+      path === "" ? step : `${step}/${path}`,
+      run,
+      statusWord(status, style.paint),
+    ]);
+  const more = children.count - rows.length;
+  const table = renderTable([{ title: "TASK", shrinkTo: 10 }, { title: "RUN" }, { title: "STATUS" }], rows, style);
+  return more > 0 ? `${table}${style.paint.dim(`… ${more} more`)}\n` : table;
 }
 
 function stepTable(counts: RecordParts["counts"], style: Parameters<typeof renderTable>[2]): string {

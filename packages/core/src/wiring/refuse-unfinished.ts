@@ -1,4 +1,4 @@
-import { deserializeError, FlowError } from "../errors/flow-error.ts";
+import { deserializeError, FlowError, type SerializedError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 
@@ -18,9 +18,19 @@ export function refuseUnfinished(row: RunRow, signal: AbortSignal): void {
     });
   const cause = row.failure === undefined ? undefined : deserializeError(row.failure.error);
   throw new FlowError("FLOW_RUN_FAILED", {
-    message: `${runName(row)} failed${row.failure === undefined ? "" : `: ${row.failure.task ?? "the run"}: ${row.failure.error.message}`}`,
+    message: `${runName(row)} failed${row.failure === undefined ? "" : `: ${innermost(row.failure)}`}`,
     hint: `Look at it with flow logs ${row.failure?.task ?? runName(row)}`,
     context,
     cause,
   });
+}
+
+/** Of runs inside runs that have failed one after the other: the task where it began, and what was wrong there. */
+function innermost({ task, error }: { readonly task?: string; readonly error: SerializedError }): string {
+  const { cause, context } = error;
+  if (error.code === "FLOW_RUN_FAILED" && cause !== undefined) {
+    const inner = context?.task;
+    return innermost({ ...(typeof inner === "string" ? { task: inner } : {}), error: cause });
+  }
+  return `${task ?? "the run"}: ${error.message}`;
 }
