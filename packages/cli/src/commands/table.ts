@@ -9,6 +9,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./check.ts")).checkCommand,
   },
   { name: "graph", summary: "Draw the steps of a flow", load: async () => (await import("./graph.ts")).graphCommand },
+  {
+    name: "build",
+    summary: "Build a flow into one file that runs without its sources",
+    load: async () => (await import("./build.ts")).buildCommand,
+  },
   { name: "runs", summary: "List runs, newest first", load: async () => (await import("./runs.ts")).runsCommand },
   {
     name: "show",

@@ -13,7 +13,10 @@ export type CallFlow = (flow: FlowClass | URL | string, options: RunOptions<Flow
 export interface FlowCall {
   /** The id of the run once it has ended, however it ended; rejects when it could not begin. */
   readonly ended: Promise<string>;
-  /** Told the beginning and the end of the run, and all that happens in between once it is watched. */
+  /**
+   * Tells one listener the beginning and the end of the run, what happened before it was there, and all that happens in
+   * between once it is watched.
+   */
   onEvent(listener: (event: RunEvent) => void): void;
   /** From now on the task only waits for it. */
   await(): void;

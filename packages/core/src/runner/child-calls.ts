@@ -84,7 +84,7 @@ export class ChildCalls {
   }
 
   /** A task asks for a run. */
-  begin({ call: id, index, request, reply }: HeardCall, task: ReadyTask): void {
+  begin({ call: id, index, request, news, reply }: HeardCall, task: ReadyTask): void {
     const call: Call = {
       task,
       reply,
@@ -96,6 +96,7 @@ export class ChildCalls {
       isAbandoned: false,
     };
     this.#calls.set(id, call);
+    for (const item of news) this.hear(id, item);
     const running: Promise<void> = this.#run(id, call, index, request).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }

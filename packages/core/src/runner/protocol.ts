@@ -148,6 +148,8 @@ export interface CallMessage {
   /** Which of its calls, from 0: with the first one the task has begun anew. */
   readonly index: number;
   readonly request: FlowRequest;
+  /** What has become of it since it was made. */
+  readonly news: readonly CallNews[];
 }
 
 /** Which flow is to be run, and with what. */

@@ -84,7 +84,7 @@ export async function startRun(
     const { executor } = await workers;
     const facts = { config, environment: await environment, upstreams };
     const row = await create(request, prepared, stores, facts);
-    announce(row, stores, upstreams, warnings, emit);
+    announce(row, stores, upstreams, [...(request.package.warnings ?? []), ...warnings], emit);
     return await executeWithin(request, {
       stores,
       row,

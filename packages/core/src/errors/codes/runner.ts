@@ -44,7 +44,7 @@ export const runnerCodes = {
   FLOW_RUNNER_TOO_MANY_ROUNDS: {
     meaning: "A loop asked for one more round than it may have",
     cause: "The choice that leads back never takes a way out",
-    remedy: "Let the choose step leave the loop in time",
+    remedy: "Let the choose step leave the loop in time, or allow more rounds with --max-rounds",
   },
   FLOW_RUNNER_WORKER_CRASHED: {
     meaning: "The process of a task was ended by a signal before the task reported a result",

@@ -19,22 +19,27 @@ import { sourceFileOf } from "../../flow/source-file.ts";
 import { type UpstreamChoice, upstreamRequests } from "../../lineage/upstream-choice.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import { assertNever } from "../../util/assert-never.ts";
-import type { CallMessage, CallReply, EncodedParam, FlowRequest, WorkerMessage } from "../protocol.ts";
+import type { CallMessage, CallNews, CallReply, EncodedParam, FlowRequest, WorkerMessage } from "../protocol.ts";
 
 /** How a task reaches whoever runs flows for it. */
 export interface CallLine {
   /** Sends a call; each answer comes back until the call is closed. */
-  open(message: CallMessage, onReply: (reply: CallReply) => void): { close(): void };
+  open(message: CallMessage, onReply: (reply: CallReply) => void): OpenLine;
   send(message: WorkerMessage): void;
   /** Whether classes reach the other side as they are. */
   readonly isInline?: boolean;
 }
 
+interface OpenLine {
+  close(): void;
+}
+
 export class FlowCalls {
   readonly #line: CallLine;
   readonly #task: TaskSequence;
-  readonly #open = new Set<{ close(): void }>();
+  readonly #open = new Set<OpenLine>();
   #count = 0;
+  #isClosed = false;
 
   constructor(line: CallLine, task: TaskSequence) {
     this.#line = line;
@@ -46,26 +51,37 @@ export class FlowCalls {
     const request = requestOf(flow, options, this.#line.isInline === true);
     const call = randomUUID();
     const ended = Promise.withResolvers<string>();
-    const listeners: ((event: RunEvent) => void)[] = [];
+    const early: RunEvent[] = [];
+    let onEvent = (event: RunEvent): void => void early.push(event);
     const message = { kind: "call", call, sequence: this.#task, index: this.#count++, request } as const;
-    const line = this.#line.open(message, (reply) => {
-      if (reply.kind === "event") {
-        for (const listener of listeners) listener(reply.event);
-        return;
-      }
-      this.#open.delete(line);
-      line.close();
-      if (reply.kind === "ended") ended.resolve(reply.run);
-      else if (reply.kind === "refused") ended.reject(deserializeError(reply.error));
-      else assertNever(reply);
-    });
-    this.#open.add(line);
-    const tell = (news: Extract<WorkerMessage, { kind: "call-news" }>["news"]): void => {
-      if (this.#open.has(line)) this.#line.send({ kind: "call-news", call, news });
+    const news: CallNews[] = [];
+    let line: OpenLine | undefined;
+    const tell = (item: CallNews): void => {
+      if (line === undefined) news.push(item);
+      else if (this.#open.has(line)) this.#line.send({ kind: "call-news", call, news: item });
     };
+    // Not before the step has had its turn: whoever looks at the events at once misses none.
+    queueMicrotask(() => {
+      if (this.#isClosed) return;
+      line = this.#line.open({ ...message, news }, (reply) => {
+        if (reply.kind === "event") {
+          onEvent(reply.event);
+          return;
+        }
+        this.#open.delete(line!);
+        line!.close();
+        if (reply.kind === "ended") ended.resolve(reply.run);
+        else if (reply.kind === "refused") ended.reject(deserializeError(reply.error));
+        else assertNever(reply);
+      });
+      this.#open.add(line);
+    });
     return {
       ended: ended.promise,
-      onEvent: (listener) => void listeners.push(listener),
+      onEvent(listener) {
+        for (const event of early.splice(0)) listener(event);
+        onEvent = listener;
+      },
       await: () => tell({ kind: "awaited" }),
       watch: () => tell({ kind: "watched" }),
       abort: (reason) => tell({ kind: "abort", reason }),
@@ -75,6 +91,7 @@ export class FlowCalls {
 
   /** The task is over: nobody is left who could wait for an answer. */
   close(): void {
+    this.#isClosed = true;
     for (const line of this.#open) line.close();
     this.#open.clear();
   }
