@@ -15,8 +15,10 @@ const packages = {
       index: "src/index.ts",
       internal: "src/internal.ts",
       register: "src/package/register.ts",
+      testing: "src/testing/index.ts",
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
+      heartbeat: "src/wiring/heartbeat-main.ts",
       "worker-process": "src/wiring/process-main.ts",
     },
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).

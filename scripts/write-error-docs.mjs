@@ -18,12 +18,14 @@ const ROOMS = {
   STEP: "Running",
   RUN: "Running",
   RUNNER: "Running",
+  RESUME: "Resuming runs",
   ARTIFACT: "Artifacts",
   STORAGE: "Stored bytes",
   METADATA: "Records",
   LINEAGE: "Finding upstreams",
   CLIENT: "Reading runs",
   CLI: "The flow command",
+  TESTING: "Testing flows",
 };
 
 const text = errorDocs(codeTable);

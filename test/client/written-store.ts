@@ -2,12 +2,14 @@
  * A real store in a temporary folder, with runs written through the records themselves: what a runner would leave, without
  * running anything. Faults are planted by hand, in files and by SQL on a connection of its own.
  */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EncodedArtifact } from "../../packages/core/src/artifact/artifact.ts";
 import type { ItemPage } from "../../packages/core/src/artifact/item-pages.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
+import { readProcessIdentity } from "../../packages/core/src/config/process-identity.ts";
 import type { UpstreamDefinition } from "../../packages/core/src/flow/definition.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import {
@@ -109,6 +111,7 @@ export class WrittenStore {
       blobs: blobs.splice(0),
       actor: "ana",
       host: "here",
+      execution: { runner: readProcessIdentity(), command: [] },
     });
     const status = options.status ?? "succeeded";
     const items = options.items;
@@ -145,6 +148,8 @@ export class WrittenStore {
     });
     const fanOut = items ?? options.pages?.reduce((sum, page) => sum + page.count, 0);
     await metadata.commitTick({
+      run: run.sequence,
+      execution: 1,
       started: [task(0, "start", "")],
       blobs: blobs.splice(0),
       finished:
@@ -173,6 +178,8 @@ export class WrittenStore {
       pages: [],
     }));
     await metadata.commitTick({
+      run: run.sequence,
+      execution: 1,
       started: indices.map((index) => task(1 + index, "work", String(index), sequence(0))),
       blobs: blobs.splice(0),
       finished,
@@ -182,6 +189,8 @@ export class WrittenStore {
     const end = sequence(1 + (items ?? 0));
     const isDone = status === "succeeded";
     await metadata.commitTick({
+      run: run.sequence,
+      execution: 1,
       started: [task(1 + (items ?? 0), "end", "", sequence(0))],
       blobs: [],
       finished: [
@@ -199,6 +208,7 @@ export class WrittenStore {
     });
     return await metadata.finishRun({
       run: run.sequence,
+      execution: 1,
       status,
       finishedAt: createdAt,
       ...(isDone

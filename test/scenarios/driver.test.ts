@@ -83,6 +83,7 @@ async function opened(
     environment: { millrace: "0", node: "0", os: "", arch: "", host: "", actor: "", cwd: "", command: [] },
     actor: "test",
     host: "test",
+    execution: { runner: { host: "test", pid: 1 }, command: [] },
   });
   const faulty = new Proxy(store, {
     get(target, key) {
@@ -111,6 +112,7 @@ test("tasks that a message gave back run later, each once, and are recorded once
   const end = await driveRun({
     graph: WIDE,
     run,
+    execution: 1,
     metadata,
     executor: seam,
     emit: (event) => {
@@ -133,7 +135,7 @@ test("a commit that fails ends the drive with its error, and nothing is sent or 
     await target.commitTick(tick);
   });
   const { seam, batches } = executor(5_000);
-  await expect(driveRun({ graph: WIDE, run, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
+  await expect(driveRun({ graph: WIDE, run, execution: 1, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
     "the disk is gone",
   );
   const [sent, written] = [batches.length, commits];
@@ -161,7 +163,7 @@ test("children are sent only after their split is durable", async () => {
       return submit(batch);
     },
   };
-  await driveRun({ graph: WIDE, run, metadata, executor: watching, emit: () => {} });
+  await driveRun({ graph: WIDE, run, execution: 1, metadata, executor: watching, emit: () => {} });
   expect([early, batches.length > 2]).toEqual([[], true]);
   await store.close();
 });

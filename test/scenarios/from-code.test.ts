@@ -126,7 +126,7 @@ test("a signal cancels the run: the step is told, awaiting it rejects", async ()
 
 test("maxParallel: 1 lets one task of a step run at a time", async () => {
   const { error, record } = await project.run("limited.ts");
-  expect([error, record.tasks]).toEqual([undefined, { total: 14, byStatus: { succeeded: 14 } }]);
+  expect([error, record.tasks]).toEqual([undefined, { total: 14, attempts: 14, byStatus: { succeeded: 14 } }]);
 });
 
 test("two runs in one process, and four processes on one store, do not disturb each other", async () => {

@@ -13,7 +13,7 @@ export interface Observed {
   /** Values that the end left behind, with parameters and constants, by name. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly digests: Readonly<Record<string, string>>;
-  /** Tasks as `step` or `step/path`, in the order of their numbers. */
+  /** Tasks as `step` or `step/path`, in the order in which they were first begun. */
   readonly tasks: readonly string[];
   readonly rows: readonly TaskRow[];
 }
@@ -59,10 +59,13 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
     if (line.notInJson === undefined) expect([line.name, line.value]).toEqual([line.name, values[line.name] ?? null]);
   }
 
-  const rows = await tasksOf(project, record.id);
+  const attempts = await tasksOf(project, record.id);
+  // The newest attempt at a task is what the task is.
+  const rows = [...new Map(attempts.map((row) => [taskOf(row), row])).values()];
   const counts = Object.groupBy(rows, (row) => row.status);
   expect(record.tasks).toEqual({
     total: rows.length,
+    attempts: attempts.length,
     byStatus: Object.fromEntries(Object.entries(counts).map(([status, tasks]) => [status, tasks.length])),
   });
   return { name, values, digests, rows, tasks: rows.map(taskOf) };
@@ -96,7 +99,7 @@ function byName(pairs: readonly (readonly [string, unknown])[]): Readonly<Record
 export function flowText(name: string, body: string, before = ""): string {
   return `import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { artifact, choose, config, current, Flow, includeFile, join, param, step, storable, upstream, z, type Inputs } from "@millrace/core";
+import { artifact, choose, config, current, Flow, includeFile, join, param, step, storable, upstream, z, type Inputs, type TaskFailure } from "@millrace/core";
 const done = (name: string) => writeFileSync(new URL(name + ".done", import.meta.url), "");
 const until = async (name: string) => { while (!existsSync(new URL(name + ".done", import.meta.url))) await wait(2); };
 ${before}

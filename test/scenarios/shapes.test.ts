@@ -244,5 +244,5 @@ test("a wide foreach keeps order and items over many messages and pages", async 
     @step() end() {}`,
   );
   expect(values).toEqual({ isOrdered: true, sum: (699 * 700) / 2 });
-  expect(record.tasks).toEqual({ total: 703, byStatus: { succeeded: 703 } });
+  expect(record.tasks).toEqual({ total: 703, attempts: 703, byStatus: { succeeded: 703 } });
 });

@@ -9,11 +9,14 @@ import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
+import type { FlowPackage } from "./package/flow-package.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
+import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
-export { listTasks, noTask, readLogs } from "./client/logs.ts";
+export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
+export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
@@ -59,7 +62,8 @@ export type {
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
-export { selectFlow } from "./package/flow-file.ts";
+export { isOver } from "./metadata/run-state.ts";
+export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
@@ -67,11 +71,19 @@ export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
+export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
+export type { CodeSource } from "./wiring/step-code.ts";
 export type { Client, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
   return wiring.openStores(input);
+}
+
+/** A package as one file; see `package/flow-archive.ts`. */
+export async function packFlow(pack: FlowPackage): Promise<Uint8Array> {
+  const archive = await import("./package/flow-archive.ts");
+  return archive.packFlow(pack);
 }
 
 /** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */
@@ -89,6 +101,12 @@ export async function readArtifact(
 ): Promise<unknown> {
   const { ArtifactReader } = await import("./client/artifact-reader.ts");
   return new ArtifactReader(stores).read(run, owner, artifact);
+}
+
+/** One step of a recorded run once more, in this process; see `wiring/step-again.ts`. */
+export async function prepareStepAgain(request: StepAgainRequest): Promise<PreparedStep> {
+  const wiring = await import("./wiring/step-again.ts");
+  return wiring.prepareStepAgain(request);
 }
 
 /** The typed reading side on opened stores; see `client/client.ts`. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { newRunId } from "../../../packages/core/src/ids/run-id.ts";
-import { digestOf, newRun, noon, tick } from "./records.ts";
+import { digestOf, newRun, noon, runner, tick } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function afterClose(under: MetadataStoreUnderTest): void {
@@ -34,11 +34,21 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.itemPage(1 as never, 0),
         () => store.blob(digestOf("x")),
         () => store.logs({ task: 1 as never }),
+        () => store.runLogs({ run: sequence, after: 0 as never, limit: 1 }),
+        () => store.logEnd(),
         () => store.package(digestOf("x")),
         () => store.createRun(newRun()),
+        () => store.executions(sequence),
+        () => store.childRun({ run: sequence, step: "s", path: "", call: 0, inputsDigest: digestOf("x") }),
+        () => store.childRuns(sequence),
+        () => store.finishedTasks(sequence),
+        () => store.cacheEntries(digestOf("x"), 1),
+        () => store.beginExecution({ run: sequence, runner, actor: "a", command: [], at: noon }),
+        () => store.heartbeat(sequence, 1, noon),
+        () => store.forkTasks({ from: sequence, to: sequence }),
         () => store.reserveTasks(1),
-        () => store.commitTick(tick()),
-        () => store.finishRun({ run: sequence, status: "failed", finishedAt: noon }),
+        () => store.commitTick(tick({ run: sequence })),
+        () => store.finishRun({ run: sequence, execution: 1, status: "failed", finishedAt: noon }),
         () => store.putPackage({ digest: digestOf("x"), manifest: "", blobs: [] }),
         () => store.moveTags({ run: sequence, add: [], remove: [], actor: "a", host: "h", at: noon, via: "tag" }),
       ];

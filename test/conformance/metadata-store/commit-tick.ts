@@ -39,11 +39,14 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
       });
       test("refuses the end of an unknown task, its reads and its logs", async () => {
         const no = { code: "FLOW_METADATA_NO_TASK" };
-        await expect(under.store.commitTick(tick({ finished: [finished(noSuchTask)] }))).rejects.toMatchObject(no);
+        const run = await under.store.createRun(newRun());
+        await expect(
+          under.store.commitTick(tick({ run: run.sequence, finished: [finished(noSuchTask)] })),
+        ).rejects.toMatchObject(no);
         const read = { task: noSuchTask, producer: newRun().id, artifact: "x", codec: "text", digest: digestOf("x") };
-        await expect(under.store.commitTick(tick({ reads: [read] }))).rejects.toMatchObject(no);
+        await expect(under.store.commitTick(tick({ run: run.sequence, reads: [read] }))).rejects.toMatchObject(no);
         const log = { task: noSuchTask, attempt: 0, stream: "stdout" as const, at: noon, text: "hello" };
-        await expect(under.store.commitTick(tick({ logs: [log] }))).rejects.toMatchObject(no);
+        await expect(under.store.commitTick(tick({ run: run.sequence, logs: [log] }))).rejects.toMatchObject(no);
       });
       test("refuses the same attempt at the same place twice, and the same number twice", async () => {
         const run = await under.store.createRun(newRun());
@@ -69,11 +72,13 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         await under.store.commitTick(tick({ started: [started(run, 1)] }));
         const missing = { code: "FLOW_METADATA_MISSING_BLOB", context: { digest: digestOf("lost") } };
         await expect(
-          under.store.commitTick(tick({ finished: [finished(1, { artifacts: [artifactOf("x", "lost")] })] })),
+          under.store.commitTick(
+            tick({ run: run.sequence, finished: [finished(1, { artifacts: [artifactOf("x", "lost")] })] }),
+          ),
         ).rejects.toMatchObject(missing);
         const page = { first: 0, count: 1, codec: "cbor", digest: digestOf("lost"), sizeBytes: 4 };
         await expect(
-          under.store.commitTick(tick({ finished: [finished(1, { pages: [page] })] })),
+          under.store.commitTick(tick({ run: run.sequence, finished: [finished(1, { pages: [page] })] })),
         ).rejects.toMatchObject(missing);
         expect(await under.store.task(1 as never)).toMatchObject({ status: "running" });
       });
@@ -82,7 +87,10 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         await under.store.commitTick(
           tick({ started: [started(run, 1)], blobs: [blobOf("x")], finished: [finished(1)] }),
         );
-        const late = tick({ finished: [finished(1, { status: "failed", artifacts: [artifactOf("late", "x")] })] });
+        const late = tick({
+          run: run.sequence,
+          finished: [finished(1, { status: "failed", artifacts: [artifactOf("late", "x")] })],
+        });
         await expect(under.store.commitTick(late)).rejects.toMatchObject({ code: "FLOW_METADATA_TASK_FINAL" });
         await expect(
           under.store.commitTick(
@@ -111,7 +119,9 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         expect(await under.store.tasks({ run: run.sequence })).toHaveLength(1);
       });
       test("of nothing is nothing", async () => {
-        await under.store.commitTick(tick());
+        const run = await under.store.createRun(newRun());
+        await under.store.commitTick(tick({ run: run.sequence }));
+        expect(await under.store.tasks({ run: run.sequence })).toEqual([]);
       });
       test.each(["together", "apart"])("keeps beginning and end of a task that come %s", async (how) => {
         const run = await under.store.createRun(newRun());
@@ -138,7 +148,7 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         if (how === "together") await under.store.commitTick(tick({ started: begins, blobs, finished: ends }));
         else {
           await under.store.commitTick(tick({ started: begins }));
-          await under.store.commitTick(tick({ blobs, finished: ends }));
+          await under.store.commitTick(tick({ run: run.sequence, blobs, finished: ends }));
         }
         const end = { finishedAt: ends[0]!.finishedAt };
         expect(await under.store.tasks({ run: run.sequence })).toEqual([
@@ -169,14 +179,19 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         await under.store.commitTick(
           tick({ started: [started(run, 1), started(run, 2, { path: "1" })], logs: chunks.slice(0, 3) }),
         );
-        await under.store.commitTick(tick({ logs: chunks.slice(3) }));
-        expect(await under.store.logs({ task: 1 as never })).toEqual([chunks[0], chunks[2], chunks[3], chunks[4]]);
-        expect(await under.store.logs({ task: 1 as never, stream: "stdout" })).toEqual([
+        await under.store.commitTick(tick({ run: run.sequence, logs: chunks.slice(3) }));
+        expect(await under.store.logs({ task: 1 as never })).toMatchObject([
+          chunks[0],
+          chunks[2],
+          chunks[3],
+          chunks[4],
+        ]);
+        expect(await under.store.logs({ task: 1 as never, stream: "stdout" })).toMatchObject([
           chunks[0],
           chunks[3],
           chunks[4],
         ]);
-        expect(await under.store.logs({ task: 1 as never, stream: "stdout", attempt: 0 })).toEqual([
+        expect(await under.store.logs({ task: 1 as never, stream: "stdout", attempt: 0 })).toMatchObject([
           chunks[0],
           chunks[3],
         ]);

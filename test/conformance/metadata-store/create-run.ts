@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { newRunId } from "../../../packages/core/src/ids/run-id.ts";
-import { artifactOf, blobOf, digestOf, environment, names, newRun, noon } from "./records.ts";
+import { artifactOf, blobOf, digestOf, environment, names, newRun, noon, runner } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function createRunVerb(under: MetadataStoreUnderTest): void {
@@ -71,6 +71,7 @@ export function createRunVerb(under: MetadataStoreUnderTest): void {
           secretParameters: ["token"],
           packageDigest: digestOf("package"),
           environment,
+          execution: { number: 1, runner, startedAt: noon, heartbeatAt: noon },
         });
         expect(await under.store.run(written.sequence)).toEqual(written);
         expect(await under.store.runById(id)).toEqual(written);

@@ -5,21 +5,22 @@ import type { MetadataStoreUnderTest } from "./suite.ts";
 export function finishRunVerb(under: MetadataStoreUnderTest): void {
   describe("finishRun", () => {
     test("refuses an unknown run", async () => {
-      await expect(under.store.finishRun({ run: noSuchRun, status: "failed", finishedAt: noon })).rejects.toMatchObject(
-        { code: "FLOW_METADATA_NO_RUN" },
-      );
+      await expect(
+        under.store.finishRun({ run: noSuchRun, execution: 1, status: "failed", finishedAt: noon }),
+      ).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
     });
     test("refuses an end task that is unknown, of another run, or did not succeed", async () => {
       const run = await under.store.createRun(newRun());
       const other = await under.store.createRun(newRun());
       await under.store.commitTick(
         tick({
-          started: [started(run, 1), started(run, 2, { path: "1" }), started(other, 3)],
-          finished: [finished(2, { status: "failed" }), finished(3)],
+          started: [started(run, 1), started(run, 2, { path: "1" })],
+          finished: [finished(2, { status: "failed" })],
         }),
       );
+      await under.store.commitTick(tick({ started: [started(other, 3)], finished: [finished(3)] }));
       for (const endTask of [noSuchTask, 1, 2, 3] as never[]) {
-        const finish = { run: run.sequence, status: "succeeded" as const, finishedAt: noon, endTask };
+        const finish = { run: run.sequence, execution: 1, status: "succeeded" as const, finishedAt: noon, endTask };
         await expect(under.store.finishRun(finish)).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
       }
       expect(await under.store.run(run.sequence)).toMatchObject({ status: "running" });
@@ -30,6 +31,7 @@ export function finishRunVerb(under: MetadataStoreUnderTest): void {
       await under.store.commitTick(tick({ started: [started(run, 1)], finished: [finished(1)] }));
       const done = await under.store.finishRun({
         run: run.sequence,
+        execution: 1,
         status: "succeeded",
         finishedAt: noon,
         endTask: 1 as never,
@@ -49,16 +51,16 @@ export function finishRunVerb(under: MetadataStoreUnderTest): void {
         },
       };
       expect(
-        await under.store.finishRun({ run: run.sequence, status: "failed", finishedAt: noon, failure }),
+        await under.store.finishRun({ run: run.sequence, execution: 1, status: "failed", finishedAt: noon, failure }),
       ).toMatchObject({ status: "failed", failure });
     });
     test.each(["succeeded", "failed", "cancelled"] as const)(
       "of a run that is %s is refused, and changes nothing",
       async (status) => {
         const run = await under.store.createRun(newRun());
-        const done = await under.store.finishRun({ run: run.sequence, status, finishedAt: noon });
+        const done = await under.store.finishRun({ run: run.sequence, execution: 1, status, finishedAt: noon });
         for (const again of ["succeeded", "failed", "cancelled"] as const) {
-          const finish = { run: run.sequence, status: again, finishedAt: new Date() };
+          const finish = { run: run.sequence, execution: 1, status: again, finishedAt: new Date() };
           await expect(under.store.finishRun(finish)).rejects.toMatchObject({ code: "FLOW_METADATA_RUN_FINAL" });
         }
         expect(await under.store.run(run.sequence)).toEqual(done);
@@ -67,18 +69,20 @@ export function finishRunVerb(under: MetadataStoreUnderTest): void {
     test("ends the run for tasks too: none begins and none ends in it any more", async () => {
       const run = await under.store.createRun(newRun());
       await under.store.commitTick(tick({ started: [started(run, 1)] }));
-      await under.store.finishRun({ run: run.sequence, status: "cancelled", finishedAt: noon });
+      await under.store.finishRun({ run: run.sequence, execution: 1, status: "cancelled", finishedAt: noon });
       const [left] = await under.store.tasks({ run: run.sequence, status: "cancelled" });
       expect(left).toMatchObject({ sequence: 1, status: "cancelled", finishedAt: expect.any(Date) });
       const final = { code: "FLOW_METADATA_RUN_FINAL" };
-      await expect(under.store.commitTick(tick({ finished: [finished(1)] }))).rejects.toMatchObject(final);
+      await expect(under.store.commitTick(tick({ run: run.sequence, finished: [finished(1)] }))).rejects.toMatchObject(
+        final,
+      );
       await expect(under.store.commitTick(tick({ started: [started(run, 2, { path: "1" })] }))).rejects.toMatchObject(
         final,
       );
     });
     test("leaves tags movable", async () => {
       const run = await under.store.createRun(newRun());
-      await under.store.finishRun({ run: run.sequence, status: "succeeded", finishedAt: noon });
+      await under.store.finishRun({ run: run.sequence, execution: 1, status: "succeeded", finishedAt: noon });
       await under.store.moveTags({
         run: run.sequence,
         add: ["prod"],

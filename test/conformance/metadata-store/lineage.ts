@@ -62,18 +62,13 @@ export function lineageVerb(under: MetadataStoreUnderTest): void {
       });
       await under.store.commitTick(
         tick({
-          started: [started(run, 1), started(run, 2, { path: "1" }), started(other, 3)],
+          started: [started(run, 1), started(run, 2, { path: "1" })],
           finished: [finished(1)],
-          reads: [
-            read(2, "rows", "source"),
-            read(1, "rows", "source"),
-            read(1, "model", "source"),
-            read(1, "rows"),
-            read(3, "rows"),
-          ],
+          reads: [read(2, "rows", "source"), read(1, "rows", "source"), read(1, "model", "source"), read(1, "rows")],
         }),
       );
-      await under.store.commitTick(tick({ reads: [read(1, "rows", "source")] }));
+      await under.store.commitTick(tick({ started: [started(other, 3)], reads: [read(3, "rows")] }));
+      await under.store.commitTick(tick({ run: run.sequence, reads: [read(1, "rows", "source")] }));
       expect(await under.store.reads(run.sequence)).toEqual([
         read(1, "rows"),
         read(1, "model", "source"),

@@ -1,7 +1,7 @@
 /** Records for the suite: whole ones, with what a test cares about put in. */
 import { createHash } from "node:crypto";
 import type { Digest } from "../../../packages/core/src/artifact/artifact.ts";
-import type { EnvironmentRecord } from "../../../packages/core/src/events/run-record.ts";
+import type { EnvironmentRecord, RunnerIdentity } from "../../../packages/core/src/events/run-record.ts";
 import { newRunId } from "../../../packages/core/src/ids/run-id.ts";
 import type {
   ArtifactRow,
@@ -60,12 +60,18 @@ export function newRun(changes: Partial<NewRun> = {}): NewRun {
     blobs: [],
     actor: "miller",
     host: "mill",
+    execution: { runner, command: environment.command },
     ...changes,
   };
 }
 
-export function tick(changes: Partial<Tick> = {}): Tick {
-  return { started: [], blobs: [], finished: [], reads: [], logs: [], ...changes };
+/** A runner far away, of which nothing is known but its heartbeats. */
+export const runner: RunnerIdentity = { host: "mill", pid: 7, bootId: "b", pidNamespace: "pid:[1]", startedAt: "99" };
+
+/** A tick of a run: of the one that its first task names, when tasks start in it. */
+export function tick(changes: Partial<Tick> & ({ readonly run: RunSequence } | Pick<Tick, "started">)): Tick {
+  const run = changes.run ?? changes.started![0]!.run;
+  return { run, execution: 1, started: [], blobs: [], finished: [], reads: [], logs: [], ...changes };
 }
 
 export function started(run: RunRow | RunSequence, sequence: number, changes: Partial<NewTask> = {}): NewTask {
@@ -98,7 +104,7 @@ export async function finishedRun(
   status: "succeeded" | "failed" | "cancelled" = "succeeded",
 ): Promise<RunRow> {
   const run = await store.createRun(newRun(changes));
-  return store.finishRun({ run: run.sequence, status, finishedAt: noon });
+  return store.finishRun({ run: run.sequence, execution: 1, status, finishedAt: noon });
 }
 
 /** What a run has, in one text each, for short comparisons: `Train/3`. */

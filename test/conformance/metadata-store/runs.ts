@@ -59,8 +59,18 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
     test("newest is what was created last, however it is tagged, finished or dated", async () => {
       const first = await under.store.createRun(newRun({ createdAt: new Date("2030-01-01") }));
       const second = await under.store.createRun(newRun({ createdAt: new Date("2020-01-01") }));
-      await under.store.finishRun({ run: second.sequence, status: "succeeded", finishedAt: new Date("2020-01-02") });
-      await under.store.finishRun({ run: first.sequence, status: "succeeded", finishedAt: new Date("2031-01-01") });
+      await under.store.finishRun({
+        run: second.sequence,
+        execution: 1,
+        status: "succeeded",
+        finishedAt: new Date("2020-01-02"),
+      });
+      await under.store.finishRun({
+        run: first.sequence,
+        execution: 1,
+        status: "succeeded",
+        finishedAt: new Date("2031-01-01"),
+      });
       await under.store.moveTags({
         run: first.sequence,
         add: ["late"],

@@ -3,17 +3,49 @@
  * test file is a factory and a few lines, and this suite is green.
  */
 import { afterEach, beforeEach, describe } from "vitest";
+import type { Liveness } from "../../../packages/core/src/metadata/liveness.ts";
 import type { MetadataReader, MetadataStore, TaskReader } from "../../../packages/core/src/metadata/metadata-store.ts";
 import { afterClose } from "./after-close.ts";
+import { beginExecutionVerb } from "./begin-execution.ts";
+import { cacheVerb } from "./cache.ts";
+import { childRunVerb } from "./child-runs.ts";
 import { commitTickVerb } from "./commit-tick.ts";
 import { createRunVerb } from "./create-run.ts";
 import { finishRunVerb } from "./finish-run.ts";
+import { finishedTasksVerb } from "./finished-tasks.ts";
+import { forkTasksVerb } from "./fork-tasks.ts";
 import { lineageVerb } from "./lineage.ts";
+import { livenessVerb } from "./liveness.ts";
+import { logsVerb } from "./logs.ts";
 import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
+import { noon } from "./records.ts";
 import { runsVerb } from "./runs.ts";
 import { taskReaderVerb } from "./task-reader.ts";
 import { tasksVerb } from "./tasks.ts";
+
+/** A machine with processes that begin and end, and a clock that jumps, as a test says. */
+export interface HereAndNow extends Liveness {
+  /** Processes of this machine that live: pid to the time of their start. */
+  readonly processes: Map<number, string>;
+  time: number;
+}
+
+/** A machine on which the runner of the suite's records does not run. */
+export function hereAndNow(): HereAndNow {
+  return {
+    self: { host: "here", pid: 1, bootId: "boot", pidNamespace: "pid:[1]", startedAt: "1" },
+    processes: new Map([[1, "1"]]),
+    time: noon.getTime(),
+    now() {
+      return this.time;
+    },
+    isAlive(pid, startedAt) {
+      const found = this.processes.get(pid);
+      return found !== undefined && found === startedAt;
+    },
+  };
+}
 
 export interface MetadataStoreFixture {
   /** A store, empty, for one test. */
@@ -22,6 +54,8 @@ export interface MetadataStoreFixture {
   readonly reopen: () => Promise<MetadataStore>;
   readonly openReadOnly: () => Promise<MetadataReader>;
   readonly openTaskReader: () => TaskReader;
+  /** What the store is told about processes and the time, to be changed by a test. */
+  readonly here: HereAndNow;
   /** Takes away what the factory made, after the store was closed. */
   readonly dispose?: () => Promise<void> | void;
 }
@@ -54,7 +88,14 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     runsVerb(under);
     commitTickVerb(under);
     tasksVerb(under);
+    logsVerb(under);
     finishRunVerb(under);
+    beginExecutionVerb(under);
+    livenessVerb(under);
+    finishedTasksVerb(under);
+    forkTasksVerb(under);
+    cacheVerb(under);
+    childRunVerb(under);
     moveTagsVerb(under);
     lineageVerb(under);
     packageVerb(under);

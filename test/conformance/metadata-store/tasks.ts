@@ -17,10 +17,11 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
       );
       await under.store.commitTick(
         tick({
-          started: [...all, started(other, 50, { step: "fit", path: "0" })],
+          started: all,
           finished: [finished(92), finished(100)],
         }),
       );
+      await under.store.commitTick(tick({ started: [started(other, 50, { step: "fit", path: "0" })] }));
       const numbers = async (query: object) =>
         (await under.store.tasks({ run: run.sequence, ...query })).map((task) => task.sequence);
       expect(await numbers({})).toEqual([91, 92, 93, 94, 95, 96, 97, 98, 99, 100]);
@@ -31,9 +32,9 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
       expect(await numbers({ after: 95, limit: 3 })).toEqual([96, 97, 98]);
       expect(await numbers({ step: "fit", after: 95, limit: 2 })).toEqual([96, 98]);
       expect(await under.store.taskCounts(run.sequence)).toEqual([
-        { step: "fit", status: "running", count: 3 },
-        { step: "fit", status: "succeeded", count: 2 },
-        { step: "score", status: "running", count: 5 },
+        { step: "fit", status: "running", count: 3, attempts: 3 },
+        { step: "fit", status: "succeeded", count: 2, attempts: 2 },
+        { step: "score", status: "running", count: 5, attempts: 5 },
       ]);
       expect(await under.store.task(noSuchTask)).toBeUndefined();
     });

@@ -14,7 +14,15 @@ import { renderCommandHelp } from "../render/help.ts";
 import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
 import { renderNewStore, renderOutcome, renderUpstream, renderWarning } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
-import { type Command, type Context, DEBUG_FLAG, HELP_FLAG, invocation, STORE_FLAG } from "./command.ts";
+import {
+  type Command,
+  type Context,
+  DEBUG_FLAG,
+  HELP_FLAG,
+  type Invocation,
+  invocation,
+  STORE_FLAG,
+} from "./command.ts";
 import { commandTable } from "./table.ts";
 
 const OWN_FLAGS: readonly Flag[] = [
@@ -22,6 +30,21 @@ const OWN_FLAGS: readonly Flag[] = [
   { name: "params", type: "text", placeholder: "FILE", help: "Parameters from a JSON file; flags go before it" },
   { name: "flow", type: "text", placeholder: "NAME", help: "Which flow, when the file holds several" },
   { name: "max-workers", type: "number", min: 1, help: "Tasks at the same time (default: one a core)" },
+  {
+    name: "with",
+    type: "list",
+    placeholder: "WORDS",
+    notEmpty: "a behaviour, such as retry=3",
+    help: "Behaviour for every step that does not state it itself, such as retry=3 or timeout=5m",
+  },
+  { name: "finish-siblings", type: "boolean", help: "After a failure, let the tasks that can still run go on" },
+  {
+    name: "cache",
+    type: "boolean",
+    negatable: true,
+    help: "Take tasks over from earlier runs that had the same code and inputs; --no-cache takes none",
+  },
+  { name: "max-rounds", type: "number", min: 1, placeholder: "N", help: "How often a loop may come back to a step" },
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
@@ -106,6 +129,10 @@ async function run(context: Context): Promise<number> {
       upstreams: words.upstreams,
       ...optional("maxWorkers", own.number("max-workers")),
       strict: own.isOn("strict"),
+      ...(own.list("with").length === 0 ? {} : { with: own.list("with") }),
+      ...(own.isOn("finish-siblings") ? { finishSiblings: true } : {}),
+      ...optional("cache", cacheOf(own)),
+      ...optional("maxRounds", own.number("max-rounds")),
       cwd: context.cwd,
       command: ["flow", "run", ...context.words],
     });
@@ -118,6 +145,12 @@ async function run(context: Context): Promise<number> {
   } finally {
     await stores.close();
   }
+}
+
+/** `--cache`, `--no-cache`, or neither: then each step decides. */
+function cacheOf(own: Invocation): "on" | "off" | undefined {
+  const value = own.values.get("cache");
+  return value === undefined ? undefined : value === true ? "on" : "off";
 }
 
 /** How long a second Ctrl-C waits for tasks to be ended and for the run's end to be recorded. */
@@ -216,7 +249,10 @@ async function follow(
           status,
           record,
           duration: options.formatDuration(finished.durationMs),
-          summary: summary(board, status === "succeeded"),
+          summary: summary(board, {
+            hasSucceeded: status === "succeeded",
+            hasCause: record.failure?.task !== undefined,
+          }),
         },
         stdout.paint,
       ),

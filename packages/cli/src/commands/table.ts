@@ -9,6 +9,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./check.ts")).checkCommand,
   },
   { name: "graph", summary: "Draw the steps of a flow", load: async () => (await import("./graph.ts")).graphCommand },
+  {
+    name: "build",
+    summary: "Build a flow into one file that runs without its sources",
+    load: async () => (await import("./build.ts")).buildCommand,
+  },
   { name: "runs", summary: "List runs, newest first", load: async () => (await import("./runs.ts")).runsCommand },
   {
     name: "show",
@@ -17,6 +22,11 @@ export const commandTable: readonly CommandEntry[] = [
   },
   { name: "logs", summary: "Print what tasks wrote", load: async () => (await import("./logs.ts")).logsCommand },
   { name: "dump", summary: "Print or save artifacts", load: async () => (await import("./dump.ts")).dumpCommand },
+  {
+    name: "step",
+    summary: "Run one step again on what it began with",
+    load: async () => (await import("./step.ts")).stepCommand,
+  },
   {
     name: "validate",
     summary: "Check that what runs read is what was stored, and still current",

@@ -11,12 +11,22 @@ export function createPaint(colours: boolean): Paint {
 /** One of the two streams of the command, with what the renderers must know about it. */
 export interface Output {
   write(text: string | Uint8Array): void;
+  /** Whether somebody still reads it: not after `flow logs … | head` has seen enough. */
+  readonly isOpen: () => boolean;
+  /**
+   * Waits until the reader has taken enough that more may be written without piling up here. Now and then it gives up the
+   * turn: that the reader has gone is only told in a later one.
+   */
+  readonly drained: () => Promise<void>;
   readonly isTerminal: boolean;
   /** Infinity when the stream is no terminal: what is piped is not cut. */
   readonly columns: () => number;
   readonly rows: () => number;
   readonly paint: Paint;
 }
+
+/** Writes after which `drained` lets the event loop turn; that takes some microseconds. */
+const WRITES_A_TURN = 16;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,15 +40,29 @@ export function streamOutput(
   onFailure: (error: Error) => void,
 ): Output {
   const write = stream.write.bind(stream);
+  const closed = Promise.withResolvers<void>();
   let isOpen = true;
+  let writes = 0;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (isOpen && error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") onFailure(error);
     isOpen = false;
+    closed.resolve();
   });
+  stream.on("close", () => closed.resolve());
   const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";
   return {
     write: (text) => {
+      writes++;
       if (isOpen) write(text);
+    },
+    isOpen: () => isOpen,
+    async drained() {
+      if (writes >= WRITES_A_TURN) {
+        writes = 0;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (!isOpen || !stream.writableNeedDrain) return;
+      await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), closed.promise]);
     },
     isTerminal,
     columns: () => (isTerminal ? stream.columns || 80 : Number.POSITIVE_INFINITY),

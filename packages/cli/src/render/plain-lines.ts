@@ -1,18 +1,17 @@
 import type { RunEvent } from "@millrace/core/internal";
+import { createCancelledTasks } from "./cancelled-tasks.ts";
 import type { Progress, ProgressOptions } from "./progress.ts";
 import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
-import { clockTime, harmless } from "./text.ts";
+import { createTaskNews } from "./task-news.ts";
+import { clockTime, count } from "./text.ts";
 
 /** A foreach with at most this many tasks is told task by task; a wider one by counts. */
 const TOLD_SINGLY = 10;
-/** Failures told singly for each step: the first ones say what is wrong, the thousandth does not. */
-const FAILURES_TOLD = 20;
 /** Milliseconds between two lines of counts of one step. */
 const COUNTS_MS = 1_000;
 
 interface Told {
   lines: number;
-  failures: number;
   countsAt: number;
   ended: number;
 }
@@ -21,6 +20,8 @@ interface Told {
 export function createPlainLines({ output, now, formatDuration }: ProgressOptions): Progress {
   const board = createStepBoard();
   const told = new Map<string, Told>();
+  const newsOf = createTaskNews(formatDuration);
+  const cancelled = createCancelledTasks();
   let run = "";
 
   const line = (at: Date, what: string, state: string, more = ""): void => {
@@ -29,7 +30,7 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
   const toldOf = (step: string): Told => {
     let entry = told.get(step);
     if (entry === undefined) {
-      entry = { lines: 0, failures: 0, countsAt: Number.NEGATIVE_INFINITY, ended: 0 };
+      entry = { lines: 0, countsAt: Number.NEGATIVE_INFINITY, ended: 0 };
       told.set(step, entry);
     }
     return entry;
@@ -42,8 +43,12 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
     entry.countsAt = now();
     const parts = [
       ...(state.running > 0 ? [`${state.running} running`] : []),
+      ...(state.waiting > 0 ? [`${state.waiting} waiting`] : []),
       ...(state.failed > 0 ? [`${state.failed} failed`] : []),
+      ...(state.caught > 0 ? [`${state.caught} caught`] : []),
+      ...(state.skipped > 0 ? [`${state.skipped} skipped`] : []),
       ...(state.cancelled > 0 ? [`${state.cancelled} cancelled`] : []),
+      ...(state.adopted > 0 ? [`${state.adopted} taken over`] : []),
       ...(state.startedAt === undefined ? [] : [formatDuration(now() - state.startedAt)]),
     ];
     line(new Date(now()), `${run}/${state.step}`, `${ended} of ${state.total} done`, parts.join(", "));
@@ -54,6 +59,9 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
       if (state.total > TOLD_SINGLY || (told.get(state.step)?.lines ?? 0) >= TOLD_SINGLY)
         tellCounts(state, isLast || isWhole);
     }
+  };
+  const tellCancelled = (): void => {
+    for (const { what, more, at } of cancelled.take()) line(at, what, "cancelled", more);
   };
   /** Whether an event of this step is told by itself; counts itself. */
   const isSingle = (step: string, path: string): boolean => {
@@ -66,31 +74,32 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
   return {
     apply(event: RunEvent) {
       board.apply(event);
+      cancelled.apply(event);
       switch (event.kind) {
         case "run.created":
           run = event.run;
           line(event.at, run, "started", event.tags.join(", "));
           break;
+        case "run.resumed":
+          run = event.run;
+          line(event.at, run, "goes on", `${count(event.adopted, "finished task")} taken over`);
+          break;
         case "task.succeeded":
           if (isSingle(event.step, event.path)) line(event.at, event.task, "done", formatDuration(event.durationMs));
           break;
-        case "task.failed": {
-          const entry = toldOf(event.step);
-          if (entry.failures++ < FAILURES_TOLD)
-            line(event.at, event.task, "failed", harmless(event.error.message.split("\n", 1)[0]!, { colours: false }));
-          break;
-        }
-        case "task.cancelled":
-          if (isSingle(event.step, event.path))
-            line(event.at, event.task, "cancelled", harmless(event.reason, { colours: false }));
+        case "run.finished":
+          tellCancelled();
           break;
         default:
-          break;
+          if ("task" in event) for (const { state, more } of newsOf(event)) line(event.at, event.task, state, more);
       }
       tellWide(false);
     },
     tick: () => tellWide(false),
     note: (text) => output.write(`${text}\n`),
-    end: () => tellWide(true),
+    end() {
+      tellCancelled();
+      tellWide(true);
+    },
   };
 }

@@ -32,16 +32,18 @@ export const REDRAW_MS = 100;
 
 /** The display that fits the stream, with the output of tasks in between. */
 export function createProgress(options: ProgressOptions): Progress {
-  const display = options.output.isTerminal ? createLiveBlock(options) : createPlainLines(options);
   const lines = createOutputLines({ paint: options.output.paint, print: (line) => display.note(line) });
+  const display: Progress = options.output.isTerminal
+    ? createLiveBlock(options, (limit) => lines.unfinished(limit))
+    : createPlainLines(options);
   return {
     apply(event) {
       if (event.kind === "task.output") {
         lines.add(event);
         return;
       }
-      if (event.kind === "task.succeeded" || event.kind === "task.failed" || event.kind === "task.cancelled")
-        lines.finish(event.task);
+      // What ended the attempt is said behind the last that it wrote.
+      if ("task" in event && event.kind !== "task.started") lines.finish(event.task);
       display.apply(event);
     },
     tick: () => display.tick(),

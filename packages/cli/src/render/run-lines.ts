@@ -42,6 +42,7 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
   const tags = status === "succeeded" && record.tags.length > 0 ? ` [${record.tags.join(", ")}]` : "";
   const next = [
     ...(record.failure?.task === undefined ? [] : [`flow logs ${record.failure.task}`]),
+    ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     `flow show ${record.run}`,
     ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
   ];

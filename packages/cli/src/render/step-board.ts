@@ -3,20 +3,29 @@
  * plain lines read it. `run.progress` gives counts as they are; events of single tasks move them between two of those.
  */
 import type { RunEvent } from "@millrace/core/internal";
+import { count } from "./text.ts";
 
 /** One step as the progress display shows it. */
 export interface StepState {
   readonly step: string;
   total: number;
   running: number;
+  /** Waiting for their next attempt. */
+  waiting: number;
   succeeded: number;
   failed: number;
+  caught: number;
+  skipped: number;
   cancelled: number;
+  /** Of those that ended: taken over instead of run. */
+  adopted: number;
   /** Milliseconds since the epoch; undefined until its first task started. */
   startedAt: number | undefined;
   /** The last time that a task of it ended. */
   endedAt: number | undefined;
 }
+
+type TaskEnd = "succeeded" | "failed" | "caught" | "skipped" | "cancelled";
 
 export interface StepBoard {
   readonly steps: ReadonlyMap<string, StepState>;
@@ -33,9 +42,13 @@ export function createStepBoard(): StepBoard {
         step,
         total: 0,
         running: 0,
+        waiting: 0,
         succeeded: 0,
         failed: 0,
+        caught: 0,
+        skipped: 0,
         cancelled: 0,
+        adopted: 0,
         startedAt: undefined,
         endedAt: undefined,
       };
@@ -43,10 +56,13 @@ export function createStepBoard(): StepBoard {
     }
     return state;
   };
-  const end = (event: RunEvent & { readonly step: string }, field: "succeeded" | "failed" | "cancelled"): void => {
+  const leave = (state: StepState): void => {
+    if (state.running > 0) state.running--;
+  };
+  const end = (event: RunEvent & { readonly step: string }, field: TaskEnd): void => {
     const state = stateOf(event.step);
     state[field]++;
-    if (state.running > 0) state.running--;
+    leave(state);
     state.endedAt = event.at.getTime();
     state.total = Math.max(state.total, endedTasks(state) + state.running);
   };
@@ -66,8 +82,15 @@ export function createStepBoard(): StepBoard {
         case "task.started": {
           const state = stateOf(event.step);
           state.running++;
+          if (event.attempt > 1 && state.waiting > 0) state.waiting--;
           state.startedAt ??= event.at.getTime();
           state.total = Math.max(state.total, endedTasks(state) + state.running);
+          break;
+        }
+        case "task.retrying": {
+          const state = stateOf(event.step);
+          leave(state);
+          state.waiting++;
           break;
         }
         case "task.succeeded":
@@ -75,6 +98,12 @@ export function createStepBoard(): StepBoard {
           break;
         case "task.failed":
           end(event, "failed");
+          break;
+        case "task.caught":
+          end(event, "caught");
+          break;
+        case "task.skipped":
+          end(event, "skipped");
           break;
         case "task.cancelled":
           end(event, "cancelled");
@@ -88,28 +117,34 @@ export function createStepBoard(): StepBoard {
 
 /** Tasks of a step that came to an end, whichever. */
 export function endedTasks(state: StepState): number {
-  return state.succeeded + state.failed + state.cancelled;
+  return state.succeeded + state.failed + state.caught + state.skipped + state.cancelled;
+}
+
+/** How the run ended, as far as it changes what the counts mean. */
+export interface SummaryOptions {
+  readonly hasSucceeded: boolean;
+  /** Whether tasks were cancelled because another one failed. */
+  readonly hasCause: boolean;
 }
 
 /**
- * `4 tasks done, 1 failed, 2 not started`. A step that never began counts as one task, unless the run succeeded: then it
- * is an arm that was not chosen.
+ * `4 tasks done, 1 failed, 7 cancelled because of it, 2 not started`. A step that never began counts as one task, unless
+ * the run succeeded: then it is an arm that was not chosen.
  */
-export function summary(board: StepBoard, hasSucceeded: boolean): string {
-  let done = 0;
-  let failed = 0;
-  let cancelled = 0;
+export function summary(board: StepBoard, { hasSucceeded, hasCause }: SummaryOptions): string {
+  const sum = { succeeded: 0, failed: 0, caught: 0, skipped: 0, cancelled: 0, adopted: 0 };
   let waiting = 0;
   for (const state of board.steps.values()) {
-    done += state.succeeded;
-    failed += state.failed;
-    cancelled += state.cancelled;
+    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += state[key];
     if (!hasSucceeded) waiting += state.total === 0 ? 1 : Math.max(0, state.total - endedTasks(state));
   }
+  const done = count(sum.succeeded, "task");
   return [
-    `${done} ${done === 1 ? "task" : "tasks"} done`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(cancelled > 0 ? [`${cancelled} cancelled`] : []),
+    sum.adopted > 0 ? `${done} done (${sum.adopted} of them taken over)` : `${done} done`,
+    ...(sum.failed > 0 ? [`${sum.failed} failed`] : []),
+    ...(sum.caught > 0 ? [`${sum.caught} caught`] : []),
+    ...(sum.skipped > 0 ? [`${sum.skipped} skipped`] : []),
+    ...(sum.cancelled > 0 ? [`${sum.cancelled} cancelled${hasCause ? " because of it" : ""}`] : []),
     ...(waiting > 0 ? [`${waiting} not started`] : []),
   ].join(", ");
 }

@@ -1,4 +1,5 @@
-import type { ArtifactRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
+import type { ArtifactRecord, ExecutionRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
+import type { RunId } from "../ids/run-id.ts";
 import { runName } from "../lineage/run-name.ts";
 import { parseUpstreamPath } from "../lineage/upstream-path.ts";
 import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metadata/metadata-store.ts";
@@ -20,7 +21,11 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     upstreams.push(await upstreamRecord(metadata, edge, reads));
   const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
   const byStatus: Record<string, number> = {};
-  for (const { status, count } of counts) byStatus[status] = (byStatus[status] ?? 0) + count;
+  let attempts = 0;
+  for (const row of counts) {
+    byStatus[row.status] = (byStatus[row.status] ?? 0) + row.count;
+    attempts += row.attempts;
+  }
 
   return {
     schema: 1,
@@ -45,8 +50,11 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ...visible.map((row): ArtifactRecord => artifactRecord("artifact", row)),
       ...values.map((row): ArtifactRecord => artifactRecord(row.kind, row)),
     ].sort(byName),
-    tasks: { total: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus },
+    tasks: { total: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus, attempts },
     ...(run.failure === undefined ? {} : { failure: run.failure }),
+    execution: executionRecord(run),
+    ...(run.origin === undefined ? {} : { origin: await pointer(metadata, run.origin) }),
+    ...(run.parent === undefined ? {} : { parent: await pointer(metadata, run.parent) }),
     environment: run.environment,
     ...(pack === undefined ? {} : { codePackage: pack }),
   };
@@ -106,6 +114,26 @@ async function upstreamRecord(
     resolvedAt: edge.resolvedAt.toISOString(),
     reads: [...distinct.values()].sort(byName),
   };
+}
+
+function executionRecord({ execution }: RunRow): ExecutionRecord {
+  const { number, runner, startedAt, heartbeatAt } = execution;
+  return {
+    number,
+    host: runner.host,
+    pid: runner.pid,
+    startedAt: startedAt.toISOString(),
+    heartbeatAt: heartbeatAt.toISOString(),
+  };
+}
+
+/** A link to another run: its id, its alias where this store knows it, and the facts that come with the link. */
+async function pointer<T extends { readonly run: RunId }>(
+  metadata: MetadataReader,
+  { run: runId, ...facts }: T,
+): Promise<Omit<T, "run"> & { readonly run?: string; readonly runId: string }> {
+  const row = await metadata.runById(runId);
+  return { ...(row === undefined ? {} : { run: runName(row) }), runId, ...facts };
 }
 
 function artifactRecord(

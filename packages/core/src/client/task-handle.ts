@@ -4,10 +4,11 @@ import type { Run } from "../flow/public-types.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import type { RunRow, TaskRow } from "../metadata/metadata-store.ts";
 import type { ClientContext } from "./client.ts";
-import { listTasks } from "./logs.ts";
+import { listTasks } from "./list-tasks.ts";
 import { promiseRecord } from "./promise-record.ts";
 import { nameHint } from "./run-handle.ts";
 import { taskName } from "./task-name.ts";
+import { isComplete } from "./task-status.ts";
 
 /** One task of a run, with the artifacts that were visible when it ended. */
 export class TaskHandle<T extends Flow = Flow> {
@@ -36,6 +37,11 @@ export class TaskHandle<T extends Flow = Flow> {
     return this.#row.status;
   }
 
+  /** Which attempt this is, from 1; a task that was tried again is its newest attempt. */
+  get attempt(): number {
+    return this.#row.attempt;
+  }
+
   /** The record itself. */
   get row(): TaskRow {
     return this.#row;
@@ -43,7 +49,7 @@ export class TaskHandle<T extends Flow = Flow> {
 
   async #readArtifact(name: string): Promise<unknown> {
     const { metadata, reader } = this.#context;
-    const isDone = this.#row.status === "succeeded" || this.#row.status === "caught";
+    const isDone = isComplete(this.#row);
     const artifact = isDone ? await metadata.visibleArtifact(this.#row.sequence, name) : undefined;
     if (artifact !== undefined) return await reader.read(this.#run, this.id, artifact);
     const values = await metadata.runValues(this.#run.sequence);
@@ -65,7 +71,7 @@ export class TaskHandle<T extends Flow = Flow> {
 }
 
 /**
- * The tasks of one step, in the order of their start, read page by page. A step that the run did not reach (an arm that was
+ * The tasks of one step, in the order of their start, read page by page, each by its newest attempt. A step that the run did not reach (an arm that was
  * not chosen) has none.
  */
 export class TaskList<T extends Flow = Flow> implements AsyncIterable<TaskHandle<T>> {
@@ -80,7 +86,7 @@ export class TaskList<T extends Flow = Flow> implements AsyncIterable<TaskHandle
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TaskHandle<T>> {
-    for await (const row of listTasks(this.#context.metadata, this.#run, { step: this.#step })) {
+    for await (const row of listTasks(this.#context.metadata, this.#run, { step: this.#step, newest: true })) {
       yield new TaskHandle<T>(this.#context, this.#run, row);
     }
   }

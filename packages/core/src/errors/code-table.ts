@@ -10,8 +10,10 @@ import { graphCodes } from "./codes/graph.ts";
 import { lineageCodes } from "./codes/lineage.ts";
 import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
+import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { storageCodes } from "./codes/storage.ts";
+import { testingCodes } from "./codes/testing.ts";
 
 /** What is written about a code. */
 export interface CodeEntry {
@@ -29,6 +31,7 @@ export const codeTable = {
   ...flowCodes,
   ...graphCodes,
   ...packageCodes,
+  ...resumeCodes,
   ...runnerCodes,
   ...artifactCodes,
   ...storageCodes,
@@ -36,6 +39,7 @@ export const codeTable = {
   ...lineageCodes,
   ...clientCodes,
   ...cliCodes,
+  ...testingCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;
 
 export type ErrorCode = keyof typeof codeTable;

@@ -7,6 +7,18 @@ import type { SerializedError } from "../errors/flow-error.ts";
 export type RunStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "lost";
 export type TaskStatus = "queued" | "running" | "succeeded" | "failed" | "caught" | "cancelled" | "lost" | "skipped";
 
+/** The process that executes a run, named so that no other process of any time is taken for it. */
+export interface RunnerIdentity {
+  readonly host: string;
+  readonly pid: number;
+  /** Of the machine's boot; absent where the system gives none. */
+  readonly bootId?: string;
+  /** In which `pid` counts: containers of one machine have their own. */
+  readonly pidNamespace?: string;
+  /** When the process started, as the system counts it: pids are used again, pairs with this are not. */
+  readonly startedAt?: string;
+}
+
 export interface RunRecord {
   readonly schema: 1;
   readonly id: string;
@@ -26,10 +38,46 @@ export interface RunRecord {
   readonly upstreams: readonly UpstreamRecord[];
   /** What the end step left behind, with parameters and constants. */
   readonly artifacts: readonly ArtifactRecord[];
-  readonly tasks: { readonly total: number; readonly byStatus: Readonly<Record<string, number>> };
+  /** A task that was tried several times is one task, with the status of its newest attempt. */
+  readonly tasks: {
+    readonly total: number;
+    readonly byStatus: Readonly<Record<string, number>>;
+    readonly attempts: number;
+  };
   readonly failure?: { readonly task?: string; readonly error: SerializedError };
+  readonly execution: ExecutionRecord;
+  readonly origin?: OriginRecord;
+  readonly parent?: ParentRecord;
   readonly environment: EnvironmentRecord;
   readonly codePackage?: { readonly digest: string; readonly entry: string };
+}
+
+/** The current execution of a run: its number is how often the run was begun or continued. */
+export interface ExecutionRecord {
+  readonly number: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly heartbeatAt: string;
+}
+
+/** The run that a fork took finished tasks from, and what was changed. */
+export interface OriginRecord {
+  /** The store's alias; absent when that run is not in this store. */
+  readonly run?: string;
+  readonly runId: string;
+  readonly fromStep?: string;
+  readonly changedSteps?: readonly string[];
+  readonly changedParameters?: readonly string[];
+}
+
+/** The task inside which a run was started. */
+export interface ParentRecord {
+  readonly run?: string;
+  readonly runId: string;
+  readonly step: string;
+  readonly path: string;
+  readonly call: number;
 }
 
 export interface UpstreamRecord {

@@ -52,6 +52,11 @@ export interface StepDefinition {
   /** Number of declared parameters of the method. */
   readonly arity: number;
   readonly summary?: string;
+  /**
+   * Digest of the method and of all that it reaches in the user's code, taken when the package is built: equal digests
+   * do the same with the same inputs (docs/formats/code-package.md). Absent for a class that came from no package.
+   */
+  readonly codeDigest?: string;
 }
 
 /**

@@ -8,7 +8,7 @@
  */
 import { FlowError } from "../errors/flow-error.ts";
 import type { FlowBinding } from "./bound-flow.ts";
-import type { Inputs, Merge } from "./public-types.ts";
+import type { Inputs, Merge, Run } from "./public-types.ts";
 
 // Node has no Symbol.metadata yet. esbuild's lowered decorators fall back to this very symbol, and so must a native one.
 (Symbol as { metadata?: symbol }).metadata ??= Symbol.for("Symbol.metadata");
@@ -33,6 +33,16 @@ export const BINDING = Symbol.for("millrace.binding");
 export abstract class Flow {
   /** The name in pathspecs, when it is not the class's own: give it if you minify or rename the class. */
   static readonly flowName?: string;
+  /**
+   * Called with the run after it succeeded and that is recorded, in a worker. What goes wrong in it is a warning.
+   *
+   * @example static override readonly onSuccess = async (run: Run<Train>) => post(`${run.name}: ${await run.data.score}`);
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; a subclass names its own
+  static readonly onSuccess?: (run: Run<any>) => unknown;
+  /** Called with the run after it failed. As `onSuccess`. */
+  // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; a subclass names its own
+  static readonly onError?: (run: Run<any>) => unknown;
 
   static {
     Object.defineProperty(Flow, FLOW_MARK, { value: true });

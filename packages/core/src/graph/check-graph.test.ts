@@ -228,30 +228,45 @@ describe("steps by themselves", () => {
 });
 
 describe("the shape as a whole", () => {
-  test("each cycle is reported, with a shortest way around", () => {
+  test("each cycle without a choice is reported, with a shortest way around", () => {
     const problems = graphProblems(
       flowOf({
         start: { next: { go: "a", stop: "end" } },
         a: { next: "b" },
-        b: { next: { on: "c", back: "a" } },
-        c: { next: { c: "c", end: "end" } },
+        b: { next: ["c", "a"] },
+        c: { next: ["c", "end"] },
         end: {},
       }),
     );
-    expect(problems.map(({ code, message }) => [code, message])).toEqual([
-      ["FLOW_GRAPH_CYCLE", "The steps wait for each other: c → c"],
-      ["FLOW_GRAPH_CYCLE", "The steps wait for each other: a → b → a"],
+    expect(problems.map(({ code, message, hint }) => [code, message, hint])).toEqual([
+      [
+        "FLOW_GRAPH_CYCLE",
+        "The steps wait for each other: c → c",
+        'Remove the transition c → c, or make "c" a @choose: only a choice may lead back',
+      ],
+      [
+        "FLOW_GRAPH_CYCLE",
+        "The steps wait for each other: a → b → a",
+        'Remove the transition b → a, or make "b" a @choose: only a choice may lead back',
+      ],
     ]);
-    expect(problems[0]!.hint).toContain("Loops are not supported yet");
   });
 
   test("a flow that goes around for ever has a cycle and nothing else", () => {
     expect(codes({ one: { next: "two" }, two: { next: "one" } })).toEqual(["FLOW_GRAPH_CYCLE"]);
+    expect(codes({ one: { next: { a: "two", b: "end" } }, two: { next: "one" }, end: {} })).toEqual([
+      "FLOW_GRAPH_NO_START",
+    ]);
   });
 
   test("a transition back to start", () => {
-    expect(codes({ start: { next: { a: "end", b: "again" } }, again: { next: "start" }, end: {} })).toEqual([
-      "FLOW_GRAPH_CYCLE",
+    expect(messages({ start: { next: { a: "end", b: "again" } }, again: { next: "start" }, end: {} })).toEqual([
+      "The steps wait for each other: start → again → start",
+    ]);
+    expect(messages({ start: { next: "end" }, before: { next: "start" }, end: {} })).toEqual([
+      'Step "start" begins the flow, but "before" leads to it',
+    ]);
+    expect(codes({ start: { next: "end" }, before: { next: "start" }, end: {} })).toEqual([
       "FLOW_GRAPH_START_HAS_INPUT",
     ]);
   });

@@ -10,21 +10,30 @@
  * - any other step may have several transitions only if they exclude each other;
  * - all transitions into a step must come from the same scope.
  *
+ * A loop's body is a scope of its own: there, conditions are about one round, its first step is always taken, and a join
+ * cannot close what was opened outside. Seen from around it, a loop is one choice among its exits, made by the last
+ * round: that is right because one round takes exactly one of its exits and of the transitions that repeat it, which
+ * `check-loops.ts` sees to.
+ *
  * Every step but the last leads on, each foreach has one join and parallel branches can only meet in joins, so the last
  * step is reached exactly once whatever is chosen: that needs no check of its own.
  */
 import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition, StepDefinition } from "../flow/definition.ts";
+import { brokenLoops } from "./check-loops.ts";
 import { ALWAYS, type Condition, Conditions, NEVER } from "./condition.ts";
-import type { DeclaredEdge } from "./edges.ts";
+import type { DeclaredEdge, EdgeIndex } from "./edges.ts";
 import type { GraphEdge } from "./graph.ts";
 import { listNames, problemAt } from "./problem-at.ts";
+import { loopsLeft, type Outline, type Pass, whenLeft, whenTaken } from "./scope-pass.ts";
 
 export interface Scopes {
   readonly problems: readonly Problem[];
   readonly edges: readonly GraphEdge[];
   readonly scope: ReadonlyMap<string, readonly string[]>;
   readonly closes: ReadonlyMap<string, string>;
+  /** Headers of the loops that a step is in, outermost first. */
+  readonly loopsOf: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A transition with the scope it arrives in and when it is taken there. */
@@ -34,38 +43,33 @@ interface Arrival {
   readonly condition: Condition;
 }
 
-interface Pass {
-  readonly problems: Problem[];
-  readonly conditions: Conditions;
-  readonly condition: Map<string, Condition>;
-  readonly scope: Map<string, readonly string[]>;
-  readonly closes: Map<string, string>;
-}
-
 /** Follows the flow from its start in topological order. Steps that are not reached are skipped. */
-export function checkScopes(
-  flow: FlowDefinition,
-  edges: readonly DeclaredEdge[],
-  order: readonly string[],
-  start: string,
-): Scopes {
+export function checkScopes(outline: Outline): Scopes {
+  const { flow, edges, index, order } = outline;
   const steps = new Map(flow.steps.map((step) => [step.name, step]));
-  const rank = new Map(order.map((name, index) => [name, index]));
+  const loopsOf = new Map(order.map((name): [string, string[]] => [name, []]));
+  for (const { header, body } of outline.loops) for (const name of body) loopsOf.get(name)!.push(header);
   const pass: Pass = {
     problems: [],
     conditions: new Conditions(),
     condition: new Map(),
+    entry: new Map(),
     scope: new Map(),
     closes: new Map(),
+    rank: new Map(order.map((name, place) => [name, place])),
+    loops: new Map(outline.loops.map((loop) => [loop.header, loop])),
+    loopsOf,
   };
+  const repeats = new Set(outline.loops.flatMap((loop) => loop.repeats));
   for (const name of order) {
     const step = steps.get(name)!;
-    const arrivals = edges
-      .filter((edge) => edge.to === name && pass.scope.has(edge.from))
-      .map((edge) => arrive(pass, rank, edges, edge));
+    const arrivals = index
+      .into(name)
+      .filter((at) => !repeats.has(at) && pass.scope.has(edges[at]!.from))
+      .map((at) => arrive(pass, outline, at));
     if (arrivals.length === 0) {
-      if (name === start) enter(pass, name, [], ALWAYS);
-      if (name === start && step.isJoin) pass.problems.push(nothingToJoin(step));
+      if (name === outline.start) enter(pass, name, [], ALWAYS);
+      if (name === outline.start && step.isJoin) pass.problems.push(nothingToJoin(step));
       continue;
     }
     if (!agree(pass, step, arrivals)) {
@@ -80,30 +84,33 @@ export function checkScopes(
       enterStep(pass, step, arrivals);
     }
   }
-  pass.problems.push(...notClosed(flow, edges, pass), ...closedTwice(flow, pass));
+  pass.problems.push(...brokenLoops(outline, pass), ...notClosed(flow, index, pass), ...closedTwice(flow, pass));
   const { problems, scope, closes } = pass;
-  return { problems, scope, closes, edges: edges.map((edge) => ({ ...edge, closes: closes.has(edge.to) })) };
+  const whole = edges.map((edge, at): GraphEdge => {
+    const isRepeat = repeats.has(at);
+    return {
+      ...edge,
+      closes: !isRepeat && closes.has(edge.to),
+      repeats: isRepeat,
+      leaves: loopsLeft(pass, edge),
+    };
+  });
+  return { problems, scope, closes, edges: whole, loopsOf };
 }
 
 function enter(pass: Pass, name: string, scope: readonly string[], condition: Condition): void {
   pass.scope.set(name, scope);
-  pass.condition.set(name, condition);
+  pass.condition.set(name, pass.loops.has(name) ? ALWAYS : condition);
+  if (pass.loops.has(name)) pass.entry.set(name, condition);
 }
 
-function arrive(
-  pass: Pass,
-  rank: ReadonlyMap<string, number>,
-  edges: readonly DeclaredEdge[],
-  edge: DeclaredEdge,
-): Arrival {
+function arrive(pass: Pass, outline: Outline, at: number): Arrival {
+  const edge = outline.edges[at]!;
   const scope = pass.scope.get(edge.from)!;
-  const condition = pass.condition.get(edge.from)!;
   // Inside a foreach, conditions are about one item: there the first step is always taken.
   if (edge.kind === "foreach") return { edge, scope: [...scope, edge.from], condition: ALWAYS };
-  if (edge.kind === "plain") return { edge, scope, condition };
-  const targets = edges.filter((other) => other.from === edge.from).map((other) => other.to);
-  const chosen = pass.conditions.chooses(rank.get(edge.from)!, targets.length, targets.indexOf(edge.to));
-  return { edge, scope, condition: pass.conditions.and(condition, chosen) };
+  const condition = whenLeft(pass, at, loopsLeft(pass, edge), whenTaken(pass, outline, at));
+  return { edge, scope, condition };
 }
 
 function agree(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[]): boolean {
@@ -156,7 +163,12 @@ function enterStep(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[
 
 function enterJoin(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[]): void {
   const { scope, edge } = arrivals[0]!;
-  const innermost = scope.at(-1);
+  const around = pass.loopsOf
+    .get(step.name)!
+    .filter((header) => header !== step.name)
+    .at(-1);
+  const openedOutside = around === undefined ? 0 : pass.scope.get(around)!.length;
+  const innermost = scope.length > openedOutside ? scope.at(-1) : undefined;
   if (edge.kind === "foreach") {
     pass.problems.push(
       problemAt(
@@ -174,8 +186,22 @@ function enterJoin(pass: Pass, step: StepDefinition, arrivals: readonly Arrival[
     enter(pass, step.name, scope.slice(0, -1), pass.condition.get(innermost)!);
     return;
   }
+  if (scope.length > 0 && innermost === undefined && arrivals.length < 2) {
+    pass.problems.push(closesFromInside(step, scope.at(-1)!, around!));
+    enter(pass, step.name, scope, anyOf(pass, arrivals));
+    return;
+  }
   if (innermost === undefined && arrivals.length < 2) pass.problems.push(nothingToJoin(step));
   enter(pass, step.name, scope, anyOf(pass, arrivals));
+}
+
+function closesFromInside(step: StepDefinition, foreach: string, header: string): Problem {
+  return problemAt(
+    step,
+    "FLOW_GRAPH_LOOP_CROSSES_FOREACH",
+    `Join "${step.name}" stands inside the loop that begins with "${header}", but would close the foreach of "${foreach}", which opens before it`,
+    `Lead back to "${foreach}" or a step before it, or leave the loop before the join`,
+  );
 }
 
 function nothingToJoin(step: StepDefinition): Problem {
@@ -189,10 +215,16 @@ function nothingToJoin(step: StepDefinition): Problem {
 
 /** The sources of two transitions that can both be taken, or undefined when all exclude each other. */
 function coOccurring(pass: Pass, arrivals: readonly Arrival[]): readonly [string, string] | undefined {
-  for (const [index, left] of arrivals.entries()) {
-    for (const right of arrivals.slice(index + 1)) {
-      if (!pass.conditions.areExclusive(left.condition, right.condition)) return [left.edge.from, right.edge.from];
+  // Each against all before it at once: the 1,000 arms of a choice are not compared two by two.
+  let before: Condition = NEVER;
+  for (const [place, right] of arrivals.entries()) {
+    if (!pass.conditions.areExclusive(before, right.condition)) {
+      const left = arrivals.slice(0, place).find((arrival) => {
+        return !pass.conditions.areExclusive(arrival.condition, right.condition);
+      });
+      return [left!.edge.from, right.edge.from];
     }
+    before = pass.conditions.or(before, right.condition);
   }
   return undefined;
 }
@@ -201,8 +233,8 @@ function anyOf(pass: Pass, arrivals: readonly Arrival[]): Condition {
   return arrivals.reduce<Condition>((sum, { condition }) => pass.conditions.or(sum, condition), NEVER);
 }
 
-function notClosed(flow: FlowDefinition, edges: readonly DeclaredEdge[], pass: Pass): readonly Problem[] {
-  const last = flow.steps.filter((step) => !edges.some((edge) => edge.from === step.name));
+function notClosed(flow: FlowDefinition, index: EdgeIndex, pass: Pass): readonly Problem[] {
+  const last = flow.steps.filter((step) => index.outOf(step.name).length === 0);
   return last.flatMap((step) => {
     const open = pass.scope.get(step.name) ?? [];
     if (open.length === 0) return [];
@@ -218,8 +250,13 @@ function notClosed(flow: FlowDefinition, edges: readonly DeclaredEdge[], pass: P
 }
 
 function closedTwice(flow: FlowDefinition, pass: Pass): readonly Problem[] {
+  const joinsOf = new Map<string, StepDefinition[]>();
+  for (const step of flow.steps) {
+    const foreach = pass.closes.get(step.name);
+    if (foreach !== undefined) joinsOf.set(foreach, [...(joinsOf.get(foreach) ?? []), step]);
+  }
   return flow.steps.flatMap((step) => {
-    const joins = flow.steps.filter((join) => pass.closes.get(join.name) === step.name);
+    const joins = joinsOf.get(step.name) ?? [];
     if (joins.length < 2) return [];
     return [
       problemAt(

@@ -1,91 +1,76 @@
 /** What can be wrong with the graph as a whole, whatever its splits and joins mean: ends, reach, cycles. */
-import { alg, Graph as Digraph } from "@dagrejs/graphlib";
 import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
-import type { DeclaredEdge } from "./edges.ts";
+import { cycleProblems, endlessLoops, plainCycleProblems } from "./check-cycles.ts";
+import type { DeclaredEdge, EdgeIndex } from "./edges.ts";
+import { type FoundLoop, findLoops } from "./find-loops.ts";
 import { listNames, problemAt } from "./problem-at.ts";
+import { topologicalOrder } from "./topological-order.ts";
 
 export interface Shape {
   readonly problems: readonly Problem[];
-  /** The one step that nothing leads to; undefined when it cannot be told. */
+  /** The one step that the flow begins with; undefined when it cannot be told. */
   readonly start?: string;
+  /** Every step after those that lead to it, but for the choices that repeat a loop; undefined when that cannot be. */
+  readonly order?: readonly string[];
+  readonly loops: readonly FoundLoop[];
 }
 
-export function checkShape(flow: FlowDefinition, edges: readonly DeclaredEdge[]): Shape {
-  const digraph = new Digraph({ directed: true });
-  for (const step of flow.steps) digraph.setNode(step.name);
-  for (const edge of edges) digraph.setEdge(edge.from, edge.to);
-  const cycles = cycleProblems(flow, edges, digraph);
-  const start = startOf(flow, edges);
+export function checkShape(flow: FlowDefinition, edges: readonly DeclaredEdge[], index: EdgeIndex): Shape {
+  const start = startOf(flow, edges, index);
+  if ("problem" in start) {
+    const cycles = plainCycleProblems(flow, edges);
+    // Where all steps follow each other in a circle, that there is no first one is no second mistake.
+    const isSaid = cycles.length > 0 && start.problem.code === "FLOW_GRAPH_NO_START";
+    const ends = severalEnds(flow, index, cycles.length > 0);
+    return { problems: [...cycles, ...(isSaid ? [] : [start.problem]), ...ends], loops: [] };
+  }
+  const found = findLoops(flow, edges, index, start.name);
+  const repeats = new Set(found.loops.flatMap((loop) => loop.repeats));
+  const order = topologicalOrder(
+    flow,
+    edges.filter((_, at) => !repeats.has(at)),
+  );
+  const cycles = [
+    ...(order === undefined ? cycleProblems(flow, edges, index, found) : []),
+    ...endlessLoops(flow, found),
+  ];
   return {
     problems: [
       ...cycles,
-      ...("problem" in start
-        ? cycles.length > 0 && start.problem.code === "FLOW_GRAPH_NO_START"
-          ? []
-          : [start.problem]
-        : unreachable(flow, edges, start.name)),
-      ...severalEnds(flow, edges, cycles.length > 0),
+      ...unreachable(flow, start.name, found.reached),
+      ...severalEnds(flow, index, cycles.length > 0),
     ],
-    ...("name" in start ? { start: start.name } : {}),
+    start: start.name,
+    ...(order === undefined ? {} : { order }),
+    loops: found.loops,
   };
-}
-
-/** Each group of steps that wait for each other once, with a shortest way around. */
-function cycleProblems(flow: FlowDefinition, edges: readonly DeclaredEdge[], digraph: Digraph): readonly Problem[] {
-  return alg.findCycles(digraph).map((group) => {
-    const members = flow.steps.filter((step) => group.includes(step.name));
-    const cycle = shortestCycle(
-      members.map((step) => step.name),
-      edges,
-    );
-    return problemAt(
-      members[0],
-      "FLOW_GRAPH_CYCLE",
-      `The steps wait for each other: ${[...cycle, cycle[0]].join(" → ")}`,
-      `Loops are not supported yet: remove the transition ${cycle.at(-1)} → ${cycle[0]}, and repeat inside one step if you must`,
-    );
-  });
-}
-
-function shortestCycle(members: readonly string[], edges: readonly DeclaredEdge[]): readonly string[] {
-  let best: readonly string[] = members;
-  for (const origin of members) {
-    const paths: (readonly string[])[] = [[origin]];
-    const seen = new Set<string>();
-    for (const path of paths) {
-      if (path.length > best.length) break;
-      const last = path.at(-1)!;
-      const next = edges.filter((edge) => edge.from === last && members.includes(edge.to)).map((edge) => edge.to);
-      if (next.includes(origin) && (path.length < best.length || best === members)) best = path;
-      for (const name of next) {
-        if (seen.has(name) || name === origin) continue;
-        seen.add(name);
-        paths.push([...path, name]);
-      }
-    }
-  }
-  return best;
 }
 
 function startOf(
   flow: FlowDefinition,
   edges: readonly DeclaredEdge[],
+  index: EdgeIndex,
 ): { readonly name: string } | { readonly problem: Problem } {
-  const starts = flow.steps.filter((step) => !edges.some((edge) => edge.to === step.name));
   const named = flow.steps.find((step) => step.name === "start");
   if (named !== undefined) {
-    const into = edges.filter((edge) => edge.to === "start").map((edge) => edge.from);
-    if (into.length === 0) return { name: "start" }; // what else has no way in is unreachable, and is reported as that
+    // What leads back to it, from a step that follows it, makes a loop; what has no way in is unreachable.
+    const reached = new Set(["start"]);
+    for (const name of reached) for (const edge of index.outOf(name)) reached.add(edges[edge]!.to);
+    const into = index.into("start").map((edge) => edges[edge]!.from);
+    const before = into.filter((name) => !reached.has(name));
+    if (before.length === 0) return { name: "start" };
     return {
       problem: problemAt(
         named,
         "FLOW_GRAPH_START_HAS_INPUT",
-        `Step "start" begins the flow, but ${listNames(into)} ${into.length === 1 ? "leads" : "lead"} to it`,
+        `Step "start" begins the flow, but ${listNames(before)} ${before.length === 1 ? "leads" : "lead"} to it`,
         "Rename it, or remove the transition",
       ),
     };
   }
+  const leadsElsewhere = (name: string): boolean => index.into(name).some((edge) => edges[edge]!.from !== name);
+  const starts = flow.steps.filter((step) => !leadsElsewhere(step.name));
   const [first] = starts;
   if (first === undefined)
     return {
@@ -107,9 +92,7 @@ function startOf(
   };
 }
 
-function unreachable(flow: FlowDefinition, edges: readonly DeclaredEdge[], start: string): readonly Problem[] {
-  const reached = new Set([start]);
-  for (const name of reached) for (const edge of edges) if (edge.from === name) reached.add(edge.to);
+function unreachable(flow: FlowDefinition, start: string, reached: ReadonlySet<string>): readonly Problem[] {
   return flow.steps
     .filter((step) => !reached.has(step.name))
     .map((step) =>
@@ -122,8 +105,8 @@ function unreachable(flow: FlowDefinition, edges: readonly DeclaredEdge[], start
     );
 }
 
-function severalEnds(flow: FlowDefinition, edges: readonly DeclaredEdge[], hasCycles: boolean): readonly Problem[] {
-  const ends = flow.steps.filter((step) => !edges.some((edge) => edge.from === step.name));
+function severalEnds(flow: FlowDefinition, index: EdgeIndex, hasCycles: boolean): readonly Problem[] {
+  const ends = flow.steps.filter((step) => index.outOf(step.name).length === 0);
   if (ends.length === 1 || (ends.length === 0 && hasCycles)) return [];
   const last = ends.find((step) => step.name === "end") ?? ends.at(-1);
   return ends

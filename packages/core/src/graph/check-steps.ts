@@ -7,9 +7,10 @@ import { problemAt } from "./problem-at.ts";
 /** Transitions to steps that do not exist. */
 export function unknownTargets(flow: FlowDefinition): readonly Problem[] {
   const names = flow.steps.map((step) => step.name);
+  const known = new Set(names);
   return flow.steps.flatMap((step) =>
     [...new Set(step.next)]
-      .filter((target) => !names.includes(target))
+      .filter((target) => !known.has(target))
       .map((target) => {
         const near = nearestName(target, names);
         const hint = near === undefined ? `The steps are ${names.join(", ")}` : `Did you mean "${near}"?`;

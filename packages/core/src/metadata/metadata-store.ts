@@ -6,8 +6,14 @@
  * - A write that returned is durable. Each writing method is one transaction: all of it or nothing.
  * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it.
  * - `number` counts the runs of one flow identity from 1 and is never used again.
- * - A task counts as done only through `commitTick`; a run is final only through `finishRun`, and then never changes. Tasks
- *   still running when a run ends without success are recorded as cancelled with it.
+ * - A task counts as done only through `commitTick`, and a run is over only through `finishRun`. Tasks still running when
+ *   a run ends without success are recorded as cancelled with it. A run that succeeded never changes; one that failed or
+ *   was cancelled, or whose runner was lost, changes only through `beginExecution`.
+ * - Executions of a run are numbered from 1, and only the current one writes: whoever comes with an older number is
+ *   refused (FLOW_METADATA_FENCED), however late it wakes up.
+ * - Nobody writes that a run is lost: every reader judges it by the runner of the current execution (`livenessOf`), and
+ *   shows the run and those of its tasks that were running as "lost".
+ * - An attempt at a task is a row of its own; the newest attempt is what the task is.
  * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
@@ -17,13 +23,18 @@ import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from ".
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
+import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
+import type { CacheEntry, CacheReads, FinishedTaskColumns, ForkTasks, TaskOrigin } from "./replay.ts";
+import type { TagEvent, TagMove } from "./tag-event.ts";
 
-export type { BlobRow, NewBlob };
+export type { BlobRow, NewBlob, TagEvent, TagMove };
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
 /** The store's own row number of a task. */
 export type TaskSequence = number & { readonly __brand: "TaskSequence" };
+/** The store's own row number of a piece of output; grows in the order in which pieces were committed. */
+export type LogSequence = number & { readonly __brand: "LogSequence" };
 
 export interface RunRow {
   readonly sequence: RunSequence;
@@ -45,6 +56,12 @@ export interface RunRow {
   readonly failure?: { readonly task?: string; readonly error: SerializedError };
   /** The end task, once it succeeded: its visible artifacts are what the run left behind. */
   readonly endTask?: TaskSequence;
+  /** The current one; its number is how many there were. */
+  readonly execution: Pick<ExecutionRow, "number" | "runner" | "startedAt" | "heartbeatAt">;
+  /** Of a fork. */
+  readonly origin?: RunOrigin;
+  /** Of a run that was started inside a step. */
+  readonly parent?: RunParent;
 }
 
 export interface NewRun {
@@ -65,6 +82,10 @@ export interface NewRun {
   readonly blobs: readonly NewBlob[];
   readonly actor: string;
   readonly host: string;
+  /** The first execution; its actor, package and begin are those of the run. */
+  readonly execution: Pick<NewExecution, "runner" | "command" | "options">;
+  readonly origin?: RunOrigin;
+  readonly parent?: ChildRunKey;
 }
 
 export type RunValueKind = "parameter" | "constant" | "config" | "file";
@@ -106,6 +127,16 @@ export interface TaskRow extends NewTask {
   readonly fanOut?: number;
   /** For a finished choose: the value of `on`. */
   readonly choice?: string;
+  /** Of a task that was not executed in this run. */
+  readonly origin?: TaskOrigin;
+  /** Names of the run's values that it read (parameters, configs, files, constants, secrets); absent when not known. */
+  readonly valueReads?: readonly string[];
+  /** Who caused the cancelling: the name of a task, or "Ctrl-C". */
+  readonly cancelledBy?: string;
+  /** Of the item that it was given. */
+  readonly itemDigest?: Digest;
+  /** By a monotonic clock; absent when not known. */
+  readonly durationMs?: number;
 }
 
 /** An artifact that a task set or changed; `visible` artifacts also count those inherited. */
@@ -139,19 +170,44 @@ export interface LogChunk {
   readonly text: string;
 }
 
+export interface LogRow extends LogChunk {
+  readonly sequence: LogSequence;
+}
+
+export interface LogQuery {
+  readonly task: TaskSequence;
+  readonly attempt?: number;
+  readonly stream?: "stdout" | "stderr";
+  /** Only what came later: the key of the next page. */
+  readonly after?: LogSequence;
+  /** Default: all. */
+  readonly limit?: number;
+}
+
 export interface FinishedTask {
   readonly sequence: TaskSequence;
-  readonly status: "succeeded" | "failed" | "cancelled";
+  readonly status: "succeeded" | "failed" | "caught" | "skipped" | "cancelled" | "lost";
   readonly finishedAt: Date;
   readonly error?: SerializedError;
   readonly fanOut?: number;
   readonly choice?: string;
   readonly artifacts: readonly ArtifactRow[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
+  readonly valueReads?: readonly string[];
+  readonly cancelledBy?: string;
+  readonly itemDigest?: Digest;
+  readonly durationMs?: number;
+  /** Offers the outcome to later runs under a key. */
+  readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+  /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */
+  readonly takenFrom?: TaskSequence;
 }
 
-/** All that happened since the last tick, written in one transaction in this order. */
+/** All that happened in one run since the last tick, written in one transaction in this order. */
 export interface Tick {
+  readonly run: RunSequence;
+  /** The execution that writes: refused when it is not the run's current one. */
+  readonly execution: number;
   readonly started: readonly NewTask[];
   readonly blobs: readonly NewBlob[];
   readonly finished: readonly FinishedTask[];
@@ -161,10 +217,14 @@ export interface Tick {
 
 export interface FinishRun {
   readonly run: RunSequence;
+  /** The execution that writes: refused when it is not the run's current one. */
+  readonly execution: number;
   readonly status: "succeeded" | "failed" | "cancelled";
   readonly finishedAt: Date;
   readonly endTask?: TaskSequence;
   readonly failure?: RunRow["failure"];
+  /** Who caused the cancelling of tasks that are still running. Default: the task of `failure`. */
+  readonly cancelledBy?: string;
 }
 
 export interface RunQuery {
@@ -185,35 +245,17 @@ export interface TaskQuery {
   readonly step?: string;
   readonly path?: TaskPath;
   readonly status?: TaskStatus;
+  /** Only the newest attempt of each task. Default false: all attempts. */
+  readonly newest?: boolean;
   readonly after?: TaskSequence;
   readonly limit?: number;
 }
 
-/** One move of one tag, as it is kept in the append-only, hash-chained log (docs/formats/tag-log.md). */
-export interface TagEvent {
-  readonly sequence: number;
-  readonly at: Date;
-  readonly actor: string;
-  readonly host: string;
-  readonly verb: "add" | "remove";
-  readonly tag: string;
-  readonly run: RunId;
-  /** How it came: by `flow run --tag`, by `flow tag`, … */
-  readonly via: string;
-  readonly reason?: string;
-  readonly previous: Digest;
-  readonly digest: Digest;
-}
-
-export interface TagMove {
-  readonly run: RunSequence;
-  readonly add: readonly string[];
-  readonly remove: readonly string[];
-  readonly actor: string;
-  readonly host: string;
-  readonly at: Date;
-  readonly via: string;
-  readonly reason?: string;
+export interface TaskCount {
+  readonly step: string;
+  readonly status: TaskStatus;
+  readonly count: number;
+  readonly attempts: number;
 }
 
 export interface MetadataReader {
@@ -246,10 +288,18 @@ export interface MetadataReader {
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
   tasks(query: TaskQuery): Promise<readonly TaskRow[]>;
-  /** Tasks of a run by step and status. */
-  taskCounts(
-    run: RunSequence,
-  ): Promise<readonly { readonly step: string; readonly status: TaskStatus; readonly count: number }[]>;
+  /** Tasks of a run by step and status of their newest attempt; `attempts` counts all attempts at these tasks. */
+  taskCounts(run: RunSequence): Promise<readonly TaskCount[]>;
+  /** Every execution of a run, by number. */
+  executions(run: RunSequence): Promise<readonly ExecutionRow[]>;
+  /** The run that was started by a call inside a step. */
+  childRun(key: ChildRunKey): Promise<RunRow | undefined>;
+  /** Runs that were started inside steps of a run, in the order of their creation. */
+  childRuns(parent: RunSequence): Promise<readonly RunRow[]>;
+  /** What need not run again when the run goes on or is forked. */
+  finishedTasks(run: RunSequence): Promise<FinishedTaskColumns>;
+  /** Succeeded tasks that were offered under a key, newest first, at most `limit`. */
+  cacheEntries(key: Digest, limit: number): Promise<readonly CacheEntry[]>;
   /** What a task set or changed itself, by name. */
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]>;
   /** What a task leaves visible: its own artifacts over those it inherits, by name. */
@@ -258,19 +308,58 @@ export interface MetadataReader {
   /** The page that holds item `index` of a split. */
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
-  logs(query: {
-    readonly task: TaskSequence;
-    readonly attempt?: number;
-    readonly stream?: "stdout" | "stderr";
-  }): Promise<readonly LogChunk[]>;
+  /** What a task wrote, in the order in which it was committed. */
+  logs(query: LogQuery): Promise<readonly LogRow[]>;
+  /**
+   * What all tasks of a run wrote after a piece of output, in the order in which it was committed.
+   *
+   * @param query.after as `next` of the page before; `logEnd()` for what is still to come
+   * @param query.limit pieces at most
+   * @returns `next`: where the following page begins; all of the store's output up to it has been looked at, so that a
+   *   silent run beside a loud one costs a reader nothing
+   */
+  runLogs(query: {
+    readonly run: RunSequence;
+    readonly after: LogSequence;
+    readonly limit: number;
+  }): Promise<{ readonly rows: readonly LogRow[]; readonly next: LogSequence }>;
+  /** The last piece of output of the whole store; 0 where there is none. */
+  logEnd(): Promise<LogSequence>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;
 }
 
 export interface MetadataStore extends MetadataReader {
-  /** Creates a run as "running", with its values, upstream edges, tags and tag events. */
+  /**
+   * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
+   * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
+   */
   createRun(run: NewRun): Promise<RunRow>;
+  /**
+   * Continues a run that failed, was cancelled or was lost: it is running again under a new execution, what it ended
+   * with is taken back, and tasks that were running are lost. The execution before is fenced from now on.
+   *
+   * @returns the number of the new execution
+   * @throws FlowError FLOW_METADATA_RUN_ALIVE when its runner lives (of two at once, one gets this),
+   *   FLOW_METADATA_RUN_FINAL when it succeeded, FLOW_METADATA_NO_RUN
+   */
+  beginExecution(begin: BeginExecution): Promise<number>;
+  /**
+   * Says that the runner of an execution lives.
+   *
+   * @throws FlowError FLOW_METADATA_FENCED, FLOW_METADATA_RUN_FINAL, FLOW_METADATA_NO_RUN
+   */
+  heartbeat(run: RunSequence, execution: number, at: Date): Promise<void>;
+  /**
+   * Takes over finished tasks of one run into another one that is running, by set operations: new task numbers, attempt
+   * 1, artifacts, pages and upstream reads along. Each names the task that it was taken over from as its origin.
+   *
+   * @returns how many
+   * @throws FlowError FLOW_METADATA_CONFLICT when the other run has one of these tasks already,
+   *   FLOW_METADATA_BAD_ARGUMENT when a task would be taken over without the one that it inherits from
+   */
+  forkTasks(fork: ForkTasks): Promise<number>;
   /** Row numbers for tasks to come; never given twice, also not to another process. */
   reserveTasks(count: number): Promise<TaskSequence>;
   commitTick(tick: Tick): Promise<void>;

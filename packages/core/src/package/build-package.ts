@@ -2,13 +2,14 @@ import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
 import { bundleFlow, type FlowBundle, importsCore } from "./bundle-flow.ts";
 import { describeFlows } from "./describe-flows.ts";
+import { withStepDigests } from "./digests/step-digests.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage } from "./flow-package.ts";
 import { packageDigest } from "./package-digest.ts";
 import { writeIndexed } from "./package-index.ts";
 import { chainsOf, collectInputs } from "./package-inputs.ts";
 import type { PackageRoot } from "./package-root.ts";
-import { storePackage } from "./package-store.ts";
+import { storeInFirst } from "./package-store.ts";
 import type { TsconfigChain } from "./tsconfig-chain.ts";
 
 /**
@@ -28,26 +29,12 @@ export async function buildPackage(
   const manifest = `${JSON.stringify(bundle.manifest, null, 2)}\n`;
   const content = { code: bundle.code, map: bundle.map, manifest };
   const digest = packageDigest(content);
-  const { folder, cacheFolder } = storeInFirst(cacheFolders, (candidate) => storePackage(candidate, digest, content));
+  const { folder, cacheFolder } = storeInFirst(cacheFolders, digest, content);
   const pack = { folder, root: root.folder, manifest: bundle.manifest };
-  const made: FlowPackage = { ...pack, digest, flows: await describeFlows(pack, bundle) };
+  const flows = await withStepDigests(await describeFlows(pack, bundle), { ...pack, code: bundle.code });
+  const made: FlowPackage = { ...pack, digest, flows };
   writeIndexed(cacheFolder, entry, root, inputs, made);
   return made;
-}
-
-function storeInFirst(
-  cacheFolders: readonly string[],
-  store: (cacheFolder: string) => string,
-): { readonly folder: string; readonly cacheFolder: string } {
-  let refused: unknown;
-  for (const cacheFolder of cacheFolders) {
-    try {
-      return { folder: store(cacheFolder), cacheFolder };
-    } catch (error) {
-      refused ??= error;
-    }
-  }
-  throw refused;
 }
 
 /** Only modules that define flows are looked at: a library beside them may well use legacy decorators of its own. */

@@ -71,7 +71,7 @@ export function esbuildVersion(): string {
 function sourceFiles(): readonly string[] {
   return ["flow", "package"].flatMap((room) => {
     const folder = path.join(ownFolder, "src", room);
-    return fs.readdirSync(folder).map((name) => path.join(folder, name));
+    return fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => path.join(folder, name));
   });
 }
 

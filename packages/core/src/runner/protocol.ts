@@ -5,7 +5,7 @@
  * One message carries a batch: tasks of one step, run one after another. Success of a task is an explicit result; a worker
  * that ends without one has failed its tasks.
  */
-import type { NewBlob } from "../artifact/artifact.ts";
+import type { Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { TaskFailure } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
@@ -17,6 +17,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
+import type { CacheReads } from "../metadata/replay.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
 
 /** What every task of a run needs to know; the rest is read from the store by the worker itself. */
@@ -56,9 +57,8 @@ export interface Placement {
 }
 
 export interface BatchTask extends ReadyTask {
-  readonly attempt: number;
   /** The task has failed for good, and its step catches that: its step is not called, the failure becomes its value. */
-  readonly fallback?: TaskFailure;
+  readonly fallback?: { readonly field: string; readonly failure: TaskFailure };
 }
 
 export interface Batch {
@@ -69,7 +69,12 @@ export interface Batch {
   readonly placement?: Placement;
   /** Whether the worker says when the task begins and can be told to abort it. Such a batch holds one task. */
   readonly isWatched?: boolean;
+  /** Instead of tasks: a static method of the flow that is called with the finished run. */
+  readonly hook?: HookName;
 }
+
+/** Static methods of a flow that are called when a run of it has ended. */
+export type HookName = "onSuccess" | "onError";
 
 /** What a task leaves that is complete: called, skipped and caught ones alike. */
 export interface TaskYield {
@@ -80,7 +85,13 @@ export interface TaskYield {
 }
 
 export type TaskOutcome =
-  | ({ readonly kind: "succeeded" } & TaskYield)
+  | ({
+      readonly kind: "succeeded";
+      /** Offers the outcome to later runs. */
+      readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+      /** The task of an earlier run whose outcome this is. */
+      readonly takenFrom?: TaskSequence;
+    } & TaskYield)
   /** The user's own decorator decided that the step need not run. */
   | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)
   /** The task has failed, and its step keeps that as a value. */

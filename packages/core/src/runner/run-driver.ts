@@ -3,54 +3,38 @@
  * batches, commits what comes back, and only after the commit tells the scheduler, so that a crash at any instant loses
  * nothing that was counted as done. The main thread is the only writer of records.
  *
- *     scheduler ──ready──▶ batches ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
+ *     scheduler ──ready──▶ dispatcher ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
  *
- * The first failure is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that
- * do not stop within the grace period are ended. Not here: what a task does (worker/), what is ready (scheduler/).
+ * A failed attempt leads to another one, to a caught failure, or to the end (`attempt-policy.ts`). The first failure that is
+ * neither tried again nor caught is the cause of the run's failure: nothing new starts, running tasks are asked to stop,
+ * and those that do not stop within the grace period are ended; with `finishSiblings` all that does not depend on it goes
+ * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
  */
-import { FlowError, type SerializedError } from "../errors/flow-error.ts";
-import type { RunEvent } from "../events/run-event.ts";
-import type { Graph } from "../graph/graph.ts";
-import type { FinishRun, LogChunk, MetadataStore, TaskSequence } from "../metadata/metadata-store.ts";
-import { BatchSize } from "./batch-size.ts";
+import { FlowError, type Problem, type SerializedError } from "../errors/flow-error.ts";
+import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
+import type { AttemptPolicy } from "./attempt-policy.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { CommitPace } from "./commit-pace.ts";
+import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
-import type { Executor } from "./executor.ts";
-import type { Batch, RunContext, StepContract, TaskResult, WorkerMessage } from "./protocol.ts";
+import { Judge, type Settlement } from "./judge.ts";
+import type { TaskResult, WorkerMessage } from "./protocol.ts";
+import type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
+import { RunReporter } from "./run-reporter.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { stepContract } from "./step-contract.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
 import { workerEnded } from "./worker-ended.ts";
 import { workerWarning } from "./worker-warning.ts";
 
-export interface RunDriverOptions {
-  readonly graph: Graph;
-  readonly run: RunContext;
-  readonly metadata: MetadataStore;
-  readonly executor: Executor;
-  readonly emit: (event: RunEvent) => void;
-  /** Asks tasks to stop; those that do not within the grace period are ended. */
-  readonly signal?: AbortSignal;
-  /** Ends all tasks at once; comes after `signal`. */
-  readonly endNow?: AbortSignal;
-  readonly now?: () => Date;
-  /** How long running tasks may take to stop by themselves; milliseconds, default 5,000. */
-  readonly graceMs?: number;
-}
+export type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
 
-/** How a run ended; `finishRun` of the store takes it as it is. */
-export type RunEnd = Omit<FinishRun, "finishedAt">;
+/** Why a run ends without success: whatever came first. */
+type Cause =
+  | { readonly kind: "failed"; readonly task: string; readonly error: SerializedError }
+  | { readonly kind: "cancelled"; readonly reason: string };
 
-/** Where a task stands, as events say it. */
-interface TaskName {
-  readonly task: string;
-  readonly step: string;
-  readonly path: string;
-  readonly attempt: number;
-}
-
-/** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
-const MESSAGES_AHEAD = 6;
 const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
 /** How long the end of a run waits for output that workers sent but that has not arrived. */
@@ -63,25 +47,25 @@ export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
 
 class RunDriver {
   readonly #options: RunDriverOptions;
+  readonly #clock: Clock;
   readonly #scheduler: Scheduler;
+  readonly #dispatcher: Dispatcher;
+  readonly #judge: Judge;
+  readonly #report: RunReporter;
   readonly #numbers: TaskNumbers;
-  readonly #contracts: ReadonlyMap<string, StepContract>;
-  readonly #sizes = new BatchSize();
   readonly #tick = new TickBuilder();
   readonly #pace: CommitPace;
-  readonly #now: () => Date;
   readonly #ended = Promise.withResolvers<RunEnd>();
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
   readonly #active = new Map<TaskSequence, ReadyTask>();
   readonly #begun = new Set<TaskSequence>();
   /** Of those that were sent: tasks that came back without having begun, before their row was written. */
   readonly #withdrawn = new Set<TaskSequence>();
-  readonly #batchesOfStep = new Map<string, number>();
-  #results: TaskResult[] = [];
-  #batches = 0;
+  /** Take back the timers of tasks that wait for their next attempt. */
+  readonly #waits = new Map<TaskSequence, () => void>();
+  #settlements: Settlement[] = [];
   #isEnding = false;
-  #failure: { readonly task: string; readonly error: SerializedError } | undefined;
-  #cancelReason: string | undefined;
+  #cause: Cause | undefined;
   #isStopping = false;
   #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -90,26 +74,49 @@ class RunDriver {
 
   constructor(options: RunDriverOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => new Date());
+    this.#clock = options.clock ?? systemClock;
+    this.#report = new RunReporter(options.run.name, options.emit);
+    this.#numbers = new TaskNumbers(options.metadata);
+    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count), {
+      ...(options.finished === undefined ? {} : { finished: options.finished }),
+      ...(options.attemptsBefore === undefined ? {} : { attemptsBefore: options.attemptsBefore }),
+      ...(options.maxRounds === undefined ? {} : { maxRounds: options.maxRounds }),
+      ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
+    });
+    const policies = options.policies ?? new Map<string, AttemptPolicy>();
+    const triesOf = (task: ReadyTask): number => this.#triesOf(task);
+    this.#judge = new Judge({
+      scheduler: this.#scheduler,
+      policies,
+      triesOf,
+      random: options.random ?? Math.random,
+      warn: (warning) => this.#warn(warning),
+    });
+    this.#dispatcher = new Dispatcher({
+      run: options.run,
+      executor: options.executor,
+      contracts: new Map(options.graph.order.map((step) => [step, stepContract(options.graph, step)])),
+      policies,
+      clock: this.#clock,
+      triesOf,
+      onReturn: (flight, returned) => this.#returned(flight, returned),
+    });
     this.#pace = new CommitPace(
       () => this.#commit(),
-      () => this.#batches > options.executor.slots,
+      () => this.#dispatcher.isBusy,
     );
-    this.#numbers = new TaskNumbers(options.metadata);
-    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count));
-    this.#contracts = new Map(options.graph.order.map((step) => [step, contractOf(options.graph, step)]));
   }
 
   async drive(): Promise<RunEnd> {
     const { executor, signal, endNow } = this.#options;
     executor.onMessage((message) => this.#heard(message));
-    const progress = setInterval(() => this.#emitProgress(), PROGRESS_MS).unref();
+    const progress = setInterval(() => this.#reportProgress(), PROGRESS_MS).unref();
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     const onEndNow = (): void => void executor.close();
     endNow?.addEventListener("abort", onEndNow, { once: true });
     try {
-      await this.#numbers.reserve(this.#scheduler.slack);
+      await this.#numbers.reserve(this.#scheduler.numbersFor(1, 0));
       this.#scheduler.begin();
       if (signal?.aborted) onAbort();
       this.#dispatch();
@@ -118,6 +125,7 @@ class RunDriver {
     } finally {
       clearInterval(progress);
       this.#pace.stop();
+      this.#dropWaits();
       clearTimeout(this.#graceTimer);
       signal?.removeEventListener("abort", onAbort);
       endNow?.removeEventListener("abort", onEndNow);
@@ -126,44 +134,11 @@ class RunDriver {
 
   #dispatch(): void {
     if (this.#isStopping) return;
-    let hasTaken = true;
-    while (hasTaken) {
-      hasTaken = false;
-      for (const { step, count } of this.#scheduler.readySteps()) {
-        if (!this.#hasRoom(step)) continue;
-        const size = this.#sizes.of(step, count, this.#options.executor.slots);
-        const tasks = this.#scheduler.take(step, size);
-        if (tasks.length === 0) continue;
-        this.#submit(step, tasks);
-        hasTaken = true;
-        break;
-      }
-    }
-  }
-
-  /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
-  #hasRoom(step: string): boolean {
-    const { slots } = this.#options.executor;
-    if (this.#batches >= (this.#sizes.isShort(step) ? MESSAGES_AHEAD * slots : slots)) return false;
-    const limit = this.#options.graph.nodes[step]!.step.behaviour.maxParallel;
-    return limit === undefined || (this.#batchesOfStep.get(step) ?? 0) < limit;
-  }
-
-  #submit(step: string, tasks: readonly ReadyTask[]): void {
-    const startedAt = this.#now();
-    for (const task of tasks) this.#begin(task, startedAt);
-    this.#batches++;
-    this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
-    this.#pace.lazily();
-    const batch: Batch = {
-      run: this.#options.run,
-      step: this.#contracts.get(step)!,
-      tasks: tasks.map((task) => ({ ...task, attempt: 1 })),
-    };
-    this.#options.executor.submit(batch).results.then(
-      (results) => this.#reported(step, tasks, results),
-      (error: unknown) => this.#lost(step, tasks, error),
-    );
+    this.#dispatcher.fill(this.#scheduler, (tasks) => {
+      const startedAt = this.#clock.now();
+      for (const task of tasks) this.#begin(task, startedAt);
+      this.#pace.lazily();
+    });
   }
 
   #begin(task: ReadyTask, startedAt: Date): void {
@@ -171,27 +146,31 @@ class RunDriver {
     const isKnown = this.#begun.has(task.sequence);
     if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
     const { sequence, step, path, inherits } = task;
-    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: 1, startedAt };
+    const row = { sequence, run: this.#options.run.sequence, step, path, attempt: task.attempt, startedAt };
     this.#tick.started(inherits === undefined ? row : { ...row, inherits });
     if (isKnown) return;
     this.#begun.add(sequence);
-    this.#options.emit({ kind: "task.started", at: startedAt, ...this.#describe(task) });
+    this.#report.started(task, startedAt);
   }
 
-  #reported(step: string, tasks: readonly ReadyTask[], results: readonly TaskResult[]): void {
-    this.#left(step);
-    for (const result of results) {
-      this.#sizes.measured(step, result.durationMs);
-      this.#liveChunksAnnounced += result.liveChunks;
-      this.#results.push(result);
+  /** Attempts at a task in this execution: one that was continued has as many retries as a new one. */
+  #triesOf(task: ReadyTask): number {
+    return task.attempt - (this.#options.attemptsBefore?.(task.step, task.path) ?? 0);
+  }
+
+  #returned(flight: Flight, returned: Returned): void {
+    if (returned.kind === "lost") {
+      this.#lost(flight, returned.error);
+      return;
     }
-    this.#giveBack(tasks.slice(results.length), false);
+    for (const result of returned.results) this.#reported(flight, result);
+    this.#giveBack(returned.rest, false);
     this.#pace.soon();
   }
 
   /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
-  #lost(step: string, tasks: readonly ReadyTask[], error: unknown): void {
-    this.#left(step);
+  #lost(flight: Flight, error: unknown): void {
+    const { step, tasks } = flight;
     if (tasks.length > 1 && !this.#isStopping) {
       this.#giveBack(tasks, true);
       this.#dispatch();
@@ -200,16 +179,25 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks)
-      this.#results.push(emptyResult({ sequence: task.sequence, attempt: 1 }, outcome, this.#now()));
+    for (const task of tasks) this.#reported(flight, emptyResult(task, outcome, this.#clock.now()));
     this.#pace.soon();
+  }
+
+  #reported(flight: Flight, result: TaskResult): void {
+    this.#liveChunksAnnounced += result.liveChunks;
+    const task = this.#active.get(result.sequence)!;
+    const judged = this.#judge.judge(flight, task, result, this.#isStopping);
+    if (judged.kind === "fallback") this.#dispatcher.send(flight.step, [task], judged.failed);
+    else this.#settlements.push(judged);
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
   #giveBack(tasks: readonly ReadyTask[], isAlone: boolean): void {
-    for (const { sequence } of tasks) {
+    for (const task of tasks) {
+      const { sequence } = task;
       if (this.#isStopping) {
-        this.#results.push(emptyResult({ sequence, attempt: 1 }, { kind: "cancelled" }, this.#now()));
+        const result = emptyResult(task, { kind: "cancelled" }, this.#clock.now());
+        this.#settlements.push({ kind: "settlement", result });
         continue;
       }
       this.#active.delete(sequence);
@@ -219,35 +207,43 @@ class RunDriver {
     }
   }
 
-  #left(step: string): void {
-    this.#batches--;
-    this.#batchesOfStep.set(step, this.#batchesOfStep.get(step)! - 1);
+  #heard(message: WorkerMessage): void {
+    switch (message.kind) {
+      case "began":
+        this.#dispatcher.began(message.sequence);
+        return;
+      case "stray-error":
+      case "polluted":
+        this.#warn(workerWarning(message));
+        return;
+      case "output":
+        this.#liveChunksReceived++;
+        this.#tick.logged(message.chunk);
+        this.#heardOutput(message.chunk);
+        this.#pace.lazily();
+    }
   }
 
-  #heard(message: WorkerMessage): void {
-    if (message.kind === "began") return; // Limits of time are not the driver's yet.
-    if (message.kind !== "output") {
-      this.#options.emit({ kind: "run.warning", at: this.#now(), ...workerWarning(message) });
-      return;
-    }
-    this.#liveChunksReceived++;
-    this.#tick.logged(message.chunk);
-    this.#emitOutput(message.chunk);
-    this.#pace.lazily();
+  #heardOutput(chunk: LogChunk): void {
+    const task = this.#active.get(chunk.task);
+    if (task !== undefined) this.#report.output(task, chunk);
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
   async #commit(): Promise<void> {
     if (this.#isOver) return;
     try {
-      const results = this.#results;
-      this.#results = [];
-      const finishedAt = this.#now();
-      for (const result of results) this.#tick.finished(result, finishedAt);
-      const tick = this.#tick.take(finishedAt);
-      if (tick !== undefined) await this.#options.metadata.commitTick(tick);
-      await this.#numbers.reserve(this.#needed(results));
-      for (const result of results) this.#settle(result, finishedAt);
+      const settlements = this.#settlements;
+      this.#settlements = [];
+      const finishedAt = this.#clock.now();
+      for (const { result, caught } of settlements)
+        this.#tick.finished(result, finishedAt, {
+          cancelledBy: this.#stopReason,
+          ...(caught && { caught: caught.error }),
+        });
+      await this.#write(finishedAt);
+      await this.#numbers.reserve(this.#needed(settlements));
+      for (const settlement of settlements) this.#settle(settlement, finishedAt);
       this.#dispatch();
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
@@ -259,48 +255,67 @@ class RunDriver {
     }
   }
 
+  async #write(now: Date): Promise<void> {
+    const tick = this.#tick.take(now);
+    if (tick === undefined) return;
+    const { run, execution } = this.#options;
+    await this.#options.metadata.commitTick({ run: run.sequence, execution, ...tick });
+  }
+
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
-  #settle(result: TaskResult, at: Date): void {
-    const task = this.#active.get(result.sequence)!;
-    this.#active.delete(result.sequence);
-    this.#begun.delete(result.sequence);
-    const where = this.#describe(task);
-    for (const chunk of result.logs) this.#emitText(chunk, where);
-    const { outcome, durationMs } = result;
+  #settle({ result, verdict, caught }: Settlement, at: Date): void {
+    const { sequence, outcome, durationMs } = result;
+    const task = this.#active.get(sequence)!;
+    this.#active.delete(sequence);
+    this.#begun.delete(sequence);
+    for (const chunk of result.logs) this.#report.output(task, chunk);
     switch (outcome.kind) {
       case "succeeded":
       case "skipped":
-      case "caught": {
-        const facts = {
-          ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
-          ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
-        };
-        this.#options.emit({ kind: "task.succeeded", at, ...where, durationMs, ...facts });
-        this.#scheduler.succeeded(result.sequence, facts);
+      case "caught":
+        this.#report.finished(task, result, caught, at);
+        this.#scheduler[outcome.kind](sequence, outcome);
         if (this.#isStopping) this.#scheduler.stop();
         return;
-      }
       case "failed":
-        this.#options.emit({ kind: "task.failed", at, ...where, durationMs, error: outcome.error });
-        this.#scheduler.failed(result.sequence);
-        this.#failure ??= { task: where.task, error: outcome.error };
-        this.#stop();
+        if (verdict?.kind === "retry" && !this.#isStopping) this.#retry(task, verdict.delayMs, outcome.error, at);
+        else this.#fail(task, outcome.error, durationMs, at);
         return;
       case "cancelled":
-        this.#options.emit({ kind: "task.cancelled", at, ...where, reason: this.#stopReason });
-        this.#scheduler.cancelled(result.sequence);
+        this.#report.cancelled(task, this.#stopReason, at);
+        this.#scheduler.cancelled(sequence);
     }
   }
 
+  #retry(task: ReadyTask, delayMs: number, error: SerializedError, at: Date): void {
+    const next = this.#scheduler.retry(task.sequence);
+    const times = this.#options.policies?.get(task.step)?.retry?.times ?? 0;
+    const attempts = task.attempt - this.#triesOf(task) + 1 + times;
+    this.#report.retrying(task, { nextAttempt: next.attempt, attempts, delayMs, error }, at);
+    const unwait = this.#clock.after(delayMs, () => {
+      this.#waits.delete(next.sequence);
+      this.#scheduler.requeue(next.sequence);
+      this.#dispatch();
+    });
+    this.#waits.set(next.sequence, unwait);
+  }
+
+  #fail(task: ReadyTask, error: SerializedError, durationMs: number, at: Date): void {
+    this.#report.failed(task, error, durationMs, at);
+    this.#scheduler.failed(task.sequence);
+    this.#cause ??= { kind: "failed", task: this.#report.nameOf(task), error };
+    if (this.#options.finishSiblings !== true) this.#stop();
+  }
+
   get #stopReason(): string {
-    return this.#failure === undefined
-      ? (this.#cancelReason ?? "the run was cancelled")
-      : `${this.#failure.task} failed`;
+    if (this.#cause === undefined) return "the run was cancelled";
+    return this.#cause.kind === "failed" ? `${this.#cause.task} failed` : this.#cause.reason;
   }
 
   #cancel(reason: unknown): void {
-    this.#cancelReason ??=
+    const text =
       typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
+    this.#cause ??= { kind: "cancelled", reason: text };
     this.#stop();
     this.#endWhenIdle();
   }
@@ -308,13 +323,19 @@ class RunDriver {
   #stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#dropWaits();
     this.#scheduler.stop();
     this.#options.executor.cancel();
     this.#graceTimer = setTimeout(() => void this.#options.executor.close(), this.#options.graceMs ?? GRACE_MS);
   }
 
+  #dropWaits(): void {
+    for (const unwait of this.#waits.values()) unwait();
+    this.#waits.clear();
+  }
+
   #endWhenIdle(): void {
-    if (!this.#scheduler.isIdle || this.#batches > 0 || this.#results.length > 0 || this.#isEnding) return;
+    if (!this.#scheduler.isIdle || !this.#dispatcher.isIdle || this.#settlements.length > 0 || this.#isEnding) return;
     this.#isEnding = true;
     void this.#end().catch((error: unknown) => this.#ended.reject(error));
   }
@@ -324,56 +345,46 @@ class RunDriver {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     this.#pace.stop();
-    const tick = this.#tick.take(this.#now());
-    if (tick !== undefined) await this.#options.metadata.commitTick(tick);
-    this.#emitProgress();
-    const run = this.#options.run.sequence;
-    if (this.#failure !== undefined) return this.#ended.resolve({ run, status: "failed", failure: this.#failure });
-    if (this.#cancelReason !== undefined) return this.#ended.resolve({ run, status: "cancelled" });
+    await this.#write(this.#clock.now());
+    this.#reportProgress();
+    const { run, execution } = this.#options;
+    const ended = { run: run.sequence, execution };
+    if (this.#cause?.kind === "failed") {
+      const { task, error } = this.#cause;
+      this.#ended.resolve({ ...ended, status: "failed", failure: { task, error } });
+      return;
+    }
+    if (this.#cause?.kind === "cancelled") {
+      this.#ended.resolve({ ...ended, status: "cancelled" });
+      return;
+    }
     const { endTask } = this.#scheduler;
     if (endTask === undefined) {
       throw new FlowError("FLOW_INTERNAL", {
-        message: `${this.#options.run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
+        message: `${run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
       });
     }
-    this.#ended.resolve({ run, status: "succeeded", endTask });
+    this.#ended.resolve({ ...ended, status: "succeeded", endTask });
   }
 
   /** Task numbers that acting on these results can ask for at most. */
-  #needed(results: readonly TaskResult[]): number {
-    let count = 0;
-    for (const { outcome } of results)
-      if (outcome.kind === "succeeded") count += this.#scheduler.slack + (outcome.fanOut ?? 0);
-    return count;
+  #needed(settlements: readonly Settlement[]): number {
+    let settled = 0;
+    let fanOut = 0;
+    for (const { result, verdict } of settlements) {
+      const { outcome } = result;
+      if (outcome.kind === "cancelled" || (outcome.kind === "failed" && verdict?.kind !== "retry")) continue;
+      settled++;
+      if (outcome.kind !== "failed") fanOut += outcome.fanOut ?? 0;
+    }
+    return settled === 0 ? 0 : this.#scheduler.numbersFor(settled, fanOut);
   }
 
-  #describe(task: ReadyTask): TaskName {
-    const path = task.path === "" ? "" : `/${task.path}`;
-    return { task: `${this.#options.run.name}/${task.step}${path}`, step: task.step, path: task.path, attempt: 1 };
+  #reportProgress(): void {
+    this.#report.progress(this.#scheduler.progress, this.#clock.now());
   }
 
-  #emitOutput(chunk: LogChunk): void {
-    const task = this.#active.get(chunk.task);
-    if (task !== undefined) this.#emitText(chunk, this.#describe(task));
+  #warn({ code, message, hint }: Problem): void {
+    this.#report.warning({ code, message, ...(hint === undefined ? {} : { hint }) }, this.#clock.now());
   }
-
-  #emitText(chunk: LogChunk, where: TaskName): void {
-    this.#options.emit({ kind: "task.output", at: chunk.at, ...where, stream: chunk.stream, text: chunk.text });
-  }
-
-  #emitProgress(): void {
-    this.#options.emit({ kind: "run.progress", at: this.#now(), steps: this.#scheduler.progress });
-  }
-}
-
-function contractOf(graph: Graph, name: string): StepContract {
-  const node = graph.nodes[name]!;
-  const { step } = node;
-  return {
-    name,
-    isJoin: step.isJoin,
-    sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
-    ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
-    ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
-  };
 }

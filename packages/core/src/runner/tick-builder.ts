@@ -3,6 +3,7 @@
  * blobs stand before the rows that name them.
  */
 import type { NewBlob } from "../artifact/artifact.ts";
+import type { SerializedError } from "../errors/flow-error.ts";
 import type { FinishedTask, LogChunk, NewTask, TaskSequence, Tick, UpstreamRead } from "../metadata/metadata-store.ts";
 import type { TaskResult } from "./protocol.ts";
 
@@ -35,34 +36,47 @@ export class TickBuilder {
     this.#logs.push(chunk);
   }
 
-  finished(result: TaskResult, finishedAt: Date): void {
-    const { outcome, sequence } = result;
+  /**
+   * @param more.caught the failure of a caught task
+   * @param more.cancelledBy why a task was cancelled
+   */
+  finished(
+    result: TaskResult,
+    finishedAt: Date,
+    more: { readonly caught?: SerializedError; readonly cancelledBy?: string } = {},
+  ): void {
+    const { outcome, sequence, durationMs, valueReads } = result;
     const begun = this.#begun.get(sequence);
     // The worker knows when the task began; until it says so, the time at which it was sent stands for that.
     if (begun !== undefined) this.#begun.set(sequence, { ...begun, startedAt: result.startedAt });
     this.#blobs.push(...result.blobs);
     this.#reads.push(...result.reads);
     this.#logs.push(...result.logs);
-    const empty = { artifacts: [], pages: [] };
+    const end = { sequence, status: outcome.kind, finishedAt, durationMs, valueReads };
     switch (outcome.kind) {
       case "succeeded":
       case "skipped":
-      case "caught":
+      case "caught": {
+        const { artifacts, pages, fanOut, choice } = outcome;
         this.#finished.push({
-          sequence,
-          status: "succeeded",
-          finishedAt,
-          artifacts: outcome.artifacts,
-          pages: outcome.pages,
-          ...(outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut }),
-          ...(outcome.choice === undefined ? {} : { choice: outcome.choice }),
+          ...end,
+          artifacts,
+          pages,
+          ...(fanOut === undefined ? {} : { fanOut }),
+          ...(choice === undefined ? {} : { choice }),
+          ...(outcome.kind === "caught" && more.caught !== undefined ? { error: more.caught } : {}),
+          ...(outcome.kind === "succeeded" && outcome.cache !== undefined ? { cache: outcome.cache } : {}),
+          ...(outcome.kind === "succeeded" && outcome.takenFrom !== undefined ? { takenFrom: outcome.takenFrom } : {}),
         });
         return;
+      }
       case "failed":
-        this.#finished.push({ sequence, status: "failed", finishedAt, error: outcome.error, ...empty });
+        this.#finished.push({ ...end, error: outcome.error, artifacts: [], pages: [] });
         return;
-      case "cancelled":
-        this.#finished.push({ sequence, status: "cancelled", finishedAt, ...empty });
+      case "cancelled": {
+        const by = more.cancelledBy === undefined ? {} : { cancelledBy: more.cancelledBy };
+        this.#finished.push({ ...end, ...by, artifacts: [], pages: [] });
+      }
     }
   }
 
@@ -71,10 +85,10 @@ export class TickBuilder {
    *
    * @param now tasks that began less than SHOWN_AFTER_MS before it wait for their end, unless something refers to them
    */
-  take(now: Date): Tick | undefined {
+  take(now: Date): Omit<Tick, "run" | "execution"> | undefined {
     const started = this.#takeBegun(now);
     if (started.length + this.#finished.length + this.#logs.length === 0) return undefined;
-    const tick: Tick = { started, finished: this.#finished, blobs: this.#blobs, reads: this.#reads, logs: this.#logs };
+    const tick = { started, finished: this.#finished, blobs: this.#blobs, reads: this.#reads, logs: this.#logs };
     this.#finished = [];
     this.#blobs = [];
     this.#reads = [];

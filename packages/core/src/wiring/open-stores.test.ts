@@ -181,6 +181,7 @@ test("a worker opens the same store from plain data, and reads without waiting",
     blobs: [stores.artifacts.storeSync(large), stores.artifacts.storeSync(small)],
     actor: "ana",
     host: "here",
+    execution: { runner: { host: "here", pid: 1 }, command: [] },
   });
   const location = structuredClone(stores.locate());
   const task = openTaskStores(location);

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { ArtifactStore } from "../artifact/artifact-store.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
 import type { StoreChoice } from "../config/find-store.ts";
+import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { MetadataStore } from "../metadata/metadata-store.ts";
 import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
@@ -59,7 +60,10 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   else if (!isThere(location.databaseFile)) throw noStore(store, input.cwd);
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
-  const metadata = await openSqliteMetadata(location.databaseFile, { readonly: isReadonly });
+  const metadata = await openSqliteMetadata(location.databaseFile, {
+    readonly: isReadonly,
+    liveness: { self: readProcessIdentity(), now: Date.now, isAlive: isProcessAlive },
+  });
   try {
     const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
     const identity = fileIdentity(location.databaseFile);

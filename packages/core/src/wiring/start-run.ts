@@ -1,61 +1,47 @@
 /**
- * From a flow and a request to a run: the only place where all rooms meet. In order: check the graph, load the package,
- * resolve fields and upstreams, create the run with everything that is pinned, drive it, finish it. All that can be
- * refused is refused before the run is created; from then on the run's record says what happened.
+ * From a flow and a request to a new run: prepare it, resolve its upstreams, create it with everything that is pinned, and
+ * execute it. All that can be refused is refused before the run is created; from then on the run's record says what
+ * happened.
  */
 import { availableParallelism } from "node:os";
-import path from "node:path";
-import type { EncodedArtifact, NewBlob } from "../artifact/artifact.ts";
-import type { ArtifactStore } from "../artifact/artifact-store.ts";
-import { encodeValue } from "../artifact/value-codec.ts";
-import { runRecord } from "../client/run-record.ts";
-import { type Environment, resolveConfig } from "../config/config.ts";
+import { type Config, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
-import { FlowError, isFlowError, type Problem, problemsError, serializeError } from "../errors/flow-error.ts";
+import { readProcessIdentity } from "../config/process-identity.ts";
+import { FlowError, type Problem } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
-import { constantsOf } from "../flow/bind-flow.ts";
-import type { Flow } from "../flow/flow.ts";
+import type { EnvironmentRecord } from "../events/run-record.ts";
 import { lateTagsOf } from "../flow/late-tags.ts";
-import type { FlowClass } from "../flow/public-types.ts";
-import { type FieldSources, type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
-import { checkGraph } from "../graph/check-graph.ts";
 import { newRunId } from "../ids/run-id.ts";
-import { normalTags, tagProblems } from "../lineage/check-tags.ts";
 import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { MetadataStore, NewRunValue, RunRow } from "../metadata/metadata-store.ts";
-import { displayPath } from "../package/display-path.ts";
-import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
-import { loadPackage } from "../package/load-package.ts";
-
-import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import type { RunRow } from "../metadata/metadata-store.ts";
+import type { Executor } from "../runner/executor.ts";
+import { executeRun } from "./execute-run.ts";
 import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
+import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
+import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
 import { storePackage } from "./store-package.ts";
-import type { TaskWorkerData } from "./worker-data.ts";
 
-export interface StartRunRequest {
-  readonly package: FlowPackage;
-  readonly flow: PackagedFlow;
+export interface StartRunRequest extends PrepareRunRequest {
   /** Opened when nothing but the store itself can refuse the run any more. */
   readonly stores: Pick<PlannedStores, "location" | "open">;
-  /** Flags of parameters, configs and files, as given. */
-  readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values">;
-  readonly tags: readonly string[];
   /** By name of the upstream. */
   readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
   /** Workers at most; default the number of processors, at least 2. */
   readonly maxWorkers?: number;
   /** Whether an upstream that several runs match is an error. */
   readonly strict?: boolean;
+  /** After a failure, whether all that does not depend on it goes on. */
+  readonly finishSiblings?: boolean;
+  /** Rounds that a loop may have. */
+  readonly maxRounds?: number;
   readonly cwd: string;
-  readonly environment: Environment;
   /** Recorded with the run; secrets are left out. */
   readonly command: readonly string[];
-  readonly readFile: (path: string) => Promise<Uint8Array>;
 }
 
 /**
@@ -69,106 +55,41 @@ export async function startRun(
   emit: (event: RunEvent) => void,
   signals: RunSignals,
 ): Promise<RunRow> {
-  const { flow } = request;
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
-  const secretFlags = flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
-  const environment = readEnvironmentRecord({
-    config,
-    environment: request.environment,
-    command: request.command,
-    secretFlags,
-    gitFolder: request.package.root,
-  });
-  environment.catch(() => {}); // Awaited below, unless the run is refused before.
-  const graph = checkGraph(flow.definition);
-  const tags = normalTags(request.tags);
-  const slots = request.maxWorkers ?? Math.max(2, availableParallelism());
-  const executor = openExecutor({ worker: workerData(request), slots, environment: request.environment });
-  executor.catch(() => {});
+  const environment = environmentOf(request, config);
+  const executor = openWorkers(request);
   try {
-    const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
-    const fields = await resolveFields(flowClass, {
-      ...request.fields,
-      environment: request.environment,
-      readFile: request.readFile,
-    });
-    const problems = [...fields.problems, ...tagProblems(tags)];
-    if (problems.length > 0) {
-      const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
-      const hint = `Type flow run ${file} --help to see what each parameter takes`;
-      throw problemsError(`Cannot run ${flow.definition.name}`, problems, fields.problems.length > 0 ? { hint } : {});
-    }
-    const encoded = encodeRunValues(flowClass, fields.fields);
-    refuseCancelled(signals.stop, flow.definition.name);
+    const prepared = await prepareRun(request);
+    const name = prepared.definition.name;
+    refuseCancelled(signals.stop, name);
     const stores = await request.stores.open();
-    const { metadata } = stores;
     const { upstreams, warnings } = await resolveUpstreams({
-      metadata,
-      definitions: flow.definition.upstreams,
+      metadata: stores.metadata,
+      definitions: prepared.definition.upstreams,
       requests: request.upstreams,
-      lateTags: lateTagsOf(flowClass, fields.fields),
+      lateTags: lateTagsOf(prepared.flowClass, prepared.fields),
       now: new Date(),
       strict: request.strict ?? false,
-      project: flow.definition.project,
+      project: prepared.definition.project,
     });
-    refuseCancelled(signals.stop, flow.definition.name);
+    refuseCancelled(signals.stop, name);
     const workers = await executor;
-    const pack = storePackage(request.package, stores.artifacts);
-    await metadata.putPackage(pack);
-    const { values, blobs } = storeRunValues(encoded, stores.artifacts);
-    const row = await metadata.createRun({
-      id: newRunId(),
-      flow: { project: flow.definition.project, name: flow.definition.name },
-      formerly: flow.definition.formerly,
-      createdAt: new Date(),
-      tags,
-      systemTags: [],
-      parameters: Object.fromEntries(
-        fields.fields
-          .filter((field) => !field.secret && field.kind === "parameter")
-          .map((field) => [field.name, field.encoded]),
-      ),
-      secretParameters: fields.fields.filter((field) => field.secret).map((field) => field.name),
-      values,
-      blobs,
-      packageDigest: pack.digest,
-      environment: await environment,
-      upstreams,
-      actor: config.actor,
-      host: config.host,
-    });
-    announce(row, stores, upstreams, warnings, emit);
-    const end = await driveOrFail(metadata, row, {
-      graph,
-      run: {
-        id: row.id,
-        sequence: row.sequence,
-        name: runName(row),
-        flow: row.flow.name,
-        project: row.flow.project,
-        tags: row.tags,
-        createdAt: row.createdAt,
-        secrets: Object.fromEntries(
-          fields.fields.filter((field) => field.secret).map((field) => [field.name, field.value]),
-        ),
-      },
-      metadata,
+    const facts = { config, environment: await environment, upstreams };
+    const row = await create(request, prepared, stores, facts);
+    announce(row, stores, upstreams, [...(request.package.warnings ?? []), ...warnings], emit);
+    const { finishSiblings, maxRounds } = request;
+    return await executeRun({
+      stores,
+      databaseFile: request.stores.location.databaseFile,
+      row,
+      execution: row.execution.number,
+      prepared,
       executor: workers,
       emit,
-      signal: signals.stop,
-      endNow: signals.endNow,
+      signals,
+      ...(finishSiblings === undefined ? {} : { finishSiblings }),
+      ...(maxRounds === undefined ? {} : { maxRounds }),
     });
-    const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
-    if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
-    const durationMs = finished.finishedAt!.getTime() - finished.createdAt.getTime();
-    emit({
-      kind: "run.finished",
-      at: finished.finishedAt!,
-      status: end.status,
-      durationMs,
-      record: await runRecord(metadata, finished),
-    });
-    return finished;
   } finally {
     await executor.then(
       (opened) => opened.close(),
@@ -177,33 +98,89 @@ export async function startRun(
   }
 }
 
-/** SQLite writes on in a file that somebody has deleted: without this, a run would end well and be nowhere. */
-function storeGone(folder: string, run: string): FlowError {
-  return new FlowError("FLOW_CLIENT_STORE_GONE", {
-    message: `Cannot keep ${run}: the store in "${folder}" was deleted or replaced while it ran`,
-    hint: "Restore the store from a copy, or run again",
-    context: { folder, run },
+/** Starts the workers early: they load the flow while the main thread checks what may refuse the run. */
+export function openWorkers(
+  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment">,
+): Promise<Executor> {
+  const { folder, root, manifest } = request.package;
+  const executor = openExecutor({
+    worker: {
+      package: { folder, root, manifest },
+      exportName: request.flow.exportName,
+      store: request.stores.location,
+      cwd: request.cwd,
+    },
+    slots: request.maxWorkers ?? Math.max(2, availableParallelism()),
+    environment: request.environment,
+  });
+  executor.catch(() => {}); // Whoever awaits it is told; the run may be refused before.
+  return executor;
+}
+
+/** Versions, host, git state and command of this process, read beside everything else. */
+export function environmentOf(
+  request: Pick<StartRunRequest, "flow" | "environment" | "command" | "package">,
+  config: Config,
+): Promise<EnvironmentRecord> {
+  const secretFlags = request.flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
+  const environment = readEnvironmentRecord({
+    config,
+    environment: request.environment,
+    command: request.command,
+    secretFlags,
+    gitFolder: request.package.root,
+  });
+  environment.catch(() => {}); // Awaited later, unless the run is refused before.
+  return environment;
+}
+
+async function create(
+  request: StartRunRequest,
+  prepared: PreparedRun,
+  stores: OpenStores,
+  facts: {
+    readonly config: Config;
+    readonly environment: EnvironmentRecord;
+    readonly upstreams: readonly ResolvedUpstream[];
+  },
+): Promise<RunRow> {
+  const { definition, fields } = prepared;
+  const pack = storePackage(request.package, stores.artifacts);
+  await stores.metadata.putPackage(pack);
+  const { values, blobs } = storeRunValues(prepared.values, stores.artifacts);
+  return stores.metadata.createRun({
+    id: newRunId(),
+    flow: { project: definition.project, name: definition.name },
+    formerly: definition.formerly,
+    createdAt: new Date(),
+    tags: prepared.tags,
+    systemTags: [],
+    parameters: Object.fromEntries(
+      fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),
+    ),
+    secretParameters: fields.filter((field) => field.secret).map((field) => field.name),
+    values,
+    blobs,
+    packageDigest: pack.digest,
+    environment: facts.environment,
+    upstreams: facts.upstreams,
+    actor: facts.config.actor,
+    host: facts.config.host,
+    execution: { runner: readProcessIdentity(), command: facts.environment.command, options: optionsOf(request) },
   });
 }
 
-/** Drives the run; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible. */
-async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDriverOptions): Promise<RunEnd> {
-  try {
-    return await driveRun(options);
-  } catch (error) {
-    const failure = { error: serializeError(error) };
-    await metadata.finishRun({ run: row.sequence, status: "failed", finishedAt: new Date(), failure }).catch(() => {}); // The first error is the one to tell.
-    throw error;
-  }
-}
-
-function workerData(request: StartRunRequest): TaskWorkerData {
-  const { folder, root, manifest } = request.package;
+/** How the run was asked for, so that it can be continued likewise. */
+export function optionsOf(
+  request: Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers">,
+): Readonly<Record<string, unknown>> {
+  const { with: words, cache, finishSiblings, maxRounds, maxWorkers } = request;
   return {
-    package: { folder, root, manifest },
-    exportName: request.flow.exportName,
-    store: request.stores.location,
-    cwd: request.cwd,
+    ...(words === undefined || words.length === 0 ? {} : { with: words }),
+    ...(cache === undefined ? {} : { cache }),
+    ...(finishSiblings === undefined ? {} : { finishSiblings }),
+    ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
   };
 }
 
@@ -211,42 +188,6 @@ function workerData(request: StartRunRequest): TaskWorkerData {
 function refuseCancelled(signal: AbortSignal, flow: string): void {
   if (!signal.aborted) return;
   throw new FlowError("FLOW_RUN_CANCELLED", { message: `${flow} was cancelled before it began`, cause: signal.reason });
-}
-
-type EncodedRunValue = Pick<NewRunValue, "name" | "kind"> & { readonly encoded: EncodedArtifact };
-
-/** Parameters, configs, files and constants, encoded once: every task sees them. Secrets are never among them. */
-function encodeRunValues(flowClass: FlowClass<Flow>, fields: readonly ResolvedField[]): readonly EncodedRunValue[] {
-  const values: EncodedRunValue[] = [];
-  const problems: Problem[] = [];
-  const encode = (name: string, kind: NewRunValue["kind"], value: unknown): void => {
-    try {
-      values.push({ name, kind, encoded: encodeValue(value, { path: `this.${name}` }) });
-    } catch (error) {
-      if (!isFlowError(error)) throw error;
-      problems.push({
-        code: error.code,
-        message: error.message,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-      });
-    }
-  };
-  for (const field of fields) if (!field.secret) encode(field.name, field.kind, field.value);
-  for (const [name, value] of Object.entries(constantsOf(flowClass))) encode(name, "constant", value);
-  if (problems.length > 0) throw problemsError("Cannot keep the values of the run", problems);
-  return values;
-}
-
-function storeRunValues(
-  encoded: readonly EncodedRunValue[],
-  artifacts: ArtifactStore,
-): { readonly values: readonly NewRunValue[]; readonly blobs: readonly NewBlob[] } {
-  const blobs = new Map<string, NewBlob>();
-  const values = encoded.map(({ name, kind, encoded: value }): NewRunValue => {
-    if (!blobs.has(value.digest)) blobs.set(value.digest, artifacts.storeSync(value));
-    return { name, kind, codec: value.codec, digest: value.digest, sizeBytes: value.sizeBytes };
-  });
-  return { values, blobs: [...blobs.values()] };
 }
 
 function announce(

@@ -48,6 +48,12 @@ export class TaskWorker {
 
   /** Executes a batch. What keeps a batch from running at all is the failure of its first task. */
   async execute(batch: WorkerBatch): Promise<BatchReport> {
+    if (batch.hook !== undefined) {
+      setThreadStore(path.dirname(this.#data.store.databaseFile));
+      const { callHook } = await import("./call-hook.ts"); // The client and its libraries, which no task needs.
+      await callHook((await this.#loading).flowClass, batch.hook, batch.run.id);
+      return { results: [] };
+    }
     try {
       this.#executor ??= this.#openExecutor(await this.#loading);
     } catch (thrown) {

@@ -1,7 +1,7 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow, TaskRow } from "../../metadata/metadata-store.ts";
-import { listTasks } from "../logs.ts";
+import { listTasks } from "../list-tasks.ts";
 import { taskName } from "../task-name.ts";
 import type { BlobChecker } from "./blob-checker.ts";
 import { checkBytes, runArtifacts } from "./check-artifacts.ts";

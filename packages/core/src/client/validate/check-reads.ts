@@ -1,7 +1,7 @@
 import { runName } from "../../lineage/run-name.ts";
 import { parseUpstreamPath, pinnedProducer } from "../../lineage/upstream-path.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../../metadata/metadata-store.ts";
-import { listTasks } from "../logs.ts";
+import { listTasks } from "../list-tasks.ts";
 import type { BlobChecker } from "./blob-checker.ts";
 import { checkBytes, runArtifacts } from "./check-artifacts.ts";
 import type { CheckSink } from "./report.ts";

@@ -18,7 +18,7 @@ export const graphCodes = {
   },
   FLOW_GRAPH_START_HAS_INPUT: {
     meaning: 'The step "start" follows another step',
-    cause: "A transition leads back to it",
+    cause: "A step that is not reached from it leads to it",
     remedy: "Rename the step or remove the transition",
   },
   FLOW_GRAPH_SEVERAL_STARTS: {
@@ -38,8 +38,34 @@ export const graphCodes = {
   },
   FLOW_GRAPH_CYCLE: {
     meaning: "Steps wait for each other",
-    cause: "A transition leads back; loops are not supported yet",
-    remedy: "Remove the transition that leads back",
+    cause: "A transition leads back that is no choice",
+    remedy: "Remove it, or let a @choose step lead back",
+  },
+  FLOW_GRAPH_LOOP_ENTRIES: {
+    meaning: "A loop can be entered in several places",
+    cause: "A transition leads past the step that the loop begins with",
+    remedy: "Lead into the loop at one step only, the one that its @choose leads back to",
+  },
+  FLOW_GRAPH_LOOP_ENDLESS: {
+    meaning: "Nothing leads out of a loop",
+    cause: "All cases of its choices stay inside of it",
+    remedy: "Give its @choose a case that leads on",
+  },
+  FLOW_GRAPH_LOOP_INTO_JOIN: {
+    meaning: "A choice leads back to a join",
+    cause: "From the second round on the join would have nothing to join",
+    remedy: "Put a @step behind the join, and lead back to that",
+  },
+  FLOW_GRAPH_LOOP_CROSSES_FOREACH: {
+    meaning: "A loop crosses the border of a foreach",
+    cause:
+      "A choice inside a foreach leads to a step outside of it, or a join inside a loop closes a foreach around it",
+    remedy: "Keep the loop inside the foreach, or close the foreach inside the loop",
+  },
+  FLOW_GRAPH_LOOP_BRANCHES: {
+    meaning: "A round of a loop can end in two ways at once",
+    cause: "Parallel branches inside of the loop lead back or out of it before they were joined",
+    remedy: "Join the branches inside of the loop, before the choice that leads back",
   },
   FLOW_GRAPH_FOREACH_TARGET: {
     meaning: "A foreach leads to no step or to several",

@@ -26,6 +26,13 @@ export const metadataCodes = {
     cause: "A failing disk, or the file was copied or changed while it was in use",
     remedy: "Restore the store from a copy; until then, do not write to it",
   },
+  FLOW_METADATA_FENCED: {
+    meaning: "A runner wanted to write to a run that another one has taken over",
+    cause:
+      "The runner stood still for so long (a stopped process, a sleeping machine) that its run was continued elsewhere",
+    remedy:
+      "Nothing is to be done: the run goes on in the other process, and what this one had not recorded is dropped",
+  },
   FLOW_METADATA_FULL: {
     meaning: "There is no room left for records",
     cause: "The disk or the quota of the user is used up",
@@ -66,10 +73,15 @@ export const metadataCodes = {
     cause: "The store was opened read-only, or its file or folder belongs to another user",
     remedy: "Give the user write access to the folder, or choose another one with --store",
   },
+  FLOW_METADATA_RUN_ALIVE: {
+    meaning: "A run was to be continued while the process that executes it lives",
+    cause: "The run is going on, or two programs tried to continue it at once and the other one was first",
+    remedy: "Wait until the run has ended, or end the process that the message names",
+  },
   FLOW_METADATA_RUN_FINAL: {
     meaning: "A run that is finished was to be changed",
-    cause: "Two programs work on one run, or a late result came in after the run had ended",
-    remedy: "Start a new run: what is recorded about a finished one never changes",
+    cause: "A late result came in after the run had ended, or a run that succeeded was to be continued",
+    remedy: "Start a new run: what is recorded about one that succeeded never changes",
   },
   FLOW_METADATA_TASK_FINAL: {
     meaning: "A task that is finished was to be finished again",

@@ -21,6 +21,31 @@ export const runnerCodes = {
     cause: "The step called process.exit(), threw in a timer or callback, or ran out of memory",
     remedy: "Look at the task's log; let the step return or throw",
   },
+  FLOW_RUNNER_TIMEOUT: {
+    meaning: "An attempt took longer than the timeout of its step",
+    cause: "The work is larger than was thought, waits for something, or never ends",
+    remedy: "Give it more time, or end the work when this.signal is aborted; a retry begins anew",
+  },
+  FLOW_RUNNER_RETRY_CONDITION: {
+    meaning: "A warning: the function that says whether a failure is worth another attempt threw",
+    cause: "The user's code in retry: { when }",
+    remedy: "Let it return true or false; the task was not tried again",
+  },
+  FLOW_RUNNER_NO_SECRET: {
+    meaning: "A secret that a step asks for is not there",
+    cause: "The environment variable is not set, or the file cannot be read",
+    remedy: "Set the variable or write the file, and run again: nothing has begun",
+  },
+  FLOW_RUNNER_HOOK_FAILED: {
+    meaning: "A warning: onSuccess or onError of a flow failed after its run had ended",
+    cause: "The user's code, or it took longer than a minute",
+    remedy: "Mend the hook; how the run ended stands",
+  },
+  FLOW_RUNNER_TOO_MANY_ROUNDS: {
+    meaning: "A loop asked for one more round than it may have",
+    cause: "The choice that leads back never takes a way out",
+    remedy: "Let the choose step leave the loop in time, or allow more rounds with --max-rounds",
+  },
   FLOW_RUNNER_WORKER_CRASHED: {
     meaning: "The process of a task was ended by a signal before the task reported a result",
     cause: "Native code that fails, process.abort(), somebody's kill, or a machine without memory",
@@ -40,6 +65,11 @@ export const runnerCodes = {
     meaning: "The run that an upstream names is not in this store",
     cause: "The store was changed, or is not the one that the run was recorded in",
     remedy: "Choose another run with --NAME-run, or the right store with --store",
+  },
+  FLOW_RUNNER_STEP_CHANGED: {
+    meaning: "A step of a recorded run cannot be run again by itself",
+    cause: "The step was renamed or became another kind of step since, or the record does not say what it began with",
+    remedy: "Run the flow, and then the step of the new run",
   },
   FLOW_RUNNER_READ_ONLY: {
     meaning: "A stored value of another run or of a join's input was assigned to",
@@ -94,7 +124,7 @@ export const runnerCodes = {
   FLOW_RUNNER_POLLUTED: {
     meaning: "A warning: a step left its worker changed for the tasks that come after it",
     cause:
-      "It changed process.env, a built-in object or a module's variable, or left a timer, server or listener behind",
+      "It changed its environment variables, a built-in object or a module's variable, or left a timer, server or listener behind",
     remedy: "Keep state in the step, in this or in environment; close what is opened",
   },
   FLOW_RUNNER_STUCK: {

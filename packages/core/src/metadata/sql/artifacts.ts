@@ -73,6 +73,31 @@ export const insertItemPage = query<ItemPageTable>()((db, arg) =>
   }),
 );
 
+/** A task whose outcome is that of another one gets copies of its rows: the values are the same blobs. */
+export const copyArtifacts = query<{ task: number; from: number }>()((db, arg) =>
+  db
+    .insertInto("artifact")
+    .columns(["task", "name", "codec", "digest", "size_bytes"])
+    .expression((of) =>
+      of
+        .selectFrom("artifact")
+        .select((row) => [row.val(arg("task")).as("task"), "name", "codec", "digest", "size_bytes"])
+        .where("task", "=", arg("from")),
+    ),
+);
+
+export const copyItemPages = query<{ task: number; from: number }>()((db, arg) =>
+  db
+    .insertInto("item_page")
+    .columns(["split", "first", "count", "codec", "digest", "size_bytes"])
+    .expression((of) =>
+      of
+        .selectFrom("item_page")
+        .select((row) => [row.val(arg("task")).as("split"), "first", "count", "codec", "digest", "size_bytes"])
+        .where("split", "=", arg("from")),
+    ),
+);
+
 /** The last page that begins at or before an item; whether it reaches the item is seen from its count. */
 export const itemPage = query<{ split: number; index: number }>()((db, arg) =>
   db

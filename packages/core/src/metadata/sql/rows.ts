@@ -5,11 +5,13 @@
  */
 import type { Digest } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import type { ExecutionRow } from "../execution.ts";
 import type {
   ArtifactRow,
   BlobRow,
   ItemPageRow,
-  LogChunk,
+  LogRow,
+  LogSequence,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -19,11 +21,14 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import type { CacheEntry } from "../replay.ts";
+import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
   BlobTable,
+  CacheEntryTable,
+  ExecutionTable,
   ItemPageTable,
-  LogTable,
   RunTable,
   RunValueTable,
   TagEventTable,
@@ -43,13 +48,27 @@ export function digestOfBytes(bytes: Uint8Array): Digest {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex") as Digest;
 }
 
-export function toRunRow(row: RunRecord, tags: readonly string[]): RunRow {
+/** The columns of an execution that every run shows of its current one. */
+export type CurrentExecution = Pick<ExecutionTable, "runner" | "started_at" | "heartbeat_at">;
+
+/**
+ * @param execution  the current one; a run that a program of the first schema wrote may have none, and then nothing is
+ *   known of its runner but the host
+ * @param status  what the run is shown as, where that is not what is stored
+ */
+export function toRunRow(
+  row: RunRecord,
+  tags: readonly string[],
+  execution: CurrentExecution | undefined,
+  status = row.status,
+): RunRow {
+  const environment = JSON.parse(row.environment);
   return {
     sequence: row.sequence as RunSequence,
     id: row.id as RunId,
     flow: { project: row.project, name: row.flow_name },
     number: row.number,
-    status: row.status,
+    status,
     createdAt: new Date(row.created_at),
     ...(row.started_at === null ? {} : { startedAt: new Date(row.started_at) }),
     ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
@@ -58,13 +77,38 @@ export function toRunRow(row: RunRecord, tags: readonly string[]): RunRow {
     parameters: JSON.parse(row.parameters),
     secretParameters: JSON.parse(row.secret_parameters),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
-    environment: JSON.parse(row.environment),
+    environment,
     ...(row.failure === null ? {} : { failure: JSON.parse(row.failure) }),
     ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
+    execution: {
+      number: row.execution,
+      runner: execution === undefined ? { host: environment.host, pid: 0 } : JSON.parse(execution.runner),
+      startedAt: new Date(execution?.started_at ?? row.started_at ?? row.created_at),
+      heartbeatAt: new Date(execution?.heartbeat_at ?? row.started_at ?? row.created_at),
+    },
+    ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...JSON.parse(row.origin_facts ?? "{}") } }),
+    ...(row.parent === null ? {} : { parent: JSON.parse(row.parent) }),
   };
 }
 
-export function toTaskRow(row: TaskTable): TaskRow {
+export function toExecutionRow(row: ExecutionTable): ExecutionRow {
+  return {
+    run: row.run as RunSequence,
+    number: row.number,
+    runner: JSON.parse(row.runner),
+    actor: row.actor,
+    command: JSON.parse(row.command),
+    ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
+    options: JSON.parse(row.options),
+    startedAt: new Date(row.started_at),
+    heartbeatAt: new Date(row.heartbeat_at),
+    ...(row.ended_at === null ? {} : { endedAt: new Date(row.ended_at) }),
+    status: row.status,
+  };
+}
+
+/** @param status  what the task is shown as, where that is not what is stored */
+export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
   return {
     sequence: row.sequence as TaskSequence,
     run: row.run as RunSequence,
@@ -73,13 +117,34 @@ export function toTaskRow(row: TaskTable): TaskRow {
     attempt: row.attempt,
     startedAt: new Date(row.started_at),
     ...(row.inherits === null ? {} : { inherits: row.inherits as TaskSequence }),
-    status: row.status,
+    status,
     ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
     ...(row.error === null ? {} : { error: JSON.parse(row.error) }),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
+    ...(row.origin === null || row.origin_kind === null
+      ? {}
+      : { origin: { task: row.origin as TaskSequence, kind: row.origin_kind } }),
+    ...(row.value_reads === null ? {} : { valueReads: JSON.parse(row.value_reads) }),
+    ...(row.cancelled_by === null ? {} : { cancelledBy: row.cancelled_by }),
+    ...(row.item_digest === null ? {} : { itemDigest: digestOfBytes(row.item_digest) }),
+    ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
 }
+
+export function toCacheEntry(row: CacheEntryRecord): CacheEntry {
+  return {
+    task: row.task as TaskSequence,
+    run: row.run as RunSequence,
+    reads: JSON.parse(row.reads),
+    createdAt: new Date(row.created_at),
+    ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
+    ...(row.choice === null ? {} : { choice: row.choice }),
+  };
+}
+
+/** An entry with what its task says. */
+export type CacheEntryRecord = Omit<CacheEntryTable, "key"> & Pick<TaskTable, "run" | "fan_out" | "choice">;
 
 export function toArtifactRow(row: Omit<ArtifactTable, "task">): ArtifactRow {
   return { name: row.name, codec: row.codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };
@@ -148,8 +213,9 @@ export function toUpstreamRead(row: Omit<UpstreamReadTable, "run">): UpstreamRea
   };
 }
 
-export function toLogChunk(row: Omit<LogTable, "sequence">): LogChunk {
+export function toLogRow(row: LogRowTable): LogRow {
   return {
+    sequence: row.sequence as LogSequence,
     task: row.task as TaskSequence,
     attempt: row.attempt,
     stream: row.stream,

@@ -21,6 +21,10 @@ const runColumns = [
   "run.secret_parameters",
   "run.environment",
   "run.failure",
+  "run.execution",
+  "run.origin",
+  "run.origin_facts",
+  "run.parent",
 ] as const;
 
 export const runBySequence = query<{ sequence: number }>()((db, arg) =>
@@ -138,6 +142,10 @@ export const insertRun = query<Omit<RunRecord, "sequence" | "finished_at" | "end
       parameters: arg("parameters"),
       secret_parameters: arg("secret_parameters"),
       environment: arg("environment"),
+      execution: arg("execution"),
+      origin: arg("origin"),
+      origin_facts: arg("origin_facts"),
+      parent: arg("parent"),
     })
     .returning("sequence"),
 );
@@ -173,10 +181,10 @@ export const runValues = query<{ run: number }>()((db, arg) =>
 );
 
 export const runStatus = query<{ sequence: number }>()((db, arg) =>
-  db.selectFrom("run").select(["id", "flow", "status"]).where("sequence", "=", arg("sequence")),
+  db.selectFrom("run").select(["id", "flow", "status", "execution"]).where("sequence", "=", arg("sequence")),
 );
 
-/** Changes nothing when the run is final. */
+/** Changes nothing when the run is over. */
 export const finishRun = query<{
   sequence: number;
   status: RunStatus;
@@ -189,6 +197,20 @@ export const finishRun = query<{
     .set({ status: arg("status"), finished_at: arg("finished_at"), end_task: arg("end_task"), failure: arg("failure") })
     .where("sequence", "=", arg("sequence"))
     .where("status", "in", ["queued", "running", "lost"]),
+);
+
+/** A run that goes on: what it ended with is taken back. */
+export const continueRun = query<{ sequence: number; execution: number; running: "running"; none: null }>()((db, arg) =>
+  db
+    .updateTable("run")
+    .set({
+      status: arg("running"),
+      execution: arg("execution"),
+      finished_at: arg("none"),
+      end_task: arg("none"),
+      failure: arg("none"),
+    })
+    .where("sequence", "=", arg("sequence")),
 );
 
 export const flowsByName = query<{ name: string }>()((db, arg) =>

@@ -4,6 +4,7 @@
  */
 import type { Generated } from "kysely";
 import type { RunStatus, TaskStatus } from "../../events/run-record.ts";
+import type { ExecutionStatus } from "../execution.ts";
 import type { RunValueKind } from "../metadata-store.ts";
 
 export interface Schema {
@@ -14,6 +15,8 @@ export interface Schema {
   readonly code_package: CodePackageTable;
   readonly code_package_blob: CodePackageBlobTable;
   readonly run: RunTable;
+  readonly execution: ExecutionTable;
+  readonly child_run: ChildRunTable;
   readonly run_tag: RunTagTable;
   readonly run_parameter: RunParameterTable;
   readonly run_value: RunValueTable;
@@ -24,6 +27,7 @@ export interface Schema {
   readonly upstream_read: UpstreamReadTable;
   readonly log: LogTable;
   readonly tag_event: TagEventTable;
+  readonly cache_entry: CacheEntryTable;
 }
 
 export interface StoreTable {
@@ -89,6 +93,35 @@ export interface RunTable {
   readonly secret_parameters: string;
   readonly environment: string;
   readonly failure: string | null;
+  /** Number of the current one. */
+  readonly execution: number;
+  readonly origin: string | null;
+  readonly origin_facts: string | null;
+  readonly parent: string | null;
+}
+
+export interface ExecutionTable {
+  readonly run: number;
+  readonly number: number;
+  readonly runner: string;
+  readonly actor: string;
+  readonly command: string;
+  readonly package_digest: Uint8Array | null;
+  readonly options: string;
+  readonly started_at: number;
+  readonly heartbeat_at: number;
+  readonly ended_at: number | null;
+  readonly status: ExecutionStatus;
+}
+
+/** The calls inside steps that started runs. */
+export interface ChildRunTable {
+  readonly run: number;
+  readonly step: string;
+  readonly path: string;
+  readonly call: number;
+  readonly inputs_digest: Uint8Array;
+  readonly child: number;
 }
 
 export interface RunTagTable {
@@ -140,6 +173,12 @@ export interface TaskTable {
   readonly fan_out: number | null;
   readonly choice: string | null;
   readonly error: string | null;
+  readonly origin: number | null;
+  readonly origin_kind: "resume" | "cache" | null;
+  readonly value_reads: string | null;
+  readonly cancelled_by: string | null;
+  readonly item_digest: Uint8Array | null;
+  readonly duration_ms: number | null;
 }
 
 export interface ArtifactTable {
@@ -191,4 +230,11 @@ export interface TagEventTable {
   readonly reason: string | null;
   readonly previous: Uint8Array;
   readonly digest: Uint8Array;
+}
+
+export interface CacheEntryTable {
+  readonly key: Uint8Array;
+  readonly task: number;
+  readonly reads: string;
+  readonly created_at: number;
 }

@@ -1,7 +1,8 @@
 /** Queries about tasks. */
+import type { ExpressionBuilder } from "kysely";
 import type { TaskStatus } from "../../events/run-record.ts";
 import { type Query, query } from "./query.ts";
-import type { TaskTable } from "./schema.ts";
+import type { Schema, TaskTable } from "./schema.ts";
 
 const taskColumns = [
   "sequence",
@@ -16,6 +17,12 @@ const taskColumns = [
   "fan_out",
   "choice",
   "error",
+  "origin",
+  "origin_kind",
+  "value_reads",
+  "cancelled_by",
+  "item_digest",
+  "duration_ms",
 ] as const;
 
 export const taskBySequence = query<{ sequence: number }>()((db, arg) =>
@@ -26,6 +33,9 @@ export interface TaskPageShape {
   readonly step: boolean;
   readonly path: boolean;
   readonly status: boolean;
+  /** Those that are lost in a run whose runner is: the ones that were running too. */
+  readonly lost: boolean;
+  readonly newest: boolean;
   readonly after: boolean;
   readonly limit: boolean;
 }
@@ -46,6 +56,8 @@ export function taskPage(shape: TaskPageShape): Query<TaskPageArguments, TaskTab
       if (shape.step) rows = rows.where("step", "=", arg("step"));
       if (shape.path) rows = rows.where("path", "=", arg("path"));
       if (shape.status) rows = rows.where("status", "=", arg("status"));
+      if (shape.lost) rows = rows.where("status", "in", ["lost", "running"]);
+      if (shape.newest) rows = rows.where((of) => of.not(newerAttempt(of)));
       if (shape.after) rows = rows.where("sequence", ">", arg("after"));
       const ordered = rows.orderBy("sequence");
       return shape.limit ? ordered.limit(arg("limit")) : ordered;
@@ -53,24 +65,64 @@ export function taskPage(shape: TaskPageShape): Query<TaskPageArguments, TaskTab
   };
 }
 
+/** Whether a row of `task` has a newer attempt at the same place. */
+function newerAttempt(of: ExpressionBuilder<Schema, "task">) {
+  return of.exists(
+    of
+      .selectFrom("task as newer")
+      .select("newer.sequence")
+      .whereRef("newer.run", "=", "task.run")
+      .whereRef("newer.step", "=", "task.step")
+      .whereRef("newer.path", "=", "task.path")
+      .whereRef("newer.attempt", ">", "task.attempt"),
+  );
+}
+
+/** All attempts at all tasks of a run, those of one task one after another, the newest last. */
+export const attemptsOfRun = query<{ run: number }>()((db, arg) =>
+  db
+    .selectFrom("task")
+    .select(["sequence", "step", "path", "attempt", "status", "fan_out", "choice", "value_reads", "item_digest"])
+    .where("run", "=", arg("run"))
+    .orderBy("step")
+    .orderBy("path")
+    .orderBy("attempt"),
+);
+
+/** Newest attempts by step and status; a task is its newest attempt, and `attempts` counts the older ones too. */
 export const taskCounts = query<{ run: number }>()((db, arg) =>
   db
     .selectFrom("task")
-    .select((of) => ["step", "status", of.fn.countAll<number>().as("count")])
+    .select((of) => [
+      "step",
+      "status",
+      of.fn.countAll<number>().as("count"),
+      of.fn
+        .sum<number>(
+          of
+            .selectFrom("task as every")
+            .select((each) => each.fn.countAll<number>().as("attempts"))
+            .whereRef("every.run", "=", "task.run")
+            .whereRef("every.step", "=", "task.step")
+            .whereRef("every.path", "=", "task.path"),
+        )
+        .as("attempts"),
+    ])
     .where("run", "=", arg("run"))
+    .where((of) => of.not(newerAttempt(of)))
     .groupBy(["step", "status"])
     .orderBy("step")
     .orderBy("status"),
 );
 
-/** Whether a task belongs to a run and succeeded: only such a task can be the end of the run. */
-export const succeededTask = query<{ sequence: number; run: number }>()((db, arg) =>
+/** Whether a task belongs to a run and its successors can build on it: only such a task can be the end of the run. */
+export const completeTask = query<{ sequence: number; run: number }>()((db, arg) =>
   db
     .selectFrom("task")
     .select("sequence")
     .where("sequence", "=", arg("sequence"))
     .where("run", "=", arg("run"))
-    .where("status", "=", "succeeded"),
+    .where("status", "in", ["succeeded", "caught", "skipped"]),
 );
 
 export const reserveTasks = query<{ count: number }>()((db, arg) =>
@@ -95,15 +147,21 @@ export const insertTask = query<TaskTable>()((db, arg) =>
     fan_out: arg("fan_out"),
     choice: arg("choice"),
     error: arg("error"),
+    origin: arg("origin"),
+    origin_kind: arg("origin_kind"),
+    value_reads: arg("value_reads"),
+    cancelled_by: arg("cancelled_by"),
+    item_digest: arg("item_digest"),
+    duration_ms: arg("duration_ms"),
   }),
 );
 
 /** `running` is an argument so that the statement has no constants and can be run by position. */
-type FinishTaskArguments = Pick<TaskTable, "sequence" | "status" | "finished_at" | "fan_out" | "choice" | "error"> & {
+type FinishTaskArguments = Omit<TaskTable, "step" | "path" | "attempt" | "started_at" | "inherits"> & {
   readonly running: "running";
 };
 
-/** Changes nothing when the task is finished, or when its run is: a late result of a given-up attempt is refused. */
+/** Changes nothing when the task is finished or of another run: a late result of a given-up attempt is refused. */
 export const finishTask = query<FinishTaskArguments>()((db, arg) =>
   db
     .updateTable("task")
@@ -113,26 +171,31 @@ export const finishTask = query<FinishTaskArguments>()((db, arg) =>
       fan_out: arg("fan_out"),
       choice: arg("choice"),
       error: arg("error"),
+      origin: arg("origin"),
+      origin_kind: arg("origin_kind"),
+      value_reads: arg("value_reads"),
+      cancelled_by: arg("cancelled_by"),
+      item_digest: arg("item_digest"),
+      duration_ms: arg("duration_ms"),
     })
     .where("sequence", "=", arg("sequence"))
-    .where("status", "=", arg("running"))
-    .where((of) =>
-      of(of.selectFrom("run").select("run.status").whereRef("run.sequence", "=", "task.run"), "=", arg("running")),
-    ),
+    .where("run", "=", arg("run"))
+    .where("status", "=", arg("running")),
 );
 
-interface CancelTasksArguments {
+interface EndTasksArguments {
   readonly run: number;
   readonly running: "running";
-  readonly cancelled: "cancelled";
+  readonly status: "cancelled" | "lost";
   readonly finished_at: number;
+  readonly cancelled_by: string | null;
 }
 
-/** For a run that ends without success: what was begun and never reported has been given up. */
-export const cancelTasks = query<CancelTasksArguments>()((db, arg) =>
+/** For a run that ends without success, or goes on elsewhere: what was begun and never reported has been given up. */
+export const endTasks = query<EndTasksArguments>()((db, arg) =>
   db
     .updateTable("task")
-    .set({ status: arg("cancelled"), finished_at: arg("finished_at") })
+    .set({ status: arg("status"), finished_at: arg("finished_at"), cancelled_by: arg("cancelled_by") })
     .where("run", "=", arg("run"))
     .where("status", "=", arg("running")),
 );

@@ -73,6 +73,12 @@ export function openWriter(file: string): Connection {
   return db;
 }
 
+/** Opens a file that another connection of this process has open for writing; never makes one. */
+export function openExisting(file: string, busyTimeoutMs: number): Connection {
+  checkPlainFile(file);
+  return new Database(file, { fileMustExist: true, timeout: busyTimeoutMs });
+}
+
 function createPrivateFile(file: string): void {
   if (checkPlainFile(file, { mayBeMissing: true })) {
     checkWritable(file);

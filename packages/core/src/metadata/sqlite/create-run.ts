@@ -1,21 +1,29 @@
 import { FlowError } from "../../errors/flow-error.ts";
+import type { RunId } from "../../ids/run-id.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { NewRun, RunRow } from "../metadata-store.ts";
+import type { ChildRunKey, RunParent } from "../execution.ts";
+import type { NewRun, RunSequence } from "../metadata-store.ts";
+import { childRun, insertChildRun } from "../sql/executions.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
+import { insertExecution } from "./begin-execution.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
-import { readRun } from "./run-reads.ts";
+import { noRun } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
 import { insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
-export function createRun(statements: Statements, run: NewRun): RunRow {
+export function createRun(statements: Statements, run: NewRun): RunSequence {
   insertBlobs(statements, run.blobs);
   const flow = flowFor(statements, run);
   const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
   const sequence = insert(statements, run, flow, number);
+  const first = { ...run.execution, actor: run.actor };
+  const execution = run.packageDigest === undefined ? first : { ...first, packageDigest: run.packageDigest };
+  insertExecution(statements, sequence, 1, execution, run.createdAt);
+  if (run.parent !== undefined) insertChild(statements, run.parent, sequence);
   statements.run(runs.setNewestRun, { id: flow, run: sequence });
 
   for (const [name, value] of Object.entries(run.parameters)) {
@@ -59,7 +67,26 @@ export function createRun(statements: Statements, run: NewRun): RunRow {
       via: "run",
     },
   );
-  return readRun(statements, sequence)!;
+  return sequence as RunSequence;
+}
+
+function insertChild(statements: Statements, parent: ChildRunKey, child: number): void {
+  const { run, step, path, call, inputsDigest } = parent;
+  const key = { run, step, path, call, inputs_digest: bytesOfDigest(inputsDigest) };
+  if (statements.get(childRun, key) !== undefined) {
+    throw new FlowError("FLOW_METADATA_CONFLICT", {
+      message: `Cannot create a run for call ${call} of ${step}/${path}: this call has a run already`,
+      context: { ...parent },
+    });
+  }
+  statements.run(insertChildRun, { ...key, child });
+}
+
+/** The call that starts a run, as the run itself shows it. */
+function parentOf(statements: Statements, { run, step, path, call }: ChildRunKey): RunParent {
+  const parent = statements.get(runs.runStatus, { sequence: run });
+  if (parent === undefined) throw noRun(run);
+  return { run: parent.id as RunId, step, path, call };
 }
 
 function insert(statements: Statements, run: NewRun, flow: number, number: number): number {
@@ -69,6 +96,7 @@ function insert(statements: Statements, run: NewRun, flow: number, number: numbe
       context: { run: run.id },
     });
   }
+  const { run: origin, ...facts } = run.origin ?? { run: null };
   return statements.get(runs.insertRun, {
     id: run.id,
     flow,
@@ -83,6 +111,10 @@ function insert(statements: Statements, run: NewRun, flow: number, number: numbe
     parameters: canonicalJson(run.parameters, "the parameters"),
     secret_parameters: JSON.stringify(run.secretParameters),
     environment: JSON.stringify(run.environment),
+    execution: 1,
+    origin,
+    origin_facts: origin === null ? null : JSON.stringify(facts),
+    parent: run.parent === undefined ? null : JSON.stringify(parentOf(statements, run.parent)),
   })!.sequence;
 }
 

@@ -2,10 +2,14 @@ import { hash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
-import { logChunks } from "../sql/logs.ts";
+import { cacheEntries } from "../sql/cache.ts";
+import * as executions from "../sql/executions.ts";
+import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
+import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
 import * as tags from "../sql/tags.ts";
@@ -13,7 +17,7 @@ import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import { type Connection, openWriter } from "./connection.ts";
 import { migrate } from "./migrate.ts";
-import { readerSql } from "./reader-sql.ts";
+import { heartbeatSql, readerSql } from "./reader-sql.ts";
 import { compileForSqlite } from "./statements.ts";
 
 let folder: string;
@@ -71,7 +75,7 @@ describe("a page of runs is read from an index, in order:", () => {
   });
 });
 
-const task = { step: false, path: false, status: false, after: false, limit: false };
+const task = { step: false, path: false, status: false, lost: false, newest: false, after: false, limit: false };
 const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a run by its number in the store": runs.runBySequence,
   "a run by its id": runs.runById,
@@ -87,13 +91,24 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
+  "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
   "one task by its path": tasks.taskPage({ ...task, step: true, path: true }),
   "tasks by status": tasks.taskCounts,
   "the artifacts of a task": artifacts.ownArtifacts,
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
-  "the log of a task": logChunks({ attempt: false, stream: false }),
+  "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
+  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "what a run wrote since": runLogChunks,
+  "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
+  "the current execution of a run": executions.currentExecution,
+  "the executions of a run": executions.executionsOfRun,
+  "a heartbeat": executions.heartbeat,
+  "the run of a call": executions.childRun,
+  "the runs of all calls of a run": executions.childRuns,
+  "tasks under a key": cacheEntries,
+  "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 
 describe("no table is walked for", () => {
@@ -117,6 +132,7 @@ describe("no table is walked for", () => {
 describe("the statements of a task's reader are those of the store:", () => {
   const written: Readonly<Record<keyof typeof readerSql, Query<never, unknown>>> = {
     runById: runs.runById,
+    currentExecution: executions.currentExecution,
     tagsOfRun: tags.tagsOfRun,
     runValues: runs.runValues,
     upstreamsOfRun: upstreams.upstreamsOfRun,
@@ -131,14 +147,29 @@ describe("the statements of a task's reader are those of the store:", () => {
   });
 });
 
-test("the first schema is what it was when it was released", () => {
-  const statements = db
-    .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
-    .pluck()
-    .all()
-    .join("\n");
-  // Changed it before its release? Put the new digest here. After it: write a migration instead.
-  expect(hash("sha256", statements, "hex")).toMatchInlineSnapshot(
-    `"b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb"`,
-  );
+test("the statements of the heartbeat are those of the store", () => {
+  expect(heartbeatSql.heartbeat.trim()).toBe(compileForSqlite(executions.heartbeat).sql);
+  expect(heartbeatSql.runStatus).toBe(compileForSqlite(runs.runStatus).sql);
+});
+
+test("all attempts of a run come from the index in its order, newest cache entries first", () => {
+  expect(plan(tasks.attemptsOfRun)).toEqual(["SEARCH task USING INDEX task_by_path (run=?)"]);
+  expect(plan(cacheEntries).join("\n")).not.toMatch(/TEMP B-TREE/);
+});
+
+/** Changed a schema before its release? Put the new digest here. After it: write a migration instead. */
+const SCHEMAS = [
+  "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
+  "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
+];
+
+test("the schemas are what they were when they were released", () => {
+  const made = new Database(":memory:");
+  const digests = migrations.map((migration) => {
+    for (const statement of migration) made.exec(statement);
+    const statements = made.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").pluck().all();
+    return hash("sha256", statements.join("\n"), "hex");
+  });
+  made.close();
+  expect(digests).toEqual(SCHEMAS);
 });

@@ -1,14 +1,17 @@
 /**
- * The statements of a task's reader as text, so that a worker loads no query builder. A test holds each equal to what
- * Kysely compiles from sql/ (white space apart), so there is still one place where a query is written.
+ * The statements of a task's reader and of the heartbeat as text, so that their threads load no query builder. A test
+ * holds each equal to what Kysely compiles from sql/ (white space apart), so there is still one place where a query is
+ * written.
  */
 export const readerSql = {
   runById: `
     select "run"."sequence", "run"."id", "run"."flow", "run"."project", "run"."flow_name", "run"."number",
       "run"."status", "run"."created_at", "run"."started_at", "run"."finished_at", "run"."end_task",
       "run"."package_digest", "run"."system_tags", "run"."parameters", "run"."secret_parameters",
-      "run"."environment", "run"."failure"
+      "run"."environment", "run"."failure", "run"."execution", "run"."origin", "run"."origin_facts", "run"."parent"
     from "run" where "run"."id" = ?`,
+  currentExecution: `
+    select "runner", "started_at", "heartbeat_at" from "execution" where "run" = ? and "number" = ?`,
   tagsOfRun: `select "tag" from "run_tag" where "run" = ? order by "tag"`,
   runValues: `
     select "name", "kind", "codec", "digest", "size_bytes" from "run_value" where "run" = ? order by "name"`,
@@ -31,4 +34,10 @@ export const readerSql = {
     from "item_page" where "split" = ? and "first" <= ? order by "first" desc limit ?`,
   blobByDigest: `
     select "digest", "size_bytes", "stored_bytes", "compression", "stored" from "blob" where "digest" = ?`,
+} as const;
+
+export const heartbeatSql = {
+  heartbeat: `
+    update "execution" set "heartbeat_at" = ? where "run" = ? and "number" = ? and "status" = ?`,
+  runStatus: `select "id", "flow", "status", "execution" from "run" where "sequence" = ?`,
 } as const;

@@ -1,8 +1,11 @@
 /** Reading runs: by key, by page, with their tags. All functions expect to stand inside a transaction. */
 
 import { FlowError } from "../../errors/flow-error.ts";
+import type { RunStatus } from "../../events/run-record.ts";
 import type { FlowIdentity } from "../../flow/definition.ts";
+import { type Liveness, livenessOf } from "../liveness.ts";
 import type { RunQuery, RunRow } from "../metadata-store.ts";
+import { currentExecution } from "../sql/executions.ts";
 import { type RunRecord, toRunRow } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import * as tags from "../sql/tags.ts";
@@ -14,16 +17,27 @@ export type FlowName = { readonly project?: string; readonly name: string };
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
 
-export function withTags(statements: Statements, row: RunRecord): RunRow {
-  return toRunRow(
-    row,
-    statements.all(tags.tagsOfRun, { run: row.sequence }).map(({ tag }) => tag),
-  );
+/**
+ * A run as it is shown: with its tags and its current execution, and as lost when its runner is. Without `here` nobody
+ * judges, and a run is shown as it is stored.
+ */
+export function withTags(statements: Statements, row: RunRecord, here: Liveness | undefined): RunRow {
+  const execution = statements.get(currentExecution, { run: row.sequence, number: row.execution });
+  const tagList = statements.all(tags.tagsOfRun, { run: row.sequence }).map(({ tag }) => tag);
+  const run = toRunRow(row, tagList, execution);
+  if (run.status !== "running" || here === undefined || livenessOf(run.execution, here) === "running") return run;
+  return { ...run, status: "lost" };
 }
 
-export function readRun(statements: Statements, sequence: number): RunRow | undefined {
+export function readRun(statements: Statements, sequence: number, here: Liveness | undefined): RunRow | undefined {
   const row = statements.get(runs.runBySequence, { sequence });
-  return row === undefined ? undefined : withTags(statements, row);
+  return row === undefined ? undefined : withTags(statements, row, here);
+}
+
+/** Whether the runner of a run that is stored as running is dead. */
+export function isLost(statements: Statements, sequence: number, here: Liveness | undefined): boolean {
+  if (here === undefined || statements.get(runs.runStatus, { sequence })?.status !== "running") return false;
+  return readRun(statements, sequence, here)?.status === "lost";
 }
 
 /** The flows that go or went by a name: one, unless no project is named and several have such a flow. */
@@ -33,49 +47,110 @@ export function flowIds(statements: Statements, flow: FlowName): readonly number
   return [...new Set(ids)];
 }
 
-export function readRunsByNumber(statements: Statements, flow: FlowName, number: number): readonly RunRow[] {
+export function readRunsByNumber(
+  statements: Statements,
+  flow: FlowName,
+  number: number,
+  here: Liveness | undefined,
+): readonly RunRow[] {
   return flowIds(statements, flow).flatMap((id) => {
     const rows = statements.all(runs.runsByNumber, { flow: id, number });
     // Two flows that became one may each have a run 1: the one that ran under the name asked for is meant.
     const exact = rows.filter((row) => row.flow_name === flow.name);
-    return (exact.length > 0 ? exact : rows).map((row) => withTags(statements, row));
+    return (exact.length > 0 ? exact : rows).map((row) => withTags(statements, row, here));
   });
 }
 
-export function readRuns(statements: Statements, query: RunQuery): readonly RunRow[] {
+export function readRuns(statements: Statements, query: RunQuery, here: Liveness | undefined): readonly RunRow[] {
   const limit = query.limit ?? DEFAULT_LIMIT;
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
       message: `Cannot read a page of ${limit} runs: it may have 1 to ${MAX_LIMIT}`,
     });
   }
-  const pages = runFilters(statements, query).map(({ shape, args }) =>
-    statements.all(
-      statements.shaped(`runs ${JSON.stringify(shape)}`, () => runs.runPage(shape)),
-      { ...args, limit },
-    ),
-  );
-  // Several flows of one name: a page of each holds the page of all.
-  const rows =
-    pages.length === 1
-      ? pages[0]!
-      : pages
-          .flat()
-          .sort((left, right) => right.sequence - left.sequence)
-          .slice(0, limit);
-  return rows.map((row) => withTags(statements, row));
+  const pages = storedAs(query, here).map((stored) => readStored(statements, { ...query, ...stored }, limit, here));
+  return newest(pages, limit);
 }
 
-export function countRuns(statements: Statements, query: RunQuery): number {
+export function countRuns(statements: Statements, query: RunQuery, here: Liveness | undefined): number {
   const { before: _, ...rest } = query;
   let count = 0;
-  for (const { shape, args } of runFilters(statements, rest)) {
-    count += statements.get(
-      statements.shaped(`count ${JSON.stringify(shape)}`, () => runs.runCount(shape)),
-      args,
-    )!.count;
+  for (const stored of storedAs(rest, here)) {
+    for (const { shape, args } of runFilters(statements, { ...rest, ...stored })) {
+      if (stored.judged !== undefined) count += readJudged(statements, { shape, args }, stored.judged, here).length;
+      else
+        count += statements.get(
+          statements.shaped(`count ${JSON.stringify(shape)}`, () => runs.runCount(shape)),
+          args,
+        )!.count;
+    }
   }
   return count;
+}
+
+/** What a query for a status means for what is stored; `judged` keeps those rows alone that are shown with that status. */
+interface Stored {
+  readonly status?: RunStatus;
+  readonly judged?: "running" | "lost";
+}
+
+/** Lost runs are stored as running: nobody was left to write it. */
+function storedAs(query: RunQuery, here: Liveness | undefined): readonly Stored[] {
+  if (here === undefined || (query.status !== "running" && query.status !== "lost")) return [{}];
+  const judged: Stored = { status: "running", judged: query.status };
+  return query.status === "running" ? [judged] : [judged, { status: "lost" }];
+}
+
+function readStored(
+  statements: Statements,
+  query: RunQuery & Stored,
+  limit: number,
+  here: Liveness | undefined,
+): readonly RunRow[] {
+  const pages = runFilters(statements, query).map((filter) =>
+    query.judged === undefined
+      ? readPage(statements, filter, limit).map((row) => withTags(statements, row, here))
+      : readJudged(statements, filter, query.judged, here, limit),
+  );
+  return newest(pages, limit);
+}
+
+/** Goes through the runs that are stored as running, page by page, for those whose runner lives, or does not. */
+function readJudged(
+  statements: Statements,
+  filter: RunFilter,
+  judged: "running" | "lost",
+  here: Liveness | undefined,
+  limit = Number.POSITIVE_INFINITY,
+): readonly RunRow[] {
+  const found: RunRow[] = [];
+  let { shape, args } = filter;
+  for (;;) {
+    const page = readPage(statements, { shape, args }, MAX_LIMIT);
+    for (const row of page) {
+      const run = withTags(statements, row, here);
+      if (run.status === judged && found.push(run) === limit) return found;
+    }
+    if (page.length < MAX_LIMIT) return found;
+    shape = { ...shape, before: true };
+    args = { ...args, before: page.at(-1)!.sequence };
+  }
+}
+
+function readPage(statements: Statements, { shape, args }: RunFilter, limit: number): readonly RunRecord[] {
+  return statements.all(
+    statements.shaped(`runs ${JSON.stringify(shape)}`, () => runs.runPage(shape)),
+    { ...args, limit },
+  );
+}
+
+/** Several flows of one name, or several statuses: a page of each holds the page of all. */
+function newest(pages: readonly (readonly RunRow[])[], limit: number): readonly RunRow[] {
+  if (pages.length === 1) return pages[0]!;
+  return pages
+    .flat()
+    .sort((left, right) => right.sequence - left.sequence)
+    .slice(0, limit);
 }
 
 export function readFlows(

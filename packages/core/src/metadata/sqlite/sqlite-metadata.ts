@@ -10,30 +10,39 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import type { BeginExecution } from "../execution.ts";
+import type { Liveness } from "../liveness.ts";
 import type {
   BlobRow,
   FinishRun,
   MetadataStore,
   NewRun,
   RunRow,
+  RunSequence,
   TagEvent,
   TagMove,
   TaskSequence,
   Tick,
 } from "../metadata-store.ts";
+import type { ForkTasks } from "../replay.ts";
+import { endExecution } from "../sql/executions.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
-import { cancelTasks, reserveTasks, succeededTask } from "../sql/tasks.ts";
+import { completeTask, endTasks, reserveTasks } from "../sql/tasks.ts";
+import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
-import { migrate, notAStore, schemaVersionOf } from "./migrate.ts";
+import { forkTasks } from "./fork-tasks.ts";
+import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
+import { noRun } from "./run-errors.ts";
+import { readRun } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import type { Statements } from "./statements.ts";
-import { noRun, runFinal, TickWriter } from "./tick-writer.ts";
+import { TickWriter } from "./tick-writer.ts";
 import { insertBlobs, namingABlob } from "./write-blobs.ts";
 import { WriteTurns, type WriteTurnsOptions } from "./write-turns.ts";
 
@@ -42,6 +51,8 @@ export interface SqliteMetadataOptions extends WriteTurnsOptions {
   readonly readonly?: boolean;
   /** Milliseconds since 1970, for the creation time of a new store. Default Date.now. */
   readonly now?: () => number;
+  /** Judges whether the runners of running runs live. Without it, runs are shown as they are stored. */
+  readonly liveness?: Liveness;
 }
 
 /**
@@ -58,7 +69,7 @@ export async function openSqliteMetadata(file: string, options: SqliteMetadataOp
   try {
     // All of it again while locked: another process that makes the store at this instant also holds up the first pragma.
     const db = await turns.retry(() => openChecked(file, options));
-    return new SqliteMetadata(db, file, turns);
+    return new SqliteMetadata(db, file, turns, options.liveness);
   } catch (error) {
     throw metadataError("Cannot open the records", file, error);
   }
@@ -68,7 +79,7 @@ function openChecked(file: string, options: SqliteMetadataOptions): Connection {
   const db = options.readonly === true ? openReader(file) : openWriter(file);
   try {
     if (options.readonly !== true) migrate(db, file, options.now ?? Date.now);
-    else if (schemaVersionOf(db, file) === 0) throw notAStore(file, "it holds nothing yet");
+    else showAsNewest(db, file);
     return db;
   } catch (error) {
     db.close();
@@ -76,12 +87,25 @@ function openChecked(file: string, options: SqliteMetadataOptions): Connection {
   }
 }
 
-class SqliteMetadata extends SqliteReader implements MetadataStore {
+/** Made by `openSqliteMetadata` and `openMemoryMetadata`. */
+export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
   #dataVersion: unknown;
 
-  createRun(run: NewRun): Promise<RunRow> {
-    return this.#write("Cannot create a run", (on) => createRun(on, run));
+  async createRun(run: NewRun): Promise<RunRow> {
+    return this.#write("Cannot create a run", (on) => readRun(on, createRun(on, run), this.liveness)!);
+  }
+
+  beginExecution(begin: BeginExecution): Promise<number> {
+    return this.#write("Cannot continue the run", (on) => beginExecution(on, begin, this.liveness));
+  }
+
+  heartbeat(run: RunSequence, execution: number, at: Date): Promise<void> {
+    return this.#write("Cannot record that the run goes on", (on) => beat(on, run, execution, at));
+  }
+
+  forkTasks(fork: ForkTasks): Promise<number> {
+    return this.#write("Cannot take over tasks", (on) => forkTasks(this.db, on, fork));
   }
 
   async reserveTasks(count: number): Promise<TaskSequence> {
@@ -105,21 +129,22 @@ class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   async finishRun(finish: FinishRun): Promise<RunRow> {
     const row = await this.#write("Cannot finish the run", (on) => {
-      const before = on.get(runs.runStatus, { sequence: finish.run });
-      if (before === undefined) throw noRun(finish.run);
+      checkWriter(on, finish.run, finish.execution);
       checkEndTask(on, finish);
-      const changes = on.run(runs.finishRun, {
-        sequence: finish.run,
-        status: finish.status,
-        finished_at: finish.finishedAt.getTime(),
+      const { run, status } = finish;
+      const finished_at = finish.finishedAt.getTime();
+      on.run(runs.finishRun, {
+        sequence: run,
+        status,
+        finished_at,
         end_task: finish.endTask ?? null,
         failure: finish.failure === undefined ? null : JSON.stringify(finish.failure),
       });
-      if (changes === 0) throw runFinal(before.id, before.status);
-      on.run(setRunTagStatus, { run: finish.run, status: finish.status });
-      if (finish.status !== "succeeded") {
-        const finished_at = finish.finishedAt.getTime();
-        on.run(cancelTasks, { run: finish.run, running: "running", cancelled: "cancelled", finished_at });
+      on.run(setRunTagStatus, { run, status });
+      on.run(endExecution, { run, number: finish.execution, status, ended_at: finished_at, running: "running" });
+      if (status !== "succeeded") {
+        const cancelled_by = finish.cancelledBy ?? finish.failure?.task ?? null;
+        on.run(endTasks, { run, running: "running", status: "cancelled", finished_at, cancelled_by });
       }
       return finish.run;
     });
@@ -172,7 +197,7 @@ class SqliteMetadata extends SqliteReader implements MetadataStore {
 
 function checkEndTask(on: Statements, finish: FinishRun): void {
   if (finish.endTask === undefined) return;
-  if (on.get(succeededTask, { sequence: finish.endTask, run: finish.run }) !== undefined) return;
+  if (on.get(completeTask, { sequence: finish.endTask, run: finish.run }) !== undefined) return;
   throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
     message: `Cannot finish run number ${finish.run}: task number ${finish.endTask} is no succeeded task of it`,
   });

@@ -1,33 +1,41 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import type { ChildRunKey, ExecutionRow } from "../execution.ts";
+import type { Liveness } from "../liveness.ts";
 import type {
   ArtifactRow,
   BlobRow,
   ItemPageRow,
-  LogChunk,
+  LogQuery,
+  LogRow,
+  LogSequence,
   MetadataReader,
   RunQuery,
   RunRow,
   RunSequence,
   RunValueKind,
   TagEvent,
+  TaskCount,
   TaskQuery,
   TaskRow,
   TaskSequence,
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import type { CacheEntry, FinishedTaskColumns } from "../replay.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
-import { logChunks } from "../sql/logs.ts";
+import { cacheEntries } from "../sql/cache.ts";
+import * as executions from "../sql/executions.ts";
+import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import * as tags from "../sql/tags.ts";
-import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
+import { readFinishedTasks } from "./finished-tasks.ts";
 import {
   countRuns,
   type FlowName,
@@ -40,6 +48,7 @@ import {
 } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
+import { readTask, readTaskCounts, readTasks } from "./task-reads.ts";
 import type { WriteTurns } from "./write-turns.ts";
 
 /**
@@ -51,11 +60,14 @@ export class SqliteReader implements MetadataReader {
   protected readonly file: string;
   protected readonly statements: Statements;
   protected readonly turns: WriteTurns;
+  protected readonly liveness: Liveness | undefined;
 
-  constructor(db: Connection, file: string, turns: WriteTurns) {
+  /** @param liveness  without it, runs are shown as they are stored */
+  constructor(db: Connection, file: string, turns: WriteTurns, liveness: Liveness | undefined) {
     this.db = db;
     this.file = file;
     this.turns = turns;
+    this.liveness = liveness;
     this.statements = new Statements(db);
   }
 
@@ -67,26 +79,26 @@ export class SqliteReader implements MetadataReader {
   }
 
   run(sequence: RunSequence): Promise<RunRow | undefined> {
-    return this.read((on) => readRun(on, sequence));
+    return this.read((on) => readRun(on, sequence, this.liveness));
   }
 
   runById(id: RunId): Promise<RunRow | undefined> {
     return this.read((on) => {
       const row = on.get(runs.runById, { id });
-      return row === undefined ? undefined : withTags(on, row);
+      return row === undefined ? undefined : withTags(on, row, this.liveness);
     });
   }
 
   runByNumber(flow: FlowName, number: number): Promise<readonly RunRow[]> {
-    return this.read((on) => readRunsByNumber(on, flow, number));
+    return this.read((on) => readRunsByNumber(on, flow, number, this.liveness));
   }
 
   runs(query: RunQuery): Promise<readonly RunRow[]> {
-    return this.read((on) => readRuns(on, query));
+    return this.read((on) => readRuns(on, query, this.liveness));
   }
 
   countRuns(query: RunQuery): Promise<number> {
-    return this.read((on) => countRuns(on, query));
+    return this.read((on) => countRuns(on, query, this.liveness));
   }
 
   flows() {
@@ -147,38 +159,54 @@ export class SqliteReader implements MetadataReader {
           on.shaped(`consumers ${shape.limit}`, () => upstreams.consumers(shape)),
           { producer, limit: limit ?? 0 },
         )
-        .map(({ run }) => readRun(on, run)!),
+        .map(({ run }) => readRun(on, run, this.liveness)!),
+    );
+  }
+
+  executions(run: RunSequence): Promise<readonly ExecutionRow[]> {
+    return this.read((on) => on.all(executions.executionsOfRun, { run }).map(map.toExecutionRow));
+  }
+
+  childRun(key: ChildRunKey): Promise<RunRow | undefined> {
+    const { run, step, path, call, inputsDigest } = key;
+    return this.read((on) => {
+      const row = on.get(executions.childRun, {
+        run,
+        step,
+        path,
+        call,
+        inputs_digest: map.bytesOfDigest(inputsDigest),
+      });
+      return row === undefined ? undefined : readRun(on, row.child, this.liveness);
+    });
+  }
+
+  childRuns(parent: RunSequence): Promise<readonly RunRow[]> {
+    return this.read((on) =>
+      on.all(executions.childRuns, { run: parent }).map(({ child }) => readRun(on, child, this.liveness)!),
     );
   }
 
   task(sequence: TaskSequence): Promise<TaskRow | undefined> {
-    return this.read((on) => {
-      const row = on.get(tasks.taskBySequence, { sequence });
-      return row === undefined ? undefined : map.toTaskRow(row);
-    });
+    return this.read((on) => readTask(on, sequence, this.liveness));
   }
 
   async tasks(query: TaskQuery): Promise<readonly TaskRow[]> {
     checkPageLimit(query.limit);
-    const shape = {
-      step: query.step !== undefined,
-      path: query.path !== undefined,
-      status: query.status !== undefined,
-      after: query.after !== undefined,
-      limit: query.limit !== undefined,
-    };
-    return this.read((on) =>
-      on
-        .all(
-          on.shaped(`tasks ${JSON.stringify(shape)}`, () => tasks.taskPage(shape)),
-          query as tasks.TaskPageArguments,
-        )
-        .map(map.toTaskRow),
-    );
+    return this.read((on) => readTasks(on, query, this.liveness));
   }
 
-  taskCounts(run: RunSequence) {
-    return this.read((on) => on.all(tasks.taskCounts, { run }));
+  taskCounts(run: RunSequence): Promise<readonly TaskCount[]> {
+    return this.read((on) => readTaskCounts(on, run, this.liveness));
+  }
+
+  finishedTasks(run: RunSequence): Promise<FinishedTaskColumns> {
+    return this.read((on) => readFinishedTasks(on, run));
+  }
+
+  async cacheEntries(key: Digest, limit: number): Promise<readonly CacheEntry[]> {
+    checkPageLimit(limit);
+    return this.read((on) => on.all(cacheEntries, { key: map.bytesOfDigest(key), limit }).map(map.toCacheEntry));
   }
 
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {
@@ -207,20 +235,36 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  logs(query: {
-    readonly task: TaskSequence;
-    readonly attempt?: number;
-    readonly stream?: "stdout" | "stderr";
-  }): Promise<readonly LogChunk[]> {
-    const shape = { attempt: query.attempt !== undefined, stream: query.stream !== undefined };
+  async logs(query: LogQuery): Promise<readonly LogRow[]> {
+    checkPageLimit(query.limit);
+    const shape = {
+      attempt: query.attempt !== undefined,
+      stream: query.stream !== undefined,
+      after: query.after !== undefined,
+      limit: query.limit !== undefined,
+    };
     return this.read((on) =>
       on
         .all(
-          on.shaped(`logs ${JSON.stringify(shape)}`, () => logChunks(shape)),
-          query as { task: number; attempt: number; stream: "stdout" | "stderr" },
+          on.shaped(`logs ${JSON.stringify(shape)}`, () => logs.logChunks(shape)),
+          query as logs.LogArguments,
         )
-        .map(map.toLogChunk),
+        .map(map.toLogRow),
     );
+  }
+
+  async runLogs(query: { readonly run: RunSequence; readonly after: LogSequence; readonly limit: number }) {
+    checkPageLimit(query.limit);
+    return this.read((on) => {
+      const rows = on.all(logs.runLogChunks, query).map(map.toLogRow);
+      // A page that is not full has seen all there is; both statements see one state of the store.
+      const next = rows.length === query.limit ? rows.at(-1)!.sequence : lastLog(on);
+      return { rows, next: Math.max(next, query.after) as LogSequence };
+    });
+  }
+
+  logEnd(): Promise<LogSequence> {
+    return this.read(lastLog);
   }
 
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined> {
@@ -254,6 +298,10 @@ export class SqliteReader implements MetadataReader {
       message: `Cannot use the records in "${this.file}": they are closed`,
     });
   }
+}
+
+function lastLog(on: Statements): LogSequence {
+  return (on.get(logs.lastLogChunk, {})?.sequence ?? 0) as LogSequence;
 }
 
 /** Tags of several flows of one name, as if they were one. */

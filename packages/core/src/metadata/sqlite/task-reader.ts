@@ -25,7 +25,8 @@ export function openSqliteTaskReader(file: string): TaskReader {
   }
 }
 
-class SqliteTaskReader implements TaskReader {
+/** Made by `openSqliteTaskReader` and `openMemoryMetadata`. */
+export class SqliteTaskReader implements TaskReader {
   readonly #db: Connection;
   readonly #file: string;
   readonly #statements = new Map<keyof typeof readerSql, Statement<unknown[], unknown>>();
@@ -43,6 +44,7 @@ class SqliteTaskReader implements TaskReader {
       return map.toRunRow(
         row,
         tags.map(({ tag }) => tag),
+        this.#statement("currentExecution").get(row.sequence, row.execution) as map.CurrentExecution | undefined,
       );
     });
   }

@@ -6,12 +6,13 @@
 import type { Statement } from "better-sqlite3";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { FinishedTask, NewTask, Tick } from "../metadata-store.ts";
-import { insertArtifact, insertItemPage } from "../sql/artifacts.ts";
+import { copyArtifacts, copyItemPages, insertArtifact, insertItemPage } from "../sql/artifacts.ts";
+import { insertCacheEntry } from "../sql/cache.ts";
 import { insertLog } from "../sql/logs.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
-import { runStatus } from "../sql/runs.ts";
 import { finishTask, insertTask, taskBySequence } from "../sql/tasks.ts";
 import { insertUpstreamRead } from "../sql/upstreams.ts";
+import { checkWriter } from "./begin-execution.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
 import { insertBlobs, missingBlob } from "./write-blobs.ts";
@@ -27,6 +28,7 @@ export class TickWriter {
 
   constructor(statements: Statements) {
     this.#statements = statements;
+    const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "item_digest", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
       "run",
@@ -40,6 +42,7 @@ export class TickWriter {
       "fan_out",
       "choice",
       "error",
+      ...facts,
     ]);
     this.#finishTask = statements.raw(finishTask, [
       "status",
@@ -47,8 +50,9 @@ export class TickWriter {
       "fan_out",
       "choice",
       "error",
+      ...facts,
       "sequence",
-      "running",
+      "run",
       "running",
     ]);
     this.#insertArtifact = statements.raw(insertArtifact, ["task", "name", "codec", "digest", "size_bytes"]);
@@ -66,12 +70,15 @@ export class TickWriter {
 
   /** Writes a tick inside the caller's transaction. */
   write(tick: Tick): void {
+    checkWriter(this.#statements, tick.run, tick.execution);
     const startedHere = this.#writeStarted(tick);
     insertBlobs(this.#statements, tick.blobs);
     for (const task of tick.finished) {
-      if (!startedHere.has(task.sequence)) this.#finish(task);
+      if (!startedHere.has(task.sequence)) this.#finish(tick.run, task);
+      if (task.takenFrom !== undefined) this.#copyOutcome(task.sequence, task.takenFrom);
       if (task.artifacts.length > 0) this.#writeArtifacts(task);
       if (task.pages.length > 0) this.#writePages(task);
+      if (task.cache !== undefined) this.#offer(task, task.cache);
     }
     for (const read of tick.reads) this.#writeRead(read);
     for (const chunk of tick.logs) this.#writeLog(chunk);
@@ -86,12 +93,8 @@ export class TickWriter {
       if (ends.has(task.sequence)) throw taskFinal(task, "the same tick finishes it twice");
       ends.set(task.sequence, task);
     }
-    let checkedRun: number | undefined;
     for (const task of tick.started) {
-      if (task.run !== checkedRun) {
-        this.#checkRunning(task.run);
-        checkedRun = task.run;
-      }
+      if (task.run !== tick.run) throw otherRun(task.sequence, tick.run, task.run);
       const end = ends.get(task.sequence);
       if (end !== undefined) together.add(task.sequence);
       this.#insertStarted(task, end);
@@ -114,6 +117,12 @@ export class TickWriter {
         end?.fanOut ?? null,
         end?.choice ?? null,
         end?.error === undefined ? null : JSON.stringify(end.error),
+        end?.takenFrom ?? null,
+        end?.takenFrom === undefined ? null : "cache",
+        end?.valueReads === undefined ? null : JSON.stringify(end.valueReads),
+        end?.cancelledBy ?? null,
+        end?.itemDigest === undefined ? null : bytesOfDigest(end.itemDigest),
+        end?.durationMs ?? null,
       );
     } catch (error) {
       const code = sqliteCode(error);
@@ -132,31 +141,59 @@ export class TickWriter {
     }
   }
 
-  #finish(task: FinishedTask): void {
+  #finish(run: number, task: FinishedTask): void {
     const { changes } = this.#finishTask.run(
       task.status,
       task.finishedAt.getTime(),
       task.fanOut ?? null,
       task.choice ?? null,
       task.error === undefined ? null : JSON.stringify(task.error),
+      task.takenFrom ?? null,
+      task.takenFrom === undefined ? null : "cache",
+      task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
+      task.cancelledBy ?? null,
+      task.itemDigest === undefined ? null : bytesOfDigest(task.itemDigest),
+      task.durationMs ?? null,
       task.sequence,
-      "running",
+      run,
       "running",
     );
-    if (changes === 0) this.#explainUnfinished(task);
+    if (changes === 0) this.#explainUnfinished(run, task);
   }
 
-  #explainUnfinished(task: FinishedTask): never {
+  #explainUnfinished(run: number, task: FinishedTask): never {
     const row = this.#statements.get(taskBySequence, { sequence: task.sequence });
     if (row === undefined) throw noTask(task.sequence);
-    this.#checkRunning(row.run);
+    if (row.run !== run) throw otherRun(task.sequence, run, row.run);
     throw taskFinal(task, `it is "${row.status}" already`);
   }
 
-  #checkRunning(sequence: number): void {
-    const run = this.#statements.get(runStatus, { sequence });
-    if (run === undefined) throw noRun(sequence);
-    if (run.status !== "running") throw runFinal(run.id, run.status);
+  #copyOutcome(task: number, from: number): void {
+    const source = this.#statements.get(taskBySequence, { sequence: from });
+    if (source === undefined) throw noTask(from);
+    if (source.status !== "succeeded") {
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+        message: `Cannot give task number ${task} the outcome of number ${from}: that one is "${source.status}"`,
+        context: { task, from },
+      });
+    }
+    this.#statements.run(copyArtifacts, { task, from });
+    this.#statements.run(copyItemPages, { task, from });
+  }
+
+  #offer(task: FinishedTask, cache: NonNullable<FinishedTask["cache"]>): void {
+    if (task.status !== "succeeded") {
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+        message: `Cannot offer task number ${task.sequence} to later runs: it is "${task.status}"`,
+        context: { task: task.sequence },
+      });
+    }
+    this.#statements.run(insertCacheEntry, {
+      key: bytesOfDigest(cache.key),
+      task: task.sequence,
+      reads: JSON.stringify(cache.reads),
+      created_at: task.finishedAt.getTime(),
+    });
   }
 
   #writeArtifacts(task: FinishedTask): void {
@@ -220,26 +257,17 @@ export class TickWriter {
   }
 }
 
-export function noRun(sequence: number): FlowError {
-  return new FlowError("FLOW_METADATA_NO_RUN", {
-    message: `Cannot find run number ${sequence} of the store`,
-    hint: "See with --store that the right store is used",
-    context: { run: sequence },
-  });
-}
-
-export function runFinal(id: string, status: string): FlowError {
-  return new FlowError("FLOW_METADATA_RUN_FINAL", {
-    message: `Cannot change the run ${id}: it is finished ("${status}")`,
-    hint: "Start a new run",
-    context: { run: id, status },
-  });
-}
-
 function noTask(sequence: number): FlowError {
   return new FlowError("FLOW_METADATA_NO_TASK", {
     message: `Cannot find task number ${sequence} of the store`,
     context: { task: sequence },
+  });
+}
+
+function otherRun(task: number, run: number, other: number): FlowError {
+  return new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+    message: `Cannot record task number ${task} in a tick of run number ${run}: it is a task of run number ${other}`,
+    context: { task, run, other },
   });
 }
 

@@ -1,14 +1,19 @@
 /**
  * Tasks that may run now, by step, in the order in which they became ready. The children of a foreach wait as one range,
  * and every operation costs what it gives: 100,000 siblings are one entry, and 100,000 entries are not walked through.
+ *
+ * With a source of random numbers, steps and tasks come in shuffled order instead. Whatever relies on the order in which
+ * independent tasks start then shows early.
  */
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import type { Fan, JoinInput, ScopeInstance } from "./scope-instance.ts";
+import type { StepPlan } from "./step-plan.ts";
 
-/** Tasks of one step that became ready together: one task, or the children of one fan from `next` to `end`. */
+/** Tasks of one step that became ready together: one task, or children of one fan from `next` to `end`. */
 export interface ReadyGroup {
-  readonly step: string;
-  readonly first: TaskSequence;
+  readonly step: StepPlan;
+  /** What is added to a task's index to have its number. */
+  readonly base: number;
   readonly fan?: Fan;
   readonly scope?: ScopeInstance;
   readonly inherits?: TaskSequence;
@@ -17,12 +22,14 @@ export interface ReadyGroup {
   readonly before?: TaskSequence;
   next: number;
   readonly end: number;
+  /** When shuffled: which index stands in the place of another, where it is not its own. */
+  moved?: Map<number, number>;
 }
 
 interface StepQueue<Task> {
   /** Tasks that must not share a message: one of them may have ended its worker. */
   readonly alone: Task[];
-  /** Tasks that were handed out and came back without having begun: they go before the groups. */
+  /** Tasks that were handed out and came back, or wait no longer: they go before the groups. */
   readonly returned: Task[];
   readonly groups: ReadyGroup[];
   /** Groups before it are used up. */
@@ -34,9 +41,11 @@ export class ReadyQueue<Task> {
   /** Steps with ready tasks, the one that has had some for longest first. */
   readonly #steps = new Map<string, StepQueue<Task>>();
   readonly #makeTask: (group: ReadyGroup, index: number) => Task;
+  readonly #random: (() => number) | undefined;
 
-  constructor(makeTask: (group: ReadyGroup, index: number) => Task) {
+  constructor(makeTask: (group: ReadyGroup, index: number) => Task, random?: () => number) {
     this.#makeTask = makeTask;
+    this.#random = random;
   }
 
   get isEmpty(): boolean {
@@ -44,7 +53,7 @@ export class ReadyQueue<Task> {
   }
 
   push(group: ReadyGroup): void {
-    const queue = this.#queue(group.step);
+    const queue = this.#queue(group.step.name);
     queue.groups.push(group);
     queue.count += group.end - group.next;
   }
@@ -57,7 +66,16 @@ export class ReadyQueue<Task> {
 
   /** Steps with ready tasks and how many each has. */
   *steps(): Generator<{ readonly step: string; readonly count: number }> {
-    for (const [step, { count }] of this.#steps) yield { step, count };
+    if (this.#random === undefined) {
+      for (const [step, { count }] of this.#steps) yield { step, count };
+      return;
+    }
+    const names = [...this.#steps.keys()];
+    for (let next = 0; next < names.length; next++) {
+      const step = names[this.#swap(names, next)]!;
+      const queue = this.#steps.get(step);
+      if (queue !== undefined) yield { step, count: queue.count };
+    }
   }
 
   /** Takes up to `limit` tasks of one step; a task that must be alone comes alone. */
@@ -77,10 +95,10 @@ export class ReadyQueue<Task> {
 
   #takeTogether(queue: StepQueue<Task>, limit: number): Task[] {
     const tasks = queue.returned.splice(0, limit);
-    while (tasks.length < limit) {
-      const group = queue.groups[queue.head];
-      if (group === undefined) break;
-      while (tasks.length < limit && group.next < group.end) tasks.push(this.#makeTask(group, group.next++));
+    while (tasks.length < limit && queue.head < queue.groups.length) {
+      if (this.#random !== undefined) this.#swap(queue.groups, queue.head);
+      const group = queue.groups[queue.head]!;
+      tasks.push(this.#makeTask(group, this.#nextOf(group)));
       if (group.next === group.end) queue.head++;
     }
     if (queue.head > 1_024 && queue.head * 2 > queue.groups.length) {
@@ -88,6 +106,25 @@ export class ReadyQueue<Task> {
       queue.head = 0;
     }
     return tasks;
+  }
+
+  /** The next child of a group, or any that is left: a shuffle that keeps only what it has moved. */
+  #nextOf(group: ReadyGroup): number {
+    const place = group.next++;
+    if (this.#random === undefined) return place;
+    group.moved ??= new Map();
+    const other = place + Math.floor(this.#random() * (group.end - place));
+    const index = group.moved.get(other) ?? other;
+    if (other !== place) group.moved.set(other, group.moved.get(place) ?? place);
+    group.moved.delete(place);
+    return index;
+  }
+
+  /** Puts some element from `place` on into that place, and gives it back. */
+  #swap<T>(list: T[], place: number): number {
+    const other = place + Math.floor(this.#random!() * (list.length - place));
+    [list[place], list[other]] = [list[other]!, list[place]!];
+    return place;
   }
 
   #queue(step: string): StepQueue<Task> {

@@ -1,101 +1,99 @@
 /**
  * Decides which task runs when: state transitions only, without threads, clocks, stores or promises.
  *
- * Every edge of the graph is, in each scope instance, *delivered* (its source finished and took it) or *dead* (its
- * source was never reached, or chose another way), exactly once. From that alone follows what is ready:
- * a plain step on its first delivered edge; a join when each of its edges is resolved and one was delivered; the join of
- * a foreach when that holds for every child, and at once when there is no child. A step whose edges are all dead is dead
- * itself and passes death on (dead-path elimination). The caller takes ready tasks, runs them, and reports back after the
- * result is durable. Not here: batching, limits of time, retries, recording.
+ * The caller takes ready tasks, runs them, and reports back after the result is durable; `propagation.ts` says what may
+ * run then. A task that a `FinishedTasks` knows is never ready: it is taken over, and what it led to follows at once.
+ * Not here: batching, limits of time, when to retry, recording.
  *
- * Task numbers come from outside (`allocate`), so that a replay with the same numbers gives the same tasks.
+ * Task numbers come from outside (`allocate`), so that a replay with the same numbers gives the same tasks; tasks that are
+ * taken over keep theirs.
  */
 import { FlowError } from "../../errors/flow-error.ts";
 import type { StepProgress } from "../../events/run-event.ts";
-import type { Graph, GraphEdge, GraphNode } from "../../graph/graph.ts";
-import { splitsOf } from "../../graph/splits.ts";
-import { childPath, type TaskPath } from "../../ids/task-path.ts";
+import type { Graph } from "../../graph/graph.ts";
+import type { TaskPath } from "../../ids/task-path.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
+import { Adoption, type FinishedTask, type FinishedTasks } from "./finished-tasks.ts";
+import { type Firing, Propagation } from "./propagation.ts";
 import { type ReadyGroup, ReadyQueue } from "./ready-queue.ts";
-import {
-  type Arrival,
-  type Closing,
-  type Fan,
-  type JoinInput,
-  type ScopeInstance,
-  topScope,
-} from "./scope-instance.ts";
-import { moveTask, type TaskState } from "./task-state.ts";
+import type { ReadyTask, TaskOutcome } from "./ready-task.ts";
+import { type Fan, itemOf, itemScope, roundScope, type ScopeInstance, topScope } from "./scope-instance.ts";
+import { ProgressCounts } from "./step-counts.ts";
+import { mostEdges, planSteps, type StepPlan } from "./step-plan.ts";
+import { moveTask, type SuccessState, type TaskState } from "./task-state.ts";
 
-/** A task that may run now. */
-export interface ReadyTask {
-  readonly sequence: TaskSequence;
-  readonly step: string;
-  readonly path: TaskPath;
-  /** Whose visible artifacts it starts with; absent for the start step and for joins. */
-  readonly inherits?: TaskSequence;
-  /** For a foreach child: the split task that holds its item, and the item's index. */
-  readonly item?: { readonly split: TaskSequence; readonly index: number };
-  /** For a join: its inputs in declared or item order. */
-  readonly inputs?: readonly JoinInput[];
-  /** For a join: the task that split what it joins. */
-  readonly before?: TaskSequence;
+export type { FinishedTask, FinishedTasks } from "./finished-tasks.ts";
+export type { ReadyTask, TaskOutcome } from "./ready-task.ts";
+
+export interface SchedulerOptions {
+  /** Tasks that are taken over instead of run. */
+  readonly finished?: FinishedTasks;
+  /** Attempts that a task had in earlier executions of the run: its first one here has the next number. Default: none. */
+  readonly attemptsBefore?: (step: string, path: TaskPath) => number;
+  /** Numbers from 0 to 1: independent tasks start in shuffled order. Inputs of joins keep theirs. */
+  readonly random?: () => number;
+  /** Rounds that a loop may have at most; default 1,000. */
+  readonly maxRounds?: number;
 }
 
-/** What a task reports when it succeeded. */
-export interface TaskOutcome {
-  /** Number of items, for a foreach step. */
-  readonly fanOut?: number;
-  /** Value of `on`, for a choose step. */
-  readonly choice?: string;
-}
+/**
+ * A loop that people write ends after a few or some hundred rounds; one that has not ended after so many most likely
+ * never will, and each round costs records.
+ */
+export const MAX_ROUNDS = 1_000;
 
-interface RunningTask {
+interface KnownTask {
   readonly task: ReadyTask;
+  readonly step: StepPlan;
   readonly scope: ScopeInstance;
   state: TaskState;
 }
 
-type Counts = { -readonly [Count in Exclude<keyof StepProgress, "step">]: number };
-
 export class Scheduler {
-  readonly #graph: Graph;
+  readonly #start: StepPlan;
+  readonly #end: string;
   readonly #allocate: (count: number) => TaskSequence;
-  readonly #ready = new ReadyQueue<RunningTask>((group, index) => this.#runningTask(group, index));
-  readonly #running = new Map<TaskSequence, RunningTask>();
-  readonly #counts = new Map<string, Counts>();
-  /** By join, and the steps among them whose tasks have to be remembered for that. */
-  readonly #splitOf: ReadonlyMap<string, string>;
-  readonly #splits: ReadonlySet<string>;
+  readonly #attemptsBefore: (step: string, path: TaskPath) => number;
+  readonly #maxRounds: number;
+  readonly #stepCount: number;
+  readonly #mostEdges: number;
+  readonly #ready: ReadyQueue<KnownTask>;
+  readonly #running = new Map<TaskSequence, KnownTask>();
+  readonly #waiting = new Map<TaskSequence, KnownTask>();
+  readonly #counts: ProgressCounts;
+  readonly #adoption: Adoption;
+  readonly #propagation = new Propagation({
+    fire: (firing) => this.#fire(firing),
+    open: (fan, child) => this.#open(fan, child),
+  });
   #endTask: TaskSequence | undefined;
 
   /**
    * @param allocate gives the first of `count` consecutive task numbers that nobody else uses
    */
-  constructor(graph: Graph, allocate: (count: number) => TaskSequence) {
-    this.#graph = graph;
+  constructor(graph: Graph, allocate: (count: number) => TaskSequence, options: SchedulerOptions = {}) {
+    this.#start = planSteps(graph).get(graph.start)!;
+    this.#end = graph.end;
     this.#allocate = allocate;
-    this.#splitOf = splitsOf(graph);
-    this.#splits = new Set(
-      [...this.#splitOf].filter(([join]) => this.#node(join).closes === undefined).map(([, split]) => split),
-    );
-    for (const step of graph.order)
-      this.#counts.set(step, {
-        total: 0,
-        running: 0,
-        waiting: 0,
-        succeeded: 0,
-        failed: 0,
-        caught: 0,
-        skipped: 0,
-        cancelled: 0,
-        adopted: 0,
-      });
+    this.#attemptsBefore = options.attemptsBefore ?? (() => 0);
+    this.#maxRounds = options.maxRounds ?? MAX_ROUNDS;
+    this.#stepCount = graph.order.length;
+    this.#mostEdges = mostEdges(graph.nodes);
+    this.#ready = new ReadyQueue((group, index) => this.#makeTask(group, index), options.random);
+    this.#counts = new ProgressCounts(graph.order);
+    this.#adoption = new Adoption(options.finished);
   }
 
-  /** The largest number of task numbers that the success of one task can ask for, besides its fan-out. */
-  get slack(): number {
-    return this.#graph.order.length + 1;
+  /**
+   * The largest number of task numbers that the scheduler can ask for while it is told how tasks ended, or by `begin`.
+   *
+   * @param settled how many tasks it will be told about (by `succeeded`, `caught`, `skipped` or `retry`); 1 for `begin`
+   * @param fanOut how many items the foreach steps among them have together
+   */
+  numbersFor(settled: number, fanOut: number): number {
+    // One task can make each step ready once at most, besides the items of its own foreach: what follows from it lies in
+    // its own scope and in those around it.
+    return settled * (this.#stepCount + 1) + fanOut + this.#adoption.ready(this.#mostEdges);
   }
 
   /** The end task, once it succeeded. */
@@ -103,18 +101,19 @@ export class Scheduler {
     return this.#endTask;
   }
 
-  /** Whether nothing runs and nothing is ready. */
+  /** Whether nothing runs, nothing is ready and nothing waits for its next attempt. */
   get isIdle(): boolean {
-    return this.#running.size === 0 && this.#ready.isEmpty;
+    return this.#running.size === 0 && this.#waiting.size === 0 && this.#ready.isEmpty;
   }
 
   get progress(): readonly StepProgress[] {
-    return this.#graph.order.map((step) => ({ step, ...this.#counts.get(step)! }));
+    return this.#counts.progress;
   }
 
-  /** Makes the start step ready. */
+  /** Makes the start step ready, or what follows from the tasks that are taken over. */
   begin(): void {
-    this.#makeReady(this.#graph.start, topScope(), undefined);
+    this.#propagation.enter(this.#start, topScope(), {});
+    this.#propagation.settle();
   }
 
   /** Steps that have ready tasks, with their number, the step that has waited longest first. */
@@ -124,138 +123,124 @@ export class Scheduler {
 
   /** Takes up to `limit` ready tasks of one step and marks them running. */
   take(step: string, limit: number): readonly ReadyTask[] {
-    return this.#ready.take(step, limit).map((running) => {
-      this.#run(running);
-      return running.task;
+    return this.#ready.take(step, limit).map((known) => {
+      this.#move(known, "running");
+      this.#running.set(known.task.sequence, known);
+      return known.task;
     });
   }
 
   /**
-   * A running task has no result and is ready again.
+   * A running task has no result and is ready again, as the same attempt.
    *
    * @param options.isAlone whether it must run in a message of its own: its worker was lost, and it may be why
    */
   giveBack(sequence: TaskSequence, options: { readonly isAlone: boolean }): void {
-    const running = this.#leave(sequence, "queued");
-    this.#ready.giveBack(running.task.step, running, options.isAlone);
+    const known = this.#leave(sequence, "queued");
+    this.#ready.giveBack(known.step.name, known, options.isAlone);
+  }
+
+  /**
+   * The attempt that runs has failed, and there is another one: a task of its own, with a number of its own. It waits
+   * until `requeue`.
+   */
+  retry(sequence: TaskSequence): ReadyTask {
+    const failed = this.#running.get(sequence) ?? missing(sequence, "failed");
+    moveTask(failed.state, "failed");
+    this.#running.delete(sequence);
+    const task = { ...failed.task, sequence: this.#allocate(1), attempt: failed.task.attempt + 1 };
+    this.#waiting.set(task.sequence, { ...failed, task, state: "waiting" });
+    this.#counts.moved(failed.step.name, "running", "waiting");
+    return task;
+  }
+
+  /** A task has waited long enough for its next attempt. Nothing happens when it was dropped meanwhile, by `stop`. */
+  requeue(sequence: TaskSequence): void {
+    const known = this.#waiting.get(sequence);
+    if (known === undefined) return;
+    this.#waiting.delete(sequence);
+    this.#move(known, "queued");
+    this.#ready.giveBack(known.step.name, known, false);
+  }
+
+  /**
+   * Why a task cannot succeed (or be caught, or be skipped) with this outcome, although its step did: its choice begins
+   * one more round of a loop that has had all it may have. To be asked before the outcome is recorded.
+   *
+   * @returns a FlowError FLOW_RUNNER_TOO_MANY_ROUNDS, for which the task has failed; undefined when all is well
+   */
+  refusal(sequence: TaskSequence, outcome: TaskOutcome): FlowError | undefined {
+    const { step, scope } = this.#running.get(sequence) ?? missing(sequence, "succeeded");
+    if (step.cases === undefined || outcome.choice === undefined) return undefined;
+    const plan = step.cases.get(outcome.choice);
+    if (plan === undefined || !plan.edge.repeats) return undefined;
+    let place = scope;
+    for (let left = 0; left < plan.leaves.length; left++) place = place.round!.outer;
+    if (place.round!.number + 1 < this.#maxRounds) return undefined;
+    const header = plan.target.name;
+    return new FlowError("FLOW_RUNNER_TOO_MANY_ROUNDS", {
+      message: `Cannot begin another round of the loop that starts with "${header}": "${step.name}" chose "${outcome.choice}" after ${this.#maxRounds} rounds, and no loop may have more`,
+      hint: `Let "${step.name}" choose a way out of the loop in time, or allow more rounds with --max-rounds`,
+      context: { step: step.name, header, choice: outcome.choice, maxRounds: this.#maxRounds },
+    });
   }
 
   /** A task succeeded, and that is durable: what it leads to becomes ready. */
   succeeded(sequence: TaskSequence, outcome: TaskOutcome): void {
-    const running = this.#leave(sequence, "succeeded");
-    this.#counts.get(running.task.step)!.succeeded++;
-    const node = this.#node(running.task.step);
-    if (node.step.name === this.#graph.end) this.#endTask = sequence;
-    if (this.#splits.has(node.step.name)) {
-      running.scope.splits ??= new Map();
-      running.scope.splits.set(node.step.name, sequence);
-    }
-    if (node.step.foreach !== undefined) {
-      this.#openFan(node, running.scope, sequence, outcome.fanOut);
-      return;
-    }
-    for (const index of node.outgoing) {
-      const edge = this.#graph.edges[index]!;
-      const isTaken = edge.kind !== "choice" || (outcome.choice !== undefined && edge.cases!.includes(outcome.choice));
-      this.#resolve(edge, index, running.scope, isTaken ? sequence : undefined);
-    }
+    this.#finish(sequence, "succeeded", outcome);
   }
 
+  /** A task failed, but its step catches: the run goes on behind it as behind a success. */
+  caught(sequence: TaskSequence, outcome: TaskOutcome): void {
+    this.#finish(sequence, "caught", outcome);
+  }
+
+  /** A task's step was passed over: the run goes on behind it as behind a success. */
+  skipped(sequence: TaskSequence, outcome: TaskOutcome): void {
+    this.#finish(sequence, "skipped", outcome);
+  }
+
+  /** A task failed for good. All that does not wait for it goes on, until `stop`. */
   failed(sequence: TaskSequence): void {
-    this.#counts.get(this.#leave(sequence, "failed").task.step)!.failed++;
+    this.#leave(sequence, "failed");
   }
 
   cancelled(sequence: TaskSequence): void {
-    this.#counts.get(this.#leave(sequence, "cancelled").task.step)!.cancelled++;
+    this.#leave(sequence, "cancelled");
   }
 
-  /** Drops all that is ready: nothing new starts. Running tasks still report. */
-  stop(): void {
+  /**
+   * Drops all that is ready or waits: nothing new starts. Running tasks still report.
+   *
+   * @returns the tasks that waited for their next attempt
+   */
+  stop(): readonly ReadyTask[] {
     this.#ready.clear();
+    const dropped = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const known of dropped) this.#move(known, "cancelled");
+    return dropped.map(({ task }) => task);
   }
 
-  #openFan(node: GraphNode, scope: ScopeInstance, split: TaskSequence, size: number | undefined): void {
-    if (size === undefined)
-      throw new FlowError("FLOW_INTERNAL", { message: `The foreach step "${node.step.name}" reported no fan-out` });
-    const edge = this.#graph.edges[node.outgoing[0]!]!;
-    const fan: Fan = { step: node.step.name, split, scope, size, closings: new Map() };
-    if (size > 0) {
-      this.#counts.get(edge.to)!.total += size;
-      this.#ready.push({ step: edge.to, first: this.#allocate(size), fan, inherits: split, next: 0, end: size });
-      return;
-    }
-    for (const join of this.#joinsClosing(node.step.name)) this.#makeReady(join, scope, undefined, [], split);
+  #finish(sequence: TaskSequence, state: SuccessState, outcome: TaskOutcome): void {
+    const refusal = this.refusal(sequence, outcome);
+    if (refusal !== undefined) throw refusal;
+    const { step, scope } = this.#leave(sequence, state);
+    if (step.name === this.#end) this.#endTask = sequence;
+    this.#propagation.finished(step, scope, sequence, outcome);
+    this.#propagation.settle();
   }
 
-  /** An edge is delivered by `source`, or dead when there is none. */
-  #resolve(edge: GraphEdge, index: number, scope: ScopeInstance, source: TaskSequence | undefined): void {
-    if (edge.closes) {
-      this.#resolveClosing(edge, scope, source);
+  #fire({ step, scope, inherits, inputs, before }: Firing): void {
+    this.#counts.of(step.name).total++;
+    const found = this.#adopt(step, scope);
+    if (found !== undefined) {
+      this.#propagation.finished(step, scope, found.sequence, found);
       return;
     }
-    const target = this.#node(edge.to);
-    if (target.incoming.length === 1) {
-      if (source === undefined) this.#die(target, scope);
-      else this.#makeReady(edge.to, scope, source);
-      return;
-    }
-    const arrival = this.#arrival(target, scope);
-    arrival.delivered[target.incoming.indexOf(index)] = source;
-    arrival.resolved++;
-    if (target.step.isJoin) {
-      if (arrival.resolved < target.incoming.length) return;
-      const inputs = arrival.delivered.flatMap((task, position) =>
-        task === undefined ? [] : [{ from: this.#graph.edges[target.incoming[position]!]!.from, task }],
-      );
-      scope.arrivals.delete(edge.to);
-      if (inputs.length === 0) this.#die(target, scope);
-      else this.#makeReady(edge.to, scope, undefined, inputs, scope.splits?.get(this.#splitOf.get(edge.to)!));
-      return;
-    }
-    if (source !== undefined) this.#makeReady(edge.to, scope, source);
-    else if (arrival.resolved === target.incoming.length && arrival.delivered.every((task) => task === undefined))
-      this.#die(target, scope);
-  }
-
-  #resolveClosing(edge: GraphEdge, scope: ScopeInstance, source: TaskSequence | undefined): void {
-    const fan = scope.fan!;
-    const closing = this.#closing(edge.to, fan);
-    if (source !== undefined) {
-      closing.inputs[scope.index] ??= [];
-      closing.inputs[scope.index]!.push({ from: edge.from, task: source });
-    }
-    if (--closing.pending > 0) return;
-    fan.closings.delete(edge.to);
-    const order = new Map(
-      this.#node(edge.to).incoming.map((index, position) => [this.#graph.edges[index]!.from, position]),
-    );
-    const inputs = closing.inputs.flatMap((child) =>
-      child.length < 2 ? child : child.sort((a, b) => order.get(a.from)! - order.get(b.from)!),
-    );
-    if (inputs.length === 0) this.#die(this.#node(edge.to), fan.scope);
-    else this.#makeReady(edge.to, fan.scope, undefined, inputs, fan.split);
-  }
-
-  /** A step that will never run in this scope: its edges are dead, and so are the joins of a foreach that never opens. */
-  #die(node: GraphNode, scope: ScopeInstance): void {
-    if (node.step.foreach !== undefined) {
-      for (const join of this.#joinsClosing(node.step.name)) this.#die(this.#node(join), scope);
-      return;
-    }
-    for (const index of node.outgoing) this.#resolve(this.#graph.edges[index]!, index, scope, undefined);
-  }
-
-  #makeReady(
-    step: string,
-    scope: ScopeInstance,
-    inherits: TaskSequence | undefined,
-    inputs?: readonly JoinInput[],
-    before?: TaskSequence,
-  ): void {
-    this.#counts.get(step)!.total++;
     this.#ready.push({
       step,
-      first: this.#allocate(1),
+      base: this.#allocate(1),
       scope,
       next: 0,
       end: 1,
@@ -265,63 +250,78 @@ export class Scheduler {
     });
   }
 
-  #runningTask(group: ReadyGroup, index: number): RunningTask {
-    const { fan } = group;
-    const scope: ScopeInstance =
-      fan === undefined ? group.scope! : { fan, index, path: childPath(fan.scope.path, index), arrivals: new Map() };
+  /** The children of a foreach are ready as ranges, with gaps where some are taken over. */
+  #open(fan: Fan, child: StepPlan): void {
+    this.#counts.of(child.name).total += fan.size;
+    if (this.#adoption.isOver) {
+      this.#pushRange(fan, child, 0, fan.size);
+      return;
+    }
+    const adopted: { readonly scope: ScopeInstance; readonly found: FinishedTask }[] = [];
+    let first = 0;
+    for (let index = 0; index < fan.size; index++) {
+      const scope = childScope(fan, child, index);
+      const found = this.#adopt(child, scope);
+      if (found === undefined) continue;
+      adopted.push({ scope, found });
+      this.#pushRange(fan, child, first, index);
+      first = index + 1;
+    }
+    this.#pushRange(fan, child, first, fan.size);
+    for (const { scope, found } of adopted.reverse()) this.#propagation.finished(child, scope, found.sequence, found);
+  }
+
+  #pushRange(fan: Fan, step: StepPlan, next: number, end: number): void {
+    if (next === end) return;
+    this.#ready.push({ step, base: this.#allocate(end - next) - next, fan, inherits: fan.split, next, end });
+  }
+
+  /** The finished task that stands for the one that would be ready now, if there is one. */
+  #adopt(step: StepPlan, scope: ScopeInstance): FinishedTask | undefined {
+    const found = this.#adoption.take(step, scope.path);
+    if (found === undefined) return undefined;
+    this.#counts.of(step.name).adopted++;
+    this.#counts.moved(step.name, undefined, found.status);
+    if (step.name === this.#end) this.#endTask = found.sequence;
+    return found;
+  }
+
+  #makeTask({ step, base, fan, scope, inherits, inputs, before }: ReadyGroup, index: number): KnownTask {
+    const place = fan === undefined ? scope! : childScope(fan, step, index);
+    const item = step.takesItem ? itemOf(place) : undefined;
     const task: ReadyTask = {
-      sequence: (group.first + index) as TaskSequence,
-      step: group.step,
-      path: scope.path,
-      ...(group.inherits === undefined ? {} : { inherits: group.inherits }),
-      ...(fan === undefined ? {} : { item: { split: fan.split, index } }),
-      ...(group.inputs === undefined ? {} : { inputs: group.inputs }),
-      ...(group.before === undefined ? {} : { before: group.before }),
+      sequence: (base + index) as TaskSequence,
+      step: step.name,
+      path: place.path,
+      attempt: this.#attemptsBefore(step.name, place.path) + 1,
+      ...(inherits === undefined ? {} : { inherits }),
+      ...(item === undefined ? {} : { item }),
+      ...(inputs === undefined ? {} : { inputs }),
+      ...(before === undefined ? {} : { before }),
     };
-    return { task, scope, state: "queued" };
+    return { task, step, scope: place, state: "queued" };
   }
 
-  #run(running: RunningTask): void {
-    running.state = moveTask(running.state, "running");
-    this.#running.set(running.task.sequence, running);
-    this.#counts.get(running.task.step)!.running++;
-  }
-
-  #leave(sequence: TaskSequence, to: TaskState): RunningTask {
-    const running = this.#running.get(sequence);
-    if (running === undefined)
-      throw new FlowError("FLOW_INTERNAL", { message: `Task number ${sequence} reported ${to} but is not running` });
-    running.state = moveTask(running.state, to);
+  #leave(sequence: TaskSequence, to: TaskState): KnownTask {
+    const known = this.#running.get(sequence) ?? missing(sequence, to);
+    this.#move(known, to);
     this.#running.delete(sequence);
-    this.#counts.get(running.task.step)!.running--;
-    return running;
+    return known;
   }
 
-  #arrival(node: GraphNode, scope: ScopeInstance): Arrival {
-    let arrival = scope.arrivals.get(node.step.name);
-    if (arrival === undefined) {
-      arrival = { delivered: new Array(node.incoming.length).fill(undefined), resolved: 0 };
-      scope.arrivals.set(node.step.name, arrival);
-    }
-    return arrival;
+  #move(known: KnownTask, to: TaskState): void {
+    const from = known.state;
+    known.state = moveTask(from, to);
+    this.#counts.moved(known.step.name, from, to);
   }
+}
 
-  #closing(join: string, fan: Fan): Closing {
-    let closing = fan.closings.get(join);
-    if (closing === undefined) {
-      closing = { inputs: new Array(fan.size), pending: fan.size * this.#node(join).incoming.length };
-      fan.closings.set(join, closing);
-    }
-    return closing;
-  }
+/** Where a child of a foreach runs: in the scope of its item, or in the first round of a loop that begins there. */
+function childScope(fan: Fan, step: StepPlan, index: number): ScopeInstance {
+  const scope = itemScope(fan, index);
+  return step.loop === undefined ? scope : roundScope(scope, 0);
+}
 
-  #joinsClosing(foreachStep: string): readonly string[] {
-    return this.#graph.order.filter((step) => this.#node(step).closes === foreachStep);
-  }
-
-  #node(step: string): GraphNode {
-    const node = this.#graph.nodes[step];
-    if (node === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The graph has no step "${step}"` });
-    return node;
-  }
+function missing(sequence: TaskSequence, state: TaskState): never {
+  throw new FlowError("FLOW_INTERNAL", { message: `Task number ${sequence} reported ${state} but is not running` });
 }

@@ -1,5 +1,5 @@
-import type { MetadataReader, MetadataStore } from "../../../packages/core/src/metadata/metadata-store.ts";
-import type { BlobStore } from "../../../packages/core/src/storage/blob-store.ts";
+import type { MetadataReader, MetadataStore } from "../../packages/core/src/metadata/metadata-store.ts";
+import type { BlobStore } from "../../packages/core/src/storage/blob-store.ts";
 
 /** All that a small store holds, as JSON: every answer of every read. */
 export async function readEverything(store: MetadataReader & Pick<MetadataStore, "package">, blobs: BlobStore): Promise<unknown> {
@@ -24,6 +24,9 @@ export async function readEverything(store: MetadataReader & Pick<MetadataStore,
       upstreams: await store.upstreams(run.sequence),
       reads: await store.reads(run.sequence),
       consumers: (await store.consumers(run.id)).map((row) => row.id),
+      executions: await store.executions(run.sequence),
+      childRuns: (await store.childRuns(run.sequence)).map((row) => row.id),
+      finishedTasks: await store.finishedTasks(run.sequence),
       counts: await store.taskCounts(run.sequence),
       byNumber: (await store.runByNumber(run.flow, run.number)).map((row) => row.id),
       package: run.packageDigest === undefined ? undefined : await store.package(run.packageDigest),

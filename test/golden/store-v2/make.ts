@@ -1,8 +1,8 @@
 /**
- * Makes the golden store of schema 1, beside this file: `node test/golden/store-v1/make.ts`.
+ * Makes the golden store of schema 2, beside this file: `node test/golden/store-v2/make.ts`.
  *
- * It is kept as it was written, so that a later program is held to reading it. Do not make it again after schema 1 was
- * released: make `store-v2` instead.
+ * It is kept as it was written, so that a later program is held to reading it. Do not make it again after schema 2 was
+ * released: make `store-v3` instead.
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ import { openSqliteMetadata } from "../../../packages/core/src/metadata/sqlite/s
 import { openFsBlobStore } from "../../../packages/core/src/storage/fs/fs-blob-store.ts";
 import { createStoreFolder } from "../../../packages/core/src/storage/fs/store-folder.ts";
 import { artifactOf, blobOf, digestOf, finished, newRun, noon, started, tick } from "../../conformance/metadata-store/records.ts";
-import { readEverything } from "./read-everything.ts";
+import { readEverything } from "../read-everything.ts";
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const folder = path.join(here, "store");
@@ -48,7 +48,7 @@ await store.commitTick(
     logs: [{ task: 1 as never, attempt: 0, stream: "stdout", at: noon, text: "grüße\n" }],
   }),
 );
-await store.finishRun({ run: generate.sequence, status: "succeeded", finishedAt: noon, endTask: 1 as never });
+await store.finishRun({ run: generate.sequence, execution: 1, status: "succeeded", finishedAt: noon, endTask: 1 as never });
 
 const train = await store.createRun(
   newRun({
@@ -89,7 +89,48 @@ await store.commitTick(
   }),
 );
 const failure = { task: "Train/1/fold/1", error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no" } };
-await store.finishRun({ run: train.sequence, status: "failed", finishedAt: noon, failure });
+await store.finishRun({ run: train.sequence, execution: 1, status: "failed", finishedAt: noon, failure });
+
+// The failed run goes on: an attempt more, one caught, one cancelled, one left behind; then it is lost for good.
+const begin = { run: train.sequence, runner: { host: "south", pid: 9 }, actor: "bo", command: ["flow", "resume"], at: noon };
+await store.beginExecution({ ...begin, options: { maxWorkers: 2 }, packageDigest: digestOf("package") });
+const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "again" };
+const fold = (sequence: number, path: string, attempt: number) =>
+  started(train, sequence, { step: "fold", path, attempt, inherits: 2 as never });
+await store.reserveTasks(4);
+await store.commitTick(
+  tick({
+    execution: 2,
+    started: [fold(6, "1", 1), fold(7, "2", 0), fold(8, "3", 0), fold(9, "4", 0)],
+    blobs: ["3"].map(blobOf),
+    finished: [
+      finished(6, { status: "caught", error, artifacts: [artifactOf("x", "3")], valueReads: ["rate"], itemDigest: digestOf("item"), durationMs: 1.25 }),
+      finished(7, { status: "skipped", valueReads: [] }),
+      finished(8, { status: "cancelled", cancelledBy: "Train/1/fold/1" }),
+    ],
+  }),
+);
+await store.heartbeat(train.sequence, 2, new Date(noon.getTime() + 5_000));
+
+// A fork of it, a run that a step of it started, and a task that took its outcome from another one.
+const fork = await store.createRun(
+  newRun({ id: id(3), flow: { project: "shop", name: "Train" }, origin: { run: train.id, fromStep: "fold", changedParameters: ["rate"] } }),
+);
+await store.forkTasks({ from: train.sequence, to: fork.sequence, exceptTasks: [{ step: "fold", path: "1" }] });
+const call = { run: train.sequence, step: "fold", path: "4", call: 0, inputsDigest: digestOf("inputs") };
+const child = await store.createRun(newRun({ id: id(4), flow: { project: "shop", name: "Generate" }, parent: call }));
+const [one, two] = [await store.reserveTasks(1), await store.reserveTasks(1)];
+await store.commitTick(
+  tick({
+    started: [started(child, one), started(child, two, { step: "again" })],
+    blobs: ["4"].map(blobOf),
+    finished: [
+      finished(one, { artifacts: [artifactOf("data", "4")], cache: { key: digestOf("key"), reads: { rows: "text:1" } } }),
+      finished(two, { takenFrom: one }),
+    ],
+  }),
+);
+await store.finishRun({ run: child.sequence, execution: 1, status: "succeeded", finishedAt: noon, endTask: two });
 await store.moveTags({ run: generate.sequence, add: ["prod:v1"], remove: ["test:v1"], actor: "ann", host: "north", at: noon, via: "tag", reason: "better" });
 
 fs.writeFileSync(path.join(here, "expected.json"), `${JSON.stringify(await readEverything(store, blobs), undefined, 1)}\n`);

@@ -1,0 +1,34 @@
+import fs, { constants } from "node:fs";
+import path from "node:path";
+import Database from "better-sqlite3";
+
+/**
+ * Copies a database as it is committed now to `FILE.SUFFIX`, whole and durable, in place of an older copy of that name.
+ *
+ * Call it while holding the write lock: SQLite copies from a connection of its own, which sees what is committed and may
+ * read beside the writer. A kill leaves a part under another name, which the next call takes away.
+ */
+export function keepCopy(file: string, suffix: string): void {
+  const copy = `${file}.${suffix}`;
+  const part = `${copy}.part`;
+  fs.rmSync(part, { force: true }); // Of a call that was killed: the lock says that no other one is under way.
+  fs.closeSync(fs.openSync(part, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+  const source = new Database(file, { readonly: true });
+  try {
+    source.prepare("VACUUM INTO ?").run(part);
+  } finally {
+    source.close();
+  }
+  sync(part, constants.O_RDWR);
+  fs.renameSync(part, copy);
+  if (process.platform !== "win32") sync(path.dirname(file), constants.O_RDONLY);
+}
+
+function sync(place: string, flags: number): void {
+  const fd = fs.openSync(place, flags);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

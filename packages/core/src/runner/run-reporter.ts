@@ -1,0 +1,85 @@
+/** Tells those who watch a run what happens to its tasks, by the names that people know them by. */
+import type { SerializedError } from "../errors/flow-error.ts";
+import type { RunEvent } from "../events/run-event.ts";
+import type { LogChunk } from "../metadata/metadata-store.ts";
+import type { TaskResult } from "./protocol.ts";
+import type { ReadyTask } from "./scheduler/scheduler.ts";
+
+/** Where a task stands, as events say it. */
+interface TaskName {
+  readonly task: string;
+  readonly step: string;
+  readonly path: string;
+  readonly attempt: number;
+}
+
+/** The fields of an event beside its time and its task. */
+type Facts<Kind extends RunEvent["kind"]> = Omit<
+  Extract<RunEvent, { readonly kind: Kind }>,
+  keyof TaskName | "kind" | "at"
+>;
+
+export class RunReporter {
+  readonly #run: string;
+  readonly #emit: (event: RunEvent) => void;
+
+  /** @param run name of the run: `Train/17` */
+  constructor(run: string, emit: (event: RunEvent) => void) {
+    this.#run = run;
+    this.#emit = emit;
+  }
+
+  /** `Train/17/fold/1.2` */
+  nameOf(task: ReadyTask): string {
+    return task.path === "" ? `${this.#run}/${task.step}` : `${this.#run}/${task.step}/${task.path}`;
+  }
+
+  started(task: ReadyTask, at: Date): void {
+    this.#emit({ kind: "task.started", at, ...this.#where(task) });
+  }
+
+  output(task: ReadyTask, { at, stream, text }: LogChunk): void {
+    this.#emit({ kind: "task.output", at, ...this.#where(task), stream, text });
+  }
+
+  /** A task ended so that others can build on it. */
+  finished(
+    task: ReadyTask,
+    { outcome, durationMs }: TaskResult,
+    caught: Pick<Facts<"task.caught">, "field" | "error"> | undefined,
+    at: Date,
+  ): void {
+    const where = { at, ...this.#where(task), durationMs };
+    if (outcome.kind === "skipped") this.#emit({ kind: "task.skipped", ...where, reason: outcome.reason });
+    else if (caught !== undefined) this.#emit({ kind: "task.caught", ...where, ...caught });
+    else if (outcome.kind === "succeeded") {
+      const fanOut = outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut };
+      const choice = outcome.choice === undefined ? {} : { choice: outcome.choice };
+      this.#emit({ kind: "task.succeeded", ...where, ...fanOut, ...choice });
+    }
+  }
+
+  retrying(task: ReadyTask, facts: Facts<"task.retrying">, at: Date): void {
+    this.#emit({ kind: "task.retrying", at, ...this.#where(task), ...facts });
+  }
+
+  failed(task: ReadyTask, error: SerializedError, durationMs: number, at: Date): void {
+    this.#emit({ kind: "task.failed", at, ...this.#where(task), durationMs, error });
+  }
+
+  cancelled(task: ReadyTask, reason: string, at: Date): void {
+    this.#emit({ kind: "task.cancelled", at, ...this.#where(task), reason });
+  }
+
+  progress(steps: Facts<"run.progress">["steps"], at: Date): void {
+    this.#emit({ kind: "run.progress", at, steps });
+  }
+
+  warning(warning: Facts<"run.warning">, at: Date): void {
+    this.#emit({ kind: "run.warning", at, ...warning });
+  }
+
+  #where(task: ReadyTask): TaskName {
+    return { task: this.nameOf(task), step: task.step, path: task.path, attempt: task.attempt };
+  }
+}

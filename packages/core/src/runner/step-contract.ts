@@ -1,0 +1,15 @@
+import type { Graph } from "../graph/graph.ts";
+import type { StepContract } from "./protocol.ts";
+
+/** What whoever executes a step needs to know of it besides its code. */
+export function stepContract(graph: Graph, name: string): StepContract {
+  const node = graph.nodes[name]!;
+  const { step } = node;
+  return {
+    name,
+    isJoin: step.isJoin,
+    sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
+    ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
+    ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
+  };
+}

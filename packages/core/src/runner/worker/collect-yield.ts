@@ -1,0 +1,117 @@
+/**
+ * What a task leaves behind once its step has ended: the artifacts that it set or changed, the pages of a foreach, the
+ * way that a choice takes. Values are encoded and hashed first and stored last, when nothing can be refused any more.
+ */
+import type { EncodedArtifact, NewBlob } from "../../artifact/artifact.ts";
+import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import { encodeValue } from "../../artifact/value-codec.ts";
+import { FlowError } from "../../errors/flow-error.ts";
+import type { BoundFlow } from "../../flow/bind-flow.ts";
+import { checkDeclaredArtifact } from "../../flow/check-declared-artifact.ts";
+import type { Flow } from "../../flow/flow.ts";
+import type { FlowClass } from "../../flow/public-types.ts";
+import type { ArtifactRow } from "../../metadata/metadata-store.ts";
+import type { StepContract, TaskYield } from "../protocol.ts";
+import { exactSize } from "./exact-size.ts";
+import { isStream, type SplitItems, splitItems } from "./split-items.ts";
+
+export interface YieldSource {
+  readonly flowClass: FlowClass<Flow>;
+  readonly artifacts: ArtifactStore;
+  readonly bound: BoundFlow;
+  readonly step: StepContract;
+  /** Parameters, configs, files and constants of the run. */
+  readonly values: ReadonlyMap<string, ArtifactRow>;
+  /** What was visible when the task began. */
+  readonly inherited: ReadonlyMap<string, ArtifactRow>;
+  /** What a merge took over, unread. */
+  readonly merged: ReadonlyMap<string, ArtifactRow>;
+  /** The task caught its failure: a foreach whose items nobody has set has none. */
+  readonly isCaught: boolean;
+}
+
+/**
+ * @param blobs takes the blobs that travel with the result
+ * @throws FlowError for what cannot be kept, a foreach without items, a choice without a case
+ */
+export async function collectYield(source: YieldSource, blobs: Map<string, NewBlob>): Promise<TaskYield> {
+  const { step, bound } = source;
+  const flow = bound.flow as Record<string, unknown>;
+  const split = step.foreach === undefined ? undefined : await itemsOf(source, step.foreach, flow, blobs);
+  const changes = encodeChanges(source);
+  const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
+  // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
+  // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
+  for (const encoded of changes.encoded)
+    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded)));
+  return {
+    artifacts: changes.rows,
+    pages: split?.rows ?? [],
+    ...(split === undefined ? {} : { fanOut: split.count }),
+    ...choice,
+  };
+}
+
+async function itemsOf(
+  source: YieldSource,
+  field: string,
+  flow: Record<string, unknown>,
+  blobs: Map<string, NewBlob>,
+): Promise<SplitItems> {
+  const items = flow[field];
+  if (source.isCaught && items === undefined) return { rows: [], count: 0 };
+  return splitItems(source.artifacts, items, { step: source.step.name, field }, blobs);
+}
+
+function encodeChanges(source: YieldSource): {
+  readonly rows: readonly ArtifactRow[];
+  readonly encoded: readonly EncodedArtifact[];
+} {
+  const { flowClass, bound, step, values, inherited, merged } = source;
+  const rows: ArtifactRow[] = [];
+  const changed: EncodedArtifact[] = [];
+  const keep = (name: string, value: unknown): void => {
+    const before = inherited.get(name) ?? values.get(name);
+    const encoded = encodeValue(value, { path: `this.${name}`, ...(before === undefined ? {} : { known: before }) });
+    if (before !== undefined && before.digest === encoded.digest && before.codec === encoded.codec) return;
+    rows.push({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
+    changed.push(encoded);
+  };
+  const emptied = new Set(inherited.keys());
+  for (const field of bound.fields()) {
+    emptied.delete(field.name);
+    if (field.kind === "untouched") {
+      const row = merged.get(field.name);
+      if (row !== undefined) rows.push(row);
+      continue;
+    }
+    if (field.name === step.foreach && isStream(field.value)) {
+      // Its items are kept as pages; what gave them is no value, and must not leave an inherited one in its place.
+      if (inherited.has(field.name)) emptied.add(field.name);
+      continue;
+    }
+    if (field.declared) checkDeclaredArtifact(flowClass, field.name, field.value);
+    keep(field.name, field.value);
+  }
+  // A field that was inherited and is now undefined, or deleted, must not shine through from the task before.
+  for (const name of emptied) keep(name, undefined);
+  return { rows, encoded: changed };
+}
+
+function choiceOf(flow: Record<string, unknown>, step: StepContract, isCaught: boolean): string {
+  const value = flow[step.on!];
+  const text = String(value);
+  if (
+    step.cases!.includes(text) &&
+    (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+  )
+    return text;
+  const shown = typeof value === "string" ? JSON.stringify(value) : text;
+  throw new FlowError("FLOW_RUNNER_NO_CASE", {
+    message: `Cannot choose after "${step.name}": this.${step.on} is ${shown}, and no case says where that leads`,
+    hint: isCaught
+      ? `Set this.${step.on} in a step before it: what "${step.name}" had set was lost with its failure`
+      : `Set this.${step.on} to one of ${step.cases!.map((name) => JSON.stringify(name)).join(", ")}`,
+    context: { step: step.name, field: step.on, cases: step.cases },
+  });
+}

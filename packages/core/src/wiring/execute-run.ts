@@ -1,0 +1,125 @@
+/**
+ * One execution of a run that is recorded: drives it, finishes it, and tells the hooks of its flow. Whether the run is new
+ * or goes on makes no difference here.
+ */
+import { runRecord } from "../client/run-record.ts";
+import { FlowError, isFlowError, serializeError } from "../errors/flow-error.ts";
+import type { RunEvent } from "../events/run-event.ts";
+import { runName } from "../lineage/run-name.ts";
+import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
+import { systemClock } from "../runner/clock.ts";
+import type { Executor } from "../runner/executor.ts";
+import type { RunContext } from "../runner/protocol.ts";
+import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import type { OpenStores } from "./open-stores.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import { runHook } from "./run-hook.ts";
+import type { RunSignals } from "./running.ts";
+import { type Heartbeat, startHeartbeat } from "./start-heartbeat.ts";
+
+export interface RunExecution
+  extends Pick<
+    RunDriverOptions,
+    "finished" | "attemptsBefore" | "finishSiblings" | "maxRounds" | "clock" | "random" | "shuffle"
+  > {
+  readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace">;
+  /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
+  readonly databaseFile?: string;
+  readonly row: RunRow;
+  /** Number of the execution: 1 for a new run. */
+  readonly execution: number;
+  readonly prepared: PreparedRun;
+  readonly executor: Executor;
+  readonly emit: (event: RunEvent) => void;
+  readonly signals: RunSignals;
+}
+
+/**
+ * @returns the finished run; a failed or cancelled run is a result, not an error
+ * @throws FlowError when the store fails, or another process has taken the run over (FLOW_METADATA_FENCED)
+ */
+export async function executeRun(execution: RunExecution): Promise<RunRow> {
+  const { stores, row, prepared, executor, emit, signals } = execution;
+  const { metadata } = stores;
+  const context = contextOf(row, prepared);
+  const heartbeat = beat(execution);
+  const end = await driveOrFail(metadata, row, {
+    ...drivingOf(execution),
+    graph: prepared.graph,
+    policies: prepared.policies,
+    run: context,
+    execution: execution.execution,
+    metadata,
+    executor,
+    emit,
+    signal: signals.stop,
+    endNow: signals.endNow,
+  }).finally(() => heartbeat?.stop());
+  const finished = await metadata.finishRun({ ...end, finishedAt: (execution.clock ?? systemClock).now() });
+  if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
+  await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, emit });
+  emit({
+    kind: "run.finished",
+    at: finished.finishedAt!,
+    status: end.status,
+    durationMs: finished.finishedAt!.getTime() - row.createdAt.getTime(),
+    record: await runRecord(metadata, finished),
+  });
+  return finished;
+}
+
+/** Says that the runner lives; told that the run is another's now, it ends the workers, and the next commit says why. */
+function beat({ databaseFile, row, execution, executor }: RunExecution): Heartbeat | undefined {
+  if (databaseFile === undefined) return undefined;
+  const onFenced = (): void => void executor.close();
+  return startHeartbeat({ databaseFile, run: row.sequence, execution, onFenced });
+}
+
+/** What tasks know of a run. */
+export function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
+  return {
+    id: row.id,
+    sequence: row.sequence,
+    name: runName(row),
+    flow: row.flow.name,
+    project: row.flow.project,
+    tags: row.tags,
+    createdAt: row.createdAt,
+    secrets: Object.fromEntries(fields.filter((field) => field.secret).map((field) => [field.name, field.value])),
+  };
+}
+
+function drivingOf(execution: RunExecution) {
+  const { finished, attemptsBefore, finishSiblings, maxRounds, clock, random, shuffle } = execution;
+  return {
+    ...(finished === undefined ? {} : { finished }),
+    ...(attemptsBefore === undefined ? {} : { attemptsBefore }),
+    ...(finishSiblings === undefined ? {} : { finishSiblings }),
+    ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(clock === undefined ? {} : { clock }),
+    ...(random === undefined ? {} : { random }),
+    ...(shuffle === undefined ? {} : { shuffle }),
+  };
+}
+
+/** Drives the run; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible. */
+async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDriverOptions): Promise<RunEnd> {
+  try {
+    return await driveRun(options);
+  } catch (error) {
+    if (isFlowError(error, "FLOW_METADATA_FENCED")) throw error; // The run is another's now.
+    const failure = { error: serializeError(error) };
+    const end = { run: row.sequence, execution: options.execution, status: "failed", failure } as const;
+    await metadata.finishRun({ ...end, finishedAt: new Date() }).catch(() => {}); // The first error is the one to tell.
+    throw error;
+  }
+}
+
+/** SQLite writes on in a file that somebody has deleted: without this, a run would end well and be nowhere. */
+function storeGone(folder: string, run: string): FlowError {
+  return new FlowError("FLOW_CLIENT_STORE_GONE", {
+    message: `Cannot keep ${run}: the store in "${folder}" was deleted or replaced while it ran`,
+    hint: "Restore the store from a copy, or run again",
+    context: { folder, run },
+  });
+}

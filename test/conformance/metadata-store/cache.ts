@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { artifactOf, blobOf, digestOf, finished, newRun, noon, noSuchTask, started, tick } from "./records.ts";
+import type { MetadataStoreUnderTest } from "./suite.ts";
+
+export function cacheVerb(under: MetadataStoreUnderTest): void {
+  describe("tasks under a key", () => {
+    const key = digestOf("key");
+    const page = { first: 0, count: 2, codec: "cbor", digest: digestOf("page"), sizeBytes: 4 };
+
+    test.each([0, -1, 1.5])("refuses a page of %d entries", async (limit) => {
+      await expect(under.store.cacheEntries(key, limit)).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+    });
+
+    test("are found by it, newest first, with what they read and how they ended", async () => {
+      const run = await under.store.createRun(newRun());
+      const reads = [{ rows: "text:1" }, { rows: "text:2", "rate ü": "x" }, {}];
+      await under.store.commitTick(
+        tick({
+          started: [1, 2, 3, 4].map((sequence) => started(run, sequence, { path: `${sequence}` })),
+          finished: [
+            finished(1, { cache: { key, reads: reads[0]! }, fanOut: 2 }),
+            finished(2, { cache: { key, reads: reads[1]! }, choice: "left" }),
+            finished(3, { cache: { key: digestOf("other"), reads: reads[2]! } }),
+            finished(4),
+          ],
+        }),
+      );
+      const entry = { run: run.sequence, createdAt: new Date(noon.getTime() + 1_000) };
+      expect(await under.store.cacheEntries(key, 10)).toEqual([
+        { ...entry, task: 2, reads: reads[1], choice: "left" },
+        { ...entry, task: 1, reads: reads[0], fanOut: 2 },
+      ]);
+      expect(await under.store.cacheEntries(key, 1)).toMatchObject([{ task: 2 }]);
+      expect(await under.store.cacheEntries(digestOf("none"), 1)).toEqual([]);
+    });
+
+    test("are offered by tasks that succeeded alone", async () => {
+      const run = await under.store.createRun(newRun());
+      for (const status of ["failed", "caught", "skipped", "cancelled", "lost"] as const) {
+        const bad = tick({
+          started: [started(run, 1)],
+          finished: [finished(1, { status, cache: { key, reads: {} } })],
+        });
+        await expect(under.store.commitTick(bad)).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+      }
+      expect(await under.store.cacheEntries(key, 9)).toEqual([]);
+    });
+
+    test.each(["together", "apart"])("give their artifacts and pages to a task that takes them (%s)", async (how) => {
+      const run = await under.store.createRun(newRun());
+      await under.store.commitTick(
+        tick({
+          started: [started(run, 1), started(run, 2, { path: "1", inherits: 1 as never })],
+          blobs: ["page", "1", "2"].map(blobOf),
+          finished: [
+            finished(1, { artifacts: [artifactOf("before", "1")] }),
+            finished(2, { pages: [page], fanOut: 2, artifacts: [artifactOf("x", "1"), artifactOf("y", "2")] }),
+          ],
+        }),
+      );
+      const other = await under.store.createRun(newRun());
+      const begins = [started(other, 3)];
+      const ends = [finished(3, { takenFrom: 2 as never, fanOut: 2 })];
+      if (how === "together") await under.store.commitTick(tick({ started: begins, finished: ends }));
+      else {
+        await under.store.commitTick(tick({ started: begins }));
+        await under.store.commitTick(tick({ run: other.sequence, finished: ends }));
+      }
+      expect(await under.store.task(3 as never)).toMatchObject({
+        status: "succeeded",
+        fanOut: 2,
+        origin: { task: 2, kind: "cache" },
+      });
+      expect(await under.store.ownArtifacts(3 as never)).toEqual([artifactOf("x", "1"), artifactOf("y", "2")]);
+      expect(await under.store.itemPage(3 as never, 1)).toEqual({ split: 3, ...page });
+    });
+
+    test("are taken from a task that is there and succeeded, or from none", async () => {
+      const run = await under.store.createRun(newRun());
+      await under.store.commitTick(tick({ started: [started(run, 1)], finished: [finished(1, { status: "failed" })] }));
+      const take = (takenFrom: number) =>
+        under.store.commitTick(
+          tick({
+            started: [started(run, 2, { path: "1" })],
+            finished: [finished(2, { takenFrom: takenFrom as never })],
+          }),
+        );
+      await expect(take(noSuchTask)).rejects.toMatchObject({ code: "FLOW_METADATA_NO_TASK" });
+      await expect(take(1)).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
+      expect(await under.store.task(2 as never)).toBeUndefined();
+    });
+  });
+}

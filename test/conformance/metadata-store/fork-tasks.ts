@@ -1,0 +1,194 @@
+import { describe, expect, test } from "vitest";
+import type { UpstreamRead } from "../../../packages/core/src/metadata/metadata-store.ts";
+import { artifactOf, blobOf, digestOf, finished, newRun, noon, noSuchRun, started, tick } from "./records.ts";
+import type { MetadataStoreUnderTest } from "./suite.ts";
+
+export function forkTasksVerb(under: MetadataStoreUnderTest): void {
+  describe("forkTasks", () => {
+    const producer = newRun().id;
+    const page = { first: 0, count: 3, codec: "cbor", digest: digestOf("page"), sizeBytes: 4 };
+    const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
+
+    /** start, three of fit (one tried twice, one caught, one failed), with artifacts, a page and a read. */
+    async function origin() {
+      await under.store.reserveTasks(10);
+      const run = await under.store.createRun(newRun());
+      const trained = (sequence: number, path: string, attempt = 1) =>
+        started(run, sequence, { step: "fit", path, attempt, inherits: 2 as never });
+      await under.store.commitTick(
+        tick({
+          started: [
+            started(run, 2, { attempt: 1 }),
+            trained(3, "0"),
+            trained(5, "1"),
+            trained(6, "2"),
+            trained(8, "0", 2),
+            started(run, 9, { step: "join", attempt: 1 }),
+          ],
+          blobs: ["page", "1", "2"].map(blobOf),
+          finished: [
+            finished(2, { fanOut: 3, pages: [page], artifacts: [artifactOf("rows", "1")], valueReads: ["seed"] }),
+            finished(3, { status: "failed", error }),
+            finished(5, { status: "caught", error, artifacts: [artifactOf("model", "1")] }),
+            finished(6, { status: "failed", error }),
+            finished(8, {
+              artifacts: [artifactOf("model", "2"), artifactOf("rows", "2")],
+              itemDigest: digestOf("item"),
+              durationMs: 3,
+            }),
+          ],
+          reads: [
+            { task: 8 as never, upstream: "source", producer, artifact: "x", codec: "text", digest: digestOf("x") },
+          ],
+        }),
+      );
+      return run;
+    }
+
+    test("refuses runs that are not there, and a run that has ended", async () => {
+      const from = await origin();
+      for (const fork of [
+        { from: noSuchRun, to: from.sequence },
+        { from: from.sequence, to: noSuchRun },
+      ])
+        await expect(under.store.forkTasks(fork)).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
+      const to = await under.store.createRun(newRun());
+      await under.store.finishRun({ run: to.sequence, execution: 1, status: "failed", finishedAt: noon });
+      await expect(under.store.forkTasks({ from: from.sequence, to: to.sequence })).rejects.toMatchObject({
+        code: "FLOW_METADATA_RUN_FINAL",
+      });
+    });
+
+    test("takes over what finished, with its artifacts, pages, reads and origins", async () => {
+      const from = await origin();
+      const before = await under.store.tasks({ run: from.sequence });
+      const facts = { fromStep: "join", changedSteps: ["join"], changedParameters: ["rate"] };
+      const to = await under.store.createRun(newRun({ origin: { run: from.id, ...facts } }));
+      expect(to.origin).toEqual({ run: from.id, ...facts });
+      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(3);
+      const taken = await under.store.tasks({ run: to.sequence });
+      const [first, caught, again] = taken;
+      expect(taken).toEqual(
+        [before[0], before[2], before[4]].map((task, index) => ({
+          ...task,
+          run: to.sequence,
+          sequence: taken[index]!.sequence,
+          attempt: 1,
+          ...(index === 0 ? {} : { inherits: first!.sequence }),
+          origin: { task: task!.sequence, kind: "resume" },
+        })),
+      );
+      expect(await under.store.visibleArtifacts(again!.sequence)).toEqual([
+        artifactOf("model", "2"),
+        artifactOf("rows", "2"),
+      ]);
+      expect(await under.store.visibleArtifacts(caught!.sequence)).toEqual([
+        artifactOf("model", "1"),
+        artifactOf("rows", "1"),
+      ]);
+      expect(await under.store.ownArtifacts(caught!.sequence)).toEqual([artifactOf("model", "1")]);
+      expect(await under.store.itemPage(first!.sequence, 2)).toEqual({ split: first!.sequence, ...page });
+      const read: Partial<UpstreamRead> = { task: again!.sequence, upstream: "source", producer, artifact: "x" };
+      expect(await under.store.reads(to.sequence)).toMatchObject([read]);
+      expect(await under.store.tasks({ run: from.sequence })).toEqual(before);
+      // Numbers that were given away are not given again.
+      expect(await under.store.reserveTasks(1)).toBeGreaterThan(again!.sequence);
+    });
+
+    test("leaves out steps and single tasks, and refuses to leave out what another one starts from", async () => {
+      const from = await origin();
+      const fork = async (except: object) => {
+        const to = await under.store.createRun(newRun());
+        const count = await under.store.forkTasks({ from: from.sequence, to: to.sequence, ...except });
+        const tasks = await under.store.tasks({ run: to.sequence });
+        expect(tasks).toHaveLength(count);
+        return tasks.map((task) => `${task.step}/${task.path}`);
+      };
+      expect(await fork({ exceptSteps: ["fit"] })).toEqual(["start/"]);
+      expect(await fork({ exceptSteps: ["join", "nothing"] })).toEqual(["start/", "fit/1", "fit/0"]);
+      expect(await fork({ exceptTasks: [{ step: "fit", path: "0" }] })).toEqual(["start/", "fit/1"]);
+      expect(await fork({ exceptSteps: ["start", "fit"] })).toEqual([]);
+      const runs = await under.store.countRuns({});
+      await expect(fork({ exceptTasks: [{ step: "start", path: "" }] })).rejects.toMatchObject({
+        code: "FLOW_METADATA_BAD_ARGUMENT",
+        message: expect.stringContaining('"fit/'),
+      });
+      const [newest] = await under.store.runs({ limit: 1 });
+      expect(await under.store.tasks({ run: newest!.sequence })).toEqual([]); // nothing of it was written
+      expect(await under.store.countRuns({})).toBe(runs + 1);
+    });
+
+    test("takes over no older attempt of a task whose newest one failed", async () => {
+      const from = await under.store.createRun(newRun());
+      await under.store.commitTick(
+        tick({
+          started: [1, 2].map((attempt) => started(from, attempt, { attempt })),
+          finished: [finished(1), finished(2, { status: "failed", error })],
+        }),
+      );
+      const to = await under.store.createRun(newRun());
+      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(0);
+    });
+
+    test("refuses a run that has one of the tasks, and writes nothing", async () => {
+      const from = await origin();
+      const to = await under.store.createRun(newRun());
+      await under.store.commitTick(tick({ started: [started(to, 10, { step: "fit", path: "0", attempt: 1 })] }));
+      await expect(under.store.forkTasks({ from: from.sequence, to: to.sequence })).rejects.toMatchObject({
+        code: "FLOW_METADATA_CONFLICT",
+      });
+      expect(await under.store.tasks({ run: to.sequence })).toHaveLength(1);
+    });
+
+    test("of a fork names the tasks of the fork: origins are followed to the task that was executed", async () => {
+      const from = await origin();
+      let last = from;
+      for (let generation = 0; generation < 3; generation++) {
+        const to = await under.store.createRun(newRun({ origin: { run: last.id } }));
+        expect(await under.store.forkTasks({ from: last.sequence, to: to.sequence })).toBe(3);
+        last = to;
+      }
+      let [, , task] = await under.store.tasks({ run: last.sequence });
+      const runs = [];
+      while (task!.origin !== undefined) {
+        runs.push(task!.run);
+        task = await under.store.task(task!.origin.task);
+      }
+      expect(runs).toHaveLength(3);
+      expect(task).toMatchObject({ run: from.sequence, sequence: 8, attempt: 2 });
+    });
+
+    test("takes over 10,000 tasks with three artifacts each by few statements", { timeout: 60_000 }, async () => {
+      const count = 10_000;
+      const from = await under.store.createRun(newRun());
+      const first = await under.store.reserveTasks(count + 1);
+      await under.store.commitTick(
+        tick({
+          started: [started(from, first, { attempt: 1 })],
+          blobs: ["1", "2", "3"].map(blobOf),
+          finished: [finished(first, { fanOut: count, artifacts: [artifactOf("rows", "1")] })],
+        }),
+      );
+      const artifacts = [artifactOf("a", "1"), artifactOf("b", "2"), artifactOf("c", "3")];
+      for (let done = 0; done < count; done += 1_000) {
+        const sequences = Array.from({ length: 1_000 }, (_, index) => first + 1 + done + index);
+        await under.store.commitTick(
+          tick({
+            started: sequences.map((sequence) =>
+              started(from, sequence, { step: "fit", path: `${sequence - first - 1}`, attempt: 1, inherits: first }),
+            ),
+            finished: sequences.map((sequence) => finished(sequence, { artifacts, valueReads: ["seed"] })),
+          }),
+        );
+      }
+      const to = await under.store.createRun(newRun({ origin: { run: from.id } }));
+      const before = process.cpuUsage(); // not the clock's time, which other processes of the machine lengthen
+      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(count + 1);
+      const { user, system } = process.cpuUsage(before);
+      const columns = await under.store.finishedTasks(to.sequence);
+      expect(columns.count).toBe(count + 1);
+      expect(await under.store.visibleArtifacts(columns.sequences[77]!)).toHaveLength(4);
+      expect((user + system) / 1_000, "ms of the processor; measured at 200").toBeLessThan(1_000);
+    });
+  });
+}
