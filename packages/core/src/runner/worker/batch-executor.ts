@@ -46,7 +46,7 @@ export class BatchExecutor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#capture = new OutputCapture(options.output, true);
+    this.#capture = new OutputCapture(options.output, { isAlone: true });
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
   }
 
@@ -100,7 +100,7 @@ export class BatchExecutor {
     const mask = this.#mask;
     const { flowClass, artifacts } = this.#options;
     const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
-    const environment = { flowClass, artifacts, describeError, signal, calls: this.#options.control };
+    const environment = { flowClass, artifacts, describeError, signal };
     const execute = () => executeTask(environment, run, batch.step, task);
     const startedAt = new Date();
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
