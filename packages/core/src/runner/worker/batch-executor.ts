@@ -100,7 +100,7 @@ export class BatchExecutor {
     const mask = this.#mask;
     const { flowClass, artifacts } = this.#options;
     const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
-    const environment = { flowClass, artifacts, describeError, signal };
+    const environment = { flowClass, artifacts, describeError, signal, calls: this.#options.control };
     const execute = () => executeTask(environment, run, batch.step, task);
     const startedAt = new Date();
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
