@@ -12,7 +12,7 @@ import { preparePackage } from "../../packages/core/src/package/prepare-package.
 import type { Executor, Submission } from "../../packages/core/src/runner/executor.ts";
 import { openPoolRouter } from "../../packages/core/src/runner/pool-router.ts";
 import { processHosts } from "../../packages/core/src/runner/process-executor.ts";
-import type { Batch, Placement, TaskResult, WorkerMessage } from "../../packages/core/src/runner/protocol.ts";
+import type { Batch, HeardMessage, Placement, TaskResult } from "../../packages/core/src/runner/protocol.ts";
 import { threadHosts } from "../../packages/core/src/runner/thread-executor.ts";
 import type { Project } from "./project.ts";
 
@@ -31,7 +31,7 @@ export interface BatchOptions {
 
 export class Workers {
   readonly executor: Executor;
-  readonly messages: WorkerMessage[] = [];
+  readonly messages: HeardMessage[] = [];
   /** What was written outside of any task of a process. */
   readonly stray: string[];
   readonly #id = newRunId();
@@ -125,7 +125,7 @@ export class Workers {
   }
 
   /** Resolves as soon as a message is there that fits. */
-  heard(fits: (message: WorkerMessage) => boolean): Promise<void> {
+  heard(fits: (message: HeardMessage) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
         if (!this.messages.some(fits)) return;

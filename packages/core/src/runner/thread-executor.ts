@@ -3,13 +3,14 @@
  * and one thread can be replaced while the others go on. Atomics mode is off: a worker that waits for its next message
  * must still serve timers and sockets of user code.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import { AbortWords } from "./abort-words.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
 import { LastWords } from "./last-words.ts";
-import { CANCEL_WORD, type Placement, type WorkerMessage } from "./protocol.ts";
+import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import { noteStuckWorker } from "./stuck-workers.ts";
 import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
@@ -29,6 +30,9 @@ export interface ThreadWorkerData {
   readonly lastWords: SharedArrayBuffer;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+/** What a thread sends beside its answers; a call brings the port that it is answered by. */
+export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
 
 /** A batch as a thread gets it; without one, the thread has only to be there. */
 export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
@@ -122,7 +126,7 @@ class ThreadHost implements WorkerHost {
         () => void this.close(),
       );
     this.#gone.promise.catch(() => {}); // A batch that runs meanwhile is rejected by it; without one, `died` is told.
-    pool.on("message", (message: WorkerMessage) => events.message(message));
+    pool.on("message", (message: ThreadMessage) => events.message(withReply(message)));
     // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
     pool.on("error", (error: Error) => this.#died(error));
     pool.on("workerDestroy", () => setImmediate(() => this.#died(new Error("the worker thread ended"))));
@@ -191,6 +195,12 @@ class ThreadHost implements WorkerHost {
     const why = this.#heap?.isOver === true ? outOfMemory(limitMb) : reasonOf(cause, limitMb);
     return new ExecutorLostError(message, why, { cause: masked(cause, this.#mask) });
   }
+}
+
+function withReply(message: ThreadMessage): HeardMessage {
+  if (message.kind !== "call") return message;
+  const { port, ...call } = message;
+  return { ...call, reply: (reply) => port.postMessage(reply) };
 }
 
 /** An error that came from a thread is told like any other: nobody has masked it there. */

@@ -40,6 +40,9 @@ async function hear(message: ToProcess): Promise<void> {
     case "abort":
       control.abort(message.reason);
       return;
+    case "reply":
+      control.reply(message.call, message.reply);
+      return;
     case "cancel":
       control.cancel();
   }

@@ -1,16 +1,20 @@
-import type { WorkerMessage } from "../protocol.ts";
+import type { CallId, CallMessage, CallReply, WorkerMessage } from "../protocol.ts";
+import { holdOpen } from "./settle-watch.ts";
 import { abortError, type WorkerControl } from "./worker-control.ts";
 
 /** Control by messages: a process sees them whenever its event loop turns, and that is at the latest between batches. */
 export class ProcessControl implements WorkerControl {
   readonly send: (message: WorkerMessage) => void;
+  readonly #post: (message: WorkerMessage | CallMessage) => void;
+  readonly #calls = new Map<CallId, (reply: CallReply) => void>();
   readonly #cancel = new AbortController();
   #onAbort: ((reason: string) => void) | undefined;
   /** Of a batch that is still being prepared. */
   #abortedEarly: string | undefined;
 
-  constructor(send: (message: WorkerMessage) => void) {
-    this.send = send;
+  constructor(post: (message: WorkerMessage | CallMessage) => void) {
+    this.send = post;
+    this.#post = post;
   }
 
   get cancelled(): AbortSignal {
@@ -27,6 +31,24 @@ export class ProcessControl implements WorkerControl {
     return () => {
       this.#onAbort = undefined;
     };
+  }
+
+  open(message: CallMessage, onReply: (reply: CallReply) => void): { close(): void } {
+    // Answers come by the channel of all messages, which keeps nothing alive while a task runs.
+    const release = holdOpen();
+    this.#calls.set(message.call, onReply);
+    this.#post(message);
+    return {
+      close: () => {
+        this.#calls.delete(message.call);
+        release();
+      },
+    };
+  }
+
+  /** The main thread answers a call. */
+  reply(call: CallId, reply: CallReply): void {
+    this.#calls.get(call)?.(reply);
   }
 
   /** The main thread cancels the run. */
