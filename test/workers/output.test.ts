@@ -42,7 +42,7 @@ for (const isolate of ["thread", "process"] as const) {
   let workers: Workers;
   beforeAll(async () => {
     workers = await Workers.open(project, "steps.ts");
-  });
+  }, 60_000);
   afterAll(() => workers[Symbol.asyncDispose]());
   const written = async (step: string, where: Placement = placement) => {
     const from = workers.messages.length;

@@ -81,7 +81,7 @@ for (const isolate of ["thread", "process"] as const) {
   beforeAll(async () => {
     workers = await Workers.open(project, "steps.ts");
     await workers.run("start", { placement });
-  });
+  }, 60_000);
   afterAll(() => workers[Symbol.asyncDispose]());
 
   test.each(Object.entries(POLLUTING))(
