@@ -406,3 +406,39 @@ describe("splits and joins", () => {
     }
   });
 });
+
+describe("the time of a check", () => {
+  const many = (count: number, facts: (index: number) => ShortStep): Record<string, ShortStep> =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`step${index}`, facts(index)]));
+
+  /** Processor time, since others use the machine too; the best of three, since nobody knows when memory is tidied up. */
+  function costMs(steps: Steps): number {
+    const flow = flowOf(steps);
+    const costs = Array.from({ length: 3 }, () => {
+      const before = process.cpuUsage();
+      expect(graphProblems(flow)).toEqual([]);
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1_000;
+    });
+    return Math.min(...costs);
+  }
+
+  test("grows with the length of a line", () => {
+    const line = (length: number): Steps => ({
+      ...many(length, (index) => ({ next: index === length - 1 ? "end" : `step${index + 1}` })),
+      end: {},
+    });
+    costMs(line(500));
+    expect(costMs(line(16_000)) / costMs(line(2_000))).toBeLessThan(32); // 8 times as long; compared two by two it is 64.
+  });
+
+  test("grows with the square of the arms that meet, which all exclude each other", () => {
+    const arms = (count: number): Steps => ({
+      start: { next: Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, `step${index}`])) },
+      ...many(count, () => ({ next: "end" })),
+      end: {},
+    });
+    costMs(arms(50));
+    expect(costMs(arms(800)) / costMs(arms(100))).toBeLessThan(200); // 8 times as many: 64; by pairs it is 512.
+  });
+});

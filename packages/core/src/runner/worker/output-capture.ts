@@ -29,13 +29,18 @@ export class OutputCapture {
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
   readonly #release: () => void;
+  #running: SinkOutput | undefined;
 
-  constructor(sink: OutputSink) {
+  /**
+   * @param options.isAlone whether all that happens in this thread while a task runs is the task's, also what is called
+   *   from outside of it, such as a listener of its signal
+   */
+  constructor(sink: OutputSink, { isAlone = false }: { readonly isAlone?: boolean } = {}) {
     this.#sink = sink;
     if (captures.size === 0) process.on("exit", flushAll);
     captures.add(this);
     this.#release = listenToOutput((stream) => {
-      const output = this.#tasks.getStore();
+      const output = this.#tasks.getStore() ?? (isAlone ? this.#running : undefined);
       return output === undefined ? undefined : (piece) => output.write(stream, piece);
     });
   }
@@ -49,11 +54,13 @@ export class OutputCapture {
   ): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
     const output = this.#sink.open(task, attempt, mask);
     this.#open.add(output);
+    this.#running = output;
     try {
       const value = await this.#tasks.run(output, body);
       return { value, ...output.close() };
     } finally {
       this.#open.delete(output);
+      this.#running = undefined;
     }
   }
 
