@@ -324,7 +324,7 @@ test("a step that runs another flow is told that nobody can", async () => {
       await run(Other);
     }
   }
-  await expect(runStep(Asks, "start")).rejects.toMatchObject({ code: "FLOW_RUNNER_SUB_FLOW" });
+  await expect(runStep(Asks, "start", {})).rejects.toMatchObject({ code: "FLOW_RUNNER_SUB_FLOW" });
   await expect(runFlow(Asks)).rejects.toMatchObject({ cause: { code: "FLOW_RUNNER_SUB_FLOW" } });
 });
 
