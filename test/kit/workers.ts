@@ -100,15 +100,28 @@ export class Workers {
     };
   }
 
-  start(step: string, options: BatchOptions = {}): Submission {
-    const submission = this.executor.submit(this.batch(step, options));
+  start(step: string, options: BatchOptions = {}): Submission & { readonly begun: () => Promise<void> } {
+    const batch = this.batch(step, options);
+    const submission = this.executor.submit(batch);
     submission.results.catch(() => {}); // The test looks at it later.
-    return submission;
+    const { sequence } = batch.tasks[0]!;
+    return {
+      ...submission,
+      begun: () => this.heard((message) => message.kind === "began" && message.sequence === sequence),
+    };
   }
 
   /** Runs one task and gives its result. */
   async run(step: string, options: BatchOptions = {}): Promise<TaskResult> {
     return (await this.start(step, options).results)[0]!;
+  }
+
+  /** Runs tasks in one batch, and those that it gives back in further ones; gives all results. */
+  async runAll(step: string, count: number, options: Omit<BatchOptions, "count"> = {}): Promise<readonly TaskResult[]> {
+    const results: TaskResult[] = [];
+    while (results.length < count)
+      results.push(...(await this.start(step, { ...options, count: count - results.length }).results));
+    return results;
   }
 
   /** Resolves as soon as a message is there that fits. */

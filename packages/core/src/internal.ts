@@ -70,6 +70,12 @@ export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
+export {
+  findResumeSubject,
+  type LaunchResumeRequest,
+  launchResume as startResume,
+} from "./wiring/resume/launch-resume.ts";
+export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";

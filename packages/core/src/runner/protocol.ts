@@ -126,6 +126,8 @@ export type WorkerMessage =
   | { readonly kind: "call-news"; readonly call: CallId; readonly news: CallNews }
   /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
   | { readonly kind: "stray-error"; readonly error: SerializedError }
+  /** The thread that ran this step does not end: its code gives nobody a chance to stop it. It is left alone. */
+  | { readonly kind: "stuck"; readonly step: string }
   /** A task left its worker changed; told once for each step and each `what`. */
   | {
       readonly kind: "polluted";

@@ -114,7 +114,7 @@ export class WorkerPool implements Executor {
       message: (message) => this.#tell(message),
       died: (error) => {
         this.#drop(host);
-        if (!this.#isClosed) this.#tell({ kind: "stray-error", error: serializeError(error.cause ?? error) });
+        if (!this.#isClosed) this.#tell(strayError(error));
       },
     });
     this.#hosts.add(host);
@@ -131,7 +131,8 @@ export class WorkerPool implements Executor {
       if (job.abortReason !== undefined) host.abort(job.abortReason);
       const report = await reported;
       delete job.host;
-      this.#release(step, host, report);
+      if (report.isUnsure === true) void this.#lookDeeply(batch, host, report);
+      else this.#release(step, host, report);
       results.resolve((report.tasksToRedo ?? 0) === 0 ? report.results : this.#redone(job, report));
     } catch (error) {
       delete job.host;
@@ -155,6 +156,18 @@ export class WorkerPool implements Executor {
       redone.push(...(await job.redo.results));
     }
     return [...results, ...redone];
+  }
+
+  /** Before a worker is free again, it looks at what its tasks have left; they are over, whatever comes of that. */
+  async #lookDeeply(batch: Batch, host: WorkerHost, { pollution = [], ...report }: BatchReport): Promise<void> {
+    try {
+      const found = await host.run({ ...batch, tasks: [] });
+      this.#release(batch.step.name, host, { ...report, pollution: [...pollution, ...(found.pollution ?? [])] });
+    } catch (error) {
+      this.#drop(host);
+      if (!this.#isClosed) this.#tell(strayError(error));
+    }
+    this.#dispatch();
   }
 
   /** A worker has answered: it is free again, or another takes its place. */
@@ -203,4 +216,8 @@ function endedError(cause?: unknown): ExecutorLostError {
     { kind: "ended" },
     cause === undefined ? undefined : { cause },
   );
+}
+
+function strayError(error: unknown): HeardMessage {
+  return { kind: "stray-error", error: serializeError((error as Partial<Error>).cause ?? error) };
 }

@@ -26,7 +26,6 @@ import { loadPackage } from "../package/load-package.ts";
 import { preparePackage } from "../package/prepare-package.ts";
 import type { ChildCall, EndedChild, KnownChild } from "../runner/child-calls.ts";
 import type { FlowRequest } from "../runner/protocol.ts";
-import { continueRun } from "./continue-run.ts";
 import type { RunFamily } from "./run-family.ts";
 import type { RunSignals } from "./running.ts";
 import type { StartRunRequest, startRun } from "./start-run.ts";
@@ -151,7 +150,11 @@ export class ChildRuns {
     const asked = await this.#requestOf(underWay.caller.request, key, pack, flow);
     if (known === undefined) return await start(asked, emit, signals);
     tell(underWay, known, "continued");
-    return await continueRun(asked, known, emit, signals);
+    const { resumeRun } = await import("./resume/resume-run.ts"); // Which starts runs like this one: it comes later.
+    // The key holds the digest of the package, so that it is the same run that goes on.
+    const subject = { row: known, package: pack, flow, before: flow.definition, isKept: false };
+    // It reads from the runs that it is pinned to, whatever the same words would find now.
+    return await resumeRun({ ...asked, upstreams: {}, subject }, emit, signals);
   }
 
   async #requestOf(

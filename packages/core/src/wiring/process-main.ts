@@ -31,6 +31,7 @@ async function hear(message: ToProcess): Promise<void> {
       });
       return;
     case "batch": {
+      control.begin();
       const report = await worker!.execute(message.batch);
       output!.endBatch(message.number);
       sendMessage({ kind: "report", number: message.number, report });

@@ -169,7 +169,7 @@ export async function workersOf(
 }
 
 /** Versions, host, git state and command of this process, read beside everything else. */
-function environmentOf(
+export function environmentOf(
   request: Pick<StartRunRequest, "flow" | "environment" | "command" | "package" | "within">,
   config: Config,
 ): Promise<EnvironmentRecord> {
@@ -183,6 +183,7 @@ function environmentOf(
     command: within?.environment.command ?? request.command,
     secretFlags,
     gitFolder: request.package.root,
+    root: request.package.root,
   });
   environment.catch(() => {}); // Awaited later, unless the run is refused before.
   return environment;
@@ -241,7 +242,7 @@ export function optionsOf(
 }
 
 /** A run was cancelled before anything was written of it. */
-function refuseCancelled(signal: AbortSignal, flow: string): void {
+export function refuseCancelled(signal: AbortSignal, flow: string): void {
   if (!signal.aborted) return;
   throw new FlowError("FLOW_RUN_CANCELLED", { message: `${flow} was cancelled before it began`, cause: signal.reason });
 }

@@ -132,6 +132,11 @@ export const runnerCodes = {
       "It changed its environment variables, a built-in object or a module's variable, or left a timer, server or listener behind",
     remedy: "Keep state in the step, in this or in environment; close what is opened",
   },
+  FLOW_RUNNER_STUCK: {
+    meaning: "A warning: a worker thread does not end when it is told to",
+    cause: "It is inside a call that blocks, or in a loop that the JavaScript engine cannot interrupt",
+    remedy: 'Run such steps in processes: isolate: "process"',
+  },
   FLOW_RUNNER_NEVER_SETTLES: {
     meaning: "A step awaits something that can never happen",
     cause: "A promise that nothing is left to settle: no timer, no socket, no file operation is under way",

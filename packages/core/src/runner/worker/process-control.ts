@@ -9,6 +9,8 @@ export class ProcessControl implements WorkerControl {
   readonly #calls = new Map<CallId, (reply: CallReply) => void>();
   readonly #cancel = new AbortController();
   #onAbort: ((reason: string) => void) | undefined;
+  /** Of a batch that is still being prepared. */
+  #abortedEarly: string | undefined;
 
   constructor(post: (message: WorkerMessage | CallMessage) => void) {
     this.send = post;
@@ -25,6 +27,7 @@ export class ProcessControl implements WorkerControl {
 
   watchAbort(_batch: unknown, onAbort: (reason: string) => void): () => void {
     this.#onAbort = onAbort;
+    if (this.#abortedEarly !== undefined) onAbort(this.#abortedEarly);
     return () => {
       this.#onAbort = undefined;
     };
@@ -55,6 +58,12 @@ export class ProcessControl implements WorkerControl {
 
   /** The main thread aborts the batch that runs now. */
   abort(reason: string): void {
-    this.#onAbort?.(reason);
+    if (this.#onAbort === undefined) this.#abortedEarly = reason;
+    else this.#onAbort(reason);
+  }
+
+  /** A batch has come: what was asked of the one before is over. */
+  begin(): void {
+    this.#abortedEarly = undefined;
   }
 }
