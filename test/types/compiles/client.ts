@@ -17,7 +17,8 @@ export async function client() {
   const contender: Contender = await untyped.data.contender;
   const prediction = await run(Predict, { upstreams: { model: { tags: ["prod:v1"] }, source } });
   for await (const event of run(Train, { params: { configuration: "test_config" }, tags: ["test:v1"] }))
-    void event.kind;
+    if (event.kind === "task.retrying") event.error.message.at(event.nextAttempt);
+    else if (event.kind === "run.finished") event.record.artifacts.map(({ digest }) => digest);
   const byFile = await run<Train>("./train.ts", { params: { configuration: "config" } });
   const byUrl = await run<Train>(new URL("file:///flows/train.ts"));
   const resumed = await resume<Train>("Train/17", {

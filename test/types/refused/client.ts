@@ -31,3 +31,12 @@ export async function bad(): Promise<unknown> {
     resume(found, { params: { configuration: "prod" } }),
   ];
 }
+
+export async function badEvents(): Promise<void> {
+  for await (const event of run(Train)) {
+    // @ts-expect-error 2367 This comparison appears to be unintentional because the types
+    if (event.kind === "task.retried") return;
+    // @ts-expect-error 2339 Property 'error' does not exist on type
+    if (event.kind === "task.succeeded") event.error;
+  }
+}
