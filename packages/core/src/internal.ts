@@ -18,6 +18,7 @@ export { followLogs, isOver, type LogEntry, type LogQuery, readLogs } from "./cl
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
+export { type NamedOrigin, originNames } from "./client/task-origin.ts";
 export { resolveConfig } from "./config/config.ts";
 export { MILLRACE_VERSION } from "./config/version.ts";
 export type { ErrorCode } from "./errors/code-table.ts";

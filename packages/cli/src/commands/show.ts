@@ -1,5 +1,5 @@
 /** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its artifacts. */
-import type { OpenStores, RunRecord, RunRow, TaskRow } from "@millrace/core/internal";
+import type { NamedOrigin, OpenStores, RunRecord, RunRow, TaskRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
@@ -61,7 +61,12 @@ export const showCommand: Command = {
 };
 
 interface RecordParts {
-  readonly counts: readonly { readonly step: string; readonly status: string; readonly count: number }[];
+  readonly counts: readonly {
+    readonly step: string;
+    readonly status: string;
+    readonly count: number;
+    readonly cached: number;
+  }[];
   readonly consumers: readonly string[];
   readonly context: Context;
   readonly core: Core;
@@ -162,17 +167,26 @@ function renderRecord(
 
 function stepTable(counts: RecordParts["counts"], style: Parameters<typeof renderTable>[2]): string {
   const steps = new Map<string, Map<string, number>>();
-  for (const { step, status, count } of counts)
+  const cached = new Map<string, number>();
+  for (const { step, status, count, cached: taken } of counts) {
     steps.set(step, (steps.get(step) ?? new Map<string, number>()).set(status, count));
+    cached.set(step, (cached.get(step) ?? 0) + taken);
+  }
+  const fromCache = (step: string, total: number): string => {
+    const taken = cached.get(step)!;
+    return taken === 0 ? "" : total === 1 ? " (from the cache)" : ` (${taken} from the cache)`;
+  };
+  const sum = (byStatus: ReadonlyMap<string, number>): number =>
+    [...byStatus.values()].reduce((total, count) => total + count, 0);
   if (steps.size === 0) return "";
   return renderTable(
     [{ title: "STEP" }, { title: "TASKS", align: "right" }, { title: "STATUS", shrinkTo: 10 }],
     [...steps].map(([step, byStatus]) => [
       step,
-      String([...byStatus.values()].reduce((sum, count) => sum + count, 0)),
-      byStatus.size === 1
+      String(sum(byStatus)),
+      (byStatus.size === 1
         ? [...byStatus.keys()][0]!
-        : [...byStatus].map(([status, count]) => `${count} ${status}`).join(", "),
+        : [...byStatus].map(([status, count]) => `${count} ${status}`).join(", ")) + fromCache(step, sum(byStatus)),
     ]),
     style,
   );
@@ -200,9 +214,10 @@ async function showTasks(
   const { stdout } = context;
   const { paint } = stdout;
   const tasks: TaskRow[] = [];
+  const originOf = core.originNames(stores.metadata);
   let more = 0;
   for await (const task of core.listTasks(stores.metadata, run, query)) {
-    if (invocation.isOn("json")) stdout.write(`${JSON.stringify(await taskJson(core, stores, run, task))}\n`);
+    if (invocation.isOn("json")) stdout.write(`${JSON.stringify(await taskJson(core, stores, run, task, originOf))}\n`);
     else if (tasks.length < MAX_TASKS) tasks.push(task);
     else more++;
     if (invocation.isOn("json")) tasks.length = 1;
@@ -212,6 +227,7 @@ async function showTasks(
   const style = { paint, width: stdout.columns() };
   const took = (task: TaskRow): string =>
     task.finishedAt === undefined ? "" : core.formatDuration(task.finishedAt.getTime() - task.startedAt.getTime());
+  const origins = await Promise.all(tasks.map(originOf));
   stdout.write(
     renderTable(
       [
@@ -220,14 +236,16 @@ async function showTasks(
         { title: "TOOK", align: "right" },
         { title: "ITEMS", align: "right" },
         { title: "CHOSE" },
+        ...(origins.some((origin) => origin !== undefined) ? [{ title: "FROM" }] : []),
         { title: "ERROR", shrinkTo: 10 },
       ],
-      tasks.map((task) => [
+      tasks.map((task, index) => [
         `${statusMark(task.status, paint)} ${core.taskName(run, task)}`,
         statusWord(task.status, paint),
         took(task),
         task.fanOut === undefined ? "" : String(task.fanOut),
         task.choice ?? "",
+        ...(origins.some((origin) => origin !== undefined) ? [describeOrigin(origins[index])] : []),
         harmless(task.error?.message.split("\n", 1)[0] ?? "", { colours: false }),
       ]),
       style,
@@ -268,7 +286,19 @@ async function showTasks(
   return EXIT.done;
 }
 
-async function taskJson(core: Core, stores: OpenStores, run: RunRow, task: TaskRow): Promise<Record<string, unknown>> {
+/** `the cache: Train/12/fit/3` */
+function describeOrigin(origin: NamedOrigin | undefined): string {
+  if (origin === undefined) return "";
+  return origin.kind === "cache" ? `the cache: ${origin.task}` : origin.task;
+}
+
+async function taskJson(
+  core: Core,
+  stores: OpenStores,
+  run: RunRow,
+  task: TaskRow,
+  originOf: (task: TaskRow) => Promise<NamedOrigin | undefined>,
+): Promise<Record<string, unknown>> {
   const { step, path, attempt, status, startedAt, finishedAt, error, fanOut, choice } = task;
   return {
     task: core.taskName(run, task),
@@ -281,6 +311,7 @@ async function taskJson(core: Core, stores: OpenStores, run: RunRow, task: TaskR
     fanOut,
     choice,
     error,
+    origin: await originOf(task),
     artifacts: await stores.metadata.visibleArtifacts(task.sequence),
   };
 }
