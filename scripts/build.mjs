@@ -15,6 +15,7 @@ const packages = {
       index: "src/index.ts",
       internal: "src/internal.ts",
       register: "src/package/register.ts",
+      testing: "src/testing/index.ts",
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
       heartbeat: "src/wiring/heartbeat-main.ts",

@@ -24,6 +24,7 @@ const ROOMS = {
   LINEAGE: "Finding upstreams",
   CLIENT: "Reading runs",
   CLI: "The flow command",
+  TESTING: "Testing flows",
 };
 
 const text = errorDocs(codeTable);

@@ -21,7 +21,15 @@ export interface CallOptions {
   /** Arguments of Node itself. */
   readonly node?: readonly string[];
   /** Called with all of stdout and stderr so far, whenever some comes. */
-  readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  readonly onOutput?: (text: string, kill: Kill) => void;
+  /** Takes stdout piece by piece; then it is not kept, however much it is. */
+  readonly onChunk?: (text: string) => void;
+}
+
+/** Sends a signal; `closeOutput` goes away as a reader. */
+export interface Kill {
+  (signal: NodeJS.Signals): void;
+  closeOutput(): void;
 }
 
 /** Calls the real binary and keeps both streams. */
@@ -33,11 +41,18 @@ export function flow(words: readonly string[], options: CallOptions = {}): Promi
       env: { ...env, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    const kill: Kill = Object.assign((signal: NodeJS.Signals) => void child.kill(signal), {
+      closeOutput: () => void child.stdout.destroy(),
+    });
     const streams = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (text: string) => {
+        if (name === "stdout" && options.onChunk !== undefined) {
+          options.onChunk(text);
+          return;
+        }
         streams[name] += text;
-        options.onOutput?.(streams.stdout + streams.stderr, (signal) => child.kill(signal));
+        options.onOutput?.(streams.stdout + streams.stderr, kill);
       });
     }
     child.on("error", reject);

@@ -3,9 +3,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Digest } from "../../packages/core/src/artifact/artifact.ts";
 import { ItemPageWriter } from "../../packages/core/src/artifact/item-pages.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
+import { runRecord } from "../../packages/core/src/client/run-record.ts";
 import type { ValidationCheck, ValidationReport } from "../../packages/core/src/client/validate/report.ts";
 import { type ValidateOptions, validate } from "../../packages/core/src/client/validate/validate.ts";
 import type { FlowDefinition, StepDefinition } from "../../packages/core/src/flow/definition.ts";
+import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { TaskPath } from "../../packages/core/src/ids/task-path.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
 import { definition, largeValue, WrittenStore } from "./written-store.ts";
@@ -329,6 +331,54 @@ test("V00: a run without success, without an end or with a task that did not suc
   );
   store.sql("UPDATE run SET end_task = NULL WHERE sequence = ?", whole.sequence);
   expect(failed(await check({ selector: "Hello/2" })).some((each) => each.evidence.includes("no end task"))).toBe(true);
+});
+
+test("V00: an older attempt that failed is no fault; of a task that ended otherwise than it could, the end is said", async () => {
+  const whole = await store.run("Hello", { items: 4 });
+  const attempt = (path: string, status: string, number: number) => `
+    INSERT INTO task (sequence, run, step, path, attempt, status, started_at, inherits)
+    SELECT next_task, run, step, path, ${number}, '${status}', started_at, inherits FROM task, store
+    WHERE run = ${whole.sequence} AND step = 'work' AND path = '${path}' AND attempt = 1`;
+  const tryAgain = async (path: string, status: string, number: number) => {
+    store.sql(attempt(path, status, number));
+    await store.metadata.reserveTasks(1);
+  };
+  store.sql("UPDATE task SET status = 'failed' WHERE run = ? AND step = 'work' AND path = '0'", whole.sequence);
+  await tryAgain("0", "lost", 2);
+  await tryAgain("0", "succeeded", 3);
+  store.sql("UPDATE task SET status = 'skipped' WHERE run = ? AND path = '1'", whole.sequence);
+  store.sql("UPDATE task SET status = 'caught' WHERE run = ? AND path = '2'", whole.sequence);
+  const report = await check({ selector: "Hello/1" });
+  expect(failed(report)).toEqual([]);
+  expect(report.checks.find((each) => each.id === "V00")?.evidence).toContain(
+    "all 6 tasks of Hello/1 succeeded (1 caught, 1 skipped)",
+  );
+  await tryAgain("3", "failed", 2); // the newest attempt is what a task is
+  expect(failed(await check({ selector: "Hello/1" }))[0]?.evidence).toContain("Hello/1/work/3 failed");
+});
+
+test("V00: tasks that a fork took over are its own", async () => {
+  const from = await store.run("Hello", { items: 3, artifacts: { rows: largeValue(1) } });
+  const { id, flow, environment } = from;
+  const to = await store.metadata.createRun({
+    ...{ id: newRunId(), flow, formerly: [], createdAt: new Date(), tags: [], systemTags: [], parameters: {} },
+    ...{ secretParameters: [], values: [], environment, upstreams: [], blobs: [], actor: "ana", host: "here" },
+    execution: { runner: { host: "here", pid: 1 }, command: [] },
+    origin: { run: id, changedSteps: ["end"] },
+  });
+  expect(await store.metadata.forkTasks({ from: from.sequence, to: to.sequence })).toBe(5);
+  const endTask = (await store.metadata.tasks({ run: to.sequence, step: "end" }))[0]!.sequence;
+  const end = { run: to.sequence, execution: 1, status: "succeeded" as const, finishedAt: new Date(), endTask };
+  const finished = await store.metadata.finishRun(end);
+  const report = await check({ selector: "Hello/2" });
+  expect(failed(report)).toEqual([]);
+  expect(report.checks.find((each) => each.id === "V00")?.evidence).toContain("all 5 tasks of Hello/2 succeeded");
+  const record = await runRecord(store.metadata, finished);
+  expect(record).toMatchObject({
+    origin: { run: "Hello/1", runId: id, changedSteps: ["end"] },
+    tasks: { attempts: 5 },
+  });
+  expect(record.artifacts.map((artifact) => artifact.name)).toEqual(["rows"]);
 });
 
 test("V00: with the recorded graph, a step that had to run and did not fails", async () => {

@@ -39,6 +39,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "runner",
     "events",
   ],
+  // A run in memory: the same rooms as in wiring, put together for tests.
+  testing: [
+    "client",
+    "config",
+    "artifact",
+    "flow",
+    "graph",
+    "lineage",
+    "metadata",
+    "events",
+    "package",
+    "runner",
+    "wiring",
+  ],
 };
 
 /** Further arrows that only types may take: nothing of them is left at run time. Each has its reason. */

@@ -138,6 +138,14 @@ export class Workers {
   }
 }
 
+/** The text that a task left in a field: texts are stored as they are. */
+export function textValue(result: TaskResult, field = "value"): string | undefined {
+  if (result.outcome.kind !== "succeeded") return undefined;
+  const row = result.outcome.artifacts.find((artifact) => artifact.name === field);
+  const blob = result.blobs.find(({ digest }) => digest === row?.digest);
+  return blob?.stored === undefined ? undefined : Buffer.from(blob.stored).toString();
+}
+
 function built(entry: string): string {
   return path.join(fileURLToPath(new URL("../../packages/core/dist/", import.meta.url)), `${entry}.js`);
 }

@@ -37,7 +37,10 @@ beforeAll(() => {
     compilerOptions: {
       rootDir: "/",
       typeRoots: [join(root, "node_modules/@types")],
-      paths: { "@millrace/core": [join(root, "packages/core/src/index.ts")] },
+      paths: {
+        "@millrace/core": [join(root, "packages/core/src/index.ts")],
+        "@millrace/core/testing": [join(root, "packages/core/src/testing/index.ts")],
+      },
     },
     include: ["compiles", "refused"],
   };

@@ -1,9 +1,8 @@
 /** Processes as workers: what ends one ends nothing else, has a name, and leaves what was written before. */
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
-import { Workers } from "../kit/workers.ts";
+import { textValue, Workers } from "../kit/workers.ts";
 import { flowText } from "../scenarios/observe.ts";
 
 const project = new Project({
@@ -11,7 +10,7 @@ const project = new Project({
     "Steps",
     `value!: unknown;
      @step({ next: "end" }) start() {}
-     @step({ next: "end" }) fine() { console.log("fine"); this.value = process.pid; }
+     @step({ next: "end" }) fine() { console.log("fine"); this.value = String(process.pid); }
      @step({ next: "end" }) exits() { console.log("before"); process.exit(0); }
      @step({ next: "end" }) segfaults() { for (let n = 0; n < 50; n++) console.log("line", n); process.kill(process.pid, "SIGSEGV"); for (;;); }
      @step({ next: "end" }) aborts() { process.abort(); }
@@ -19,8 +18,6 @@ const project = new Project({
      @step({ next: "end" }) spins() { console.log("spinning"); for (;;); }
      @step({ next: "end" }) fills() { const all: number[][] = []; for (;;) all.push(new Array(1000).fill(all.length)); }
      @step({ next: "end" }) fillsArrays() { const all: Uint8Array[] = []; for (;;) all.push(new Uint8Array(1 << 24).fill(1)); }
-     @step({ next: "end" }) changesFolder() { process.chdir("/"); this.value = process.cwd(); }
-     @step({ next: "end" }) folder() { this.value = process.cwd(); }
      @step({ next: "end" }) async rejects() { void Promise.reject(new RangeError("nobody awaits me")); await wait(10_000); }
      @step({ next: "end" }) spawns() { const child = spawn("sleep", ["1000"], { stdio: "ignore" }); console.log("child", child.pid); for (;;); }
      @step() end() {}`,
@@ -90,17 +87,9 @@ test("end() ends a step that never looks up, and what it has started", async () 
   expect(isAlive(child)).toBe(false);
 });
 
-test("a folder that a step changes to is its own", async () => {
-  await using workers = await Workers.open(project, "steps.ts");
-  const changed = await workers.run("changesFolder", { placement });
-  expect(changed.outcome.kind).toBe("succeeded");
-  const after = await workers.run("folder", { placement });
-  expect(valueOf(after)).toBe(process.cwd());
-});
-
 test("nothing is left behind: not after close(), and not when the runner was killed", async () => {
   const workers = await Workers.open(project, "steps.ts");
-  const own = valueOf(await workers.run("fine", { placement })) as number;
+  const own = Number(textValue(await workers.run("fine", { placement })));
   await workers.executor.close();
   expect(isAlive(own)).toBe(false);
 });
@@ -111,8 +100,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function valueOf(result: any): unknown {
-  return result;
 }

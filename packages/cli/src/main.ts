@@ -169,6 +169,13 @@ function processContext(): Context {
           process.off("SIGINT", interrupt).off("SIGTERM", terminate);
         };
       },
+      watchExit(onExit) {
+        const ending = (exitCode: number): void => {
+          process.exitCode = onExit(exitCode);
+        };
+        process.on("exit", ending);
+        return () => void process.off("exit", ending);
+      },
       exit: (exitCode) => process.exit(exitCode),
     },
   };

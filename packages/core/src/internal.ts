@@ -10,6 +10,7 @@ import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
+import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
@@ -69,6 +70,7 @@ export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
+export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { Client, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
@@ -91,6 +93,12 @@ export async function readArtifact(
 ): Promise<unknown> {
   const { ArtifactReader } = await import("./client/artifact-reader.ts");
   return new ArtifactReader(stores).read(run, owner, artifact);
+}
+
+/** One step of a recorded run once more, in this process; see `wiring/step-again.ts`. */
+export async function prepareStepAgain(request: StepAgainRequest): Promise<PreparedStep> {
+  const wiring = await import("./wiring/step-again.ts");
+  return wiring.prepareStepAgain(request);
 }
 
 /** The typed reading side on opened stores; see `client/client.ts`. */

@@ -30,6 +30,7 @@ export function childRunVerb(under: MetadataStoreUnderTest): void {
       await under.store.createRun(newRun({ parent: key }));
       await expect(under.store.createRun(newRun({ parent: key }))).rejects.toMatchObject({
         code: "FLOW_METADATA_CONFLICT",
+        message: expect.stringContaining("call 0 of tune/"),
       });
       await expect(under.store.createRun(newRun({ parent: { ...key, run: noSuchRun } }))).rejects.toMatchObject({
         code: "FLOW_METADATA_NO_RUN",

@@ -118,6 +118,18 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
       expect(await under.store.countRuns({})).toBe(runs + 1);
     });
 
+    test("takes over no older attempt of a task whose newest one failed", async () => {
+      const from = await under.store.createRun(newRun());
+      await under.store.commitTick(
+        tick({
+          started: [1, 2].map((attempt) => started(from, attempt, { attempt })),
+          finished: [finished(1), finished(2, { status: "failed", error })],
+        }),
+      );
+      const to = await under.store.createRun(newRun());
+      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(0);
+    });
+
     test("refuses a run that has one of the tasks, and writes nothing", async () => {
       const from = await origin();
       const to = await under.store.createRun(newRun());

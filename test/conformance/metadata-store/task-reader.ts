@@ -47,6 +47,28 @@ export function taskReaderVerb(under: MetadataStoreUnderTest): void {
       expect(reader.itemPage(1 as never, 2)).toBeUndefined();
       for (const text of ["page", "far", "none"])
         expect(reader.blob(digestOf(text))).toEqual(await under.store.blob(digestOf(text)));
+      await under.store.commitTick(
+        tick({
+          started: [
+            started(run, 3, { path: "1", inherits: 1 as never }),
+            started(run, 4, { path: "2", inherits: 3 as never }),
+          ],
+          finished: [
+            finished(3, { status: "caught", artifacts: [artifactOf("failure", "x")] }),
+            finished(4, { status: "skipped" }),
+          ],
+        }),
+      );
+      for (const task of [3, 4] as never[])
+        expect(reader.visibleArtifacts(task)).toEqual([artifactOf("failure", "x"), artifactOf("x", "x")]);
+      await under.store.finishRun({
+        run: run.sequence,
+        execution: 1,
+        status: "succeeded",
+        finishedAt: noon,
+        endTask: 4 as never,
+      });
+      expect(reader.runById(run.id)).toEqual(await under.store.run(run.sequence));
       reader.close();
       expect(() => reader.blob(digestOf("x"))).toThrow(expect.objectContaining({ code: "FLOW_METADATA_CLOSED" }));
     });

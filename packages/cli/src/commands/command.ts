@@ -23,6 +23,11 @@ export interface Context {
 export interface Signals {
   /** Takes over SIGINT and SIGTERM until the returned function is called. */
   take(onSignal: (signal: "SIGINT" | "SIGTERM") => void): () => void;
+  /**
+   * Calls back when the process ends, until the returned function is called: user code that runs in this very process may
+   * end it. What the callback gives is what the process ends with.
+   */
+  watchExit(onExit: (code: number) => number): () => void;
   /** Ends the process at once. */
   exit(code: number): never;
 }

@@ -79,8 +79,12 @@ async function follow(
   { stdout, stderr }: Context,
 ): Promise<RunRow | undefined> {
   let hasWaited = false;
+  const gone = new AbortController();
   const entries = core.followLogs(metadata, run, query, {
+    signal: gone.signal,
+    onLive: () => view.live(),
     wait: (ms) => {
+      if (!stdout.isOpen()) gone.abort();
       if (!hasWaited && state.isEmpty) stderr.write(stderr.paint.dim("Waiting for output …\n"));
       hasWaited = true;
       view.idle();
@@ -89,7 +93,7 @@ async function follow(
   });
   while (true) {
     const next = await entries.next();
-    if (next.done === true) return next.value;
+    if (next.done === true) return gone.signal.aborted ? undefined : next.value;
     state.isEmpty = false;
     view.add(next.value);
     await stdout.drained();

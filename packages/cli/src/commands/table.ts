@@ -18,6 +18,11 @@ export const commandTable: readonly CommandEntry[] = [
   { name: "logs", summary: "Print what tasks wrote", load: async () => (await import("./logs.ts")).logsCommand },
   { name: "dump", summary: "Print or save artifacts", load: async () => (await import("./dump.ts")).dumpCommand },
   {
+    name: "step",
+    summary: "Run one step again on what it began with",
+    load: async () => (await import("./step.ts")).stepCommand,
+  },
+  {
     name: "validate",
     summary: "Check that what runs read is what was stored, and still current",
     load: async () => (await import("./validate.ts")).validateCommand,

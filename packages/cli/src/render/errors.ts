@@ -157,7 +157,8 @@ function hintLine(hint: string, blanks: string, paint: Paint): string {
   return `${blanks}${paint.yellow("→")} ${clean(hint)}`;
 }
 
-function shortPath(file: string, cwd: string): string {
+/** A file below the folder relative to it, any other as it is. */
+export function shortPath(file: string, cwd: string): string {
   const short = relative(cwd, file);
   return short !== "" && !short.startsWith("..") ? short : file;
 }

@@ -11,6 +11,8 @@ import { truncate } from "./text.ts";
 
 export interface LogView {
   add(entry: LogEntry): void;
+  /** From now on tasks may write at once. */
+  live(): void;
   /** Nothing comes for a while: shows the line that has not ended yet. */
   idle(): void;
   end(): void;
@@ -25,12 +27,12 @@ export interface LogViewOptions {
 
 /** The bytes, whatever stdout is: no names, no marks, nothing made harmless. */
 export function createRawView(output: Output): LogView {
-  return { add: (entry) => output.write(entry.text), idle: () => {}, end: () => {} };
+  return { add: (entry) => output.write(entry.text), live: () => {}, idle: () => {}, end: () => {} };
 }
 
 /** One JSON object for each piece. */
 export function createJsonView(output: Output): LogView {
-  return { add: (entry) => output.write(`${JSON.stringify(entry)}\n`), idle: () => {}, end: () => {} };
+  return { add: (entry) => output.write(`${JSON.stringify(entry)}\n`), live: () => {}, idle: () => {}, end: () => {} };
 }
 
 /** For people: in the form that fits the stream and the number of tasks. */
@@ -52,6 +54,7 @@ function createWrittenView(output: Output, options: LogViewOptions): LogView {
       output.write(entry.text);
       if (entry.text !== "") endsLine = entry.text.endsWith("\n");
     },
+    live: () => {},
     idle: () => {},
     end: () => {},
   };
@@ -84,8 +87,10 @@ function createLineView(output: Output, options: LogViewOptions): LogView {
       last = entry;
       lines.add(entry);
     },
-    idle() {
+    live() {
       isLive = true;
+    },
+    idle() {
       if (!output.isTerminal) return;
       const [line] = lines.unfinished(1);
       erase();

@@ -13,7 +13,10 @@ export interface Output {
   write(text: string | Uint8Array): void;
   /** Whether somebody still reads it: not after `flow logs … | head` has seen enough. */
   readonly isOpen: () => boolean;
-  /** Waits until the reader has taken enough that more may be written without piling up here. */
+  /**
+   * Waits until the reader has taken enough that more may be written without piling up here. Now and then it gives up the
+   * turn: that the reader has gone is only told in a later one.
+   */
   readonly drained: () => Promise<void>;
   readonly isTerminal: boolean;
   /** Infinity when the stream is no terminal: what is piped is not cut. */
@@ -21,6 +24,9 @@ export interface Output {
   readonly rows: () => number;
   readonly paint: Paint;
 }
+
+/** Writes after which `drained` lets the event loop turn; that takes some microseconds. */
+const WRITES_A_TURN = 16;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -36,6 +42,7 @@ export function streamOutput(
   const write = stream.write.bind(stream);
   const closed = Promise.withResolvers<void>();
   let isOpen = true;
+  let writes = 0;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (isOpen && error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") onFailure(error);
     isOpen = false;
@@ -45,10 +52,15 @@ export function streamOutput(
   const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";
   return {
     write: (text) => {
+      writes++;
       if (isOpen) write(text);
     },
     isOpen: () => isOpen,
     async drained() {
+      if (writes >= WRITES_A_TURN) {
+        writes = 0;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       if (!isOpen || !stream.writableNeedDrain) return;
       await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), closed.promise]);
     },

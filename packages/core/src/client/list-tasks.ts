@@ -30,14 +30,19 @@ export async function* listTasks(
 }
 
 /**
- * The tasks of a run in the order of their start, each with all of its attempts, the first one first. Retries are rows of
- * their own, far behind; they are collected before, and only they are held in memory.
+ * Every attempt of the tasks of a run: task by task in the order of their start, of each the first attempt first. Retries
+ * are rows of their own, far behind; where there are any they are collected before, and only they are held in memory.
  */
 export async function* listAttempts(
   metadata: MetadataReader,
   run: RunRow,
   query: TaskFilter = {},
-): AsyncGenerator<readonly TaskRow[]> {
+): AsyncGenerator<TaskRow> {
+  const counts = await metadata.taskCounts(run.sequence);
+  if (query.path !== undefined || counts.every(({ count, attempts }) => count === attempts)) {
+    yield* listTasks(metadata, run, query);
+    return;
+  }
   const retried = new Map<string, TaskRow[]>();
   for await (const task of listTasks(metadata, run, query)) {
     if (task.attempt <= 1) continue;
@@ -45,19 +50,13 @@ export async function* listAttempts(
     if (known === undefined) retried.set(keyOf(task), [task]);
     else known.push(task);
   }
-  const told = new Set<string>();
+  const given = new Set<TaskSequence>();
   for await (const task of listTasks(metadata, run, query)) {
-    const key = keyOf(task);
-    const others = retried.get(key);
-    if (others === undefined) {
-      yield [task];
-      continue;
-    }
-    if (told.has(key)) continue;
-    told.add(key);
-    yield [task, ...others.filter(({ sequence }) => sequence !== task.sequence)].sort(
-      (left, right) => left.attempt - right.attempt,
-    );
+    if (given.has(task.sequence)) continue;
+    const others = retried.get(keyOf(task)) ?? [];
+    const attempts = [task, ...others.filter(({ sequence }) => sequence !== task.sequence)];
+    for (const { sequence } of others) given.add(sequence);
+    yield* attempts.sort((left, right) => left.attempt - right.attempt);
   }
 }
 

@@ -3,7 +3,7 @@ import type { RunStatus } from "../events/run-record.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { LogRow, LogSequence, MetadataReader, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";
-import { listAttempts, noTask, taskFilter } from "./list-tasks.ts";
+import { listAttempts, listTasks, noTask, taskFilter } from "./list-tasks.ts";
 import { taskName } from "./task-name.ts";
 
 /** A piece of what a task wrote, with where it came from. */
@@ -30,11 +30,17 @@ export interface FollowOptions {
   readonly pollMs?: number;
   /** Lets time pass; a caller that shows something while nothing comes does so here. */
   readonly wait?: (ms: number) => Promise<void>;
+  /** Called when all that was there has been given: from now on it comes from many tasks at once. */
+  readonly onLive?: () => void;
+  /** Ends the following. */
+  readonly signal?: AbortSignal;
 }
 
 /** Pieces read at once: one has 32 KiB as a rule, so that a page is about a megabyte however much was written. */
 const LOG_PAGE = 32;
 const POLL_MS = 200;
+/** Forks of forks that are followed to the task that wrote something. */
+const MAX_ORIGINS = 100;
 /** Tasks whose names a follower remembers; the others are asked for again when they write. */
 const KNOWN_TASKS = 10_000;
 
@@ -59,7 +65,7 @@ export async function* followLogs(
   metadata: MetadataReader,
   run: RunRow,
   query: LogQuery = {},
-  { pollMs = POLL_MS, wait = pass }: FollowOptions = {},
+  { pollMs = POLL_MS, wait = pass, onLive, signal }: FollowOptions = {},
 ): AsyncGenerator<LogEntry, RunRow> {
   // Tasks are read one after the other while they go on writing: what comes behind this mark is for the second part.
   let after = await metadata.logEnd();
@@ -69,6 +75,7 @@ export async function* followLogs(
   } catch (error) {
     if (isOver(now.status) || !isFlowError(error, "FLOW_CLIENT_NO_TASK")) throw error; // Else it may still come.
   }
+  onLive?.();
   const tasks = new KnownTasks(metadata);
   let hasMore = false;
   while (true) {
@@ -84,6 +91,7 @@ export async function* followLogs(
     if (hasMore) continue;
     if (isOver(now.status)) break;
     await wait(pollMs);
+    if (signal?.aborted) return now;
   }
   if (query.step !== undefined && (await metadata.tasks({ ...taskFilter(run, query), limit: 1 })).length === 0)
     throw await noTask(metadata, run, query.step, query.path);
@@ -98,12 +106,13 @@ async function* readUntil(
 ): AsyncGenerator<LogEntry> {
   let hasTask = false;
   let newest = 0;
-  for await (const attempts of listAttempts(metadata, run, query)) {
-    newest = Math.max(newest, attempts.at(-1)!.attempt);
-    for (const task of chosenOf(attempts, query.attempt)) {
-      hasTask = true;
-      yield* readTask(metadata, run, task, query.stream, end);
-    }
+  for await (const task of query.attempt === "last"
+    ? listTasks(metadata, run, { ...query, newest: true })
+    : listAttempts(metadata, run, query)) {
+    newest = Math.max(newest, task.attempt);
+    if (typeof query.attempt === "number" && task.attempt !== query.attempt) continue;
+    hasTask = true;
+    yield* readTask(metadata, run, task, query.stream, end);
   }
   if (hasTask) return;
   if (newest > 0 && typeof query.attempt === "number") throw noAttempt(run, query, newest);
@@ -118,10 +127,11 @@ async function* readTask(
   end: LogSequence | undefined,
 ): AsyncGenerator<LogEntry> {
   const filter = stream === undefined ? {} : { stream };
+  const executed = await executedTask(metadata, task);
   let after: LogSequence | undefined;
   while (true) {
     const key = after === undefined ? {} : { after };
-    const page = await metadata.logs({ task: task.sequence, ...filter, ...key, limit: LOG_PAGE });
+    const page = await metadata.logs({ task: executed, ...filter, ...key, limit: LOG_PAGE });
     for (const row of page) {
       if (end !== undefined && row.sequence > end) return;
       yield toEntry(run, task, row);
@@ -129,6 +139,17 @@ async function* readTask(
     if (page.length < LOG_PAGE) return;
     after = page.at(-1)!.sequence;
   }
+}
+
+/** The task that wrote: of one that was taken over from another run, the task of that run. */
+async function executedTask(metadata: MetadataReader, task: TaskRow): Promise<TaskSequence> {
+  let current = task;
+  for (let steps = 0; current.origin !== undefined && steps < MAX_ORIGINS; steps++) {
+    const origin = await metadata.task(current.origin.task);
+    if (origin === undefined) break;
+    current = origin;
+  }
+  return current.sequence;
 }
 
 /** Whether nothing more will happen in a run unless somebody resumes it. */
@@ -172,11 +193,6 @@ function fits(task: TaskRow, row: LogRow, { step, path, stream, attempt }: LogQu
     (stream === undefined || row.stream === stream) &&
     (typeof attempt !== "number" || task.attempt === attempt)
   );
-}
-
-function chosenOf(attempts: readonly TaskRow[], attempt: LogQuery["attempt"]): readonly TaskRow[] {
-  if (attempt === undefined) return attempts;
-  return attempt === "last" ? attempts.slice(-1) : attempts.filter((task) => task.attempt === attempt);
 }
 
 function toEntry(run: RunRow, task: TaskRow, { stream, at, text }: LogRow): LogEntry {

@@ -12,6 +12,7 @@ import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { storageCodes } from "./codes/storage.ts";
+import { testingCodes } from "./codes/testing.ts";
 
 /** What is written about a code. */
 export interface CodeEntry {
@@ -36,6 +37,7 @@ export const codeTable = {
   ...lineageCodes,
   ...clientCodes,
   ...cliCodes,
+  ...testingCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;
 
 export type ErrorCode = keyof typeof codeTable;

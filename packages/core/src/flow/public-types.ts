@@ -238,6 +238,13 @@ export type Artifacts<T> = {
   readonly [K in Own<T> as T[K] extends Fn ? never : IsUpstream<T[K]> extends true ? never : K]: T[K];
 };
 
+/** Artifacts of the runs that a flow reads from, by upstream and name. */
+export type UpstreamValues<T> = {
+  readonly [U in keyof Upstreams<T>]?: Upstreams<T>[U] extends { readonly [upstreamOf]: infer F extends Flow }
+    ? Partial<Artifacts<F>>
+    : never;
+};
+
 /** A flow class that can be run: no abstract one. */
 export type FlowClass<T extends Flow = Flow> = new () => T;
 
@@ -255,7 +262,8 @@ export interface UpstreamOptions<T extends Flow> {
 
 type Writable<X> = { -readonly [P in keyof X]: X[P] };
 type IfEq<X, Y, A, B> = (<G>() => G extends X ? 1 : 2) extends <G>() => G extends Y ? 1 : 2 ? A : B;
-type ReadonlyKey<T> = {
+/** Names of the read-only fields of a flow. */
+export type ReadonlyKey<T> = {
   [K in Own<T>]-?: T[K] extends Fn
     ? never
     : IsUpstream<T[K]> extends true

@@ -33,7 +33,8 @@ function problemsOf(words: readonly string[]): readonly (readonly [string, strin
   try {
     behaviours(words);
   } catch (error) {
-    if (isFlowError(error, "FLOW_DEFINITION_BAD_WITH")) return error.problems.map(({ message, hint }) => [message, hint] as const);
+    if (isFlowError(error, "FLOW_DEFINITION_BAD_WITH"))
+      return error.problems.map(({ message, hint }) => [message, hint] as const);
     throw error;
   }
   return [];

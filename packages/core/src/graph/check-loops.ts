@@ -4,7 +4,7 @@
  */
 import type { Problem } from "../errors/flow-error.ts";
 import type { StepDefinition } from "../flow/definition.ts";
-import type { Condition } from "./condition.ts";
+import { type Condition, NEVER } from "./condition.ts";
 import type { FoundLoop } from "./find-loops.ts";
 import { listNames, problemAt } from "./problem-at.ts";
 import { type Outline, type Pass, whenLeft, whenTaken } from "./scope-pass.ts";
@@ -70,19 +70,21 @@ function parallelEnds(
     from: outline.edges[at]!.from,
     condition: whenEnded(outline, pass, at, header),
   }));
-  for (const [place, left] of ends.entries()) {
-    for (const right of ends.slice(place + 1)) {
-      if (pass.conditions.areExclusive(left.condition, right.condition)) continue;
-      const names = [...new Set([left.from, right.from])];
-      return [
-        problemAt(
-          steps.get(right.from),
-          "FLOW_GRAPH_LOOP_BRANCHES",
-          `${listNames(names)} ${names.length === 1 ? "leads" : "run in parallel and lead"} out of one round of the loop that begins with "${header}" in two ways at once`,
-          "Join the branches inside of the loop, before the choice that leads back",
-        ),
-      ];
-    }
+  let before: Condition = NEVER;
+  for (const [place, right] of ends.entries()) {
+    const isExclusive = pass.conditions.areExclusive(before, right.condition);
+    before = pass.conditions.or(before, right.condition);
+    if (isExclusive) continue;
+    const left = ends.slice(0, place).find((end) => !pass.conditions.areExclusive(end.condition, right.condition))!;
+    const names = [...new Set([left.from, right.from])];
+    return [
+      problemAt(
+        steps.get(right.from),
+        "FLOW_GRAPH_LOOP_BRANCHES",
+        `${listNames(names)} ${names.length === 1 ? "leads" : "run in parallel and lead"} out of one round of the loop that begins with "${header}" in two ways at once`,
+        "Join the branches inside of the loop, before the choice that leads back",
+      ),
+    ];
   }
   return [];
 }

@@ -47,9 +47,8 @@ interface Arrival {
 export function checkScopes(outline: Outline): Scopes {
   const { flow, edges, index, order } = outline;
   const steps = new Map(flow.steps.map((step) => [step.name, step]));
-  const loopsOf = new Map(
-    order.map((name) => [name, outline.loops.filter(({ body }) => body.has(name)).map(({ header }) => header)]),
-  );
+  const loopsOf = new Map(order.map((name): [string, string[]] => [name, []]));
+  for (const { header, body } of outline.loops) for (const name of body) loopsOf.get(name)!.push(header);
   const pass: Pass = {
     problems: [],
     conditions: new Conditions(),
@@ -216,10 +215,16 @@ function nothingToJoin(step: StepDefinition): Problem {
 
 /** The sources of two transitions that can both be taken, or undefined when all exclude each other. */
 function coOccurring(pass: Pass, arrivals: readonly Arrival[]): readonly [string, string] | undefined {
-  for (const [index, left] of arrivals.entries()) {
-    for (const right of arrivals.slice(index + 1)) {
-      if (!pass.conditions.areExclusive(left.condition, right.condition)) return [left.edge.from, right.edge.from];
+  // Each against all before it at once: the 1,000 arms of a choice are not compared two by two.
+  let before: Condition = NEVER;
+  for (const [place, right] of arrivals.entries()) {
+    if (!pass.conditions.areExclusive(before, right.condition)) {
+      const left = arrivals.slice(0, place).find((arrival) => {
+        return !pass.conditions.areExclusive(arrival.condition, right.condition);
+      });
+      return [left!.edge.from, right.edge.from];
     }
+    before = pass.conditions.or(before, right.condition);
   }
   return undefined;
 }

@@ -1,14 +1,14 @@
-import { edgeLabel, shapeOf } from "./drawing.ts";
+import { type DrawingItem, edgeLabel, layOut, shapeOf } from "./drawing.ts";
 import type { Graph, GraphEdge } from "./graph.ts";
 
-/** Draws a graph in the DOT language of Graphviz; what is inside a foreach stands in a box. */
+/** Draws a graph in the DOT language of Graphviz; what is inside a foreach or a loop stands in a box. */
 export function drawDot(graph: Graph): string {
   return [
     `digraph ${quote(graph.flow.name)} {`,
     "  rankdir=LR;",
     '  node [fontname="sans-serif"];',
     '  edge [fontname="sans-serif"];',
-    ...scopeLines(graph, [], "  "),
+    ...boxLines(graph, layOut(graph), "", "  "),
     ...graph.edges.map((edge) => `  ${quote(edge.from)} -> ${quote(edge.to)}${attributes(edge)};`),
     "}",
     "",
@@ -17,30 +17,29 @@ export function drawDot(graph: Graph): string {
 
 const SHAPES = { end: "oval", join: "trapezium", choose: "diamond", step: "box" } as const;
 
-function scopeLines(graph: Graph, scope: readonly string[], indent: string): readonly string[] {
-  const lines: string[] = [];
-  for (const name of graph.order) {
-    const node = graph.nodes[name]!;
-    if (node.scope.join("/") === scope.join("/")) {
-      lines.push(`${indent}${quote(name)} [shape=${SHAPES[shapeOf(graph, node)]}];`);
-      const inner = [...scope, name];
-      if (node.step.foreach === undefined) continue;
-      const label = `foreach ${node.step.foreach}`;
-      lines.push(
-        `${indent}subgraph ${quote(`cluster_${inner.join("/")}`)} {`,
-        `${indent}  label=${quote(label)};`,
-        ...scopeLines(graph, inner, `${indent}  `),
-        `${indent}}`,
-      );
-    }
-  }
-  return lines;
+function boxLines(graph: Graph, items: readonly DrawingItem[], around: string, indent: string): readonly string[] {
+  return items.flatMap((item) => {
+    if (item.kind === "step")
+      return [`${indent}${quote(item.node.step.name)} [shape=${SHAPES[shapeOf(graph, item.node)]}];`];
+    // A step may both begin a loop and fan out: the boxes need two names.
+    const name = `${around}${item.frame.kind === "loop" ? "~" : ""}${item.frame.step}`;
+    return [
+      `${indent}subgraph ${quote(`cluster_${name}`)} {`,
+      `${indent}  label=${quote(item.label)};`,
+      ...boxLines(graph, item.items, `${name}/`, `${indent}  `),
+      `${indent}}`,
+    ];
+  });
 }
 
 function attributes(edge: GraphEdge): string {
   const label = edgeLabel(edge);
-  const style = edge.kind === "choice" ? ["style=dashed"] : [];
-  const all = [...(label === "" ? [] : [`label=${quote(label)}`]), ...style];
+  const all = [
+    ...(label === "" ? [] : [`label=${quote(label)}`]),
+    ...(edge.kind === "choice" ? ["style=dashed"] : []),
+    // What leads back does not push its target behind its source.
+    ...(edge.repeats ? ["constraint=false"] : []),
+  ];
   return all.length === 0 ? "" : ` [${all.join(", ")}]`;
 }
 

@@ -1,13 +1,13 @@
-import { edgeLabel, shapeOf } from "./drawing.ts";
+import { type DrawingItem, edgeLabel, layOut, shapeOf } from "./drawing.ts";
 import type { Graph, GraphNode } from "./graph.ts";
 
-/** Draws a graph as a Mermaid flowchart; what is inside a foreach stands in a box. */
+/** Draws a graph as a Mermaid flowchart; what is inside a foreach or a loop stands in a box. */
 export function drawMermaid(graph: Graph): string {
   // Step names never serve as ids: "end" is a word of Mermaid's own.
   const ids = new Map(graph.order.map((name, index) => [name, `s${index}`]));
   return [
     "flowchart LR",
-    ...scopeLines(graph, ids, [], "  "),
+    ...boxLines(graph, ids, layOut(graph), "  "),
     ...graph.edges.map((edge) => {
       const label = edgeLabel(edge);
       const arrow = edge.kind === "choice" ? "-.->" : "-->";
@@ -17,25 +17,21 @@ export function drawMermaid(graph: Graph): string {
   ].join("\n");
 }
 
-function scopeLines(
+function boxLines(
   graph: Graph,
   ids: ReadonlyMap<string, string>,
-  scope: readonly string[],
+  items: readonly DrawingItem[],
   indent: string,
 ): readonly string[] {
-  const lines: string[] = [];
-  for (const name of graph.order) {
-    const node = graph.nodes[name]!;
-    if (node.scope.join("/") !== scope.join("/")) continue;
-    lines.push(`${indent}${ids.get(name)}${box(graph, node)}`);
-    if (node.step.foreach === undefined) continue;
-    lines.push(
-      `${indent}subgraph f${ids.get(name)}[${quote(`foreach ${node.step.foreach}`)}]`,
-      ...scopeLines(graph, ids, [...scope, name], `${indent}  `),
+  return items.flatMap((item) => {
+    if (item.kind === "step") return [`${indent}${ids.get(item.node.step.name)}${box(graph, item.node)}`];
+    const letter = item.frame.kind === "loop" ? "l" : "f";
+    return [
+      `${indent}subgraph ${letter}${ids.get(item.frame.step)}[${quote(item.label)}]`,
+      ...boxLines(graph, ids, item.items, `${indent}  `),
       `${indent}end`,
-    );
-  }
-  return lines;
+    ];
+  });
 }
 
 function box(graph: Graph, node: GraphNode): string {

@@ -4,6 +4,7 @@ import { checkGraph } from "./check-graph.ts";
 import { drawDot } from "./draw-dot.ts";
 import { drawMermaid } from "./draw-mermaid.ts";
 import { drawText } from "./draw-text.ts";
+import { graphJson } from "./graph-json.ts";
 
 const graph = checkGraph(
   flowOf({
@@ -59,6 +60,74 @@ describe("drawings of a graph", () => {
     expect(lines).toContain('  s10(["end"])');
     expect(lines).toContain('  s5 -.->|"bad"| s10');
     expect(lines.filter((line) => line.trim() === "end")).toHaveLength(2);
+  });
+
+  test("loops stand in boxes, and what repeats them is marked", () => {
+    const looped = checkGraph(
+      flowOf({
+        start: { foreach: "drafts", next: "write" },
+        write: { next: "read" },
+        read: { foreach: "readers", next: "note" },
+        note: { next: { again: "note", said: "notes" } },
+        notes: { join: true, next: "judge" },
+        judge: { next: { poor: "write", good: "all" } },
+        all: { join: true, next: "end" },
+        end: {},
+      }),
+    );
+    expect(drawText(looped)).toBe(
+      [
+        "Example",
+        "",
+        "start         foreach drafts → write",
+        "│ ↻ write     → read",
+        "│ ↻ read      foreach readers → note",
+        "│ ↻ │ ↻ note  choose on mode: again ↻ note, said → notes",
+        "│ ↻ notes     join items of read → judge",
+        "│ ↻ judge     choose on mode: poor ↻ write, good → all",
+        "all           join items of start → end",
+        "end",
+        "",
+      ].join("\n"),
+    );
+    expect(drawDot(looped)).toContain(
+      [
+        '  subgraph "cluster_start" {',
+        '    label="foreach drafts";',
+        '    subgraph "cluster_start/~write" {',
+        '      label="loop write";',
+        '      "write" [shape=box];',
+        '      "read" [shape=box];',
+        '      subgraph "cluster_start/~write/read" {',
+        '        label="foreach readers";',
+        '        subgraph "cluster_start/~write/read/~note" {',
+        '          label="loop note";',
+        '          "note" [shape=diamond];',
+        "        }",
+        "      }",
+        '      "notes" [shape=trapezium];',
+        '      "judge" [shape=diamond];',
+        "    }",
+        "  }",
+      ].join("\n"),
+    );
+    expect(drawDot(looped)).toContain('  "judge" -> "write" [label="poor", style=dashed, constraint=false];');
+    const lines = drawMermaid(looped).split("\n");
+    expect(lines).toContain('    subgraph ls1["loop write"]');
+    expect(lines).toContain('  s5 -.->|"poor"| s1');
+    const json = graphJson(looped);
+    expect(json.loops).toEqual([
+      { header: "write", body: ["write", "read", "note", "notes", "judge"] },
+      { header: "note", body: ["note"] },
+    ]);
+    expect(json.steps.find(({ name }) => name === "note")).toMatchObject({
+      scope: ["start", "read"],
+      loops: ["write", "note"],
+    });
+    expect(json.edges.filter(({ repeats }) => repeats).map(({ from, to }) => [from, to])).toEqual([
+      ["note", "note"],
+      ["judge", "write"],
+    ]);
   });
 
   test("case values are escaped", () => {

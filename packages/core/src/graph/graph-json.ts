@@ -17,6 +17,8 @@ export interface GraphJson {
     readonly on?: string;
     /** Foreach steps open while this step runs, outermost first. */
     readonly scope: readonly string[];
+    /** Headers of the loops that the step is in, outermost first; absent outside of loops. */
+    readonly loops?: readonly string[];
     /** The foreach step that this join closes. */
     readonly closes?: string;
   }[];
@@ -25,6 +27,15 @@ export interface GraphJson {
     readonly to: string;
     readonly kind: "plain" | "foreach" | "choice";
     readonly cases?: readonly string[];
+    /** There when the transition begins the next round of a loop. */
+    readonly repeats?: true;
+  }[];
+  /** An outer loop before those inside of it. */
+  readonly loops: readonly {
+    /** The step that each round begins with. */
+    readonly header: string;
+    /** The steps of a round, in topological order. */
+    readonly body: readonly string[];
   }[];
 }
 
@@ -36,7 +47,7 @@ export function graphJson(graph: Graph): GraphJson {
     start: graph.start,
     end: graph.end,
     steps: graph.order.map((name) => {
-      const { step, scope, closes } = graph.nodes[name]!;
+      const { step, scope, loops, closes } = graph.nodes[name]!;
       return {
         name,
         kind: step.kind,
@@ -44,14 +55,17 @@ export function graphJson(graph: Graph): GraphJson {
         ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
         ...(step.on === undefined ? {} : { on: step.on }),
         scope,
+        ...(loops.length === 0 ? {} : { loops }),
         ...(closes === undefined ? {} : { closes }),
       };
     }),
-    edges: graph.edges.map(({ from, to, kind, cases }) => ({
+    edges: graph.edges.map(({ from, to, kind, cases, repeats }) => ({
       from,
       to,
       kind,
       ...(cases === undefined ? {} : { cases }),
+      ...(repeats ? { repeats } : {}),
     })),
+    loops: graph.loops.map(({ header, body }) => ({ header, body })),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { childPath, isTaskPath, pathIndices, roundPath } from "./task-path.ts";
+import { childPath, isTaskPath, nextRoundPath, outerPath, pathIndices, roundPath } from "./task-path.ts";
 
 describe("a task path", () => {
   test.each([
@@ -65,6 +65,26 @@ describe("a task path", () => {
   ])("a loop that is entered at %j has its round %d at %j", (outer, round, path) => {
     expect(roundPath(outer, round)).toBe(path);
     expect(isTaskPath(path)).toBe(true);
+  });
+
+  test.each<[string, string]>([
+    ["3", ""],
+    ["1.12", "1"],
+    ["~4", ""],
+    ["0~4", "0"],
+    ["~4~1", "~4"],
+    ["0~4.1", "0~4"],
+    ["", ""],
+  ])("%j lies in %j", (path, outer) => {
+    expect(outerPath(path)).toBe(outer);
+  });
+
+  test.each<[string, string]>([
+    ["~0", "~1"],
+    ["0~9", "0~10"],
+    ["2.1~4~0", "2.1~4~1"],
+  ])("after the round %j comes %j", (path, next) => {
+    expect(nextRoundPath(path)).toBe(next);
   });
 
   test.each<[string, readonly number[]]>([

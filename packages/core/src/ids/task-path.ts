@@ -19,6 +19,16 @@ export function roundPath(outer: TaskPath, round: number): TaskPath {
   return `${outer}~${round}`;
 }
 
+/** The path of the scope around the innermost item or round of a path. */
+export function outerPath(path: TaskPath): TaskPath {
+  return path.slice(0, Math.max(path.lastIndexOf("."), path.lastIndexOf("~"), 0));
+}
+
+/** The path of the next round, for the path of a task in a round of a loop. */
+export function nextRoundPath(path: TaskPath): TaskPath {
+  return roundPath(outerPath(path), Number(path.slice(path.lastIndexOf("~") + 1)) + 1);
+}
+
 /** The indices of a path, outermost first, without rounds. */
 export function pathIndices(path: TaskPath): readonly number[] {
   // A loop outside any foreach has a round and no index: "~4.1" is item 1 within its fifth round.

@@ -25,8 +25,9 @@ import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
 import type { CacheEntry, CacheOffer, FinishedTaskColumns, ForkTasks, KeptBlob, TaskOrigin } from "./replay.ts";
+import type { TagEvent, TagMove } from "./tag-event.ts";
 
-export type { BlobRow, NewBlob };
+export type { BlobRow, NewBlob, TagEvent, TagMove };
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
@@ -247,33 +248,6 @@ export interface TaskQuery {
   readonly newest?: boolean;
   readonly after?: TaskSequence;
   readonly limit?: number;
-}
-
-/** One move of one tag, as it is kept in the append-only, hash-chained log (docs/formats/tag-log.md). */
-export interface TagEvent {
-  readonly sequence: number;
-  readonly at: Date;
-  readonly actor: string;
-  readonly host: string;
-  readonly verb: "add" | "remove";
-  readonly tag: string;
-  readonly run: RunId;
-  /** How it came: by `flow run --tag`, by `flow tag`, … */
-  readonly via: string;
-  readonly reason?: string;
-  readonly previous: Digest;
-  readonly digest: Digest;
-}
-
-export interface TagMove {
-  readonly run: RunSequence;
-  readonly add: readonly string[];
-  readonly remove: readonly string[];
-  readonly actor: string;
-  readonly host: string;
-  readonly at: Date;
-  readonly via: string;
-  readonly reason?: string;
 }
 
 export interface TaskCount {

@@ -7,6 +7,7 @@ import { ExternalTable } from "./external-table.ts";
 import { externalsPlugin } from "./externals-plugin.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { LOCAL_MODULE } from "./localize-source.ts";
+import { withModuleVariables } from "./module-variables.ts";
 import { fileDigest } from "./package-digest.ts";
 import { BUNDLE_FILE, MAP_FILE } from "./package-files.ts";
 import { type PackageRoot, rootRelative } from "./package-root.ts";
@@ -65,9 +66,10 @@ export async function bundleFlow(entry: string, root: PackageRoot): Promise<Flow
     });
   const text = (suffix: string) => result.outputFiles.find((file) => file.path.endsWith(suffix))?.text ?? "";
   const sorted = [...sources].sort(([, a], [, b]) => (a.path < b.path ? -1 : 1));
+  const byPath = new Map(sorted.map(([, source]) => [source.path, source]));
   return {
-    code: withRequire(text(BUNDLE_FILE)),
-    map: withOriginalSources(text(MAP_FILE), new Map(sorted.map(([, source]) => [source.path, source]))),
+    code: await withModuleVariables(withRequire(text(BUNDLE_FILE)), (file) => byPath.get(file)?.text),
+    map: withOriginalSources(text(MAP_FILE), byPath),
     sources: new Map(sorted),
     imports: importsOf(result.metafile, root.folder),
     externals,

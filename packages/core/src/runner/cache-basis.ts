@@ -28,8 +28,8 @@ export interface Machine {
 /** @returns undefined for a step that is not cached */
 export function cachePlan(step: StepDefinition, machine: Machine): CachePlan | undefined {
   const { behaviour, codeDigest } = step;
-  if (behaviour.cache !== true) return undefined;
-  if (codeDigest === undefined) return { kind: "never", why: "its code came from no code package" };
+  // A class that came from no code package runs for itself: its code is not known.
+  if (behaviour.cache !== true || codeDigest === undefined) return undefined;
   if (Object.keys(behaviour.secrets ?? {}).length > 0) return { kind: "never", why: "it is given secrets" };
   const lines = [
     CACHE_FORM,

@@ -38,6 +38,8 @@ export interface BatchReport {
   readonly results: readonly TaskResult[];
   /** What the last of these tasks left changed in the worker. */
   readonly pollution?: readonly Pollution[];
+  /** So many tasks after those of `results` ran as well, but may have seen the change: another worker runs them again. */
+  readonly tasksToRedo?: number;
   /** Whether the worker must not run another batch: code of a task that is over may still come back in it. */
   readonly isSpent?: boolean;
 }

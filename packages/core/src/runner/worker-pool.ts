@@ -25,6 +25,8 @@ interface Job {
   host?: WorkerHost;
   abortReason?: string;
   isEnded: boolean;
+  /** Some of its tasks, run once more. */
+  redo?: Submission;
 }
 
 export class WorkerPool implements Executor {
@@ -115,13 +117,28 @@ export class WorkerPool implements Executor {
       const report = await reported;
       delete job.host;
       this.#release(step, host, report);
-      results.resolve(report.results);
+      results.resolve((report.tasksToRedo ?? 0) === 0 ? report.results : this.#redone(job, report));
     } catch (error) {
       delete job.host;
       this.#drop(host);
       results.reject(job.isEnded || this.#isClosed ? endedError(error) : error);
     }
     this.#dispatch();
+  }
+
+  /**
+   * Tasks whose results cannot be trusted run again, in messages of their own. The batch is not over before: whoever gave
+   * it takes what has no result for never begun.
+   */
+  async #redone(job: Job, { results, tasksToRedo }: BatchReport): Promise<readonly TaskResult[]> {
+    const tasks = job.batch.tasks.slice(results.length, results.length + tasksToRedo!);
+    const redone: TaskResult[] = [];
+    while (redone.length < tasks.length) {
+      job.redo = this.submit({ ...job.batch, tasks: tasks.slice(redone.length) });
+      if (job.isEnded) job.redo.end();
+      redone.push(...(await job.redo.results));
+    }
+    return [...results, ...redone];
   }
 
   /** A worker has answered: it is free again, or another takes its place. */
@@ -148,6 +165,7 @@ export class WorkerPool implements Executor {
 
   #end(job: Job): void {
     job.isEnded = true;
+    job.redo?.end();
     if (job.host !== undefined) {
       void job.host.close(); // Its batch is rejected, and with that it is dropped.
       return;

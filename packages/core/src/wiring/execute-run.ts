@@ -7,6 +7,7 @@ import { FlowError, isFlowError, serializeError } from "../errors/flow-error.ts"
 import type { RunEvent } from "../events/run-event.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
+import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import type { RunContext } from "../runner/protocol.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
@@ -54,7 +55,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     signal: signals.stop,
     endNow: signals.endNow,
   }).finally(() => heartbeat?.stop());
-  const finished = await metadata.finishRun({ ...end, finishedAt: new Date() });
+  const finished = await metadata.finishRun({ ...end, finishedAt: (execution.clock ?? systemClock).now() });
   if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
   await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, emit });
   emit({
@@ -74,7 +75,8 @@ function beat({ databaseFile, row, execution, executor }: RunExecution): Heartbe
   return startHeartbeat({ databaseFile, run: row.sequence, execution, onFenced });
 }
 
-function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
+/** What tasks know of a run. */
+export function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
   return {
     id: row.id,
     sequence: row.sequence,

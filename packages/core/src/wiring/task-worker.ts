@@ -3,13 +3,16 @@
  * batches executed. It belongs to wiring because it names concrete back-ends; what a batch is and does is the runner's.
  */
 import path from "node:path";
+import { readProcess } from "../config/config.ts";
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { loadPackage } from "../package/load-package.ts";
+import { MODULE_VARIABLES_EXPORT } from "../package/module-variables.ts";
 import { describeUserError } from "../package/user-stack.ts";
 import { emptyResult } from "../runner/empty-result.ts";
 import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import type { ModuleVariables } from "../runner/worker/module-state.ts";
 import type { OutputSink } from "../runner/worker/output-capture.ts";
 import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
@@ -25,10 +28,15 @@ export interface WorkerLinks {
   readonly settleWatch: SettleWatch;
 }
 
+interface LoadedFlow {
+  readonly flowClass: FlowClass<Flow>;
+  readonly moduleVariables: ModuleVariables | undefined;
+}
+
 export class TaskWorker {
   readonly #data: TaskWorkerData;
   readonly #links: WorkerLinks;
-  readonly #loading: Promise<FlowClass<Flow>>;
+  readonly #loading: Promise<LoadedFlow>;
   #executor: BatchExecutor | undefined;
 
   constructor(data: TaskWorkerData, links: WorkerLinks) {
@@ -43,7 +51,7 @@ export class TaskWorker {
     if (batch.hook !== undefined) {
       setThreadStore(path.dirname(this.#data.store.databaseFile));
       const { callHook } = await import("./call-hook.ts"); // The client and its libraries, which no task needs.
-      await callHook(await this.#loading, batch.hook, batch.run.id);
+      await callHook((await this.#loading).flowClass, batch.hook, batch.run.id);
       return { results: [] };
     }
     try {
@@ -57,23 +65,26 @@ export class TaskWorker {
     return this.#executor.execute(batch);
   }
 
-  async #loadFlow(): Promise<FlowClass<Flow>> {
+  async #loadFlow(): Promise<LoadedFlow> {
     const { package: pack, exportName } = this.#data;
-    const flowClass = (await loadPackage(pack))[exportName];
-    if (typeof flowClass === "function") return flowClass as FlowClass<Flow>;
+    const namespace = await loadPackage(pack);
+    const flowClass = namespace[exportName];
+    const moduleVariables = namespace[MODULE_VARIABLES_EXPORT] as ModuleVariables | undefined;
+    if (typeof flowClass === "function") return { flowClass: flowClass as FlowClass<Flow>, moduleVariables };
     throw new FlowError("FLOW_INTERNAL", { message: `The code package has no export "${exportName}"` });
   }
 
   /** The store is opened with the first batch: workers start while the main thread still checks what may refuse the run. */
-  #openExecutor(flowClass: FlowClass<Flow>): BatchExecutor {
+  #openExecutor(loaded: LoadedFlow): BatchExecutor {
     const { store } = this.#data;
     const stores = openTaskStores(store);
     setThreadStore(path.dirname(store.databaseFile));
     return new BatchExecutor({
-      flowClass,
+      ...loaded,
       reader: stores.records,
       artifacts: stores.artifacts,
       ...this.#links,
+      environment: () => readProcess().environment,
       describeError: (thrown) => this.#describeError(thrown),
     });
   }

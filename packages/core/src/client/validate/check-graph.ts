@@ -3,10 +3,11 @@
  * steps, the chosen case, one task for each item of a foreach. The graph comes from the definition that is stored with
  * the code package; without it, what the tasks say about each other is checked alone.
  */
-import type { FlowDefinition, StepDefinition } from "../../flow/definition.ts";
-import { childPath, pathIndices, type TaskPath } from "../../ids/task-path.ts";
+import type { FlowDefinition } from "../../flow/definition.ts";
+import { childPath, roundPath, type TaskPath } from "../../ids/task-path.ts";
 import { describeStatus } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
+import { type TaskPlace, taskPlaces } from "../../lineage/task-places.ts";
 import type { MetadataReader, RunRow, TaskRow, TaskSequence } from "../../metadata/metadata-store.ts";
 import { listTasks } from "../list-tasks.ts";
 import { taskName } from "../task-name.ts";
@@ -77,7 +78,7 @@ class TaskTable {
     if (earlier === undefined || earlier.attempt < task.attempt) this.#byPlace.set(place, task);
   }
 
-  at(step: string, path: TaskPath): TaskRow | undefined {
+  at({ step, path }: TaskPlace): TaskRow | undefined {
     return this.#byPlace.get(`${step}/${path}`);
   }
 
@@ -104,7 +105,11 @@ function missingItems(run: RunRow, tasks: TaskTable): readonly string[] {
     if (!isComplete(task) || task.fanOut === undefined) continue;
     const paths = children.get(task.sequence) ?? new Set();
     let missing = 0;
-    for (let index = 0; index < task.fanOut; index++) if (!paths.has(childPath(task.path, index))) missing += 1;
+    for (let index = 0; index < task.fanOut; index++) {
+      const path = childPath(task.path, index);
+      // Where a loop begins with the item, it is in its first round.
+      if (!paths.has(path) && !paths.has(roundPath(path, 0))) missing += 1;
+    }
     if (missing > 0) faults.push(`${missing} of the ${task.fanOut} items of ${taskName(run, task)} have no task`);
   }
   return faults;
@@ -112,60 +117,25 @@ function missingItems(run: RunRow, tasks: TaskTable): readonly string[] {
 
 /** With a graph: everything that a finished task leads to is there. */
 function missingTasks(run: RunRow, tasks: TaskTable, definition: FlowDefinition): readonly string[] {
-  const steps = new Map(definition.steps.map((step) => [step.name, step]));
-  const depths = depthsOf(tasks);
+  const places = taskPlaces(definition);
+  const name = ({ step, path }: TaskPlace) => (path === "" ? step : `${step}/${path}`);
   const faults: string[] = [];
-  if (tasks.at("start", "") === undefined) faults.push("the start task is not recorded");
+  if (tasks.at(places.first) === undefined) faults.push(`the ${places.first.step} task is not recorded`);
   for (const task of tasks.latest()) {
-    const step = steps.get(task.step);
-    if (step === undefined) {
+    const next = places.after(task);
+    if (next === undefined) {
       faults.push(`${taskName(run, task)} is of a step that the flow does not have`);
       continue;
     }
     if (!isComplete(task)) continue;
-    for (const target of targetsOf(step, task)) {
-      const missing = missingTargets(tasks, task, step, target, depths.get(target));
-      if (missing.length > 0)
-        faults.push(
-          `${taskName(run, task)} leads to ${target}${missing.length > 1 ? ` ${missing.length} times` : ""}, but ${missing[0]} is not recorded`,
-        );
-    }
+    const missing = Map.groupBy(
+      next.filter((place) => tasks.at(place) === undefined),
+      ({ step }) => step,
+    );
+    for (const [target, [first, ...others]] of missing)
+      faults.push(
+        `${taskName(run, task)} leads to ${target}${others.length > 0 ? ` ${others.length + 1} times` : ""}, but ${name(first!)} is not recorded`,
+      );
   }
   return faults;
-}
-
-/** The steps that a finished task leads to: for a choose, those of the case that it chose. */
-function targetsOf(step: StepDefinition, task: TaskRow): readonly string[] {
-  if (step.kind !== "choose") return step.next;
-  return (step.cases ?? []).filter((each) => each.value === task.choice).map((each) => each.target);
-}
-
-/** Where the tasks of one target would stand, as far as none stands there. */
-function missingTargets(
-  tasks: TaskTable,
-  task: TaskRow,
-  step: StepDefinition,
-  target: string,
-  depth: number | undefined,
-): readonly string[] {
-  const name = (path: TaskPath) => (path === "" ? target : `${target}/${path}`);
-  if (step.foreach !== undefined) {
-    const missing: string[] = [];
-    for (let index = 0; index < (task.fanOut ?? 0); index++) {
-      const path = childPath(task.path, index);
-      if (tasks.at(target, path) === undefined) missing.push(name(path));
-    }
-    return missing;
-  }
-  // A join that closes a foreach stands one level further out; how far out a step stands, its own tasks say.
-  if (depth === undefined) return [target];
-  const path = task.path.split(".").slice(0, depth).join(".");
-  return tasks.at(target, path) === undefined ? [name(path)] : [];
-}
-
-/** How many foreach steps are open at each step: the length of its tasks' paths. */
-function depthsOf(tasks: TaskTable): ReadonlyMap<string, number> {
-  const depths = new Map<string, number>();
-  for (const task of tasks.latest()) depths.set(task.step, pathIndices(task.path).length);
-  return depths;
 }

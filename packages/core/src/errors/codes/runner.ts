@@ -71,6 +71,11 @@ export const runnerCodes = {
     cause: "The store was changed, or is not the one that the run was recorded in",
     remedy: "Choose another run with --NAME-run, or the right store with --store",
   },
+  FLOW_RUNNER_STEP_CHANGED: {
+    meaning: "A step of a recorded run cannot be run again by itself",
+    cause: "The step was renamed or became another kind of step since, or the record does not say what it began with",
+    remedy: "Run the flow, and then the step of the new run",
+  },
   FLOW_RUNNER_READ_ONLY: {
     meaning: "A stored value of another run or of a join's input was assigned to",
     cause: "Inputs and upstream data are kept as they are",

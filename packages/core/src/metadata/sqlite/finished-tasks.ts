@@ -37,24 +37,24 @@ export function readFinishedTasks(statements: Statements, run: number): Finished
   // Tasks of one step read the same few lists of names, and a step's name is one text for all of its tasks.
   const lists = new Map<string, readonly string[]>();
   let lastStep = "";
-  for (const [index, row] of rows.entries()) {
-    const [sequence, stepText, path, attempt, status, fanOut, choice, valueReads, itemDigest] = row;
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index]!;
     const next = rows[index + 1];
-    if (next !== undefined && next[2] === path && next[1] === stepText) continue;
-    const step = stepText === lastStep ? lastStep : stepText;
+    if (next !== undefined && next[2] === row[2] && next[1] === row[1]) continue; // a newer attempt at the same place
+    const [step, path, status] = [row[1] === lastStep ? lastStep : row[1], row[2], row[4]];
     lastStep = step;
     if (!isReplayable(status)) {
-      unfinished.push({ step, path, attempt });
+      unfinished.push({ step, path, attempt: row[3] });
       continue;
     }
-    columns.sequences.push(sequence as TaskSequence);
+    columns.sequences.push(row[0] as TaskSequence);
     columns.steps.push(step);
     columns.paths.push(path);
     columns.statuses.push(status);
-    columns.fanOuts.push(fanOut ?? undefined);
-    columns.choices.push(choice ?? undefined);
-    columns.valueReads.push(valueReads === null ? undefined : parsed(lists, valueReads));
-    columns.itemDigests.push(itemDigest === null ? undefined : digestOfBytes(itemDigest));
+    columns.fanOuts.push(row[5] ?? undefined);
+    columns.choices.push(row[6] ?? undefined);
+    columns.valueReads.push(row[7] === null ? undefined : parsed(lists, row[7]));
+    columns.itemDigests.push(row[8] === null ? undefined : digestOfBytes(row[8]));
   }
   return { count: columns.sequences.length, ...columns, unfinished };
 }

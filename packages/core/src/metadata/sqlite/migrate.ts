@@ -59,7 +59,7 @@ export function migrate(db: Connection, file: string, now: () => number): void {
   if (schemaVersionOf(db, file) === SCHEMA_VERSION) return;
   // Cannot be set inside a transaction, and stays in the file.
   const mode = db.pragma("journal_mode = WAL", { simple: true });
-  if (mode !== "wal") {
+  if (mode !== "wal" && !db.memory) {
     throw new FlowError("FLOW_METADATA_UNAVAILABLE", {
       message: `Cannot keep records in "${file}": its file system cannot share memory between processes (journal mode ${String(mode)})`,
       hint: "Choose a folder on a local disk with --store",

@@ -87,7 +87,8 @@ function openChecked(file: string, options: SqliteMetadataOptions): Connection {
   }
 }
 
-class SqliteMetadata extends SqliteReader implements MetadataStore {
+/** Made by `openSqliteMetadata` and `openMemoryMetadata`. */
+export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
   #dataVersion: unknown;
 

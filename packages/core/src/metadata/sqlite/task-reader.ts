@@ -25,7 +25,8 @@ export function openSqliteTaskReader(file: string): TaskReader {
   }
 }
 
-class SqliteTaskReader implements TaskReader {
+/** Made by `openSqliteTaskReader` and `openMemoryMetadata`. */
+export class SqliteTaskReader implements TaskReader {
   readonly #db: Connection;
   readonly #file: string;
   readonly #statements = new Map<keyof typeof readerSql, Statement<unknown[], unknown>>();

@@ -9,6 +9,8 @@ import type { BatchTask, TaskOutcome, TaskResult } from "../protocol.ts";
 import { SecretMask } from "../secret-mask.ts";
 import type { BatchReport, WorkerBatch } from "../worker-host.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
+import { Fingerprint } from "./fingerprint.ts";
+import type { ModuleVariables } from "./module-state.ts";
 import { OutputCapture, type OutputSink } from "./output-capture.ts";
 import type { SettleWatch } from "./settle-watch.ts";
 import { ValueLoader } from "./value-loader.ts";
@@ -26,6 +28,10 @@ export interface ExecutorOptions extends Omit<TaskEnvironment, "signal" | "cache
   readonly control: WorkerControl;
   readonly output: OutputSink;
   readonly settleWatch: SettleWatch;
+  /** The variables that steps of this worker see. */
+  readonly environment: () => Readonly<Record<string, string | undefined>>;
+  /** The variables of the flow's own modules, if its code package tells them. */
+  readonly moduleVariables?: ModuleVariables | undefined;
 }
 
 export class BatchExecutor {
@@ -34,6 +40,7 @@ export class BatchExecutor {
   readonly #loader: ValueLoader;
   #run: WorkerRun | undefined;
   #mask = new SecretMask([]);
+  #untouched: Fingerprint | undefined;
   /** Whether a task was given up in this worker. */
   #isSpent = false;
 
@@ -57,6 +64,8 @@ export class BatchExecutor {
   }
 
   async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<BatchReport> {
+    const fingerprint = this.#fingerprint();
+    const isTolerated = batch.isTolerated === true;
     const results: TaskResult[] = [];
     const beganAt = performance.now();
     for (const task of batch.tasks) {
@@ -68,8 +77,20 @@ export class BatchExecutor {
       if (batch.isWatched === true) this.#options.control.send({ kind: "began", sequence: task.sequence });
       results.push(await this.#executeTask(batch, task, signal));
       if (this.#isSpent) return { results, isSpent: true };
+      if (batch.isSuspect !== true && !fingerprint.glance()) continue;
+      const pollution = await fingerprint.look({ isTolerated });
+      if (pollution.length > 0) return { results, pollution };
     }
-    return { results };
+    const pollution = await fingerprint.look({ isTolerated });
+    if (results.length < 2 || !pollution.some((change) => change.isContagious)) return { results, pollution };
+    // Who did it is not known. The first task ran in a clean worker; the others may have seen the change.
+    return { results: results.slice(0, 1), pollution, tasksToRedo: results.length - 1 };
+  }
+
+  /** Taken when the first batch begins: what modules do while they are loaded is how the worker should be. */
+  #fingerprint(): Fingerprint {
+    this.#untouched ??= new Fingerprint(this.#options.environment, this.#options.moduleVariables);
+    return this.#untouched;
   }
 
   async #executeTask(batch: WorkerBatch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {

@@ -34,6 +34,8 @@ export interface TaskEnvironment {
   readonly describeError: (thrown: unknown) => SerializedError;
   /** Of a step that asked for the step cache. */
   readonly cache?: CachePlan;
+  /** Told the very object that a task threw, for those who are in the same thread. */
+  readonly onThrown?: (thrown: unknown) => void;
 }
 
 export type ExecutedTask = Omit<TaskResult, "logs" | "liveChunks">;
@@ -58,6 +60,7 @@ export async function executeTask(
   try {
     outcome = await attempt(environment, run, step, task, notes);
   } catch (thrown) {
+    environment.onThrown?.(thrown);
     outcome = environment.signal.aborted
       ? { kind: "cancelled" }
       : { kind: "failed", error: describe(environment, thrown) };

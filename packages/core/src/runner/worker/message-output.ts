@@ -5,12 +5,12 @@ import type { WorkerMessage } from "../protocol.ts";
 import type { SecretMask } from "../secret-mask.ts";
 import type { OutputSink, SinkOutput } from "./output-capture.ts";
 
-/** Sends what tasks of a thread print as messages; what is not sent yet the main thread finds in `lastWords`. */
+/** Sends what tasks of a thread print as messages; what is not sent yet the main thread finds in `lastWords`, if it looks. */
 export class MessageOutput implements OutputSink {
   readonly #send: (message: WorkerMessage) => void;
-  readonly #lastWords: LastWords;
+  readonly #lastWords: LastWords | undefined;
 
-  constructor(send: (message: WorkerMessage) => void, lastWords: LastWords) {
+  constructor(send: (message: WorkerMessage) => void, lastWords?: LastWords) {
     this.#send = send;
     this.#lastWords = lastWords;
   }

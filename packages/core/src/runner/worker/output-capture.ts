@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogChunk, TaskSequence } from "../../metadata/metadata-store.ts";
 import type { SecretMask } from "../secret-mask.ts";
+import { listenToOutput } from "./output-patch.ts";
 
 type Stream = LogChunk["stream"];
 
@@ -27,15 +28,16 @@ export class OutputCapture {
   readonly #tasks = new AsyncLocalStorage<SinkOutput>();
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
+  readonly #release: () => void;
 
   constructor(sink: OutputSink) {
     this.#sink = sink;
-    // The last words before a step ends its worker are the ones that are looked for.
-    process.once("exit", () => {
-      for (const output of this.#open) output.flush();
+    if (captures.size === 0) process.on("exit", flushAll);
+    captures.add(this);
+    this.#release = listenToOutput((stream) => {
+      const output = this.#tasks.getStore();
+      return output === undefined ? undefined : (piece) => output.write(stream, piece);
     });
-    this.#patch("stdout");
-    this.#patch("stderr");
   }
 
   /** Runs a task; what it writes, also from its callbacks, is attributed to it. */
@@ -55,17 +57,22 @@ export class OutputCapture {
     }
   }
 
-  #patch(stream: Stream): void {
-    const original = process[stream].write.bind(process[stream]);
-    const write = (chunk: string | Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
-      const output = this.#tasks.getStore();
-      if (output === undefined) return original(chunk as string, encoding as BufferEncoding, callback as () => void);
-      const isEncoded = typeof chunk === "string" && typeof encoding === "string" && !/^utf-?8$/i.test(encoding);
-      output.write(stream, isEncoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk);
-      const done = typeof encoding === "function" ? encoding : callback;
-      if (typeof done === "function") queueMicrotask(done as () => void);
-      return true;
-    };
-    process[stream].write = write as typeof process.stdout.write;
+  /** Sends what tasks have written and what was kept back to be sent with more. */
+  flush(): void {
+    for (const output of this.#open) output.flush();
   }
+
+  /** Ends the capture: what is written from now on goes where it went before. */
+  close(): void {
+    this.#release();
+    captures.delete(this);
+    if (captures.size === 0) process.off("exit", flushAll);
+  }
+}
+
+const captures = new Set<OutputCapture>();
+
+/** The last words before a step ends its worker are the ones that are looked for. */
+function flushAll(): void {
+  for (const capture of captures) capture.flush();
 }

@@ -7,8 +7,8 @@
  * is, are looked for before a task is given up, and `Atomics.waitAsync` holds the loop open here. Whatever the main thread
  * is to answer must do the same (`holdOpen`).
  */
-import v8 from "node:v8";
 import { FlowError } from "../../errors/flow-error.ts";
+import { pendingTimers } from "./pending-timers.ts";
 
 /** Something that keeps the event loop alive, or not. */
 export interface Port {
@@ -140,27 +140,8 @@ function neverSettles(step: string): FlowError {
 
 /** Time until the next unref'ed timer of this thread fires, bounded; undefined without one. Repeating ones do not count. */
 function unrefTimerMs(): number | undefined {
-  const timer = setTimeout(() => {}, 0);
-  clearTimeout(timer);
-  const now = performance.now();
-  let nextMs: number | undefined;
-  for (const shown of pendingTimers(timer.constructor as new () => unknown)) {
-    const field = (name: string): string | undefined => new RegExp(`\\b${name}\\)?: ([^,\\n]+)`).exec(shown)?.[1];
-    if (field("_destroyed") !== "false" || field("refed") !== "false" || field("_repeat") !== "null") continue;
-    const leftMs = Number(field("_idleStart")) + Number(field("_idleTimeout")) - now;
-    if (Number.isFinite(leftMs)) nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, leftMs);
-  }
-  // Timers are counted from the start of the loop, not of the thread, so the wait is no shorter than a confirmation.
-  return nextMs === undefined ? undefined : Math.min(Math.max(nextMs, CONFIRM_MS), LOOK_AGAIN_MS);
-}
-
-/** All timers of this thread's heap, as `util.inspect` shows them. It takes a moment, and is done for lost tasks only. */
-function pendingTimers(timer: new () => unknown): readonly string[] {
-  const { emitWarning } = process;
-  process.emitWarning = () => {}; // That the look into the heap is experimental is no news for the user of a flow.
-  try {
-    return v8.queryObjects(timer as never, { format: "summary" }) as unknown as readonly string[];
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+  const once = pendingTimers().filter((timer) => !timer.isRefed && !timer.isRepeating);
+  if (once.length === 0) return undefined;
+  const leftMs = Math.min(...once.map((timer) => timer.atMs)) - performance.now();
+  return Math.min(Math.max(leftMs, CONFIRM_MS), LOOK_AGAIN_MS);
 }
