@@ -130,7 +130,7 @@ async function run(stores: MemoryStores, given: Given, id: RunId, isCached: bool
     flowClass: given.flow,
     artifacts: stores.artifacts,
     reader: stores.reader,
-    describeError: (thrown) => ({ name: "Error", message: String(thrown) }),
+    describeError: (thrown) => ({ code: "FLOW_STEP_FAILED", name: "Error", message: String(thrown) }),
     output: "passed",
   });
   const finished = await executeRun({
