@@ -18,6 +18,7 @@ const ROOMS = {
   STEP: "Running",
   RUN: "Running",
   RUNNER: "Running",
+  RESUME: "Resuming runs",
   ARTIFACT: "Artifacts",
   STORAGE: "Stored bytes",
   METADATA: "Records",

@@ -234,7 +234,7 @@ test("a failing step gives code 1, the user's own stack and what to type next", 
   expect(failed.stderr).toMatch(/at .*evaluate.* \(?train\.ts:24:/);
   expect(failed.stderr).not.toMatch(/packages\/core|node:internal/);
   expect(failed.stdout).toMatch(
-    /^✗ Train\/1 failed after .+ tasks? done, 1 failed.*\n {2}flow logs Train\/1\/evaluate\/1 {5}flow show Train\/1\n$/,
+    /^✗ Train\/1 failed after .+ tasks? done, 1 failed.*\n {2}flow logs Train\/1\/evaluate\/1 {5}flow resume Train\/1 {5}flow show Train\/1\n$/,
   );
   const json = await shop.flow(["run", "train.ts", "--fail", "1", "--json"]);
   expect(json).toMatchObject({ code: 1, stderr: "" });

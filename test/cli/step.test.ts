@@ -43,7 +43,7 @@ export default class Train extends Flow {
 
   @join({ next: "measure" })
   pickBest(inputs: Inputs<Train>) {
-    this.best = Math.max(...inputs.map((input) => input.score)) + (inputs.before.items.length - inputs.length);
+    this.best = Math.max(...inputs.map((input) => input.score)) + (inputs.before.items.length - inputs.length) + (inputs[0]!.limit - this.limit);
     this.what = inputs.before.what;
     this.mergeArtifacts(inputs, { include: ["big"] });
   }
@@ -166,6 +166,25 @@ describe("a step again", () => {
     }
   });
 
+  test("with the code that was kept: when the source is gone, or when asked for", async () => {
+    const words = ["step", "Train/1/evaluate/2", "--json"];
+    const line = { task: "Train/1/evaluate/2", status: "succeeded", code: { kind: "kept", entry: "train.ts" } };
+    project.write({ "train.ts": TRAIN.replace("item * this.factor", "item") });
+    const asked = await project.flow([...words, "--kept-code"]);
+    expect([asked.lines[0], comparisons(asked.lines[0])]).toMatchObject([line, { score: "same" }]);
+    fs.rmSync(project.file("train.ts"));
+    fs.rmSync(project.file("node_modules/.cache"), { recursive: true, force: true });
+    try {
+      const gone = await project.flow(words, { env: { XDG_CACHE_HOME: project.file("cache") } });
+      expect([gone.lines[0], comparisons(gone.lines[0])]).toMatchObject([line, { score: "same" }]);
+      const { stderr } = await project.flow(["step", "Train/1/trouble", "--set", "what=fail"]);
+      expect(stderr).toContain("again, with the code that was kept of train.ts\n");
+      expect(stderr).toMatch(/at Train\.trouble \(train\.ts:51:\d+\)\n$/);
+    } finally {
+      project.write({ "train.ts": TRAIN });
+    }
+  });
+
   test("from another folder, by the place of the store", async () => {
     const { code, stderr } = await project.flow(["step", "Train/1/end", "--store", project.store], {
       cwd: import.meta.dirname,
@@ -271,17 +290,6 @@ describe("what is refused", () => {
     const other = await project.flow(["step", "Train/1/trouble"]);
     expect(other.stderr).toContain("it is a join now");
     project.write({ "train.ts": TRAIN });
-  });
-
-  test("a run whose source is not here", async () => {
-    fs.renameSync(project.file("train.ts"), project.file("moved.ts"));
-    try {
-      const { code, stderr } = await project.flow(["step", "Train/1/end"]);
-      expect([code, stderr]).toEqual([1, expect.stringContaining("FLOW_CLIENT_NO_SOURCE")]);
-      expect(stderr).toContain('there is no "train.ts"');
-    } finally {
-      fs.renameSync(project.file("moved.ts"), project.file("train.ts"));
-    }
   });
 });
 

@@ -54,6 +54,7 @@ function configuration(): unknown {
   const paths = Object.fromEntries(
     Object.entries(own.paths).map(([name, files]) => [name, files.map((file) => path.join(ROOT, file))]),
   );
+  const vitest = path.join(ROOT, "node_modules/vitest/dist");
   return {
     compilerOptions: {
       ...compilerOptions,
@@ -61,7 +62,11 @@ function configuration(): unknown {
       lib: own.lib,
       types: ["node"],
       typeRoots: [path.join(ROOT, "node_modules/@types")],
-      paths,
+      paths: {
+        ...paths,
+        vitest: [path.join(vitest, "index.d.ts")],
+        "vitest/config": [path.join(vitest, "config.d.ts")],
+      },
     },
     include: ["*/*.ts"],
   };

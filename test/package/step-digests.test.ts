@@ -41,7 +41,7 @@ function flow(
   bodies: { readonly start?: string; readonly middle?: string; readonly end?: string },
   rest: { readonly head?: string; readonly members?: string; readonly tail?: string; readonly base?: string } = {},
 ): string {
-  return `import { Flow, step, param, upstream, artifact, storable, defineCodec, current, z } from "@millrace/core";
+  return `import { Flow, around, step, param, upstream, artifact, storable, defineCodec, current, z } from "@millrace/core";
 ${rest.head ?? ""}
 export default class Shop extends ${rest.base ?? "Flow"} {
   value!: any;
@@ -302,6 +302,20 @@ function sealed(target: any, _: any) { Object.freeze(target); }`;
     expect(
       await changedBy({ "flow.ts": source }, { "flow.ts": edit(source, "note() { return 1", "note() { return 2") }),
     ).toEqual(["middle"]);
+  });
+
+  test("a member that a decorator made by around() asks of the flow counts", async () => {
+    const head = `const noted = around(async (task: any, proceed) => { await proceed(); note(task.flow); });
+function note(flow: any) { flow.remark(); }`;
+    const source = edit(
+      flow({}, { head, members: "remark() { return 1; } other() { return 2; }" }),
+      '@step({ next: "end" })',
+      '@noted\n  @step({ next: "end" })',
+    );
+    const change = (from: string, to: string) =>
+      changedBy({ "flow.ts": source }, { "flow.ts": edit(source, from, to) });
+    expect(await change("remark() { return 1", "remark() { return 3")).toEqual(["middle"]);
+    expect(await change("other() { return 2", "other() { return 3")).toEqual([]);
   });
 
   test("where a step leads and how it is tried again is the graph's matter; what it iterates over is not", async () => {

@@ -48,10 +48,11 @@ export class Two extends Base { more = 1; @step() end() { this.sum += 1; } }\n`,
      @step({ next: "given" }) secret() { this.saw = this.token.length; }
      @step({ next: "missing", secrets: { KEY: { env: "TOKEN" } } }) given() { this.saw = process.env.KEY!.length; }
      @step({ next: "skipped" }) missing() { try { (this.source.data as any).none; } catch (error) { this.saw = String(error); } }
-     @skips @step({ next: "end" }) skipped() {}
+     @skips @step({ next: "nested" }) skipped() {}
+     @step({ next: "end" }) async nested() { this.saw = (await run(Rows)).status; }
      @step() end() { this.saw = this.#held; }
      readonly source = upstream(Rows);`,
-    `import { around, runs } from "@millrace/core"; import { inspect } from "node:util"; import Rows from "./rows.ts";
+    `import { around, run, runs } from "@millrace/core"; import { inspect } from "node:util"; import Rows from "./rows.ts";
      const skips = around((task) => task.skip("not today"));`,
   ),
   "rows.ts": flowText("Rows", "rows!: number[]; @step({ next: 'end' }) start() { this.rows = [1]; } @step() end() {}"),
@@ -135,7 +136,7 @@ describe("what is taken over is shown", () => {
     expect(run.stdout).toMatch(/work +3 +succeeded \(3 from the cache\)/);
     expect(run.stdout).toMatch(/pick +1 +succeeded \(from the cache\)/);
     expect(step.stdout).toMatch(/Shown\/2\/work\/2 +succeeded .*the cache: Shown\/1\/work\/2/);
-    expect(task.stdout).toMatch(/CHOSE +FROM/);
+    expect(task.stdout).toMatch(/Shown\/2\/pick +succeeded .*b +the cache: Shown\/1\/pick/);
     expect(json.lines).toMatchObject([{ choice: "b", origin: { kind: "cache", task: "Shown/1/pick" } }]);
     const valid = await project.flow(["validate", "Shown/2"]);
     expect([valid.code, valid.stderr]).toEqual([0, ""]);
@@ -145,7 +146,7 @@ describe("what is taken over is shown", () => {
     const shown = [await launch(project, "shown.ts", { cache: "off" }), await launch(project, "shown.ts")];
     expect(shown.map(({ taken }) => taken)).toEqual([{}, {}]);
     const plain = await project.flow(["show", "Shown/1/pick"]);
-    expect(plain.stdout).not.toContain("FROM");
+    expect(plain.stdout).not.toContain("the cache");
     // What ran without the cache is not offered either.
     expect((await launch(project, "own.ts", { cache: "off" })).taken).toEqual({});
     expect((await launch(project, "own.ts")).taken).toEqual({});
@@ -173,6 +174,7 @@ test("what cannot be compared later is not offered, and it is said why", { timeo
     '"secret" did: it read this.token',
     '"given" did: it is given secrets',
     '"missing" did: it read an artifact that its upstream does not have',
+    '"nested" did: it read runs of flows that it started',
   ]);
 });
 

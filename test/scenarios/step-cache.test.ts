@@ -17,6 +17,7 @@ const LOOKS = `
   readonly table = [1, 2, 3];
   readonly source = upstream(Rows, { optional: true });
   items!: number[]; list!: number[]; maybe?: number; kept!: number; saw!: unknown; each!: number; index!: number;
+  checked = artifact(z.number().min(0));
 
   @step({ next: "nothing" }) start() {
     this.list = [this.size]; this.kept = 5;
@@ -40,7 +41,7 @@ const LOOKS = `
   @step({ next: "emptied" }) same() { this.kept = 5; }
   @step({ next: "mutated" }) emptied() { delete this.maybe; }
   @step({ next: "restored" }) mutated() { this.list.push(9); }
-  @step({ next: "tagged" }) restored() { this.list.push(1); this.list.pop(); this.saw = 0; }
+  @step({ next: "tagged" }) restored() { this.checked = 3; this.list.push(1); this.list.pop(); this.saw = 0; }
   @step({ next: "split" }) tagged() { this.saw = current.run.tags; }
   @step({ next: "item", foreach: "items" }) split() {}
   @step({ next: "inside" }) item(item: number) { this.each = item; }
@@ -115,6 +116,7 @@ const CHANGES: readonly (readonly [
   ["a constant", { by: () => edit("looks.ts", "[1, 2, 3]", "[1, 2, 4]"), ran: ["constant"] }],
   ["a helper two files away", { by: () => edit("far.ts", "far = () => 1", "far = () => 2"), ran: ["helped"] }],
   ["a function that no step reaches", { by: () => edit("far.ts", "unused = () => 1", "unused = () => 2"), ran: [] }],
+  ["the schema of an artifact that a step sets", { by: () => edit("looks.ts", "min(0)", "min(1)"), ran: ["restored"] }],
   ["the version of a package", { by: () => project.write(dependency("1.0.1")), ran: ["packaged"] }],
   ["the environment of a step", { by: () => edit("looks.ts", '{ TZ: "UTC" }', '{ TZ: "CET" }'), ran: ["zoned"] }],
   ["the tags of the run", { by: () => ({ tags: ["x"] }), ran: ["tagged"] }],

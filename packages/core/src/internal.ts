@@ -9,17 +9,17 @@ import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
+import type { FlowPackage } from "./package/flow-package.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
-export { followLogs, isOver, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
+export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
-export { type NamedOrigin, originNames } from "./client/task-origin.ts";
 export { resolveConfig } from "./config/config.ts";
 export { MILLRACE_VERSION } from "./config/version.ts";
 export type { ErrorCode } from "./errors/code-table.ts";
@@ -62,20 +62,34 @@ export type {
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
-export { selectFlow } from "./package/flow-file.ts";
+export { isOver } from "./metadata/run-state.ts";
+export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
+export {
+  findResumeSubject,
+  type LaunchResumeRequest,
+  launchResume as startResume,
+} from "./wiring/resume/launch-resume.ts";
+export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
+export type { CodeSource } from "./wiring/step-code.ts";
 export type { Client, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
   return wiring.openStores(input);
+}
+
+/** A package as one file; see `package/flow-archive.ts`. */
+export async function packFlow(pack: FlowPackage): Promise<Uint8Array> {
+  const archive = await import("./package/flow-archive.ts");
+  return archive.packFlow(pack);
 }
 
 /** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */

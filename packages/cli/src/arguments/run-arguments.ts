@@ -27,7 +27,7 @@ export function readRunWords(
 ): ParsedArguments & { readonly file: string | undefined } {
   const parsed = parseArguments(words, { flags: own, positionals: [{ ...FILE_ARGUMENT, many: true }] });
   // "--configuration test_config train.ts": only the flow knows that --configuration takes a value. What looks like a source file is the file.
-  const file = freeWords(words, own).find((word) => /\.[cm]?[jt]sx?$/.test(word)) ?? parsed.positionals[0];
+  const file = freeWords(words, own).find((word) => /\.(?:[cm]?[jt]sx?|flow)$/.test(word)) ?? parsed.positionals[0];
   return { ...parsed, file };
 }
 
@@ -36,9 +36,10 @@ export function readFlowWords(
   words: readonly string[],
   own: readonly Flag[],
   definition: FlowDefinition,
+  subject: Positional = FILE_ARGUMENT,
 ): ParsedArguments & FlowValues {
   const { params, upstreams } = flowFlags(definition);
-  const parsed = parseArguments(words, { flags: [...own, ...params, ...upstreams], positionals: [FILE_ARGUMENT] });
+  const parsed = parseArguments(words, { flags: [...own, ...params, ...upstreams], positionals: [subject] });
   const flags: Record<string, string | string[] | boolean> = {};
   const selected: Record<string, { tags?: string[]; run?: string }> = {};
   for (const [key, value] of parsed.values) {

@@ -83,6 +83,10 @@ export const runsCommand: Command = {
           { paint, width: stdout.columns() },
         ),
       );
+      // Only of the newest: an old failure is no news.
+      const newest = rows[0]!;
+      if (["lost", "failed", "cancelled"].includes(newest.status))
+        context.stderr.write(paint.dim(`  flow show ${nameOf(newest)}     flow resume ${nameOf(newest)}\n`));
       const total = await metadata.countRuns(query);
       if (total > rows.length)
         context.stderr.write(

@@ -1,16 +1,17 @@
-/** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its artifacts. */
-import type { NamedOrigin, OpenStores, RunRecord, RunRow, TaskRow } from "@millrace/core/internal";
+/** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its attempts and artifacts. */
+import type { OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
-import { byteSize, dateTime, harmless } from "../render/text.ts";
-import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { byteSize, count, dateTime, harmless } from "../render/text.ts";
+import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { showTasks } from "./show-tasks.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
-/** Tasks listed of one step; the rest is counted. */
-const MAX_TASKS = 200;
+/** Runs listed that steps of a run have started; the rest is counted. */
+const MAX_CHILDREN = 50;
 
 export const showCommand: Command = {
   usage: "show SELECTOR",
@@ -61,12 +62,7 @@ export const showCommand: Command = {
 };
 
 interface RecordParts {
-  readonly counts: readonly {
-    readonly step: string;
-    readonly status: string;
-    readonly count: number;
-    readonly cached: number;
-  }[];
+  readonly counts: Awaited<ReturnType<OpenStores["metadata"]["taskCounts"]>>;
   readonly consumers: readonly string[];
   readonly context: Context;
   readonly core: Core;
@@ -98,6 +94,9 @@ function renderRecord(
         ? ""
         : `${record.codePackage.entry}  ${paint.dim(`sha256:${record.codePackage.digest.slice(0, 16)}`)}`,
     ],
+    ["from", originText(record.origin)],
+    ["inside", record.parent === undefined ? "" : parentText(record.parent)],
+    ["runner", executionText(record)],
     ["read by", consumers.join(", ")],
   ];
   const took = record.durationMs === undefined ? "" : ` after ${formatDuration(record.durationMs)}`;
@@ -134,6 +133,7 @@ function renderRecord(
         ),
   );
   section("Steps", stepTable(counts, style));
+  section("Runs of its steps", childTable(record.children, style));
   section(
     "Artifacts",
     record.artifacts.length === 0
@@ -158,38 +158,93 @@ function renderRecord(
   );
   if (record.failure !== undefined)
     text += `\n${renderTaskError(record.failure.task ?? record.run, record.failure.error, { paint, debug: context.words.includes("--debug"), cwd: context.cwd })}`;
-  const next =
-    record.failure?.task === undefined
-      ? `flow dump ${record.run}     flow logs ${record.run}`
-      : `flow logs ${record.failure.task}`;
-  return `${text}\n  ${paint.dim(next)}\n`;
+  if (record.failure?.task !== undefined) text += collateralText(record);
+  return `${text}\n  ${paint.dim(nextSteps(record).join("     "))}\n`;
+}
+
+/** One failure is the cause; what came of it is counted. */
+function collateralText({ tasks: { byStatus } }: RunRecord): string {
+  const others = (byStatus.failed ?? 0) - 1;
+  const cancelled = byStatus.cancelled ?? 0;
+  const parts = [
+    ...(cancelled > 0 ? [`${count(cancelled, "task")} cancelled because of it`] : []),
+    ...(others > 0 ? [`${others} more failed after it`] : []),
+  ];
+  return parts.length === 0 ? "" : `  ${parts.join(", ")}\n`;
+}
+
+function nextSteps({ run, status, failure }: RunRecord): readonly string[] {
+  const isOpen = status === "failed" || status === "cancelled" || status === "lost";
+  return [
+    ...(status === "succeeded" ? [`flow dump ${run}`] : []),
+    `flow logs ${failure?.task ?? run}${status === "running" ? " --follow" : ""}`,
+    ...(isOpen ? [`flow resume ${run}`] : []),
+  ];
+}
+
+function originText(origin: RunRecord["origin"]): string {
+  if (origin === undefined) return "";
+  const changed = [...(origin.changedSteps ?? []), ...(origin.changedParameters ?? []).map((name) => `--${name}`)];
+  return [
+    `fork of ${origin.run ?? origin.runId}`,
+    ...(origin.fromStep === undefined ? [] : [`from step ${origin.fromStep} on`]),
+    ...(changed.length === 0 ? [] : [`changed: ${changed.join(", ")}`]),
+  ].join(", ");
+}
+
+function parentText({ run, runId, step, path }: NonNullable<RunRecord["parent"]>): string {
+  return [run ?? runId, step, ...(path === "" ? [] : [path])].join("/");
+}
+
+/** Said of a run that was continued, and of one whose end nobody recorded. */
+function executionText({ status, execution }: RunRecord): string {
+  const { number, host, pid, startedAt, heartbeatAt } = execution;
+  const again =
+    number > 1 ? `continued ${number === 2 ? "once" : `${number - 1} times`}, last ${dateTime(startedAt)}` : "";
+  const where = `process ${pid} on ${host}`;
+  if (status === "running") return [again, where].filter((part) => part !== "").join(", ");
+  if (status !== "lost") return again;
+  return [again, `${where} is gone, last seen ${dateTime(heartbeatAt)}`].filter((part) => part !== "").join(", ");
+}
+
+function childTable(children: RunRecord["children"], style: Parameters<typeof renderTable>[2]): string {
+  if (children === undefined) return "";
+  const rows = children.runs
+    .slice(0, MAX_CHILDREN)
+    .map(({ step, path, run, status }) => [
+      path === "" ? step : `${step}/${path}`,
+      run,
+      statusWord(status, style.paint),
+    ]);
+  const more = children.count - rows.length;
+  const table = renderTable([{ title: "TASK", shrinkTo: 10 }, { title: "RUN" }, { title: "STATUS" }], rows, style);
+  return more > 0 ? `${table}${style.paint.dim(`… ${more} more`)}\n` : table;
 }
 
 function stepTable(counts: RecordParts["counts"], style: Parameters<typeof renderTable>[2]): string {
-  const steps = new Map<string, Map<string, number>>();
-  const cached = new Map<string, number>();
-  for (const { step, status, count, cached: taken } of counts) {
-    steps.set(step, (steps.get(step) ?? new Map<string, number>()).set(status, count));
-    cached.set(step, (cached.get(step) ?? 0) + taken);
-  }
-  const fromCache = (step: string, total: number): string => {
-    const taken = cached.get(step)!;
-    return taken === 0 ? "" : total === 1 ? " (from the cache)" : ` (${taken} from the cache)`;
-  };
-  const sum = (byStatus: ReadonlyMap<string, number>): number =>
-    [...byStatus.values()].reduce((total, count) => total + count, 0);
+  const steps = Map.groupBy(counts, ({ step }) => step);
   if (steps.size === 0) return "";
   return renderTable(
-    [{ title: "STEP" }, { title: "TASKS", align: "right" }, { title: "STATUS", shrinkTo: 10 }],
-    [...steps].map(([step, byStatus]) => [
-      step,
-      String(sum(byStatus)),
-      (byStatus.size === 1
-        ? [...byStatus.keys()][0]!
-        : [...byStatus].map(([status, count]) => `${count} ${status}`).join(", ")) + fromCache(step, sum(byStatus)),
-    ]),
+    [
+      { title: "STEP" },
+      { title: "TASKS", align: "right" },
+      { title: "ATTEMPTS", align: "right" },
+      { title: "STATUS", shrinkTo: 10 },
+    ],
+    [...steps].map(([step, rows]) => {
+      const tasks = rows.reduce((sum, row) => sum + row.count, 0);
+      const attempts = rows.reduce((sum, row) => sum + row.attempts, 0);
+      return [step, String(tasks), attempts === tasks ? "" : String(attempts), statusText(rows, tasks)];
+    }),
     style,
   );
+}
+
+/** `98 succeeded, 2 caught (40 from the cache)` */
+function statusText(rows: RecordParts["counts"], tasks: number): string {
+  const cached = rows.reduce((sum, row) => sum + row.cached, 0);
+  const text = rows.length === 1 ? rows[0]!.status : rows.map((row) => `${row.count} ${row.status}`).join(", ");
+  return cached === 0 ? text : `${text} (${tasks === 1 ? "" : `${cached} `}from the cache)`;
 }
 
 /** Counts in the order in which the steps began, which is how their flow is read. */
@@ -201,117 +256,4 @@ async function countsInOrder({ metadata }: OpenStores, run: RunRow): Promise<Rec
     first.set(step, task?.sequence ?? Number.POSITIVE_INFINITY);
   }
   return [...counts].sort((left, right) => first.get(left.step)! - first.get(right.step)!);
-}
-
-async function showTasks(
-  core: Core,
-  stores: OpenStores,
-  run: RunRow,
-  query: { readonly step: string; readonly path?: string },
-  invocation: Invocation,
-  context: Context,
-): Promise<number> {
-  const { stdout } = context;
-  const { paint } = stdout;
-  const tasks: TaskRow[] = [];
-  const originOf = core.originNames(stores.metadata);
-  let more = 0;
-  for await (const task of core.listTasks(stores.metadata, run, query)) {
-    if (invocation.isOn("json")) stdout.write(`${JSON.stringify(await taskJson(core, stores, run, task, originOf))}\n`);
-    else if (tasks.length < MAX_TASKS) tasks.push(task);
-    else more++;
-    if (invocation.isOn("json")) tasks.length = 1;
-  }
-  if (tasks.length === 0) throw await core.noTask(stores.metadata, run, query.step, query.path);
-  if (invocation.isOn("json")) return EXIT.done;
-  const style = { paint, width: stdout.columns() };
-  const took = (task: TaskRow): string =>
-    task.finishedAt === undefined ? "" : core.formatDuration(task.finishedAt.getTime() - task.startedAt.getTime());
-  const origins = await Promise.all(tasks.map(originOf));
-  stdout.write(
-    renderTable(
-      [
-        { title: "  TASK" },
-        { title: "STATUS" },
-        { title: "TOOK", align: "right" },
-        { title: "ITEMS", align: "right" },
-        { title: "CHOSE" },
-        ...(origins.some((origin) => origin !== undefined) ? [{ title: "FROM" }] : []),
-        { title: "ERROR", shrinkTo: 10 },
-      ],
-      tasks.map((task, index) => [
-        `${statusMark(task.status, paint)} ${core.taskName(run, task)}`,
-        statusWord(task.status, paint),
-        took(task),
-        task.fanOut === undefined ? "" : String(task.fanOut),
-        task.choice ?? "",
-        ...(origins.some((origin) => origin !== undefined) ? [describeOrigin(origins[index])] : []),
-        harmless(task.error?.message.split("\n", 1)[0] ?? "", { colours: false }),
-      ]),
-      style,
-    ),
-  );
-  if (more > 0) stdout.write(paint.dim(`… ${more} more tasks; --json lists them all\n`));
-  const [only] = tasks;
-  if (tasks.length === 1 && only !== undefined) {
-    const own = new Set((await stores.metadata.ownArtifacts(only.sequence)).map((row) => row.name));
-    const visible = await stores.metadata.visibleArtifacts(only.sequence);
-    if (visible.length > 0) {
-      const columns = [
-        { title: "NAME" },
-        { title: "SET HERE" },
-        { title: "CODEC", shrinkTo: 6 },
-        { title: "SIZE", align: "right" },
-        { title: "SHA-256" },
-      ] as const;
-      stdout.write(
-        `\n${paint.bold("Artifacts")}\n${renderTable(
-          columns,
-          visible.map((row) => [
-            row.name,
-            own.has(row.name) ? "yes" : "",
-            row.codec,
-            byteSize(row.sizeBytes),
-            row.digest.slice(0, 16),
-          ]),
-          style,
-        )}`,
-      );
-    }
-    if (only.error !== undefined)
-      stdout.write(
-        `\n${renderTaskError(core.taskName(run, only), only.error, { paint, debug: invocation.isOn("debug"), cwd: context.cwd })}`,
-      );
-  }
-  return EXIT.done;
-}
-
-/** `the cache: Train/12/fit/3` */
-function describeOrigin(origin: NamedOrigin | undefined): string {
-  if (origin === undefined) return "";
-  return origin.kind === "cache" ? `the cache: ${origin.task}` : origin.task;
-}
-
-async function taskJson(
-  core: Core,
-  stores: OpenStores,
-  run: RunRow,
-  task: TaskRow,
-  originOf: (task: TaskRow) => Promise<NamedOrigin | undefined>,
-): Promise<Record<string, unknown>> {
-  const { step, path, attempt, status, startedAt, finishedAt, error, fanOut, choice } = task;
-  return {
-    task: core.taskName(run, task),
-    step,
-    path,
-    attempt,
-    status,
-    startedAt,
-    finishedAt,
-    fanOut,
-    choice,
-    error,
-    origin: await originOf(task),
-    artifacts: await stores.metadata.visibleArtifacts(task.sequence),
-  };
 }

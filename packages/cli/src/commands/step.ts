@@ -3,7 +3,15 @@
  * debugger, a prompt and a `console.log` work as anywhere. What it writes goes to the terminal as it comes; what it leaves
  * is compared with what it left then, and kept nowhere.
  */
-import type { ComparedArtifact, OpenStores, PreparedStep, RunRow, StepOutcome, TaskRow } from "@millrace/core/internal";
+import type {
+  CodeSource,
+  ComparedArtifact,
+  OpenStores,
+  PreparedStep,
+  RunRow,
+  StepOutcome,
+  TaskRow,
+} from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError, shortPath } from "../render/errors.ts";
@@ -30,6 +38,11 @@ export const stepCommand: Command = {
       placeholder: "NAME=VALUE",
       help: "Another value of a parameter or of an artifact that the step begins with: JSON, else text",
     },
+    {
+      name: "kept-code",
+      type: "boolean",
+      help: "With the code that the run was made with, not with that of the working tree",
+    },
     { ...JSON_FLAG, help: "Print the outcome as one JSON object" },
     STORE_FLAG,
     DEBUG_FLAG,
@@ -50,7 +63,8 @@ export const stepCommand: Command = {
       const origin = await originOf(core, stores, run, selector.step, selector.path);
       const set = readSet(core, invocation.list("set"));
       const { cwd, environment } = context;
-      const prepared = await core.prepareStepAgain({ stores, run, origin, set, cwd, environment });
+      const isKept = invocation.isOn("kept-code");
+      const prepared = await core.prepareStepAgain({ stores, run, origin, set, isKept, cwd, environment });
       try {
         return await execute(core, prepared, { run, origin }, invocation, context);
       } finally {
@@ -106,7 +120,7 @@ async function execute(
   const { stderr, stdout } = context;
   const isJson = invocation.isOn("json");
   if (!isJson)
-    stderr.write(`${stderr.paint.dim(`${prepared.task} again, with ${shortPath(prepared.file, context.cwd)}`)}\n`);
+    stderr.write(`${stderr.paint.dim(`${prepared.task} again, with ${sourceText(prepared.code, context.cwd)}`)}\n`);
   const abort = new AbortController();
   let interrupted: "SIGINT" | "SIGTERM" | undefined;
   const release = context.signals.take((signal) => {
@@ -132,6 +146,10 @@ async function execute(
   else print(core, prepared, origin, outcome, invocation.isOn("debug"), context);
   if (outcome.status === "succeeded" || outcome.status === "skipped") return EXIT.done;
   return interrupted === undefined ? EXIT.failed : codeOf(interrupted);
+}
+
+function sourceText(source: CodeSource, cwd: string): string {
+  return source.kind === "tree" ? shortPath(source.file, cwd) : `the code that was kept of ${source.entry}`;
 }
 
 /** What Node ends with when nothing is left to do while the command still waits. */
@@ -202,14 +220,14 @@ function valueText(outcome: StepOutcome, { now }: ComparedArtifact, colours: boo
 }
 
 /** The outcome for programs: stable, fields may be added. */
-function outcomeJson({ task, file }: PreparedStep, run: RunRow, origin: TaskRow, outcome: StepOutcome): unknown {
+function outcomeJson({ task, code }: PreparedStep, run: RunRow, origin: TaskRow, outcome: StepOutcome): unknown {
   const { status, durationMs, error, reason, choice, fanOut } = outcome;
   return {
     schema: 1,
     task,
     runId: run.id,
     attempt: origin.attempt,
-    file,
+    code,
     status,
     durationMs,
     origin: {

@@ -4,11 +4,21 @@ import type { CommandEntry } from "./command.ts";
 export const commandTable: readonly CommandEntry[] = [
   { name: "run", summary: "Run a flow", load: async () => (await import("./run.ts")).runCommand },
   {
+    name: "resume",
+    summary: "Go on with a run that stopped, or run a part of it again",
+    load: async () => (await import("./resume.ts")).resumeCommand,
+  },
+  {
     name: "check",
     summary: "Check a flow without running it",
     load: async () => (await import("./check.ts")).checkCommand,
   },
   { name: "graph", summary: "Draw the steps of a flow", load: async () => (await import("./graph.ts")).graphCommand },
+  {
+    name: "build",
+    summary: "Build a flow into one file that runs without its sources",
+    load: async () => (await import("./build.ts")).buildCommand,
+  },
   { name: "runs", summary: "List runs, newest first", load: async () => (await import("./runs.ts")).runsCommand },
   {
     name: "show",

@@ -40,12 +40,21 @@ export function renderError(thrown: unknown, style: ErrorStyle): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The error of a task as lines: what the user's code threw, with the user's own frames, and its causes. */
-export function renderTaskError(task: string, error: SerializedError, style: ErrorStyle): string {
+/**
+ * The error of a task as lines: what the user's code threw, with the user's own frames, and its causes.
+ *
+ * @param how.verb what became of the task; default "failed"
+ */
+export function renderTaskError(
+  task: string,
+  error: SerializedError,
+  style: ErrorStyle,
+  how: { readonly verb?: string } = {},
+): string {
   const { paint } = style;
   const isOurs = error.code !== "FLOW_STEP_FAILED";
   const lines = [
-    `${paint.red("✗")} ${paint.bold(task)} failed: ${clean(isOurs || error.name === "Error" ? error.message : `${error.name}: ${error.message}`)}`,
+    `${paint.red("✗")} ${paint.bold(task)} ${how.verb ?? "failed"}: ${clean(isOurs || error.name === "Error" ? error.message : `${error.name}: ${error.message}`)}`,
   ];
   lines.push(...stackLines(error, style));
   for (const problem of error.problems ?? []) lines.push(...problemLines(problem, true, style));

@@ -2,6 +2,7 @@ import type { RunEvent } from "@millrace/core/internal";
 import { createCancelledTasks } from "./cancelled-tasks.ts";
 import type { Paint } from "./output.ts";
 import { freshLine, type Progress, type ProgressOptions, REDRAW_MS } from "./progress.ts";
+import { resumedText } from "./run-lines.ts";
 import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
 import { createTaskNews, type TaskNews } from "./task-news.ts";
 import { count, displayWidth, pad, truncate } from "./text.ts";
@@ -107,12 +108,13 @@ export function createLiveBlock(
 
 /** `↻ Train/17/train/7 retry: attempt 2 of 4 in 2 s` */
 function newsLine(task: string, { state, more }: TaskNews, paint: Paint): string {
+  if (state === "runs" || state === "ran") return paint.dim(`${task} ${state} ${more}`);
   const mark = state === "failed" || state === "lost" ? paint.red("✗") : paint.yellow(state === "retry" ? "↻" : "■");
   return `${mark} ${paint.bold(task)} ${state}: ${more}`;
 }
 
-function resumedLine({ run, adopted }: Extract<RunEvent, { readonly kind: "run.resumed" }>, paint: Paint): string {
-  return paint.dim(`${run} goes on: ${count(adopted, "finished task")} taken over`);
+function resumedLine(event: Extract<RunEvent, { readonly kind: "run.resumed" }>, paint: Paint): string {
+  return paint.dim(`${resumedText(event)}: ${count(event.adopted, "finished task")} taken over`);
 }
 
 /** Steps that fit the screen: all, or those at work, then the last done, then the first to come, in their own order. */

@@ -55,13 +55,17 @@ describe.skipIf(process.platform !== "linux")("on Linux", () => {
     expect(isProcessAlive(child.pid!, startedAt)).toBe(true);
   });
 
-  test("a zombie has ended", async () => {
-    // A shell that never asks how its child ended: the child stays in the table of processes.
-    const child = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "inherit"] });
+  test("a zombie has ended", { timeout: 60_000 }, async () => {
+    // A shell that becomes a program which never asks how its child ended: the child stays in the table of processes.
+    const child = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "inherit"] });
     children.push(child);
     const [line] = await once(child.stdout, "data");
     const zombie = Number(String(line).trim());
-    await expect.poll(() => readFileSync(`/proc/${zombie}/stat`, "latin1")).toMatch(/\) Z /);
+    const waits = { timeout: 20_000 };
+    await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, "latin1"), waits).toBe("sleep\n");
+    expect(isProcessAlive(zombie, undefined)).toBe(true);
+    process.kill(zombie, "SIGKILL");
+    await expect.poll(() => readFileSync(`/proc/${zombie}/stat`, "latin1"), waits).toMatch(/\) Z /);
     expect(isProcessAlive(zombie, undefined)).toBe(false);
   });
 });

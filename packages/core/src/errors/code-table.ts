@@ -10,6 +10,7 @@ import { graphCodes } from "./codes/graph.ts";
 import { lineageCodes } from "./codes/lineage.ts";
 import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
+import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { storageCodes } from "./codes/storage.ts";
 import { testingCodes } from "./codes/testing.ts";
@@ -30,6 +31,7 @@ export const codeTable = {
   ...flowCodes,
   ...graphCodes,
   ...packageCodes,
+  ...resumeCodes,
   ...runnerCodes,
   ...artifactCodes,
   ...storageCodes,

@@ -45,6 +45,15 @@ export type RunEvent =
       readonly adopted: number;
       /** Which execution of the run this is, counted from 1. */
       readonly execution: number;
+      readonly flow: string;
+      readonly tags: readonly string[];
+      readonly store: string;
+      /** Of a fork: the run that it takes its finished tasks from. */
+      readonly origin?: string;
+      readonly kept: readonly { readonly step: string; readonly tasks: number }[];
+      /** Steps that run again although they had finished tasks, or are asked to, each with the reason in words. */
+      readonly again: readonly { readonly step: string; readonly tasks: number; readonly reason: string }[];
+      readonly changedParameters: readonly string[];
     })
   | (At & { readonly kind: "run.warning"; readonly code: string; readonly message: string; readonly hint?: string })
   | (TaskAt & { readonly kind: "task.started" })
@@ -79,6 +88,24 @@ export type RunEvent =
   /** What ran the attempt is gone, and nobody knows how far it came. */
   | (TaskAt & { readonly kind: "task.lost" })
   | (TaskAt & { readonly kind: "task.cancelled"; readonly reason: string })
+  /** A step has started a run of a flow, or has got the one that an earlier attempt of its task had started. */
+  | (TaskAt & {
+      readonly kind: "run.child";
+      readonly run: string;
+      readonly runId: string;
+      readonly flow: string;
+      /** "new"; of an earlier attempt: "finished" (taken over), "running" (awaited) or "continued" (begun again). */
+      readonly how: "new" | "finished" | "running" | "continued";
+    })
+  | (TaskAt & {
+      readonly kind: "run.child.finished";
+      readonly run: string;
+      readonly runId: string;
+      readonly flow: string;
+      readonly status: "succeeded" | "failed" | "cancelled";
+      /** From the beginning of the call. */
+      readonly durationMs: number;
+    })
   | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
   | (At & {
       readonly kind: "run.finished";

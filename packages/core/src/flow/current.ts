@@ -7,6 +7,7 @@ import { FlowError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { pathIndices } from "../ids/task-path.ts";
+import type { CallFlow } from "./flow-call.ts";
 import { seededRandom } from "./random.ts";
 
 /** What the runner tells about a task. */
@@ -21,6 +22,8 @@ export interface CurrentTask {
   readonly recordRead?: (read: CurrentRead) => void;
   /** Told what else the task depends on that nobody can compare later: a list of runs, a flow that it started. */
   readonly recordUnknownRead?: (what: string) => void;
+  /** Asks the task's runner to run a flow; left out where nobody can. */
+  readonly callFlow?: CallFlow;
 }
 
 /** One artifact of another run that a task read without an upstream field. */
@@ -106,6 +109,11 @@ export function recordCurrentRead(read: CurrentRead): void {
  */
 export function recordUnknownRead(what: string): void {
   storage().getStore()?.task.recordUnknownRead?.(what);
+}
+
+/** How the task that runs here, if one does, asks for runs of flows. */
+export function currentCallFlow(): CallFlow | undefined {
+  return storage().getStore()?.task.callFlow;
 }
 
 /** Whether a task is running here. */

@@ -9,7 +9,7 @@ import { packageDigest } from "./package-digest.ts";
 import { writeIndexed } from "./package-index.ts";
 import { chainsOf, collectInputs } from "./package-inputs.ts";
 import type { PackageRoot } from "./package-root.ts";
-import { storePackage } from "./package-store.ts";
+import { storeInFirst } from "./package-store.ts";
 import type { TsconfigChain } from "./tsconfig-chain.ts";
 
 /**
@@ -29,27 +29,12 @@ export async function buildPackage(
   const manifest = `${JSON.stringify(bundle.manifest, null, 2)}\n`;
   const content = { code: bundle.code, map: bundle.map, manifest };
   const digest = packageDigest(content);
-  const { folder, cacheFolder } = storeInFirst(cacheFolders, (candidate) => storePackage(candidate, digest, content));
+  const { folder, cacheFolder } = storeInFirst(cacheFolders, digest, content);
   const pack = { folder, root: root.folder, manifest: bundle.manifest };
   const flows = await withStepDigests(await describeFlows(pack, bundle), { ...pack, code: bundle.code });
   const made: FlowPackage = { ...pack, digest, flows };
   writeIndexed(cacheFolder, entry, root, inputs, made);
   return made;
-}
-
-function storeInFirst(
-  cacheFolders: readonly string[],
-  store: (cacheFolder: string) => string,
-): { readonly folder: string; readonly cacheFolder: string } {
-  let refused: unknown;
-  for (const cacheFolder of cacheFolders) {
-    try {
-      return { folder: store(cacheFolder), cacheFolder };
-    } catch (error) {
-      refused ??= error;
-    }
-  }
-  throw refused;
 }
 
 /** Only modules that define flows are looked at: a library beside them may well use legacy decorators of its own. */

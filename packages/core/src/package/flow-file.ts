@@ -5,10 +5,12 @@ import { nearestName } from "../util/nearest-name.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage, PackagedFlow } from "./flow-package.ts";
 
-const MODULE = /\.[cm]?[jt]sx?$/;
+/** How the name of a built flow ends. */
+export const ARCHIVE_ENDING = ".flow";
+const MODULE = /\.(?:[cm]?[jt]sx?|flow)$/;
 
 /**
- * The real path of a flow file that can be bundled.
+ * The real path of a flow file that can be bundled, or of a built flow.
  *
  * @throws FlowError FLOW_PACKAGE_FILE_MISSING, FLOW_PACKAGE_NOT_A_FILE, FLOW_PACKAGE_NOT_A_MODULE
  */

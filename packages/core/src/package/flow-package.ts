@@ -3,6 +3,7 @@
  * the main thread and in every worker; nothing is executed from the working tree. See docs/formats/code-package.md.
  */
 import type { Digest } from "../artifact/artifact.ts";
+import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 
 /** A package that lies ready on this machine. */
@@ -16,6 +17,8 @@ export interface FlowPackage {
   readonly manifest: PackageManifest;
   /** The flows that the entry file exports, default export first, with their definitions (evaluated once, then cached). */
   readonly flows: readonly PackagedFlow[];
+  /** What is to be told about a package that was not built here: installed packages of another version. */
+  readonly warnings?: readonly Problem[];
 }
 
 export interface PackagedFlow {

@@ -53,6 +53,23 @@ export function storePackage(cacheFolder: string, digest: Digest, content: Packa
   return folder;
 }
 
+/** Stores a package in the first of several cache folders that can be written. */
+export function storeInFirst(
+  cacheFolders: readonly string[],
+  digest: Digest,
+  content: PackageContent,
+): { readonly folder: string; readonly cacheFolder: string } {
+  let refused: unknown;
+  for (const cacheFolder of cacheFolders) {
+    try {
+      return { folder: storePackage(cacheFolder, digest, content), cacheFolder };
+    } catch (error) {
+      refused ??= error;
+    }
+  }
+  throw refused;
+}
+
 /** Writes a file of the cache aside and renames it over the old one. */
 export function replaceFile(cacheFolder: string, file: string, content: string): void {
   const aside = `${file}.${asideName()}`;

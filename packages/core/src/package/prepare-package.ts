@@ -8,7 +8,7 @@
  * `graph/`) and what runs it (`runner/`).
  */
 import { cacheFolders } from "./cache-folder.ts";
-import { findFlowFile } from "./flow-file.ts";
+import { ARCHIVE_ENDING, findFlowFile } from "./flow-file.ts";
 import type { FlowPackage } from "./flow-package.ts";
 import { readIndexed } from "./package-index.ts";
 import { findPackageRoot } from "./package-root.ts";
@@ -19,7 +19,8 @@ export interface PreparePackageOptions {
 }
 
 /**
- * Bundles a flow file, or finds the bundle that an earlier call made from the same contents.
+ * Bundles a flow file, or finds the bundle that an earlier call made from the same contents; takes a built flow
+ * (`train.flow`) as it is.
  *
  * @param entryFile path of the flow file; relative to the working directory
  * @returns the package on this machine with the definitions of its flows, default export first
@@ -34,6 +35,10 @@ export interface PreparePackageOptions {
  */
 export async function preparePackage(entryFile: string, options: PreparePackageOptions = {}): Promise<FlowPackage> {
   const entry = findFlowFile(entryFile);
+  if (entry.endsWith(ARCHIVE_ENDING)) {
+    const { loadFlowArchive } = await import("./flow-archive.ts");
+    return loadFlowArchive(entry, options.cacheFolder);
+  }
   const root = findPackageRoot(entry);
   const folders = options.cacheFolder === undefined ? cacheFolders(root.folder) : [options.cacheFolder];
   for (const folder of folders) {

@@ -47,7 +47,7 @@ export async function commitGivenTasks(
   const finished: FinishedTask[] = [];
   for (const [index, task] of tasks.entries()) {
     const sequence = (first + index) as TaskSequence;
-    started.push({ sequence, run, step: GIVEN_STEP, path: String(index), attempt: 1, startedAt: at });
+    started.push({ sequence, run, step: GIVEN_STEP, path: String(sequence), attempt: 1, startedAt: at });
     const artifacts: ArtifactRow[] = [];
     for (const [name, value] of Object.entries(task.values)) {
       if (value === undefined) continue;

@@ -1,5 +1,5 @@
 /**
- * One step of a recorded run once more: in this thread, on the inputs that it had, with the code of the working tree.
+ * One step of a recorded run once more: in this thread, on the inputs that it had, with the code of the working tree, or with that which was kept.
  * The run is read and nothing of it is changed; what the step leaves lives in memory and is compared with what it left
  * then. Retry, timeout, catch and isolation are left out: a debugger takes its time.
  */
@@ -24,9 +24,10 @@ import { WorkerRun } from "../runner/worker/worker-run.ts";
 import { openOverlayBlobStore } from "../storage/memory/overlay-blob-store.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { attemptPolicies } from "./attempt-policies.ts";
+import { type KeptManifest, keptManifest } from "./kept-package.ts";
 import type { OpenStores } from "./open-stores.ts";
 import { openTaskStores } from "./open-task-stores.ts";
-import { codeOfTree, type StepCode, type StoredManifest, storedManifest } from "./step-code.ts";
+import { type CodeSource, type StepCode, stepCode } from "./step-code.ts";
 import { type StepInputs, stepChanged, stepInputs } from "./step-inputs.ts";
 import { setThreadStore } from "./store-folder.ts";
 
@@ -37,6 +38,8 @@ export interface StepAgainRequest {
   readonly origin: TaskRow;
   /** New values of parameters and of artifacts that the step begins with: JSON, or text. */
   readonly set: ReadonlyMap<string, string>;
+  /** Whether the code that the run was made with is used, although the working tree has the source. */
+  readonly isKept: boolean;
   readonly cwd: string;
   readonly environment: Environment;
 }
@@ -45,8 +48,7 @@ export interface StepAgainRequest {
 export interface PreparedStep {
   /** `Train/17/evaluate/3`. */
   readonly task: string;
-  /** The flow file that its code comes from. */
-  readonly file: string;
+  readonly code: CodeSource;
   run(signal: AbortSignal): Promise<StepOutcome>;
   close(): void;
 }
@@ -74,13 +76,14 @@ export interface ComparedArtifact {
 }
 
 /**
- * @throws FlowError FLOW_CLIENT_NO_SOURCE, FLOW_RUNNER_STEP_CHANGED, FLOW_PARAMETER_…,
+ * @throws FlowError FLOW_RUNNER_STEP_CHANGED, FLOW_PARAMETER_…,
  *   FLOW_CLIENT_NO_ARTIFACT, and what refuses a flow file
  */
 export async function prepareStepAgain(request: StepAgainRequest): Promise<PreparedStep> {
   const { stores, run, origin, cwd, environment } = request;
-  const manifest = await storedManifest(stores, run);
-  const code = await codeOfTree(run, manifest, [cwd, path.dirname(stores.folder), run.environment.cwd]);
+  const manifest = await keptManifest(stores, run);
+  const folders = [cwd, path.dirname(stores.folder), run.environment.cwd];
+  const code = await stepCode({ stores, run, manifest, folders, isKept: request.isKept });
   const task = await taskOf(request, manifest);
   const graph = checkGraph(code.definition);
   const node = graph.nodes[origin.step];
@@ -101,7 +104,7 @@ export async function prepareStepAgain(request: StepAgainRequest): Promise<Prepa
   });
   return {
     task: taskName(run, origin),
-    file: code.file,
+    code: code.source,
     close: () => taskStores.close(),
     run: (signal) => {
       const execute = async (): Promise<StepOutcome> => {
@@ -127,7 +130,7 @@ export async function prepareStepAgain(request: StepAgainRequest): Promise<Prepa
 }
 
 /** The task with what it began with, by the graph that the run had. */
-async function taskOf({ stores, run, origin }: StepAgainRequest, manifest: StoredManifest) {
+async function taskOf({ stores, run, origin }: StepAgainRequest, manifest: KeptManifest) {
   const flow = manifest.flows.find(({ definition }) => definition.name === run.flow.name);
   const columns = await stores.metadata.finishedTasks(run.sequence);
   const task = flow === undefined ? undefined : taskAgain(checkGraph(flow.definition), columns, origin);
@@ -201,7 +204,7 @@ function noStep(run: RunRow, step: string, code: StepCode) {
   return stepChanged(
     run,
     step,
-    `"${path.basename(code.file)}" has no such step any more`,
+    `${nameOf(code)} has no such step any more`,
     near === undefined ? `It has ${names.join(", ")}` : `It was perhaps renamed to "${near}"; name it as it was`,
   );
 }
@@ -210,7 +213,11 @@ function otherKind(run: RunRow, step: string, code: StepCode) {
   return stepChanged(
     run,
     step,
-    `in "${path.basename(code.file)}" it ${code.definition.steps.find(({ name }) => name === step)!.isJoin ? "is a join now" : "is no join any more"}`,
+    `in ${nameOf(code)} it ${code.definition.steps.find(({ name }) => name === step)!.isJoin ? "is a join now" : "is no join any more"}`,
     "Run the flow, and then the step of the new run",
   );
+}
+
+function nameOf({ source }: StepCode): string {
+  return `"${path.basename(source.kind === "tree" ? source.file : source.entry)}"`;
 }

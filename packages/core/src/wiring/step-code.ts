@@ -1,63 +1,64 @@
 import fs from "node:fs";
 import path from "node:path";
-import { FlowError } from "../errors/flow-error.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
-import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import { selectFlow } from "../package/flow-file.ts";
-import type { PackagedFlow, PackageManifest } from "../package/flow-package.ts";
+import type { FlowPackage, PackageManifest } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
+import { findPackageRoot } from "../package/package-root.ts";
 import { preparePackage } from "../package/prepare-package.ts";
+import { keptPackage } from "./kept-package.ts";
 import type { OpenStores } from "./open-stores.ts";
 
 /** The code that a step is run again with. */
 export interface StepCode {
   readonly flowClass: FlowClass<Flow>;
   readonly definition: FlowDefinition;
-  /** Where it comes from, for people: the flow file. */
-  readonly file: string;
+  readonly source: CodeSource;
 }
 
-/** A stored manifest, with what only the store's copy holds. */
-export interface StoredManifest extends PackageManifest {
-  readonly flows: readonly PackagedFlow[];
-}
+/** Where code comes from: a flow file as it is now, or the package that is kept with the run. */
+export type CodeSource =
+  | { readonly kind: "tree"; readonly file: string }
+  | { readonly kind: "kept"; readonly entry: string; readonly digest: string };
 
-/** The manifest of the code package that a run was made with. */
-export async function storedManifest({ metadata }: OpenStores, run: RunRow): Promise<StoredManifest> {
-  const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
-  if (pack !== undefined) return JSON.parse(pack.manifest) as StoredManifest;
-  throw new FlowError("FLOW_INTERNAL", { message: `${runName(run)} has no code package in its store` });
+export interface StepCodeRequest {
+  readonly stores: OpenStores;
+  readonly run: RunRow;
+  readonly manifest: PackageManifest;
+  /** Where the flow file is looked for, each upwards; the first says where installed packages are. */
+  readonly folders: readonly string[];
+  /** Whether the kept package is used although the source is there. */
+  readonly isKept: boolean;
 }
 
 /**
- * The code of the working tree: the flow file at the place where the run had it, looked for from here, from the store and
- * from where the run was started, each upwards.
+ * The code of the working tree, when the flow file is where the run had it; else the package that was kept with the run.
  *
- * @throws FlowError FLOW_CLIENT_NO_SOURCE, and what refuses a flow file
+ * @throws FlowError what refuses a flow file, and what keeps a package from being restored
  */
-export async function codeOfTree(
-  run: RunRow,
-  manifest: PackageManifest,
-  folders: readonly string[],
-): Promise<StepCode> {
-  const file = folders
-    .flatMap((folder) => [...upwards(folder)])
-    .map((folder) => path.join(folder, manifest.entry))
-    .find(isFile);
-  if (file === undefined) {
-    throw new FlowError("FLOW_CLIENT_NO_SOURCE", {
-      message: `Cannot find the source of ${runName(run)}: there is no "${manifest.entry}" in "${folders[0]}" or above it`,
-      hint: "Go to the folder of the flow's project",
-      context: { run: run.id, entry: manifest.entry, folders },
-    });
-  }
-  const pack = await preparePackage(file);
+export async function stepCode(request: StepCodeRequest): Promise<StepCode> {
+  const { stores, run, manifest, folders, isKept } = request;
+  const file = isKept ? undefined : findEntry(manifest.entry, folders);
+  if (file !== undefined) return await codeOf(await preparePackage(file), run, { kind: "tree", file });
+  // The workspace that this folder belongs to: a kept package finds what it imports from there.
+  const root = findPackageRoot(path.join(folders[0]!, manifest.entry));
+  const pack = await keptPackage(stores, run, root.folder);
+  return await codeOf(pack, run, { kind: "kept", entry: manifest.entry, digest: pack.digest });
+}
+
+async function codeOf(pack: FlowPackage, run: RunRow, source: CodeSource): Promise<StepCode> {
   const { definition, exportName } = selectFlow(pack, run.flow.name);
-  const flowClass = (await loadPackage(pack))[exportName] as FlowClass<Flow>;
-  return { flowClass, definition, file };
+  return { flowClass: (await loadPackage(pack))[exportName] as FlowClass<Flow>, definition, source };
+}
+
+function findEntry(entry: string, folders: readonly string[]): string | undefined {
+  return folders
+    .flatMap((folder) => [...upwards(folder)])
+    .map((folder) => path.join(folder, entry))
+    .find((file) => fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true);
 }
 
 function* upwards(folder: string): Generator<string> {
@@ -65,8 +66,4 @@ function* upwards(folder: string): Generator<string> {
     yield current;
     if (current === path.dirname(current)) return;
   }
-}
-
-function isFile(file: string): boolean {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 }

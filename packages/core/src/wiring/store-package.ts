@@ -3,10 +3,11 @@ import path from "node:path";
 import type { Digest, NewBlob } from "../artifact/artifact.ts";
 import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
-import { FlowError, type SourceLocation } from "../errors/flow-error.ts";
+import { FlowError } from "../errors/flow-error.ts";
 import type { FlowPackage } from "../package/flow-package.ts";
 import { packageDigest } from "../package/package-digest.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
+import { portableFlows } from "../package/portable-flows.ts";
 
 /**
  * A code package as rows for the store: its three files as blobs, and the manifest with the digest of each file (`files`) and
@@ -39,16 +40,9 @@ export function storePackage(
   });
   return {
     digest: pack.digest,
-    manifest: JSON.stringify({ ...pack.manifest, files, flows: pack.flows }, (key, value) =>
-      key === "location" ? relativeTo(pack.root, value as SourceLocation) : value,
-    ),
+    manifest: JSON.stringify({ ...pack.manifest, files, flows: portableFlows(pack.flows, pack.root) }),
     blobs,
   };
-}
-
-/** A record names no folder of this machine: places in sources are kept relative to the root, as the manifest's paths are. */
-function relativeTo(root: string, location: SourceLocation): SourceLocation {
-  return { ...location, file: path.relative(root, location.file).replaceAll(path.sep, "/") };
 }
 
 function read(pack: FlowPackage, name: string): Buffer {

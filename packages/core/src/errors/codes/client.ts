@@ -41,11 +41,6 @@ export const clientCodes = {
     cause: "A parameter value that cannot be compared, a negative limit or an unknown status",
     remedy: "Compare with the value as it stands on the command line",
   },
-  FLOW_CLIENT_NO_SOURCE: {
-    meaning: "The flow file that a run was made with is not where the run had it",
-    cause: "The command was started in another project, or the file was moved or deleted",
-    remedy: "Go to the folder of the flow's project",
-  },
   FLOW_CLIENT_STORE_GONE: {
     meaning: "The store was deleted or replaced while a run was written to it",
     cause: "Another program removed or moved the store's folder",

@@ -67,6 +67,17 @@ export const packageCodes = {
     cause: "node_modules changed after the code package was made, or the package runs on another machine",
     remedy: "Install the packages again; the message names package, version and importer",
   },
+  FLOW_PACKAGE_EXTERNAL_CHANGED: {
+    meaning: "An installed package has another version than when the code package was made",
+    cause:
+      "Packages were updated since; the sources of the flow are not there, so its code package runs as it was kept",
+    remedy: "Install the named version to run what ran then, or go on knowing that it may do otherwise",
+  },
+  FLOW_PACKAGE_TOO_NEW: {
+    meaning: "A flow was built by a newer version of Millrace",
+    cause: "The file was made by flow build of a version that writes another form",
+    remedy: "Update Millrace here, or build the flow with this version",
+  },
   FLOW_PACKAGE_DAMAGED: {
     meaning: "A code package is incomplete or is not what its digest says",
     cause: "Files of the cache were changed or removed by hand, or a copy was cut short",

@@ -22,9 +22,11 @@ export interface BundleEffects {
   readonly valuesOf: ReadonlyMap<string, readonly Unit[]>;
   /** Names whose value may be another at another time. */
   readonly state: ReadonlySet<string>;
+  /** What decorators say that are handed the flow as a value (`around`), by their unit: it may name members of it. */
+  readonly wrapping: ReadonlyMap<Unit, ReadonlySet<string>>;
 }
 
-export function bundleEffects({ units }: BundleUnits): BundleEffects {
+export function bundleEffects({ units, names }: BundleUnits): BundleEffects {
   const valuesOf = new Map<string, Unit[]>();
   const add = (name: string, unit: Unit): void => {
     const known = valuesOf.get(name);
@@ -37,7 +39,16 @@ export function bundleEffects({ units }: BundleUnits): BundleEffects {
     if (givers.some((unit) => unit.kind !== "helper" && (!unit.defines.includes(name) || mayChange(unit))))
       state.add(name);
   const effects = units.flatMap((unit) => effectOf(unit, valuesOf) ?? []);
-  return { effects, valuesOf, state };
+  const wrapping = units
+    .filter(
+      ({ kind, facts }) => kind !== "import" && facts.names.some((name) => names.coreImports.get(name) === "around"),
+    )
+    .map((unit) => [unit, wordsWithin(unit, valuesOf)] as const);
+  return { effects, valuesOf, state, wrapping: new Map(wrapping) };
+}
+
+function wordsWithin(unit: Unit, valuesOf: ReadonlyMap<string, readonly Unit[]>): ReadonlySet<string> {
+  return new Set([unit, ...closure(unit.facts.names, valuesOf)].flatMap(({ facts }) => [...facts.words]));
 }
 
 /** Whether a declared value can be changed in place. */

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CORE_NAME, isCoreSpecifier } from "../core-package.ts";
+import { packageName } from "../external-table.ts";
 import type { ExternalPackage, PackageManifest } from "../flow-package.ts";
 import { contentDigest } from "../package-digest.ts";
 import { foldersUpwards, readPackageJson } from "../package-root.ts";
@@ -45,7 +46,10 @@ function identityOf(
 ): ExternalIdentity {
   const labels = new Set<string>();
   let usesCore = false;
-  const open: { readonly name: string; readonly from: string }[] = [{ name: row.name, from: importer }];
+  const open: { readonly name: string; readonly from: string }[] = [
+    // Under the name by which it is installed, which an alias makes another than its own.
+    { name: packageName(row.specifier) ?? row.name, from: importer },
+  ];
   const seen = new Set<string>();
   for (let next = open.pop(); next !== undefined && seen.size < MAX_PACKAGES; next = open.pop()) {
     if (next.name === CORE_NAME) {

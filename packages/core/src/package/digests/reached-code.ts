@@ -97,6 +97,7 @@ class Reach {
     }
     if (facts.needsAllMembers) this.#addAllMembers();
     for (const name of facts.thisMembers) this.#addMember(name);
+    for (const word of this.#context.effects.wrapping.get(unit) ?? []) this.#addMember(word);
   }
 
   /** Adds what belongs to what is there without being mentioned by it. */

@@ -145,7 +145,7 @@ describe("a loop", () => {
       code: "FLOW_RUNNER_TOO_MANY_ROUNDS",
       message:
         'Cannot begin another round of the loop that starts with "refine": "refine" chose "more" after 3 rounds, and no loop may have more',
-      hint: 'Let "refine" choose a way out of the loop in time',
+      hint: 'Let "refine" choose a way out of the loop in time, or allow more rounds with --max-rounds',
     });
     expect(() => scheduler.succeeded(last.sequence, { choice: "more" })).toThrow(
       expect.objectContaining({ code: "FLOW_RUNNER_TOO_MANY_ROUNDS" }),

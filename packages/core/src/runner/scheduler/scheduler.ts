@@ -180,7 +180,7 @@ export class Scheduler {
     const header = plan.target.name;
     return new FlowError("FLOW_RUNNER_TOO_MANY_ROUNDS", {
       message: `Cannot begin another round of the loop that starts with "${header}": "${step.name}" chose "${outcome.choice}" after ${this.#maxRounds} rounds, and no loop may have more`,
-      hint: `Let "${step.name}" choose a way out of the loop in time`,
+      hint: `Let "${step.name}" choose a way out of the loop in time, or allow more rounds with --max-rounds`,
       context: { step: step.name, header, choice: outcome.choice, maxRounds: this.#maxRounds },
     });
   }

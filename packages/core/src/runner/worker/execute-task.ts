@@ -19,6 +19,7 @@ import type { BatchTask, StepContract, TaskResult } from "../protocol.ts";
 import { TaskCache, taskCache } from "./cache/task-cache.ts";
 import { watchedCurrent } from "./cache/watched-current.ts";
 import { collectYield } from "./collect-yield.ts";
+import { type CallLine, FlowCalls } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
 import type { ReadWatch } from "./read-watch.ts";
@@ -34,6 +35,8 @@ export interface TaskEnvironment {
   readonly describeError: (thrown: unknown) => SerializedError;
   /** Of a step that asked for the step cache. */
   readonly cache?: CachePlan;
+  /** By which the task asks for runs of other flows; without it none can be started. */
+  readonly calls?: CallLine;
   /** Told the very object that a task threw, for those who are in the same thread. */
   readonly onThrown?: (thrown: unknown) => void;
 }
@@ -104,11 +107,19 @@ async function attempt(
     const log = watched.cache?.log;
     const parameters = stepArguments(run, step, task, (name) => flow[name], log);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
-    const current = { ...currentFacts(run, task), recordRead: record };
+    const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
+    const facts = {
+      ...currentFacts(run, task),
+      recordRead: record,
+      ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
+    };
+    const current = log === undefined ? facts : watchedCurrent(facts, log);
     if (log !== undefined) log.isOn = true;
-    skipped = await runStepAsTask(log === undefined ? current : watchedCurrent(current, log), () =>
-      method.apply(flow, parameters),
-    );
+    try {
+      skipped = await runStepAsTask(current, () => method.apply(flow, parameters));
+    } finally {
+      calls?.close();
+    }
   }
   const isCaught = task.fallback !== undefined;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };

@@ -21,8 +21,10 @@ import { parseReadName } from "./read-names.ts";
 import { seesIndex } from "./sees-index.ts";
 import { TaskFacts } from "./task-facts.ts";
 
-/** Lists of one step that are tried, and tasks under one key: the newest. */
+/** Lists of what tasks of one step read that are tried, the newest; several workers may have written the same one. */
 const MOST_LISTS = 16;
+const MOST_LIST_ROWS = 64;
+/** Tasks under one key that are looked at, the newest: all are as good, and the first whose bytes are there is taken. */
 const MOST_ENTRIES = 16;
 
 /** What tasks of earlier runs have read, by the key of a step's lists; looked up once in the life of a worker's run. */
@@ -138,10 +140,10 @@ export class TaskCache {
     const key = this.#listing;
     let lists = ofRun.get(key);
     if (lists === undefined) {
-      const query = { exceptRun: run.context.sequence, limit: MOST_LISTS };
+      const query = { exceptRun: run.context.sequence, limit: MOST_LIST_ROWS };
       const found = run.reader.cacheEntries(key, query).map(({ reads }) => JSON.stringify(Object.keys(reads)));
       const known = new Set(found);
-      lists = { lists: [...known].map((list) => JSON.parse(list) as readonly string[]), known };
+      lists = { lists: [...known].slice(0, MOST_LISTS).map((list) => JSON.parse(list) as readonly string[]), known };
       ofRun.set(key, lists);
     }
     return lists;

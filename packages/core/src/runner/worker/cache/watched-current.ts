@@ -15,6 +15,14 @@ export function watchedCurrent(task: CurrentTask, watch: ReadWatch): CurrentTask
         task.recordRead?.(read);
       },
     },
+    callFlow: {
+      value:
+        task.callFlow &&
+        ((...call: Parameters<NonNullable<CurrentTask["callFlow"]>>) => {
+          watch.unknownRead("runs of flows that it started");
+          return task.callFlow!(...call);
+        }),
+    },
     recordUnknownRead: { value: (what: string) => watch.unknownRead(what) },
   });
 }

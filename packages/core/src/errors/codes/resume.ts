@@ -1,0 +1,44 @@
+import type { CodeEntry } from "../code-table.ts";
+
+export const resumeCodes = {
+  FLOW_RESUME_RUNNING: {
+    meaning: "A run that is to be resumed is running",
+    cause: "Another process executes it; two may not execute one run",
+    remedy: "Wait until it has ended, or stop it first",
+  },
+  FLOW_RESUME_NO_RUN: {
+    meaning: "There is no run to resume",
+    cause: "No run of this store failed, was cancelled or was lost, or all that did were resumed with success",
+    remedy: "Name a run: flow resume Train/17 --from STEP runs again from a step, also of a run that succeeded",
+  },
+  FLOW_RESUME_UNKNOWN_STEP: {
+    meaning: "The step named by --from is no step of the flow",
+    cause: "A misspelt name, or a step that was renamed or removed since",
+    remedy: "Use one of the steps that the message names",
+  },
+  FLOW_RESUME_VALUE_READ: {
+    meaning: "A parameter or upstream changed that finished tasks have read",
+    cause: "Keeping these tasks would mix results of two sets of parameters in one run",
+    remedy: "Run the readers again with --from and the step that the message names, or leave the value as it was",
+  },
+  FLOW_RESUME_NOTHING_TO_DO: {
+    meaning: "A run that succeeded has nothing left to run",
+    cause: "Resuming was asked without saying what is to run again",
+    remedy: "Give --from STEP, or --changed after a change of code",
+  },
+  FLOW_RESUME_CODE_CHANGED: {
+    meaning: "Finished tasks are kept whose step has other code now",
+    cause: "The flow was edited since; without --changed the outcome of finished tasks stays",
+    remedy: "Give --changed to run changed steps again, or --same-code to go on with the code that the run had",
+  },
+  FLOW_RESUME_IN_STEP: {
+    meaning: "A step tries to resume a run",
+    cause: "resume() was called inside a step",
+    remedy: "Resume runs from a program or with flow resume; inside a step, start a flow with run()",
+  },
+  FLOW_RESUME_NO_PACKAGE: {
+    meaning: "The run's store does not hold its code package",
+    cause: "The run was imported without it, or it was written by a program that keeps none",
+    remedy: "Run the flow anew, or resume where its sources are",
+  },
+} as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

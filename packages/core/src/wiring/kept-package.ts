@@ -1,0 +1,57 @@
+import { FlowError } from "../errors/flow-error.ts";
+import { runName } from "../lineage/run-name.ts";
+import type { RunRow } from "../metadata/metadata-store.ts";
+import type { FlowPackage, PackagedFlow, PackageManifest } from "../package/flow-package.ts";
+import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
+import { restorePackage } from "../package/restore-package.ts";
+import type { OpenStores } from "./open-stores.ts";
+
+/** A manifest as a store keeps it: with the definitions of the flows, and where the files of the package are. */
+export interface KeptManifest extends PackageManifest {
+  /** With places relative to the root. */
+  readonly flows: readonly PackagedFlow[];
+  readonly files: readonly { readonly name: string; readonly digest: string; readonly sizeBytes: number }[];
+}
+
+/** The manifest of the code package that a run was made with. */
+export async function keptManifest({ metadata }: Pick<OpenStores, "metadata">, run: RunRow): Promise<KeptManifest> {
+  const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
+  if (pack !== undefined) return JSON.parse(pack.manifest) as KeptManifest;
+  throw new FlowError("FLOW_INTERNAL", { message: `${runName(run)} has no code package in its store` });
+}
+
+/**
+ * The code package that a run was made with, out of its store, ready to be loaded on this machine.
+ *
+ * @param root the folder that its paths start from: its installed packages are looked for from there
+ * @throws FlowError as of `restorePackage`, and those of the artifact room for files that are missing or damaged
+ */
+export async function keptPackage(
+  stores: Pick<OpenStores, "metadata" | "artifacts">,
+  run: RunRow,
+  root: string,
+): Promise<FlowPackage> {
+  const { entry, flows, files } = await keptManifest(stores, run);
+  const read = async (name: string): Promise<Uint8Array> => {
+    const file = files.find((each) => each.name === name);
+    if (file === undefined)
+      throw new FlowError("FLOW_INTERNAL", { message: `The code package of ${runName(run)} has no "${name}"` });
+    const ref = { codec: "bytes", digest: file.digest, sizeBytes: file.sizeBytes } as Parameters<
+      typeof stores.artifacts.payload
+    >[0];
+    const subject = `"${name}" of the code package of ${runName(run)}`;
+    return await stores.artifacts.payload(ref, await stores.metadata.blob(ref.digest), { subject });
+  };
+  return await restorePackage(
+    {
+      digest: run.packageDigest!,
+      entry,
+      flows,
+      content: async () => {
+        const [code, map, manifest] = await Promise.all([BUNDLE_FILE, MAP_FILE, MANIFEST_FILE].map(read));
+        return { code: code!, map: map!, manifest: manifest! };
+      },
+    },
+    { root },
+  );
+}
