@@ -31,6 +31,11 @@ export const runnerCodes = {
     cause: "The user's code in retry: { when }",
     remedy: "Let it return true or false; the task was not tried again",
   },
+  FLOW_RUNNER_NOT_CACHED: {
+    meaning: "A warning: a step is to be cached, and what it did cannot stand for another task",
+    cause: "It read what the step cache cannot compare: runs through the client, its own run's id, a secret",
+    remedy: "Move that into another step, or take `cache` from this one; the run itself is whole",
+  },
   FLOW_RUNNER_NO_SECRET: {
     meaning: "A secret that a step asks for is not there",
     cause: "The environment variable is not set, or the file cannot be read",
