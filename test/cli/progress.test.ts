@@ -66,6 +66,11 @@ function stage(terminal?: { columns: number; rows: number }) {
         durationMs: 300,
         error: { code: "FLOW_STEP_FAILED", name: "Error", message: "no such file\nmore" },
       }),
+    tell: (
+      event: { readonly kind: RunEvent["kind"] } & Readonly<Record<string, unknown>>,
+      step = "fold",
+      path = "1.3",
+    ) => apply({ at: at(), ...where(step, path), ...event } as unknown as RunEvent),
     said: (step: string, text: string, path?: string, stream: "stdout" | "stderr" = "stdout") =>
       apply({ kind: "task.output", at: at(), ...where(step, path), stream, text }),
   };
@@ -228,6 +233,109 @@ test("when the run is over, a step that never ran is shown as that", () => {
     expect.stringMatching(/^ {2}■ fold /),
     "  · end    not run",
   ]);
+});
+
+const LUCK = { code: "FLOW_STEP_FAILED", name: "Error", message: "no luck\nmore" };
+
+test("plain lines say what is tried again, caught, skipped or lost, and in the next step what goes on", () => {
+  const s = stage();
+  s.created();
+  s.counts({ step: "fold", total: 4, running: 1 });
+  s.tell({ kind: "task.retrying", nextAttempt: 2, attempts: 4, delayMs: 2_000, error: LUCK });
+  s.tell({ kind: "task.retrying", attempt: 2, nextAttempt: 3, delayMs: 0, error: LUCK });
+  s.tell({ kind: "task.caught", attempt: 4, durationMs: 10, field: "failure", error: LUCK });
+  s.tell({ kind: "task.skipped", durationMs: 1, reason: "nothing new \x1b[2J" }, "fold", "1.4");
+  s.tell({ kind: "task.lost" }, "fold", "1.5");
+  s.progress.end();
+  expect(s.output.text().trimEnd().split("\n").slice(1)).toEqual([
+    "14:02:14  Train/17/fold/1.3  failed  no luck",
+    "14:02:14  Train/17/fold/1.3  retry  attempt 2 of 4 in 2.0 s",
+    "14:02:14  Train/17/fold/1.3  failed  no luck",
+    "14:02:14  Train/17/fold/1.3  retry  attempt 3 now",
+    "14:02:14  Train/17/fold/1.3  caught  no luck (in this.failure)",
+    "14:02:14  Train/17/fold/1.4  skipped  nothing new ",
+    "14:02:14  Train/17/fold/1.5  lost  what ran it ended without a result",
+  ]);
+});
+
+test("plain lines count what was cancelled because of one failure, and name what was cancelled alone", () => {
+  const s = stage();
+  s.created();
+  s.failed("fold", "1.2");
+  for (let index = 0; index < 7; index++)
+    s.tell({ kind: "task.cancelled", reason: "Train/17/fold/1.2 failed" }, "fold", `2.${index}`);
+  s.tell({ kind: "task.cancelled", reason: "Ctrl-C" }, "tidy", "");
+  s.progress.end();
+  expect(s.output.text().trimEnd().split("\n").slice(1)).toEqual([
+    "14:02:14  Train/17/fold/1.2  failed  no such file",
+    "14:02:14  Train/17  cancelled  7 tasks: Train/17/fold/1.2 failed",
+    "14:02:14  Train/17/tidy  cancelled  Ctrl-C",
+  ]);
+});
+
+test("plain lines and the block say that a run goes on, with what was taken over", () => {
+  for (const s of [stage(), stage({ columns: 80, rows: 24 })]) {
+    s.tell({ kind: "run.resumed", run: "Train/17", runId: "x", adopted: 4, execution: 2 });
+    s.counts({ step: "fold", total: 5, succeeded: 4, adopted: 4, running: 1 });
+    s.wait(200);
+    const shown = screenOf(s.output.text()).join("\n");
+    expect(shown).toMatch(/Train\/17 {1,2}goes on:? +4 finished tasks taken over/);
+    if (s.output.isTerminal) expect(shown).toMatch(/fold .* 4\/5 {2}1 running {2}4 taken over/);
+  }
+});
+
+test("the live block shows what waits for its next attempt, and what ended otherwise", () => {
+  const s = stage({ columns: 100, rows: 24 });
+  s.created();
+  s.counts({ step: "fold", total: 5, running: 2 });
+  s.started("fold", "1.3");
+  s.tell({ kind: "task.retrying", nextAttempt: 2, attempts: 4, delayMs: 2_000, error: LUCK });
+  s.tell({ kind: "task.caught", durationMs: 10, field: "failure", error: LUCK }, "fold", "1.4");
+  s.wait(200);
+  const lines = screenOf(s.output.text());
+  expect(lines).toContain("✗ Train/17/fold/1.3 failed: no luck");
+  expect(lines).toContain("↻ Train/17/fold/1.3 retry: attempt 2 of 4 in 2.0 s");
+  expect(lines).toContainEqual(expect.stringMatching(/fold .* 1\/5 {2}1 running {2}1 waiting to retry {2}1 caught/));
+  s.tell({ kind: "task.started", attempt: 2 });
+  s.tell({ kind: "task.succeeded", attempt: 2, durationMs: 5 });
+  s.wait(200);
+  expect(screenOf(s.output.text()).join("\n")).not.toContain("waiting");
+});
+
+test("the live block holds the lines that tasks are still writing, at most four, in place", () => {
+  const s = stage({ columns: 60, rows: 24 });
+  s.created();
+  s.counts({ step: "fold", total: 9, running: 9 });
+  for (let index = 0; index < 9; index++) s.said("fold", `task ${index} 10 %`, String(index));
+  s.wait(100);
+  s.said("fold", "\rtask 0 90 %", "0");
+  s.wait(100);
+  const open = () => screenOf(s.output.text()).filter((line) => line.includes("%"));
+  expect(open()).toEqual(
+    [6, 7, 8].map((index) => `  Train/17/fold/${index} │ task ${index} 10 %`).concat("  Train/17/fold/0 │ task 0 90 %"),
+  );
+  s.said("fold", `\r${"wide ".repeat(100)}`, "0");
+  s.wait(100);
+  for (const line of screenOf(s.output.text())) expect(line.length).toBeLessThan(60);
+  for (let index = 0; index < 9; index++) s.done("fold", String(index));
+  s.progress.end();
+  expect(open()).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((index) => `Train/17/fold/${index} │ task ${index} 10 %`));
+});
+
+test("a terminal that was made narrower is cleared of what it wrapped", () => {
+  const size = { columns: 80, rows: 24 };
+  const s = stage(size);
+  s.created();
+  s.counts({ step: "a_step_with_a_long_name", total: 100, running: 50 });
+  s.wait(200);
+  size.columns = 20;
+  s.output.take();
+  s.wait(200);
+  // biome-ignore-start lint/suspicious/noControlCharactersInRegex: it reads what is written to a terminal.
+  // Head and step were one row each; the step's 60 columns are now three rows and more.
+  const [, rows] = /\x1b\[(\d+)A/.exec(s.output.take())!;
+  // biome-ignore-end lint/suspicious/noControlCharactersInRegex: as above.
+  expect(Number(rows)).toBeGreaterThan(3);
 });
 
 test("output of two tasks never shares a line", () => {

@@ -43,7 +43,7 @@ export default class Train extends Flow {
 
   @join({ next: "measure" })
   pickBest(inputs: Inputs<Train>) {
-    this.best = Math.max(...inputs.map((input) => input.score)) + (inputs.before.items.length - inputs.length);
+    this.best = Math.max(...inputs.map((input) => input.score)) + (inputs.before.items.length - inputs.length) + (inputs[0]!.limit - this.limit);
     this.what = inputs.before.what;
     this.mergeArtifacts(inputs, { include: ["big"] });
   }

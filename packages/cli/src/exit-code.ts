@@ -22,6 +22,13 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
   FLOW_RUNNER_BAD_PARAMS_FILE: EXIT.usage,
   FLOW_RUNNER_NO_SECRET: EXIT.usage,
   FLOW_CLI_OUTPUT_NOT_WRITABLE: EXIT.failed,
+  // The store is well: it is the run that is another's, or over.
+  FLOW_METADATA_FENCED: EXIT.failed,
+  FLOW_METADATA_RUN_ALIVE: EXIT.failed,
+  FLOW_METADATA_RUN_FINAL: EXIT.failed,
+  FLOW_RESUME_NO_RUN: EXIT.failed,
+  FLOW_RESUME_NO_PACKAGE: EXIT.failed,
+  FLOW_RESUME_RUNNING: EXIT.failed,
 };
 
 const BY_ROOM: Readonly<Record<string, number>> = {
@@ -31,6 +38,7 @@ const BY_ROOM: Readonly<Record<string, number>> = {
   PACKAGE: EXIT.usage,
   DEFINITION: EXIT.usage,
   PARAMETER: EXIT.usage,
+  RESUME: EXIT.usage,
   STORAGE: EXIT.store,
   METADATA: EXIT.store,
   INTERNAL: EXIT.internal,

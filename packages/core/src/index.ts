@@ -34,6 +34,7 @@ export type {
   Params,
   Query,
   Resources,
+  ResumeOptions,
   Retry,
   Run,
   RunFacts,
@@ -49,5 +50,6 @@ export type {
 } from "./flow/public-types.ts";
 export { upstream } from "./flow/upstream.ts";
 // Start and find runs.
+export { resume } from "./wiring/resume/resume.ts";
 export { run } from "./wiring/run.ts";
 export { runs } from "./wiring/runs.ts";

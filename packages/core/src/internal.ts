@@ -16,7 +16,7 @@ import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
-export { followLogs, isOver, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
+export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
 export { runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
@@ -62,6 +62,7 @@ export type {
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
+export { isOver } from "./metadata/run-state.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
@@ -69,6 +70,12 @@ export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
+export {
+  findResumeSubject,
+  type LaunchResumeRequest,
+  launchResume as startResume,
+} from "./wiring/resume/launch-resume.ts";
+export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";

@@ -13,16 +13,16 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
     async function origin() {
       await under.store.reserveTasks(10);
       const run = await under.store.createRun(newRun());
-      const fit = (sequence: number, path: string, attempt = 1) =>
+      const trained = (sequence: number, path: string, attempt = 1) =>
         started(run, sequence, { step: "fit", path, attempt, inherits: 2 as never });
       await under.store.commitTick(
         tick({
           started: [
             started(run, 2, { attempt: 1 }),
-            fit(3, "0"),
-            fit(5, "1"),
-            fit(6, "2"),
-            fit(8, "0", 2),
+            trained(3, "0"),
+            trained(5, "1"),
+            trained(6, "2"),
+            trained(8, "0", 2),
             started(run, 9, { step: "join", attempt: 1 }),
           ],
           blobs: ["page", "1", "2"].map(blobOf),

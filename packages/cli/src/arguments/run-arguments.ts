@@ -36,9 +36,10 @@ export function readFlowWords(
   words: readonly string[],
   own: readonly Flag[],
   definition: FlowDefinition,
+  subject: Positional = FILE_ARGUMENT,
 ): ParsedArguments & FlowValues {
   const { params, upstreams } = flowFlags(definition);
-  const parsed = parseArguments(words, { flags: [...own, ...params, ...upstreams], positionals: [FILE_ARGUMENT] });
+  const parsed = parseArguments(words, { flags: [...own, ...params, ...upstreams], positionals: [subject] });
   const flags: Record<string, string | string[] | boolean> = {};
   const selected: Record<string, { tags?: string[]; run?: string }> = {};
   for (const [key, value] of parsed.values) {

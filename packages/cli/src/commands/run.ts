@@ -2,18 +2,13 @@
  * `flow run FILE`: the flags of the command and, once the flow is read, the flow's own. Progress goes to stderr, the
  * outcome to stdout; with `--json` each event is a line of stdout and the last one holds the whole record.
  */
-import type { RunEvent } from "@millrace/core/internal";
 import { faultsError } from "../arguments/faults-error.ts";
 import type { Flag } from "../arguments/flag.ts";
 import { flagClashes, flowFlags } from "../arguments/flow-flags.ts";
 import { FILE_ARGUMENT, readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
-import { type Core, loadCore } from "../core.ts";
+import { loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
-import { renderTaskError } from "../render/errors.ts";
 import { renderCommandHelp } from "../render/help.ts";
-import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
-import { renderNewStore, renderOutcome, renderUpstream, renderWarning } from "../render/run-lines.ts";
-import { createStepBoard, summary } from "../render/step-board.ts";
 import {
   type Command,
   type Context,
@@ -23,6 +18,7 @@ import {
   invocation,
   STORE_FLAG,
 } from "./command.ts";
+import { followRun } from "./follow-run.ts";
 import { commandTable } from "./table.ts";
 
 const OWN_FLAGS: readonly Flag[] = [
@@ -136,7 +132,7 @@ async function run(context: Context): Promise<number> {
       cwd: context.cwd,
       command: ["flow", "run", ...context.words],
     });
-    return await follow(running, context, {
+    return await followRun(running, context, {
       json: own.isOn("json"),
       quiet: own.isOn("quiet"),
       debug: own.isOn("debug"),
@@ -151,119 +147,6 @@ async function run(context: Context): Promise<number> {
 function cacheOf(own: Invocation): "on" | "off" | undefined {
   const value = own.values.get("cache");
   return value === undefined ? undefined : value === true ? "on" : "off";
-}
-
-/** How long a second Ctrl-C waits for tasks to be ended and for the run's end to be recorded. */
-const LEAVE_MS = 1_000;
-
-interface FollowOptions {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly debug: boolean;
-  readonly formatDuration: (ms: number) => string;
-}
-
-/** Prints what happens until the run is over; the exit code says how it ended. */
-async function follow(
-  running: ReturnType<Core["startRun"]>,
-  context: Context,
-  options: FollowOptions,
-): Promise<number> {
-  const { stdout, stderr } = context;
-  const progress =
-    options.json || options.quiet
-      ? silentProgress
-      : createProgress({ output: stderr, now: context.now, formatDuration: options.formatDuration });
-  const board = createStepBoard();
-  const say = (line: string | undefined): void => {
-    if (line !== undefined && !options.json)
-      progress === silentProgress ? stderr.write(`${freshLine(stderr)}${line}\n`) : progress.note(line);
-  };
-  let interrupted: "SIGINT" | "SIGTERM" | undefined;
-  let isLeaving = false;
-  let finished: Extract<RunEvent, { readonly kind: "run.finished" }> | undefined;
-  let lastProgress = "";
-
-  const release = context.signals.take((signal) => {
-    if (interrupted !== undefined) {
-      running.cancel();
-      // A call of native code cannot be ended: then the process goes without having recorded the end of the run.
-      const leave = (): void => {
-        progress.end();
-        context.signals.exit(signalCode(signal));
-      };
-      if (isLeaving) leave();
-      isLeaving = true;
-      setTimeout(leave, LEAVE_MS).unref();
-      return;
-    }
-    interrupted = signal;
-    say(
-      stderr.paint.yellow(signal === "SIGINT" ? "Stopping the run … Ctrl-C again stops at once" : "Stopping the run …"),
-    );
-    running.cancel(signal === "SIGINT" ? "Ctrl-C" : "the process was told to end (SIGTERM)");
-  });
-  const timer = setInterval(() => progress.tick(), REDRAW_MS);
-  timer.unref();
-  try {
-    for await (const event of running) {
-      board.apply(event);
-      if (options.json) {
-        // Progress comes ten times a second: only what changed is worth a line.
-        const text = event.kind === "run.progress" ? JSON.stringify(event.steps) : undefined;
-        if (text === undefined || text !== lastProgress) stdout.write(`${JSON.stringify(event)}\n`);
-        lastProgress = text ?? lastProgress;
-      } else if (event.kind === "run.upstream") {
-        if (!options.quiet) say(renderUpstream(event, stderr.paint));
-      } else if (event.kind === "run.warning") {
-        say(renderWarning(event, stderr.paint));
-      } else {
-        // Said with --quiet too: it is a change of the user's folder, not progress.
-        if (event.kind === "run.created") say(renderNewStore(event, stderr.paint));
-        progress.apply(event);
-      }
-      if (event.kind === "run.finished") finished = event;
-    }
-  } catch (error) {
-    if (interrupted === undefined || (error as { readonly code?: unknown }).code !== "FLOW_RUN_CANCELLED") throw error;
-    say(stderr.paint.yellow("Stopped before the run began"));
-  } finally {
-    clearInterval(timer);
-    progress.end();
-    release();
-  }
-  if (finished === undefined) return interrupted === undefined ? EXIT.internal : signalCode(interrupted);
-  if (!options.json) {
-    const { status, record } = finished;
-    if (record.failure !== undefined)
-      stderr.write(
-        renderTaskError(record.failure.task ?? record.run, record.failure.error, {
-          paint: stderr.paint,
-          debug: options.debug,
-          cwd: context.cwd,
-        }),
-      );
-    stdout.write(
-      renderOutcome(
-        {
-          status,
-          record,
-          duration: options.formatDuration(finished.durationMs),
-          summary: summary(board, {
-            hasSucceeded: status === "succeeded",
-            hasCause: record.failure?.task !== undefined,
-          }),
-        },
-        stdout.paint,
-      ),
-    );
-  }
-  if (finished.status === "succeeded") return EXIT.done;
-  return interrupted === undefined || finished.status === "failed" ? EXIT.failed : signalCode(interrupted);
-}
-
-function signalCode(signal: "SIGINT" | "SIGTERM"): number {
-  return signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated;
 }
 
 /** A property that is there only when it has a value. */

@@ -125,10 +125,11 @@ async function oneTask(page: Page, { newest, attempts }: Task): Promise<string> 
   text += await artifactTable(page, newest);
   if (newest.error !== undefined) {
     const how = newest.status === "caught" ? { verb: "failed and was caught" } : {};
-    const task = core.taskName(run, newest);
-    text += `\n${renderTaskError(task, newest.error, { paint, debug: isDebug, cwd: context.cwd }, how)}`;
+    text += `\n${renderTaskError(core.taskName(run, newest), newest.error, { paint, debug: isDebug, cwd: context.cwd }, how)}`;
   }
-  return `${text}\n  ${paint.dim(`flow logs ${core.taskName(run, newest)}`)}\n`;
+  const name = core.taskName(run, newest);
+  const next = [`flow logs ${name}`, ...(newest.error === undefined ? [] : [`flow step ${name}`])];
+  return `${text}\n  ${paint.dim(next.join("     "))}\n`;
 }
 
 async function artifactTable({ stores, context }: Page, task: TaskRow): Promise<string> {

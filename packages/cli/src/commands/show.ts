@@ -93,7 +93,7 @@ function renderRecord(
     ],
     ["from", originText(record.origin)],
     ["inside", record.parent === undefined ? "" : parentText(record.parent)],
-    ["go", executionText(record)],
+    ["runner", executionText(record)],
     ["read by", consumers.join(", ")],
   ];
   const took = record.durationMs === undefined ? "" : ` after ${formatDuration(record.durationMs)}`;

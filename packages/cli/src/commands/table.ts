@@ -4,6 +4,11 @@ import type { CommandEntry } from "./command.ts";
 export const commandTable: readonly CommandEntry[] = [
   { name: "run", summary: "Run a flow", load: async () => (await import("./run.ts")).runCommand },
   {
+    name: "resume",
+    summary: "Go on with a run that stopped, or run a part of it again",
+    load: async () => (await import("./resume.ts")).resumeCommand,
+  },
+  {
     name: "check",
     summary: "Check a flow without running it",
     load: async () => (await import("./check.ts")).checkCommand,

@@ -2,6 +2,7 @@ import type { RunEvent } from "@millrace/core/internal";
 import { createCancelledTasks } from "./cancelled-tasks.ts";
 import type { Paint } from "./output.ts";
 import { freshLine, type Progress, type ProgressOptions, REDRAW_MS } from "./progress.ts";
+import { resumedText } from "./run-lines.ts";
 import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
 import { createTaskNews, type TaskNews } from "./task-news.ts";
 import { count, displayWidth, pad, truncate } from "./text.ts";
@@ -111,8 +112,8 @@ function newsLine(task: string, { state, more }: TaskNews, paint: Paint): string
   return `${mark} ${paint.bold(task)} ${state}: ${more}`;
 }
 
-function resumedLine({ run, adopted }: Extract<RunEvent, { readonly kind: "run.resumed" }>, paint: Paint): string {
-  return paint.dim(`${run} goes on: ${count(adopted, "finished task")} taken over`);
+function resumedLine(event: Extract<RunEvent, { readonly kind: "run.resumed" }>, paint: Paint): string {
+  return paint.dim(`${resumedText(event)}: ${count(event.adopted, "finished task")} taken over`);
 }
 
 /** Steps that fit the screen: all, or those at work, then the last done, then the first to come, in their own order. */

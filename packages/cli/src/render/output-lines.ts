@@ -19,7 +19,8 @@ export interface OutputLines {
 
 export interface OutputLinesOptions {
   readonly paint: Paint;
-  readonly print: (line: string) => void;
+  /** Takes a line, or several with line ends between them: a write for each line costs more than making it. */
+  readonly print: (lines: string) => void;
   /** Lines as they were written, with all states and control sequences; default: made fit for a terminal. */
   readonly isAsWritten?: boolean;
   /** Puts its time before each line. */
@@ -38,6 +39,11 @@ const MAX_SHOWN = 4_096;
 export function createOutputLines(options: OutputLinesOptions): OutputLines {
   const { paint, isAsWritten = false } = options;
   const joiners = new Map<string, Map<string, { readonly joiner: LineJoiner; readonly head: string }>>();
+  let ready: string[] = [];
+  const flush = (): void => {
+    if (ready.length > 0) options.print(ready.join("\n"));
+    ready = [];
+  };
   const show = (head: string, { text, at }: OutputLine): string => {
     const time = options.hasTimes === true ? `${paint.dim(at.toISOString())} ` : "";
     return `${time}${head}${isAsWritten ? text : harmlessLine(text, { colours: paint.isColorSupported })}`;
@@ -56,19 +62,21 @@ export function createOutputLines(options: OutputLinesOptions): OutputLines {
       return known.joiner;
     }
     const head = options.isOneTask === true ? "" : headOf(task, attempt, stream, paint);
-    const joiner = new LineJoiner((line) => options.print(show(head, line)), { isAsWritten });
+    const joiner = new LineJoiner((line) => ready.push(show(head, line)), { isAsWritten });
     streams.set(key, { joiner, head });
     return joiner;
   };
   return {
     add(event) {
       joinerOf(event).add(event.text, event.at);
+      flush();
     },
     finish(task) {
       for (const name of task === undefined ? [...joiners.keys()] : [task]) {
         for (const { joiner } of joiners.get(name)?.values() ?? []) joiner.finish();
         joiners.delete(name);
       }
+      flush();
     },
     unfinished(limit) {
       const lines: string[] = [];

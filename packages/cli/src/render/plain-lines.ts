@@ -1,6 +1,7 @@
 import type { RunEvent } from "@millrace/core/internal";
 import { createCancelledTasks } from "./cancelled-tasks.ts";
 import type { Progress, ProgressOptions } from "./progress.ts";
+import { resumedText } from "./run-lines.ts";
 import { createStepBoard, endedTasks, type StepState } from "./step-board.ts";
 import { createTaskNews } from "./task-news.ts";
 import { clockTime, count } from "./text.ts";
@@ -82,7 +83,7 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
           break;
         case "run.resumed":
           run = event.run;
-          line(event.at, run, "goes on", `${count(event.adopted, "finished task")} taken over`);
+          line(event.at, resumedText(event), `${count(event.adopted, "finished task")} taken over`);
           break;
         case "task.succeeded":
           if (isSingle(event.step, event.path)) line(event.at, event.task, "done", formatDuration(event.durationMs));

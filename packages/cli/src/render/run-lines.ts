@@ -21,6 +21,32 @@ export function renderWarning(event: Pick<EventOf<"run.warning">, "code" | "mess
   return `${paint.yellow("!")} ${harmless(event.message, { colours: false })}${hint}`;
 }
 
+/** `Train/18 goes on from Train/17`: a fork names the run that it takes over from. */
+export function resumedText({ run, origin }: Pick<EventOf<"run.resumed">, "run" | "origin">): string {
+  return origin === undefined ? `${run} goes on` : `${run} goes on from ${origin}`;
+}
+
+/** What a resumed run keeps, and what runs again and why. */
+export function renderResumed(event: EventOf<"run.resumed">, paint: Paint): readonly string[] {
+  const { kept, again, changedParameters } = event;
+  const shown = kept.map((one) => (one.tasks === 1 ? one.step : `${one.step} (${one.tasks})`));
+  const reasons = again.map(({ step, reason }) => `${step} (${reason})`);
+  const line = (title: string, names: readonly string[]): string =>
+    `  ${paint.dim(title.padEnd(10))} ${names.join(", ")}`;
+  return [
+    line("keeps", shown.length === 0 ? ["nothing: no task had finished"] : shown),
+    ...(reasons.length === 0 ? [] : [line("runs again", reasons)]),
+    ...(changedParameters.length === 0
+      ? []
+      : [
+          line(
+            "changed",
+            changedParameters.map((name) => `--${name}`),
+          ),
+        ]),
+  ];
+}
+
 export interface Outcome {
   readonly status: "succeeded" | "failed" | "cancelled";
   readonly record: RunRecord;
@@ -44,6 +70,7 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
     ...(record.failure?.task === undefined ? [] : [`flow logs ${record.failure.task}`]),
     ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     `flow show ${record.run}`,
+    ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
   ];
   return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n  ${paint.dim(next.join("     "))}\n`;

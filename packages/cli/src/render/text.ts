@@ -12,6 +12,9 @@ const SGR_PARTS = /(\x1b\[[0-9;:]*m)/;
 const ESCAPE = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|\x1b/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const CONTROL = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+/** Anything that `harmless` would change; most lines have none of it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const UNSAFE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 const RESET = "\x1b[0m";
 
 /** Text of others as it may be printed: colours stay (when wanted), every other control sequence is made harmless. */
@@ -24,6 +27,7 @@ export function harmless(text: string, options: { readonly colours: boolean }): 
 
 /** A line of task output: as `harmless`, tabs as spaces, and of a line redrawn with carriage returns only its last state. */
 export function harmlessLine(line: string, options: { readonly colours: boolean }): string {
+  if (!UNSAFE.test(line)) return line;
   const states = line.split("\r").filter((state) => state !== "");
   return harmless((states.at(-1) ?? "").replaceAll("\t", "    "), options);
 }

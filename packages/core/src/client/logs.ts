@@ -3,6 +3,7 @@ import type { RunStatus } from "../events/run-record.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { LogRow, LogSequence, MetadataReader, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";
+import { isOver } from "../metadata/run-state.ts";
 import { listAttempts, listTasks, noTask, taskFilter } from "./list-tasks.ts";
 import { taskName } from "./task-name.ts";
 
@@ -150,11 +151,6 @@ async function executedTask(metadata: MetadataReader, task: TaskRow): Promise<Ta
     current = origin;
   }
   return current.sequence;
-}
-
-/** Whether nothing more will happen in a run unless somebody resumes it. */
-export function isOver(status: RunStatus): boolean {
-  return status !== "queued" && status !== "running";
 }
 
 function noAttempt(run: RunRow, { step, path, attempt }: LogQuery, newest: number): FlowError {

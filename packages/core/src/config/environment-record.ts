@@ -12,6 +12,7 @@ import { MILLRACE_VERSION } from "./version.ts";
  * @param input.command  the arguments of the process; values of secret flags are left out
  * @param input.secretFlags  flags (without dashes) that the flow declares as secret
  * @param input.gitFolder  where git is asked, by default the working directory
+ * @param input.root  folder that the paths of the run's code package start from
  */
 export async function readEnvironmentRecord(input: {
   readonly config: Config;
@@ -19,6 +20,7 @@ export async function readEnvironmentRecord(input: {
   readonly command: readonly string[];
   readonly secretFlags?: readonly string[];
   readonly gitFolder?: string;
+  readonly root?: string;
 }): Promise<EnvironmentRecord> {
   const git = await readGitState(input.gitFolder ?? input.config.cwd, input.environment);
   return {
@@ -29,6 +31,7 @@ export async function readEnvironmentRecord(input: {
     host: input.config.host,
     actor: input.config.actor,
     cwd: input.config.cwd,
+    ...(input.root === undefined ? {} : { root: input.root }),
     command: hideSecrets(input.command, input.secretFlags),
     ...(git === undefined ? {} : { git }),
   };

@@ -45,6 +45,15 @@ export type RunEvent =
       readonly adopted: number;
       /** Which execution of the run this is, counted from 1. */
       readonly execution: number;
+      readonly flow: string;
+      readonly tags: readonly string[];
+      readonly store: string;
+      /** Of a fork: the run that it takes its finished tasks from. */
+      readonly origin?: string;
+      readonly kept: readonly { readonly step: string; readonly tasks: number }[];
+      /** Steps that run again although they had finished tasks, or are asked to, each with the reason in words. */
+      readonly again: readonly { readonly step: string; readonly tasks: number; readonly reason: string }[];
+      readonly changedParameters: readonly string[];
     })
   | (At & { readonly kind: "run.warning"; readonly code: string; readonly message: string; readonly hint?: string })
   | (TaskAt & { readonly kind: "task.started" })

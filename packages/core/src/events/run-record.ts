@@ -118,6 +118,8 @@ export interface EnvironmentRecord {
   readonly host: string;
   readonly actor: string;
   readonly cwd: string;
+  /** Folder that the paths of the code package start from; absent in records of older versions. */
+  readonly root?: string;
   readonly command: readonly string[];
   readonly git?: { readonly sha: string; readonly branch?: string; readonly dirty: boolean; readonly remote?: string };
 }

@@ -300,6 +300,16 @@ export interface RunOptions<T extends Flow> {
   };
 }
 
+/** How `resume` goes on with a run. */
+export interface ResumeOptions<T extends Flow> extends RunOptions<T> {
+  /** This step and all after it run again. */
+  readonly from?: StepName<T>;
+  /** Steps whose code changed since run again, and all that depends on them. */
+  readonly changed?: boolean;
+  /** Go on with the code that the run had, also where its sources have changed. */
+  readonly sameCode?: boolean;
+}
+
 /** A run that has been started: await it for the finished run, iterate over it for events. */
 export interface Running<T extends Flow>
   extends AsyncIterable<{ readonly kind: string; readonly at: Date }>,

@@ -25,6 +25,8 @@ export interface FieldSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** From code: values of the output type, which are turned back into input by `z.encode`. */
   readonly values?: Readonly<Record<string, unknown>>;
+  /** Fields whose values are known, as those of a run that goes on are: no other source is asked. */
+  readonly settled?: Readonly<Record<string, ResolvedField>>;
   readFile(path: string): Promise<Uint8Array>;
 }
 
@@ -96,6 +98,11 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
   for (const [name, fact] of [...facts].sort(
     ([, left], [, right]) => Number(left.kind === "param") - Number(right.kind === "param"),
   )) {
+    const known = sources.settled;
+    if (known !== undefined && Object.hasOwn(known, name)) {
+      settle(name, { field: known[name]! });
+      continue;
+    }
     const given = pickSource(name, fact, sources);
     if (fact.kind !== "param") settle(name, await resolveFile(name, fact, given, sources));
     else if (given !== undefined) settle(name, await resolveGiven(name, fact, given));

@@ -25,7 +25,7 @@ class Held extends Flow {
     held.begun.push(this.name);
     held.go.push(go);
     console.log(`${this.name} begins`);
-    this.signal.addEventListener("abort", () => go.reject(this.signal.reason));
+    if (this.name !== "deaf") this.signal.addEventListener("abort", () => go.reject(this.signal.reason));
     await go.promise;
     this.seen = [process.env.MILLRACE_TEST_INLINE, this.name];
   }
@@ -116,7 +116,7 @@ describe("an inline executor", () => {
 
   test("ends a batch that goes on for ever, and runs the next", async () => {
     const { executor, batch } = await opened();
-    const [first, second] = [executor.submit(await batch("a")), executor.submit(await batch("b"))];
+    const [first, second] = [executor.submit(await batch("deaf")), executor.submit(await batch("b"))];
     await begun(1);
     first.end();
     await expect(first.results).rejects.toMatchObject({ name: "ExecutorLostError", why: { kind: "ended" } });

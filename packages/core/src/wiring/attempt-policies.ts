@@ -68,7 +68,7 @@ async function placementOf(
   const memoryBytes = isolate === "process" ? resources?.memoryBytes : undefined;
   return {
     isolate,
-    ...(memoryBytes === undefined ? {} : { memoryMb: memoryBytes / 1e6 }),
+    ...(memoryBytes === undefined ? {} : { memoryMb: Math.ceil(memoryBytes / 1e6) }),
     ...(hasEnvironment ? { environment } : {}),
     ...(hasSecrets ? { secrets } : {}),
   };

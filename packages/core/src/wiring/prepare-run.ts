@@ -25,7 +25,7 @@ export interface PrepareRunRequest {
   readonly package: FlowPackage;
   readonly flow: PackagedFlow;
   /** Flags of parameters, configs and files, as given. */
-  readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values">;
+  readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values" | "settled">;
   readonly tags: readonly string[];
   /** Behaviour for all steps that lack it: `retry=3`. */
   readonly with?: readonly string[];

@@ -60,7 +60,7 @@ export async function runFromCode<T extends Flow>(
   };
 }
 
-type UpstreamChoice = string | { readonly tags: readonly string[] } | { readonly id: string };
+export type UpstreamChoice = string | { readonly tags: readonly string[] } | { readonly id: string };
 
 async function packageOf(
   flow: FlowClass | URL | string,
@@ -75,7 +75,7 @@ async function packageOf(
   return { pack, chosen: selectFlow(pack) };
 }
 
-function requestsOf(
+export function requestsOf(
   choices: Readonly<Record<string, UpstreamChoice | undefined>>,
 ): Readonly<Record<string, UpstreamRequest>> {
   const requests: Record<string, UpstreamRequest> = {};
@@ -87,7 +87,7 @@ function requestsOf(
   return requests;
 }
 
-function refuseUnfinished(row: RunRow, signal: AbortSignal): void {
+export function refuseUnfinished(row: RunRow, signal: AbortSignal): void {
   if (row.status === "succeeded") return;
   const context = {
     run: runName(row),

@@ -41,7 +41,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     else signal?.addEventListener("abort", onAbort, { once: true });
     let last: Finished | undefined;
     const emit = (event: RunEvent): void => {
-      if (event.kind === "run.created") {
+      if (event.kind === "run.created" || event.kind === "run.resumed") {
         isCreated = true;
         created.resolve(event.runId);
       }

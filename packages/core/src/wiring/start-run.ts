@@ -129,6 +129,7 @@ export function environmentOf(
     command: request.command,
     secretFlags,
     gitFolder: request.package.root,
+    root: request.package.root,
   });
   environment.catch(() => {}); // Awaited later, unless the run is refused before.
   return environment;
@@ -185,7 +186,7 @@ export function optionsOf(
 }
 
 /** A run was cancelled before anything was written of it. */
-function refuseCancelled(signal: AbortSignal, flow: string): void {
+export function refuseCancelled(signal: AbortSignal, flow: string): void {
   if (!signal.aborted) return;
   throw new FlowError("FLOW_RUN_CANCELLED", { message: `${flow} was cancelled before it began`, cause: signal.reason });
 }

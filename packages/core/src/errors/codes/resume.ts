@@ -31,6 +31,11 @@ export const resumeCodes = {
     cause: "The flow was edited since; without --changed the outcome of finished tasks stays",
     remedy: "Give --changed to run changed steps again, or --same-code to go on with the code that the run had",
   },
+  FLOW_RESUME_IN_STEP: {
+    meaning: "A step tries to resume a run",
+    cause: "resume() was called inside a step",
+    remedy: "Resume runs from a program or with flow resume; inside a step, start a flow with run()",
+  },
   FLOW_RESUME_NO_PACKAGE: {
     meaning: "The run's store does not hold its code package",
     cause: "The run was imported without it, or it was written by a program that keeps none",

@@ -2,6 +2,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { RunnerIdentity } from "../../events/run-record.ts";
 import type { BeginExecution, NewExecution } from "../execution.ts";
 import { type Liveness, livenessOf } from "../liveness.ts";
+import { canMoveRun, isOver } from "../run-state.ts";
 import * as executions from "../sql/executions.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -18,8 +19,9 @@ export function beginExecution(statements: Statements, begin: BeginExecution, he
   const { run, at } = begin;
   const before = statements.get(runs.runStatus, { sequence: run });
   if (before === undefined) throw noRun(run);
-  if (before.status === "succeeded") throw runFinal(before.id, before.status);
+  // Stored as running, it may be lost: that is judged here as readers judge it.
   if (before.status === "running") refuseAlive(statements, before.id, run, before.execution, here);
+  else if (!canMoveRun(before.status, "running")) throw runFinal(before.id, before.status);
 
   const number = before.execution + 1;
   const ended_at = at.getTime();
@@ -76,7 +78,7 @@ export function checkWriter(statements: Statements, sequence: number, execution:
   const run = statements.get(runs.runStatus, { sequence });
   if (run === undefined) throw noRun(sequence);
   if (run.execution !== execution) throw fenced(run.id, execution, run.execution);
-  if (run.status !== "running") throw runFinal(run.id, run.status);
+  if (isOver(run.status)) throw runFinal(run.id, run.status);
 }
 
 function refuseAlive(

@@ -193,6 +193,21 @@ describe("tasks that are taken over", () => {
     expect(counts("work")).toMatchObject({ total: 5, succeeded: 5, adopted: 3 });
   });
 
+  test("leave as many to run as was announced at most, and few more are announced", () => {
+    const finished = finishedOf(
+      (step, path) =>
+        step === "start" ? { fanOut: 1_000 } : step === "work" && Number(path) % 2 === 0 ? {} : undefined,
+      { count: 501, fanOut: 1_000 },
+    );
+    const { scheduler, numbers } = stage(FAN, { finished });
+    const announced = scheduler.numbersFor(1, 0);
+    scheduler.begin();
+    expect(numbers.taken).toBe(500);
+    expect(announced).toBeGreaterThanOrEqual(numbers.taken);
+    expect(announced).toBeLessThan(2_000);
+    expect(scheduler.numbersFor(1, 0)).toBeLessThan(10);
+  });
+
   test("count as what they were, and those that did not end well run again", () => {
     const states: Readonly<Record<string, TaskState>> = {
       "0": "succeeded",

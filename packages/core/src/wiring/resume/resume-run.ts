@@ -1,0 +1,228 @@
+/**
+ * From a run that stopped to one that goes on: what it would go on with is prepared, the planner says whether that is the
+ * same run or a fork of it, and what is finished is taken over. All that can be refused is refused before anything is
+ * written.
+ */
+import { type Config, resolveConfig } from "../../config/config.ts";
+import { readProcessIdentity } from "../../config/process-identity.ts";
+import { serializeError } from "../../errors/flow-error.ts";
+import type { RunEvent } from "../../events/run-event.ts";
+import type { EnvironmentRecord } from "../../events/run-record.ts";
+import { lateTagsOf } from "../../flow/late-tags.ts";
+import { newRunId } from "../../ids/run-id.ts";
+import type { UpstreamRequest } from "../../lineage/resolve-upstreams.ts";
+import type { RunRow } from "../../metadata/metadata-store.ts";
+import type { FinishedTaskColumns } from "../../metadata/replay.ts";
+import type { ResumePlan, ResumeRequest } from "../../runner/resume/plan-resume.ts";
+import { planResume } from "../../runner/resume/plan-resume.ts";
+import { executeRun } from "../execute-run.ts";
+import type { OpenStores } from "../open-stores.ts";
+import { type PreparedRun, prepareRun } from "../prepare-run.ts";
+import { storeRunValues } from "../run-values.ts";
+import type { RunSignals } from "../running.ts";
+import { environmentOf, openWorkers, optionsOf, refuseCancelled, type StartRunRequest } from "../start-run.ts";
+import { storePackage } from "../store-package.ts";
+import { announceResumed } from "./announce-resumed.ts";
+import { type PinnedUpstreams, pinnedUpstreams } from "./pinned-upstreams.ts";
+import { recordedFields } from "./recorded-fields.ts";
+import { originOf, targetOf } from "./resume-facts.ts";
+import type { ResumeSubject } from "./resume-package.ts";
+import { takenOver } from "./taken-over.ts";
+
+export interface ResumeRunRequest
+  extends Omit<StartRunRequest, "package" | "flow">,
+    Pick<ResumeRequest, "from" | "changed"> {
+  readonly subject: ResumeSubject;
+}
+
+/**
+ * Resumes a run.
+ *
+ * @returns the finished run: the same one, or its fork; a failed or cancelled run is a result, not an error
+ * @throws FlowError for everything that is refused (codes FLOW_RESUME_…, those of `startRun`, FLOW_METADATA_RUN_ALIVE when
+ *   another process was faster), and when the store fails
+ */
+export async function resumeRun(
+  request: ResumeRunRequest,
+  emit: (event: RunEvent) => void,
+  signals: RunSignals,
+): Promise<RunRow> {
+  const { subject } = request;
+  const stores = await request.stores.open();
+  const asked = {
+    ...(await optionsBefore(stores, subject.row)),
+    ...request,
+    package: subject.package,
+    flow: subject.flow,
+  };
+  const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
+  const environment = environmentOf(asked, config);
+  const executor = openWorkers(asked);
+  try {
+    const prepared = await prepare(asked, stores, subject);
+    const pins = await pinnedUpstreams(
+      {
+        metadata: stores.metadata,
+        definitions: prepared.definition.upstreams,
+        requests: request.upstreams as Readonly<Record<string, UpstreamRequest>>,
+        lateTags: lateTagsOf(prepared.flowClass, prepared.fields),
+        now: new Date(),
+        strict: request.strict ?? false,
+        project: prepared.definition.project,
+      },
+      await stores.metadata.upstreams(subject.row.sequence),
+    );
+    const target = targetOf(subject, prepared, pins);
+    const plan = planResume(await originOf(stores, subject, target), target, request);
+    refuseCancelled(signals.stop, prepared.definition.name);
+    const workers = await executor;
+    const facts = { config, environment: await environment };
+    const begun =
+      plan.kind === "continue"
+        ? await goOn(asked, stores, subject, prepared, facts)
+        : await fork(asked, stores, subject, { prepared, pins, plan }, facts);
+    announceResumed({ ...begun, subject, plan, pins, stores }, emit);
+    const { finishSiblings, maxRounds } = asked;
+    return await executeRun({
+      stores,
+      databaseFile: request.stores.location.databaseFile,
+      row: begun.row,
+      execution: begun.row.execution.number,
+      prepared,
+      executor: workers,
+      emit,
+      signals,
+      ...takenOver(begun.finished),
+      ...(finishSiblings === undefined ? {} : { finishSiblings }),
+      ...(maxRounds === undefined ? {} : { maxRounds }),
+    });
+  } finally {
+    await executor.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+  }
+}
+
+type Asked = ResumeRunRequest & StartRunRequest;
+
+/** How the run was asked to run the last time, for what is not asked otherwise now. */
+async function optionsBefore(
+  { metadata }: OpenStores,
+  row: RunRow,
+): Promise<Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers">> {
+  const last = (await metadata.executions(row.sequence)).at(-1);
+  return (last?.options ?? {}) as Pick<
+    StartRunRequest,
+    "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers"
+  >;
+}
+
+async function prepare(
+  request: Asked,
+  stores: OpenStores,
+  { row, package: pack, flow }: ResumeSubject,
+): Promise<PreparedRun> {
+  const fields = await recordedFields({
+    stores,
+    row,
+    given: request.fields,
+    isSameCode: pack.digest === row.packageDigest,
+    parameters: flow.definition.params.map(({ name }) => name),
+  });
+  return prepareRun({ ...request, fields });
+}
+
+interface Begun {
+  readonly row: RunRow;
+  readonly finished: FinishedTaskColumns;
+}
+
+interface Facts {
+  readonly config: Config;
+  readonly environment: EnvironmentRecord;
+}
+
+/** The same run, under a new execution: whoever executed it before is fenced from now on. */
+async function goOn(
+  request: Asked,
+  { metadata }: OpenStores,
+  { row }: ResumeSubject,
+  prepared: PreparedRun,
+  { config, environment }: Facts,
+): Promise<Begun> {
+  const { actor, host } = config;
+  await metadata.beginExecution({
+    run: row.sequence,
+    at: new Date(),
+    runner: readProcessIdentity(),
+    actor,
+    command: environment.command,
+    ...(row.packageDigest === undefined ? {} : { packageDigest: row.packageDigest }),
+    options: optionsOf(request),
+  });
+  if (prepared.tags.length > 0) {
+    const move = { run: row.sequence, add: prepared.tags, remove: [], actor, host, at: new Date(), via: "flow resume" };
+    await metadata.moveTags(move);
+  }
+  return begunOf(metadata, row.sequence);
+}
+
+/** A new run that begins with what the old one has finished. */
+async function fork(
+  request: Asked,
+  { metadata, artifacts }: OpenStores,
+  { row: origin, package: pack }: ResumeSubject,
+  {
+    prepared,
+    pins,
+    plan,
+  }: {
+    readonly prepared: PreparedRun;
+    readonly pins: PinnedUpstreams;
+    readonly plan: Extract<ResumePlan, { readonly kind: "fork" }>;
+  },
+  { config, environment }: Facts,
+): Promise<Begun> {
+  const { definition, fields } = prepared;
+  const stored = storePackage(pack, artifacts);
+  await metadata.putPackage(stored);
+  const changed = plan.changedSteps.map(({ step }) => step);
+  const row = await metadata.createRun({
+    id: newRunId(),
+    flow: { project: definition.project, name: definition.name },
+    formerly: definition.formerly,
+    createdAt: new Date(),
+    tags: [...new Set([...origin.tags, ...prepared.tags])],
+    systemTags: [],
+    parameters: Object.fromEntries(
+      fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),
+    ),
+    secretParameters: fields.filter((field) => field.secret).map((field) => field.name),
+    ...storeRunValues(prepared.values, artifacts),
+    packageDigest: stored.digest,
+    environment,
+    upstreams: pins.upstreams,
+    actor: config.actor,
+    host: config.host,
+    execution: { runner: readProcessIdentity(), command: environment.command, options: optionsOf(request) },
+    origin: {
+      run: origin.id,
+      ...(request.from === undefined ? {} : { fromStep: request.from }),
+      ...(changed.length === 0 ? {} : { changedSteps: changed }),
+      ...(plan.changedParameters.length === 0 ? {} : { changedParameters: plan.changedParameters }),
+    },
+  });
+  try {
+    await metadata.forkTasks({ from: origin.sequence, to: row.sequence, exceptSteps: plan.exceptSteps });
+  } catch (error) {
+    const end = { run: row.sequence, execution: row.execution.number, status: "failed" } as const;
+    await metadata.finishRun({ ...end, finishedAt: new Date(), failure: { error: serializeError(error) } });
+    throw error;
+  }
+  return begunOf(metadata, row.sequence);
+}
+
+async function begunOf(metadata: OpenStores["metadata"], sequence: RunRow["sequence"]): Promise<Begun> {
+  return { row: (await metadata.run(sequence))!, finished: await metadata.finishedTasks(sequence) };
+}
