@@ -31,6 +31,7 @@ beforeAll(async () => {
 const start = (...words: readonly string[]): SpawnedFlow =>
   new SpawnedFlow(["run", ...words, "--json"], { cwd: project.folder });
 
+const sumOf = async (run: string): Promise<string> => (await project.flow(["dump", `${run}.sum`])).stdout;
 const newest = async (): Promise<any> => (await project.flow(["runs", "--limit", "1", "--json"])).lines[0];
 
 test.each(["SIGINT", "SIGTERM"] as const)(
@@ -50,6 +51,9 @@ test.each(["SIGINT", "SIGTERM"] as const)(
       // Node itself had not come up yet: then nothing was begun.
       else if (ended.signal === signal) expect(isNew).toBe(false);
       else expect([ended.code, isNew ? row.status : "cancelled"]).toEqual([CODES[signal], "cancelled"]);
+      if (!isNew || row.status !== "cancelled") continue;
+      expect((await project.flow(["resume", row.run])).code).toBe(0);
+      expect(await sumOf(row.run)).toBe(await sumOf("Twenty/1"));
     }
   },
 );

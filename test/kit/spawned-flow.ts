@@ -4,11 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { BINARY, type Called } from "../cli/kit.ts";
 
 const MARK = "MILLRACE_TEST_MARK";
+const PIPES_MS = 2_000;
 
 export class SpawnedFlow {
   readonly ended: Promise<Called & { readonly durationMs: number }>;
@@ -36,10 +38,14 @@ export class SpawnedFlow {
     }
     this.ended = new Promise((resolve, reject) => {
       this.#child.on("error", reject);
-      // The end of the process, not of its pipes: what it left behind may hold them open.
       this.#child.on("exit", (code, signal) => {
-        resolve({ code, signal, ...streams, durationMs: performance.now() - begin });
-        this.#look();
+        const durationMs = performance.now() - begin;
+        // What it left behind may hold its pipes open: then they are not read to their end.
+        const read = Promise.race([once(this.#child, "close"), wait(PIPES_MS)]);
+        void read.then(() => {
+          resolve({ code, signal, ...streams, durationMs });
+          this.#look();
+        });
       });
     });
   }

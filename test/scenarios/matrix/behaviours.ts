@@ -15,6 +15,8 @@ export interface Behaviour {
   readonly merges?: boolean;
   /** What the test does while the target is held. */
   readonly held?: "cancel" | "release";
+  /** Whether the run is resumed after its first end; `status` and `conduct` are about both executions. */
+  readonly isResumed?: true;
   /** How the run ends; default succeeded. */
   readonly status?: "failed" | "cancelled";
   /** Whether tasks beside the failure may be cancelled, or may not have begun. */
@@ -138,6 +140,31 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     hasCollateral: true,
     conduct: atTarget({ attempts: ["cancelled"] }),
   },
+  {
+    name: "failed, mended and resumed",
+    mode: "mend",
+    hasTarget: true,
+    finishSiblings: true,
+    isResumed: true,
+    conduct: atTarget({ attempts: ["failed", "succeeded"], code: FAILED }),
+  },
+  {
+    name: "failed fast, mended and resumed",
+    mode: "mend",
+    hasTarget: true,
+    isResumed: true,
+    hasCollateral: true,
+    conduct: atTarget({ attempts: ["failed", "succeeded"], code: FAILED }),
+  },
+  {
+    name: "cancelled and resumed",
+    mode: "hold",
+    hasTarget: true,
+    held: "cancel",
+    isResumed: true,
+    hasCollateral: true,
+    conduct: atTarget({ attempts: ["cancelled", "succeeded"] }),
+  },
   { name: "held and released", mode: "hold", hasTarget: true, held: "release" },
   {
     name: "skipped by a decorator",
@@ -170,7 +197,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   { name: "one task of a step at a time", mode: "one-of-step", with: ["maxParallel=1"] },
   { name: "one worker", mode: "one", maxWorkers: 1 },
   { name: "many workers", maxWorkers: 5 },
-  { name: "shuffled order", environment: { MILLRACE_SHUFFLE: "7" } },
+  { name: "declared order", environment: { MILLRACE_SHUFFLE: "" } },
   { name: "tags", tags: ["matrix:yes", "nightly"] },
   {
     name: "logs of every attempt",

@@ -2,6 +2,10 @@
 import type { ShortStep } from "../../kit/flow-of.ts";
 import type { ItemStyle, Shape } from "./shapes.ts";
 
+/** Files by which a flow says what it has executed, and learns that its fault is mended. */
+export const EXECUTED = "executed.log";
+export const MENDED = "mended";
+
 /** @param locks a folder in which tasks that must not overlap find out whether they do */
 export function flowFile(shape: Shape, locks: string): string {
   const { name, steps, expected, isInherited } = shape;
@@ -20,6 +24,8 @@ import { hold } from "./held-step.ts";
 
 const OUTCOMES: Record<string, { fanOut?: number; choice?: string }> = ${JSON.stringify(outcomes)};
 const FIRST = ${JSON.stringify([...expected.keys()][0])};
+const EXECUTED = ${JSON.stringify(`${locks}/${EXECUTED}`)};
+const MENDED = ${JSON.stringify(`${locks}/${MENDED}`)};
 const me = () => current.step + "/" + current.path;
 
 const guard = around<any>(async (task, proceed) => {
@@ -61,7 +67,8 @@ async function work(flow: any, given: readonly any[], kind: "plain" | "item" | "
   if (mode === "random" && isFirst) throw new Error("the numbers are the same again");
   if (mode === "one-of-step") await alone(current.step);
   if (mode === "one") await alone("all");
-  if (mode === "count") fs.appendFileSync(${JSON.stringify(locks)} + "/" + current.run.name.replace("/", "-"), me() + "\\n");
+  if (mode === "mend") fs.appendFileSync(EXECUTED, me() + "\\n");
+  if (mode === "mend" && isTarget && !fs.existsSync(MENDED)) throw new Error("not mended yet");
   if (fanOut !== undefined) flow.items = itemsOf(fanOut);
   if (choice !== undefined) flow.way = choice;
 }

@@ -3,22 +3,23 @@ import fs from "node:fs";
 import path from "node:path";
 import {
   type FlowPackage,
-  fullRunName,
   isFlowError,
   planStores,
   preparePackage,
   type RunEvent,
   type RunRow,
+  runName,
   selectFlow,
   startRun,
   type TaskRow,
 } from "@millrace/core/internal";
+import { resume } from "@millrace/core";
 import { HeldSteps } from "../../kit/held-step.ts";
 import { Project } from "../../kit/project.ts";
 import { taskOf, tasksOf } from "../observe.ts";
 import type { Behaviour } from "./behaviours.ts";
-import { flowFile } from "./flow-file.ts";
-import type { Fate } from "./model.ts";
+import { EXECUTED, flowFile, MENDED } from "./flow-file.ts";
+import { type Fate, shortName } from "./model.ts";
 import { SHAPES, type Shape } from "./shapes.ts";
 
 export type Place = "thread" | "process";
@@ -44,7 +45,11 @@ export class Matrix {
   readonly #locks = this.project.file("locks");
   readonly #packages = new Map<string, Promise<FlowPackage>>();
 
-  constructor() {
+  readonly #shuffle: string;
+
+  /** @param shuffle the seed of the order in which independent tasks begin */
+  constructor(shuffle: string) {
+    this.#shuffle = shuffle;
     fs.mkdirSync(this.#locks, { recursive: true });
     for (const shape of SHAPES) this.project.write({ [`${shape.name}.ts`]: flowFile(shape, this.#locks) });
   }
@@ -54,7 +59,8 @@ export class Matrix {
     this.#held.reset();
     const begin = performance.now();
     const { row, events } = await this.#launch(shape, behaviour, place, target);
-    return { ...(await this.#look(row)), events, durationMs: performance.now() - begin };
+    if (behaviour.isResumed) await this.#resume(row, target);
+    return { ...(await this.#look(row.id)), events, durationMs: performance.now() - begin };
   }
 
   async #launch(
@@ -79,7 +85,7 @@ export class Matrix {
         flow: selectFlow(await pack),
         stores,
         flags: { mode, target },
-        environment: { ...process.env, ...behaviour.environment },
+        environment: { ...process.env, MILLRACE_SHUFFLE: this.#shuffle, ...behaviour.environment },
         tags,
         upstreams: {},
         with: [...(behaviour.with ?? []), ...isolate],
@@ -92,9 +98,9 @@ export class Matrix {
         for await (const event of running) events.push(event);
       })();
       if (behaviour.held !== undefined) {
-        await Promise.race([this.#held.reached(target.replace(/\/$/, "")), watching]);
+        await Promise.race([this.#held.reached(shortName(target)), watching]);
         if (behaviour.held === "cancel") running.cancel("the test cancels it");
-        else this.#held.release(target.replace(/\/$/, ""));
+        else this.#held.release(shortName(target));
       }
       await watching;
       return { row: await running, events };
@@ -103,10 +109,23 @@ export class Matrix {
     }
   }
 
+  /** Takes away what kept the run from its end, and goes on with it. */
+  async #resume(row: RunRow, target: string): Promise<void> {
+    this.project.write({ [`locks/${MENDED}`]: "" });
+    this.#held.release(shortName(target), `${shortName(target)}#2`);
+    const resumed = await resume(runName(row));
+    if (resumed.id !== row.id) throw new Error(`${runName(row)} was resumed as ${resumed.name}`);
+  }
+
+  /** Tasks in the order in which a flow with the mode "mend" has executed them. */
+  executed(): readonly string[] {
+    return fs.readFileSync(path.join(this.#locks, EXECUTED), "utf8").trimEnd().split("\n");
+  }
+
   /** What the records and the client of this process show, which must be the same. */
-  async #look(row: RunRow): Promise<Omit<Seen, "events" | "durationMs">> {
+  async #look(id: RunRow["id"]): Promise<Omit<Seen, "events" | "durationMs">> {
     const client = await this.project.client();
-    const run = await client.run<any>(fullRunName(row));
+    const run = client.handle<any>((await (await this.project.stores()).metadata.runById(id))!);
     const rows = await tasksOf(this.project, run.id);
     const tasks = new Map<string, Fate[]>();
     for (const each of rows) {
@@ -121,9 +140,9 @@ export class Matrix {
         if (task.id !== `${run.name}/${name}` || task.status !== tasks.get(name)?.at(-1))
           throw new Error(`The client shows ${task.id} ${task.status}, the records ${tasks.get(name)}`);
       }
-    const { status, tags, name, id } = run;
+    const { status, tags, name } = run;
     const value = async (artifact: string): Promise<unknown> =>
-      run.data[artifact].catch((error: unknown) => {
+      run.data[artifact]!.catch((error: unknown) => {
         if (isFlowError(error, "FLOW_CLIENT_NO_ARTIFACT")) return undefined;
         throw error;
       });

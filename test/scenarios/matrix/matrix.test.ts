@@ -18,7 +18,7 @@ interface Cell {
   readonly place: Place;
 }
 
-const { random } = seeded("matrix");
+const { seed, random } = seeded("matrix");
 const cells = SHAPES.flatMap((shape) =>
   BEHAVIOURS.flatMap((behaviour) =>
     (["thread", "process"] as const).map((place): Cell => ({ shape, behaviour, place })),
@@ -29,7 +29,7 @@ console.log(
   `matrix: ${chosen.length} of ${cells.length} cells (${SHAPES.length} shapes, ${BEHAVIOURS.length} behaviours)`,
 );
 
-const matrix = new Matrix();
+const matrix = new Matrix(String(seed));
 const ran: { readonly cell: Cell; readonly seen: Seen }[] = [];
 afterAll(() => matrix.project[Symbol.asyncDispose]());
 
@@ -80,7 +80,8 @@ function expectPredicted({ shape, behaviour }: Cell, target: string, seen: Seen)
   });
   const predicted = predict(shape, conductOf, { merges });
   expect([seen.status, seen.tags]).toEqual([status, tags]);
-  if (hasCollateral) expectCollateral(predicted.tasks, seen, shortName(target), status);
+  if (behaviour.isResumed) expectResumed(behaviour, predicted.tasks, seen, shortName(target));
+  else if (hasCollateral) expectCollateral(predicted.tasks, seen, shortName(target), status);
   else expect(Object.fromEntries(seen.tasks)).toEqual(Object.fromEntries(predicted.tasks));
   for (const row of seen.rows) {
     if (row.error === undefined) continue;
@@ -91,6 +92,26 @@ function expectPredicted({ shape, behaviour }: Cell, target: string, seen: Seen)
   if (status === "succeeded")
     expect({ ...seen.end, failure: shortFailure(seen.end?.failure) }).toEqual({ trail, common, failure });
   if (behaviour.mode === "logs") expectLogs(seen);
+}
+
+/** All tasks are there and have succeeded in the end, the target as it had to, and nothing was executed without need. */
+function expectResumed(
+  behaviour: Behaviour,
+  predicted: ReadonlyMap<string, readonly string[]>,
+  seen: Seen,
+  target: string,
+): void {
+  expect([...seen.tasks.keys()].toSorted()).toEqual([...predicted.keys()].toSorted());
+  expect([target, seen.tasks.get(target)]).toEqual([target, predicted.get(target)]);
+  for (const [task, attempts] of seen.tasks) {
+    const before = behaviour.hasCollateral || task === target ? ["failed", "cancelled"] : [];
+    expect(attempts.at(-1)).toBe("succeeded");
+    for (const attempt of attempts.slice(0, -1)) expect(before).toContain(attempt);
+  }
+  if (behaviour.mode !== "mend") return;
+  const executed = Object.groupBy(matrix.executed(), shortName);
+  for (const [task, attempts] of seen.tasks)
+    if (!behaviour.hasCollateral) expect([task, executed[task]?.length]).toEqual([task, attempts.length]);
 }
 
 /** The target ended as it had to, what needs it never began, and the others did well or were cancelled because of it. */

@@ -61,7 +61,7 @@ export function predict(
         ? (inherited.trail ?? [])
         : [...given.flatMap(({ trail = [] }) => trail), `|${states.get(before!)?.trail?.length ?? 0}`];
     const common =
-      needs.length === 0 && writes === "own"
+      inherits === undefined && inputs === undefined && writes === "own"
         ? "c"
         : options.merges && writes === "own"
           ? given.find((input) => input.common !== undefined)?.common

@@ -24,6 +24,7 @@ import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
+import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
 
 export interface StartRunRequest extends PrepareRunRequest {
@@ -87,6 +88,7 @@ export async function startRun(
       executor: workers,
       emit,
       signals,
+      ...shuffleBy(config),
       ...(finishSiblings === undefined ? {} : { finishSiblings }),
       ...(maxRounds === undefined ? {} : { maxRounds }),
     });

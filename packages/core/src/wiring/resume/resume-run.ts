@@ -20,6 +20,7 @@ import type { OpenStores } from "../open-stores.ts";
 import { type PreparedRun, prepareRun } from "../prepare-run.ts";
 import { storeRunValues } from "../run-values.ts";
 import type { RunSignals } from "../running.ts";
+import { shuffleBy } from "../shuffle-by.ts";
 import { environmentOf, openWorkers, optionsOf, refuseCancelled, type StartRunRequest } from "../start-run.ts";
 import { storePackage } from "../store-package.ts";
 import { announceResumed } from "./announce-resumed.ts";
@@ -92,6 +93,7 @@ export async function resumeRun(
       executor: workers,
       emit,
       signals,
+      ...shuffleBy(config),
       ...takenOver(begun.finished),
       ...(finishSiblings === undefined ? {} : { finishSiblings }),
       ...(maxRounds === undefined ? {} : { maxRounds }),
