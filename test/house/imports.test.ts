@@ -57,6 +57,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** Further arrows that only types may take: nothing of them is left at run time. Each has its reason. */
 const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  // Iterating over a run gives its events: the union is a part of the public types.
+  flow: ["events"],
   // FlowIdentity is a pair of names that the records are keyed by; a RunRecord's parts are stored as they are.
   metadata: ["flow", "events"],
   // UpstreamDefinition says what is to be resolved; SelectorRecord is what becomes of it.

@@ -12,7 +12,7 @@ import { preparePackage } from "../../packages/core/src/package/prepare-package.
 import type { Executor, Submission } from "../../packages/core/src/runner/executor.ts";
 import { openPoolRouter } from "../../packages/core/src/runner/pool-router.ts";
 import { processHosts } from "../../packages/core/src/runner/process-executor.ts";
-import type { Batch, Placement, TaskResult, WorkerMessage } from "../../packages/core/src/runner/protocol.ts";
+import type { Batch, HeardMessage, Placement, TaskResult } from "../../packages/core/src/runner/protocol.ts";
 import { threadHosts } from "../../packages/core/src/runner/thread-executor.ts";
 import type { Project } from "./project.ts";
 
@@ -31,7 +31,7 @@ export interface BatchOptions {
 
 export class Workers {
   readonly executor: Executor;
-  readonly messages: WorkerMessage[] = [];
+  readonly messages: HeardMessage[] = [];
   /** What was written outside of any task of a process. */
   readonly stray: string[];
   readonly #id = newRunId();
@@ -100,10 +100,15 @@ export class Workers {
     };
   }
 
-  start(step: string, options: BatchOptions = {}): Submission {
-    const submission = this.executor.submit(this.batch(step, options));
+  start(step: string, options: BatchOptions = {}): Submission & { readonly begun: () => Promise<void> } {
+    const batch = this.batch(step, options);
+    const submission = this.executor.submit(batch);
     submission.results.catch(() => {}); // The test looks at it later.
-    return submission;
+    const { sequence } = batch.tasks[0]!;
+    return {
+      ...submission,
+      begun: () => this.heard((message) => message.kind === "began" && message.sequence === sequence),
+    };
   }
 
   /** Runs one task and gives its result. */
@@ -111,8 +116,16 @@ export class Workers {
     return (await this.start(step, options).results)[0]!;
   }
 
+  /** Runs tasks in one batch, and those that it gives back in further ones; gives all results. */
+  async runAll(step: string, count: number, options: Omit<BatchOptions, "count"> = {}): Promise<readonly TaskResult[]> {
+    const results: TaskResult[] = [];
+    while (results.length < count)
+      results.push(...(await this.start(step, { ...options, count: count - results.length }).results));
+    return results;
+  }
+
   /** Resolves as soon as a message is there that fits. */
-  heard(fits: (message: WorkerMessage) => boolean): Promise<void> {
+  heard(fits: (message: HeardMessage) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
         if (!this.messages.some(fits)) return;

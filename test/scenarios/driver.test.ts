@@ -54,7 +54,7 @@ function executor(width: number, answer: (batch: Batch) => number = (batch) => b
           };
         }),
       );
-      return { results, abort() {}, end() {} };
+      return { results, abort() {}, setWaiting() {}, end() {} };
     },
     onMessage() {},
     cancel() {},

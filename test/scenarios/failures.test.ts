@@ -68,11 +68,6 @@ const project = new Project({
     @join({ next: "end" }) gather() {}
     @step() end() {}`,
   ),
-  "subflow.ts": flowText(
-    "Sub",
-    `@step() async start() { await run("./null.ts"); }`,
-    `import { run } from "@millrace/core";`,
-  ),
 });
 afterAll(() => project[Symbol.asyncDispose]());
 
@@ -132,7 +127,6 @@ test.each([
   ["letters.ts", { code: "FLOW_RUNNER_NOT_ITERABLE", message: expect.stringContaining("a text") }],
   ["case.ts", { code: "FLOW_RUNNER_NO_CASE", message: expect.stringContaining('"c"') }],
   ["declared.ts", { code: "FLOW_FLOW_ARTIFACT_MISMATCH" }],
-  ["subflow.ts", { code: "FLOW_RUNNER_SUB_FLOW" }],
 ])("%s fails its run, which says why", async (file, cause) => {
   const watched = await project.run(file);
   expect(watched.error).toMatchObject({ code: "FLOW_RUN_FAILED" });

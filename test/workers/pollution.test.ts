@@ -61,11 +61,11 @@ const project = new Project({
        .join("\n")}
      @step({ next: "end" }) sometimes() { this.value = process.env.LEFT ?? "clean"; if (!fs.existsSync("polluted." + process.pid) && this.turn() === 3) process.env.LEFT = "x"; }
      turn() { const file = new URL("turns", import.meta.url); fs.appendFileSync(file, "x"); return fs.statSync(file).size; }
-     @step({ next: "end" }) caching() { cache.set(String(Math.random()), 1); this.value = "done"; }
+     @step({ next: "end" }) caching() { cache.set(String(Math.random()), 1); this.value = String(threadId); }
      @step({ next: "end" }) changesFolder() { process.chdir("/"); this.value = process.cwd(); }
      @step({ next: "end" }) start() { ${PROBE} }
      @step() end() {}`,
-    `import fs from "node:fs"; import net from "node:net"; import http from "node:http"; import { once } from "node:events"; import * as helper from "./helper.ts";
+    `import fs from "node:fs"; import net from "node:net"; import http from "node:http"; import { once } from "node:events"; import { threadId } from "node:worker_threads"; import * as helper from "./helper.ts";
      let counter = 0; const cache = new Map<string, number>(); const list: number[] = []; const home = process.cwd();`,
   ),
 });
@@ -88,10 +88,10 @@ for (const isolate of ["thread", "process"] as const) {
     `${where}: %s is found, and the next task is not affected`,
     async (step, [, what]) => {
       await workers.run(step, { placement });
+      const next = await workers.run("start", { placement });
       expect(told(workers).filter((message) => message.step === step)).toEqual([
         { kind: "polluted", step, what, isReplaced: true },
       ]);
-      const next = await workers.run("start", { placement });
       expect(textValue(next)).toBe(UNTOUCHED);
       await workers.run(step, { placement });
       expect(told(workers).filter((message) => message.step === step)).toHaveLength(1); // Told once.
@@ -109,19 +109,18 @@ for (const isolate of ["thread", "process"] as const) {
 
 test("of a batch, the tasks after a change that was seen late run again in a clean worker", async () => {
   await using workers = await Workers.open(project, "steps.ts");
-  const results = await workers.start("sometimes", { count: 6 }).results;
+  const results = await workers.runAll("sometimes", 6);
   expect(results.map((result) => textValue(result))).toEqual(Array(6).fill("clean"));
   expect(told(workers)).toEqual([{ kind: "polluted", step: "sometimes", what: "process.env.LEFT", isReplaced: true }]);
 });
 
 test("a cache that fills costs eight workers, and is then borne and told", async () => {
   await using workers = await Workers.open(project, "steps.ts");
-  const sizes: number[] = [];
-  for (let n = 0; n < 12; n++) {
-    const results = await workers.start("caching", { count: 3 }).results;
-    sizes.push(results.length);
-  }
-  expect(sizes).toEqual([3, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3, 3]);
+  const threads: (string | undefined)[] = [];
+  for (let n = 0; n < 14; n++) threads.push(textValue(await workers.run("caching")));
+  // Each task finds a thread of its own, until the ninth thread is kept.
+  expect(new Set(threads).size).toBe(9);
+  expect(new Set(threads.slice(8)).size).toBe(1);
   expect(told(workers)).toEqual([
     { kind: "polluted", step: "caching", what: "the variable cache of steps.ts", isReplaced: true },
     { kind: "polluted", step: "caching", what: "the variable cache of steps.ts", isReplaced: false },
@@ -131,7 +130,7 @@ test("a cache that fills costs eight workers, and is then borne and told", async
 test("a folder that a step changes to is its own", async () => {
   await using workers = await Workers.open(project, "steps.ts");
   const placement: Placement = { isolate: "process", environment: { GIVEN: "as given" } };
-  const results = await workers.start("changesFolder", { placement, count: 2 }).results;
+  const results = await workers.runAll("changesFolder", 2, { placement });
   expect(results.map((result) => textValue(result))).toEqual(["/", "/"]);
   expect(textValue(await workers.run("start", { placement }))).toBe(UNTOUCHED);
 });

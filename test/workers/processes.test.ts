@@ -14,7 +14,8 @@ const project = new Project({
      @step({ next: "end" }) exits() { console.log("before"); process.exit(0); }
      @step({ next: "end" }) segfaults() { for (let n = 0; n < 50; n++) console.log("line", n); process.kill(process.pid, "SIGSEGV"); for (;;); }
      @step({ next: "end" }) aborts() { process.abort(); }
-     @step({ next: "end" }) raw() { writeSync(1, "raw out\\n"); writeSync(2, "raw err\\n"); console.log("after raw"); execFileSync("sh", ["-c", "echo of a child; echo its trouble >&2"], { stdio: "inherit" }); }
+     @step({ next: "end" }) raw() { writeSync(1, "raw out\\n"); writeSync(2, "raw err\\n"); console.log("after raw"); }
+     @step({ next: "end" }) rawOfChild() { execFileSync("sh", ["-c", "echo of a child; echo its trouble >&2"], { stdio: "inherit" }); }
      @step({ next: "end" }) spins() { console.log("spinning"); for (;;); }
      @step({ next: "end" }) fills() { const all: number[][] = []; for (;;) all.push(new Array(1000).fill(all.length)); }
      @step({ next: "end" }) fillsArrays() { const all: Uint8Array[] = []; for (;;) all.push(new Uint8Array(1 << 24).fill(1)); }
@@ -31,24 +32,21 @@ const limited = { isolate: "process", memoryMb: 256 } as const;
 
 test("results, output and raw output of a process come back, each with its task", async () => {
   await using workers = await Workers.open(project, "steps.ts");
-  const [first, second] = (await workers.start("raw", { placement, count: 2 }).results) as [any, any];
+  const [first, second] = (await workers.runAll("raw", 2, { placement })) as [any, any];
   expect([first.outcome.kind, second.outcome.kind]).toEqual(["succeeded", "succeeded"]);
-  const of = (result: any) => [
+  const text = (result: any, stream: string) =>
     workers.messages
       .flatMap((message) =>
         message.kind === "output" && message.chunk.task === result.sequence ? [message.chunk] : [],
       )
-      .concat(result.logs),
-  ];
-  for (const result of [first, second]) {
-    const [chunks] = of(result);
-    const text = (stream: string) =>
-      chunks!
-        .filter((chunk) => chunk.stream === stream)
-        .map((chunk) => chunk.text)
-        .join("");
-    expect([text("stdout"), text("stderr")]).toEqual(["raw out\nafter raw\nof a child\n", "raw err\nits trouble\n"]);
-  }
+      .concat(result.logs)
+      .filter((chunk) => chunk.stream === stream)
+      .map((chunk) => chunk.text)
+      .join("");
+  for (const result of [first, second])
+    expect([text(result, "stdout"), text(result, "stderr")]).toEqual(["raw out\nafter raw\n", "raw err\n"]);
+  const third = await workers.run("rawOfChild", { placement });
+  expect([text(third, "stdout"), text(third, "stderr")]).toEqual(["of a child\n", "its trouble\n"]);
   expect(workers.stray.join("")).toBe("");
 });
 

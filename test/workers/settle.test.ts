@@ -30,6 +30,7 @@ const SETTLING: Readonly<Record<string, string>> = {
   blocking: `execFileSync("sleep", ["0.3"]); await null;`,
   imports: `await import("node:sqlite").catch(() => {}); await import("node:repl");`,
   broadcast: `const { port1, port2 } = new MessageChannel(); setTimeout(() => port1.postMessage(1), 200); await once(port2, "message"); port2.close();`,
+  ownSignal: `setTimeout(() => process.emit("SIGUSR2" as any), 300).unref(); void once(process, "nothing", { signal: this.signal }).catch(() => {}); await once(process, "SIGUSR2"); process.emit("nothing" as any);`,
   held: `const release = (globalThis as any)[Symbol.for("millrace.holdOpen")](); setTimeout(release, 500).unref(); await new Promise<void>((resolve) => setTimeout(resolve, 450).unref());`,
 };
 

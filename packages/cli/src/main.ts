@@ -9,6 +9,7 @@ import { parseArguments } from "./arguments/parse-arguments.ts";
 import { type Command, type CommandEntry, type Context, HELP_FLAG, invocation } from "./commands/command.ts";
 import { commandTable } from "./commands/table.ts";
 import { loadCore } from "./core.ts";
+import { endProcess } from "./end-process.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
@@ -26,7 +27,7 @@ process.on("uncaughtException", (error) => {
 });
 const code = await main(context);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-process.exit(code);
+endProcess(code);
 
 async function main(context: Context): Promise<number> {
   try {
@@ -176,7 +177,7 @@ function processContext(): Context {
         process.on("exit", ending);
         return () => void process.off("exit", ending);
       },
-      exit: (exitCode) => process.exit(exitCode),
+      exit: (exitCode) => endProcess(exitCode),
     },
   };
 }

@@ -41,6 +41,7 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.executions(sequence),
         () => store.childRun({ run: sequence, step: "s", path: "", call: 0, inputsDigest: digestOf("x") }),
         () => store.childRuns(sequence),
+        () => store.childRunCount(sequence),
         () => store.finishedTasks(sequence),
         () => store.cacheEntries(digestOf("x"), 1),
         () => store.beginExecution({ run: sequence, runner, actor: "a", command: [], at: noon }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { digestOf, newRun, noSuchRun } from "./records.ts";
+import { digestOf, newRun, noon, noSuchRun } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function childRunVerb(under: MetadataStoreUnderTest): void {
@@ -21,7 +21,30 @@ export function childRunVerb(under: MetadataStoreUnderTest): void {
         expect(await under.store.childRun({ ...key, ...other })).toBeUndefined();
       const again = await under.store.createRun(newRun({ parent: { ...key, call: 1 } }));
       expect((await under.store.childRuns(parent.sequence)).map((run) => run.id)).toEqual([child.id, again.id]);
+      expect((await under.store.childRuns(parent.sequence, 1)).map((run) => run.id)).toEqual([child.id]);
       expect(await under.store.childRuns(child.sequence)).toEqual([]);
+      expect(await under.store.childRunCount(parent.sequence)).toBe(2);
+      expect(await under.store.childRunCount(child.sequence)).toBe(0);
+    });
+
+    test("are read by the run that started them", async () => {
+      const parent = await under.store.createRun(newRun());
+      const key = { run: parent.sequence, step: "tune", path: "", call: 0, inputsDigest: digestOf("inputs") };
+      const child = await under.store.createRun(newRun({ parent: key }));
+      const ids = async (limit?: number) => (await under.store.consumers(child.id, limit)).map((run) => run.id);
+      expect(await ids()).toEqual([parent.id]);
+      expect(await under.store.consumers(parent.id)).toEqual([]);
+      const upstream = {
+        name: "fitted",
+        flow: { name: "Fit" },
+        selector: { kind: "newest" },
+        producer: child.id,
+        candidateCount: 1,
+        candidates: [],
+        resolvedAt: noon,
+      } as const;
+      const reader = await under.store.createRun(newRun({ upstreams: [upstream] }));
+      expect([await ids(), await ids(1)]).toEqual([[reader.id, parent.id], [reader.id]]);
     });
 
     test("are one for each call: a second one is refused and not created", async () => {

@@ -1,6 +1,7 @@
 /** One cell of the matrix: a shape that is run with a behaviour, and what the client and the records then show. */
 import fs from "node:fs";
 import path from "node:path";
+import { resume } from "@millrace/core";
 import {
   type FlowPackage,
   isFlowError,
@@ -13,7 +14,6 @@ import {
   startRun,
   type TaskRow,
 } from "@millrace/core/internal";
-import { resume } from "@millrace/core";
 import { HeldSteps } from "../../kit/held-step.ts";
 import { Project } from "../../kit/project.ts";
 import { taskOf, tasksOf } from "../observe.ts";

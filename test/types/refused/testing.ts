@@ -1,4 +1,4 @@
-import { runStep } from "@millrace/core/testing";
+import { fakeClock, runFlow, runStep } from "@millrace/core/testing";
 import Train from "../compiles/train.ts";
 import { Wide } from "../compiles/wide.ts";
 
@@ -30,5 +30,17 @@ export async function bad(): Promise<unknown> {
     await runStep(Wide, "meet", { inputs: { lefd: {} } }),
     // @ts-expect-error 2551 Did you mean 'score'?
     (await runStep(Train, "start", {})).data.scor,
+    // @ts-expect-error 2322 Type '"prod"' is not assignable to type '"config" | "test_config" | undefined'.
+    await runFlow(Train, { params: { configuration: "prod" } }),
+    // @ts-expect-error 2561 Did you mean to write 'trainRows'?
+    await runFlow(Train, { upstreams: { source: { trainRow: [] } } }),
+    // @ts-expect-error 2561 Did you mean to write 'allowFailure'?
+    await runFlow(Train, { alowFailure: true }),
+    // @ts-expect-error 2551 Did you mean 'score'?
+    (await runFlow(Train)).data.scor,
+    // @ts-expect-error 2532 Object is possibly 'undefined'.
+    (await runFlow(Train, { allowFailure: true })).data.score.toFixed(),
+    // @ts-expect-error 2345 Argument of type '"1 minute"' is not assignable to parameter of type
+    await fakeClock().advance("1 minute"),
   ];
 }

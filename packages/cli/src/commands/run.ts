@@ -41,6 +41,13 @@ const OWN_FLAGS: readonly Flag[] = [
     help: "Take tasks over from earlier runs that had the same code and inputs; --no-cache takes none",
   },
   { name: "max-rounds", type: "number", min: 1, placeholder: "N", help: "How often a loop may come back to a step" },
+  {
+    name: "max-depth",
+    type: "number",
+    min: 1,
+    placeholder: "N",
+    help: "Levels of runs that steps may start inside each other (default: 8)",
+  },
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
@@ -129,6 +136,7 @@ async function run(context: Context): Promise<number> {
       ...(own.isOn("finish-siblings") ? { finishSiblings: true } : {}),
       ...optional("cache", cacheOf(own)),
       ...optional("maxRounds", own.number("max-rounds")),
+      ...optional("maxDepth", own.number("max-depth")),
       cwd: context.cwd,
       command: ["flow", "run", ...context.words],
     });

@@ -10,6 +10,9 @@ import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from ".
 import { showTasks } from "./show-tasks.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
+/** Runs listed that steps of a run have started; the rest is counted. */
+const MAX_CHILDREN = 50;
+
 export const showCommand: Command = {
   usage: "show SELECTOR",
   positionals: [
@@ -130,6 +133,7 @@ function renderRecord(
         ),
   );
   section("Steps", stepTable(counts, style));
+  section("Runs of its steps", childTable(record.children, style));
   section(
     "Artifacts",
     record.artifacts.length === 0
@@ -201,6 +205,20 @@ function executionText({ status, execution }: RunRecord): string {
   if (status === "running") return [again, where].filter((part) => part !== "").join(", ");
   if (status !== "lost") return again;
   return [again, `${where} is gone, last seen ${dateTime(heartbeatAt)}`].filter((part) => part !== "").join(", ");
+}
+
+function childTable(children: RunRecord["children"], style: Parameters<typeof renderTable>[2]): string {
+  if (children === undefined) return "";
+  const rows = children.runs
+    .slice(0, MAX_CHILDREN)
+    .map(({ step, path, run, status }) => [
+      path === "" ? step : `${step}/${path}`,
+      run,
+      statusWord(status, style.paint),
+    ]);
+  const more = children.count - rows.length;
+  const table = renderTable([{ title: "TASK", shrinkTo: 10 }, { title: "RUN" }, { title: "STATUS" }], rows, style);
+  return more > 0 ? `${table}${style.paint.dim(`… ${more} more`)}\n` : table;
 }
 
 function stepTable(counts: RecordParts["counts"], style: Parameters<typeof renderTable>[2]): string {

@@ -108,6 +108,7 @@ export function createLiveBlock(
 
 /** `↻ Train/17/train/7 retry: attempt 2 of 4 in 2 s` */
 function newsLine(task: string, { state, more }: TaskNews, paint: Paint): string {
+  if (state === "runs" || state === "ran") return paint.dim(`${task} ${state} ${more}`);
   const mark = state === "failed" || state === "lost" ? paint.red("✗") : paint.yellow(state === "retry" ? "↻" : "■");
   return `${mark} ${paint.bold(task)} ${state}: ${more}`;
 }

@@ -4,12 +4,20 @@ import { harmless } from "./text.ts";
 
 /** One line: `Train/17/train/7  retry  attempt 2 of 4 in 2 s`. */
 export interface TaskNews {
-  readonly state: "failed" | "retry" | "caught" | "skipped" | "lost";
+  readonly state: "failed" | "retry" | "caught" | "skipped" | "lost" | "runs" | "ran";
   readonly more: string;
 }
 
 /** Lines of one step that are told singly: the first ones say what is wrong, the thousandth does not. */
 const TOLD_OF_STEP = 20;
+
+/** How a step came to its run, where it did not begin it anew. */
+const HOW_TOLD = {
+  new: "",
+  finished: ", done before",
+  running: ", begun before",
+  continued: ", which goes on",
+} as const;
 
 /** Gives what an event is worth saying, and nothing where enough was said of its step. */
 export function createTaskNews(formatDuration: (ms: number) => string): (event: RunEvent) => readonly TaskNews[] {
@@ -41,6 +49,10 @@ function newsOf(event: RunEvent, formatDuration: (ms: number) => string): readon
       return [{ state: "skipped", more: firstLine(event.reason) }];
     case "task.lost":
       return [{ state: "lost", more: "what ran it ended without a result" }];
+    case "run.child":
+      return [{ state: "runs", more: `${event.run}${HOW_TOLD[event.how]}` }];
+    case "run.child.finished":
+      return [{ state: "ran", more: `${event.run}: ${event.status} after ${formatDuration(event.durationMs)}` }];
     default:
       return [];
   }

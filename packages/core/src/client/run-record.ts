@@ -9,12 +9,13 @@ import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metad
  * Lists are in a fixed order, so that two records of one run compare equal as text.
  */
 export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
-  const [edges, reads, values, visible, counts] = await Promise.all([
+  const [edges, reads, values, visible, counts, children] = await Promise.all([
     metadata.upstreams(run.sequence),
     metadata.reads(run.sequence),
     metadata.runValues(run.sequence),
     run.endTask === undefined ? [] : metadata.visibleArtifacts(run.endTask),
     metadata.taskCounts(run.sequence),
+    childrenOf(metadata, run),
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
@@ -55,6 +56,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     execution: executionRecord(run),
     ...(run.origin === undefined ? {} : { origin: await pointer(metadata, run.origin) }),
     ...(run.parent === undefined ? {} : { parent: await pointer(metadata, run.parent) }),
+    ...(children === undefined ? {} : { children }),
     environment: run.environment,
     ...(pack === undefined ? {} : { codePackage: pack }),
   };
@@ -125,6 +127,19 @@ function executionRecord({ execution }: RunRow): ExecutionRecord {
     startedAt: startedAt.toISOString(),
     heartbeatAt: heartbeatAt.toISOString(),
   };
+}
+
+const MOST_CHILDREN = 100;
+
+async function childrenOf(metadata: MetadataReader, run: RunRow): Promise<RunRecord["children"]> {
+  const rows = await metadata.childRuns(run.sequence, MOST_CHILDREN);
+  if (rows.length === 0) return undefined;
+  const count = rows.length < MOST_CHILDREN ? rows.length : await metadata.childRunCount(run.sequence);
+  const runs = rows.map(({ id, status, parent, ...row }) => {
+    const { step, path } = parent!;
+    return { run: runName(row), runId: id, status, step, path };
+  });
+  return { count, runs };
 }
 
 /** A link to another run: its id, its alias where this store knows it, and the facts that come with the link. */

@@ -86,6 +86,24 @@ export type RunEvent =
   /** What ran the attempt is gone, and nobody knows how far it came. */
   | (TaskAt & { readonly kind: "task.lost" })
   | (TaskAt & { readonly kind: "task.cancelled"; readonly reason: string })
+  /** A step has started a run of a flow, or has got the one that an earlier attempt of its task had started. */
+  | (TaskAt & {
+      readonly kind: "run.child";
+      readonly run: string;
+      readonly runId: string;
+      readonly flow: string;
+      /** "new"; of an earlier attempt: "finished" (taken over), "running" (awaited) or "continued" (begun again). */
+      readonly how: "new" | "finished" | "running" | "continued";
+    })
+  | (TaskAt & {
+      readonly kind: "run.child.finished";
+      readonly run: string;
+      readonly runId: string;
+      readonly flow: string;
+      readonly status: "succeeded" | "failed" | "cancelled";
+      /** From the beginning of the call. */
+      readonly durationMs: number;
+    })
   | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
   | (At & {
       readonly kind: "run.finished";

@@ -48,6 +48,8 @@ export interface RunRecord {
   readonly execution: ExecutionRecord;
   readonly origin?: OriginRecord;
   readonly parent?: ParentRecord;
+  /** Runs that its steps have started, in the order of their creation: the first 100, and how many there are. */
+  readonly children?: { readonly count: number; readonly runs: readonly ChildRecord[] };
   readonly environment: EnvironmentRecord;
   readonly codePackage?: { readonly digest: string; readonly entry: string };
 }
@@ -78,6 +80,15 @@ export interface ParentRecord {
   readonly step: string;
   readonly path: string;
   readonly call: number;
+}
+
+/** A run that was started inside a task. */
+export interface ChildRecord {
+  readonly run: string;
+  readonly runId: string;
+  readonly status: RunStatus;
+  readonly step: string;
+  readonly path: string;
 }
 
 export interface UpstreamRecord {

@@ -7,6 +7,7 @@ import { FlowError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { pathIndices } from "../ids/task-path.ts";
+import type { CallFlow } from "./flow-call.ts";
 import { seededRandom } from "./random.ts";
 
 /** What the runner tells about a task. */
@@ -19,6 +20,8 @@ export interface CurrentTask {
   readonly index?: number;
   /** Takes what the task reads through the client, so that it becomes lineage; left out where nothing is recorded. */
   readonly recordRead?: (read: CurrentRead) => void;
+  /** Asks the task's runner to run a flow; left out where nobody can. */
+  readonly callFlow?: CallFlow;
 }
 
 /** One artifact of another run that a task read without an upstream field. */
@@ -94,6 +97,11 @@ export function skipCurrent(reason = "a decorator skipped it"): void {
 /** Tells the task that runs here, if one does, what it has just read; what the default client does with each read. */
 export function recordCurrentRead(read: CurrentRead): void {
   storage().getStore()?.task.recordRead?.(read);
+}
+
+/** How the task that runs here, if one does, asks for runs of flows. */
+export function currentCallFlow(): CallFlow | undefined {
+  return storage().getStore()?.task.callFlow;
 }
 
 /** Whether a task is running here. */

@@ -6,6 +6,7 @@
  * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
  * time.
  */
+import type { RunEvent } from "../events/run-event.ts";
 import type { ByteSize } from "../util/byte-size.ts";
 import type { Duration } from "../util/duration.ts";
 import type { Flow } from "./flow.ts";
@@ -311,10 +312,10 @@ export interface ResumeOptions<T extends Flow> extends RunOptions<T> {
 }
 
 /** A run that has been started: await it for the finished run, iterate over it for events. */
-export interface Running<T extends Flow>
-  extends AsyncIterable<{ readonly kind: string; readonly at: Date }>,
-    PromiseLike<Run<T>> {
+export interface Running<T extends Flow> extends AsyncIterable<RunEvent>, PromiseLike<Run<T>> {
+  /** The run's global id, as soon as it is created. */
   readonly id: Promise<string>;
+  /** Asks the run to stop; a second call waits for no task any more. */
   cancel(reason?: string): void;
   catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Run<T> | B>;
   finally(onSettled?: (() => void) | null): Promise<Run<T>>;

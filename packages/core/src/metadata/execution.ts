@@ -57,7 +57,7 @@ export interface ChildRunKey {
   readonly run: RunSequence;
   readonly step: string;
   readonly path: string;
-  /** Which of the calls of the task, from 0. */
+  /** Which of the task's calls with these inputs, from 0. */
   readonly call: number;
   /** Of everything that the child run was given. */
   readonly inputsDigest: Digest;

@@ -283,7 +283,7 @@ export interface MetadataReader {
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
-  /** Runs that name this run as a producer, newest first. */
+  /** Runs that name this run as a producer, and the run whose step has started it, newest first. */
   consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
@@ -295,7 +295,8 @@ export interface MetadataReader {
   /** The run that was started by a call inside a step. */
   childRun(key: ChildRunKey): Promise<RunRow | undefined>;
   /** Runs that were started inside steps of a run, in the order of their creation. */
-  childRuns(parent: RunSequence): Promise<readonly RunRow[]>;
+  childRuns(parent: RunSequence, limit?: number): Promise<readonly RunRow[]>;
+  childRunCount(parent: RunSequence): Promise<number>;
   /** What need not run again when the run goes on or is forked. */
   finishedTasks(run: RunSequence): Promise<FinishedTaskColumns>;
   /** Succeeded tasks that were offered under a key, newest first, at most `limit`. */

@@ -12,6 +12,7 @@ import type { Clock } from "./clock.ts";
 import type { Executor, Submission } from "./executor.ts";
 import type { Batch, RunContext, StepContract, TaskResult } from "./protocol.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
+import type { SlotShare } from "./slots.ts";
 import { failureOf } from "./task-failure.ts";
 
 /** Tasks of one step as they travel. */
@@ -35,9 +36,13 @@ export interface DispatcherOptions {
   readonly contracts: ReadonlyMap<string, StepContract>;
   readonly policies: ReadonlyMap<string, AttemptPolicy>;
   readonly clock: Clock;
+  /** How much of it may run. */
+  readonly slots: SlotShare;
   /** Attempts at a task in this execution of the run. */
   readonly triesOf: (task: ReadyTask) => number;
   readonly onReturn: (flight: Flight, returned: Returned) => void;
+  /** The attempt has taken longer than it may, and was told so. */
+  readonly onTimeout: (task: ReadyTask) => void;
 }
 
 /** What the scheduler offers. */
@@ -51,6 +56,12 @@ interface Watched extends Flight {
   submission?: Submission;
   /** Takes back the timer that waits for the attempt's end. */
   unwatch?: () => void;
+  /** Whether its task holds no slot, because it waits for other runs. */
+  isWaiting: boolean;
+  /** Whether it waits for a slot to go on. */
+  isQueued: boolean;
+  /** Takes that back. */
+  leaveQueue?: () => void;
 }
 
 /** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
@@ -64,7 +75,7 @@ export class Dispatcher {
   readonly #sizes = new BatchSize();
   readonly #batchesOfStep = new Map<string, number>();
   readonly #watched = new Map<number, Watched>();
-  #batches = 0;
+  readonly #out = new Set<Watched>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -72,12 +83,12 @@ export class Dispatcher {
 
   /** Whether nothing is out. */
   get isIdle(): boolean {
-    return this.#batches === 0;
+    return this.#out.size === 0;
   }
 
   /** Whether workers have enough to do for a while. */
   get isBusy(): boolean {
-    return this.#batches > this.#options.executor.slots;
+    return this.#options.slots.taken > this.#options.slots.capacity;
   }
 
   /** Sends as much as there is room for. */
@@ -99,9 +110,17 @@ export class Dispatcher {
 
   /** Sends tasks of one step; with `failed`, the task of that result once more, to catch its failure. */
   send(step: string, tasks: readonly ReadyTask[], failed?: TaskResult): void {
-    const flight: Watched = { step, tasks, isTimedOut: false, ...(failed === undefined ? {} : { failed }) };
+    const flight: Watched = {
+      step,
+      tasks,
+      isTimedOut: false,
+      isWaiting: false,
+      isQueued: false,
+      ...(failed === undefined ? {} : { failed }),
+    };
     const isWatched = this.#policy(step).timeoutMs !== undefined && failed === undefined;
-    this.#batches++;
+    this.#out.add(flight);
+    this.#options.slots.take();
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
     flight.submission = this.#options.executor.submit(this.#batch(flight, isWatched));
     if (isWatched) this.#watched.set(tasks[0]!.sequence, flight);
@@ -119,18 +138,58 @@ export class Dispatcher {
     flight.unwatch = clock.after(this.#policy(flight.step).timeoutMs!, () => {
       flight.isTimedOut = true;
       flight.submission!.abort("the step took longer than its timeout");
+      this.#options.onTimeout(flight.tasks[0]!);
       flight.unwatch = clock.after(TIMEOUT_GRACE_MS, () => flight.submission!.end());
     });
   }
 
+  /** A task does nothing but wait for other runs: its slot is free for them. */
+  waits(sequence: number): void {
+    const flight = this.#flightOf(sequence);
+    if (flight === undefined || flight.isWaiting || flight.isQueued) return;
+    flight.isWaiting = true;
+    flight.submission!.setWaiting(true);
+    this.#options.slots.wait();
+  }
+
+  /** A task that waited can go on. Calls back when it has a slot again, and never if it is gone by then. */
+  goesOn(sequence: number, onSlot: () => void): void {
+    const flight = this.#flightOf(sequence);
+    if (flight === undefined || flight.isQueued) return;
+    if (!flight.isWaiting) {
+      onSlot();
+      return;
+    }
+    flight.isWaiting = false;
+    flight.isQueued = true;
+    flight.leaveQueue = this.#options.slots.resume(() => {
+      flight.isQueued = false;
+      flight.submission!.setWaiting(false);
+      onSlot();
+    });
+  }
+
+  #flightOf(sequence: number): Watched | undefined {
+    for (const flight of this.#out) if (flight.tasks.some((task) => task.sequence === sequence)) return flight;
+    return undefined;
+  }
+
   #back(flight: Watched, returned: Returned): void {
     flight.unwatch?.();
+    this.#out.delete(flight);
+    this.#freeSlot(flight);
     this.#watched.delete(flight.tasks[0]!.sequence);
-    this.#batches--;
     this.#batchesOfStep.set(flight.step, this.#batchesOfStep.get(flight.step)! - 1);
     if (returned.kind === "results" && flight.failed === undefined)
       for (const { durationMs } of returned.results) this.#sizes.measured(flight.step, durationMs);
     this.#options.onReturn(flight, returned);
+  }
+
+  #freeSlot(flight: Watched): void {
+    const { slots } = this.#options;
+    if (flight.isQueued) flight.leaveQueue!();
+    else if (flight.isWaiting) slots.stopWaiting();
+    else slots.giveBack();
   }
 
   #batch({ step, tasks, failed }: Flight, isWatched: boolean): Batch {
@@ -153,15 +212,14 @@ export class Dispatcher {
 
   /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
   #hasRoom(step: string): boolean {
-    const { slots } = this.#options.executor;
     const policy = this.#policy(step);
     const isAhead = this.#sizes.isShort(step) && !travelsAlone(policy) && policy.placement === undefined;
-    if (this.#batches >= (isAhead ? MESSAGES_AHEAD * slots : slots)) return false;
+    if (!this.#options.slots.hasRoom(isAhead ? MESSAGES_AHEAD : 1)) return false;
     return policy.maxParallel === undefined || (this.#batchesOfStep.get(step) ?? 0) < policy.maxParallel;
   }
 
   #sizeOf(step: string, ready: number): number {
-    return travelsAlone(this.#policy(step)) ? 1 : this.#sizes.of(step, ready, this.#options.executor.slots);
+    return travelsAlone(this.#policy(step)) ? 1 : this.#sizes.of(step, ready, this.#options.slots.capacity);
   }
 
   #policy(step: string): AttemptPolicy {

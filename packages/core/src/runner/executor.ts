@@ -3,15 +3,15 @@
  * follow without a change to the driver or the scheduler. An executor runs what it is given and decides nothing: limits of
  * time, further attempts and what a failure means are the driver's.
  */
-import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 
 export interface Executor {
   /** How many batches run at the same time. */
   readonly slots: number;
   /** Starts a batch, or queues it until a worker is free. */
   submit(batch: Batch): Submission;
-  /** Told of everything that workers send beside results, in the order of each worker. */
-  onMessage(listener: (message: WorkerMessage) => void): void;
+  /** Told of everything that workers send beside results, in the order of each worker; calls with the way back. */
+  onMessage(listener: (message: HeardMessage) => void): void;
   /** Asks all tasks to stop: `this.signal` is aborted, tasks of a batch that did not begin report "cancelled". */
   cancel(): void;
   /** Ends all workers at once. Batches still running are lost. */
@@ -28,6 +28,11 @@ export interface Submission {
   readonly results: Promise<readonly TaskResult[]>;
   /** Aborts `this.signal` of the batch's tasks, which may still return. Has an effect on watched batches only. */
   abort(reason: string): void;
+  /**
+   * Says that the batch only waits for other runs, or goes on: while it waits, another one may run beside it. Those that
+   * wait do not count as running.
+   */
+  setWaiting(isWaiting: boolean): void;
   /** Ends whatever runs the batch, also code that never looks up: `results` rejects with why "ended". */
   end(): void;
 }

@@ -9,7 +9,7 @@ import { putTask } from "../testing/given-task.ts";
 import { seededRunId } from "../testing/seeded-run-id.ts";
 import { openMemoryStores } from "../wiring/open-memory-stores.ts";
 import { InlineExecutor, type InlineExecutorOptions } from "./inline-executor.ts";
-import type { Batch, WorkerMessage } from "./protocol.ts";
+import type { Batch, HeardMessage } from "./protocol.ts";
 import { stepContract } from "./step-contract.ts";
 
 const held: { readonly begun: string[]; readonly go: PromiseWithResolvers<void>[] } = { begun: [], go: [] };
@@ -44,7 +44,7 @@ async function opened(options: Partial<InlineExecutorOptions> = {}) {
     describeError: serializeError,
     ...options,
   });
-  const messages: WorkerMessage[] = [];
+  const messages: HeardMessage[] = [];
   executor.onMessage((message) => messages.push(message));
   onTestFinished(async () => {
     await executor.close();

@@ -10,9 +10,10 @@ import type { RunId } from "../ids/run-id.ts";
 import type { TaskReader } from "../metadata/metadata-store.ts";
 import { emptyResult } from "./empty-result.ts";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
-import type { Batch, BatchTask, HookName, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { Batch, BatchTask, CallReply, HeardMessage, HookName, TaskResult } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import { type ExecutedTask, executeTask, type TaskEnvironment } from "./worker/execute-task.ts";
+import type { CallLine } from "./worker/flow-calls.ts";
 import { MessageOutput } from "./worker/message-output.ts";
 import { OutputCapture } from "./worker/output-capture.ts";
 import { ValueLoader } from "./worker/value-loader.ts";
@@ -36,6 +37,8 @@ interface Submitted {
   readonly batch: Batch;
   readonly abort: AbortController;
   readonly results: PromiseWithResolvers<readonly TaskResult[]>;
+  /** Whether its task waits for other runs. */
+  isWaiting: boolean;
 }
 
 // As it was when this module was loaded: a test runner that replaces the timers of a test must not stop the tasks in it.
@@ -46,7 +49,7 @@ export class InlineExecutor implements Executor {
   readonly #options: InlineExecutorOptions;
   readonly #loader: ValueLoader;
   readonly #capture: OutputCapture | undefined;
-  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
+  readonly #listeners: ((message: HeardMessage) => void)[] = [];
   readonly #runs = new Map<RunId, WorkerRun>();
   readonly #waiting: Submitted[] = [];
   readonly #running = new Set<Submitted>();
@@ -72,6 +75,7 @@ export class InlineExecutor implements Executor {
       batch: structuredClone(batch),
       abort: new AbortController(),
       results: Promise.withResolvers(),
+      isWaiting: false,
     };
     submitted.results.promise.catch(() => {}); // Whoever awaits it is told; nobody has to.
     if (this.#isClosed) submitted.results.reject(ended());
@@ -82,11 +86,15 @@ export class InlineExecutor implements Executor {
     return {
       results: submitted.results.promise,
       abort: (reason) => submitted.abort.abort(abortError(reason)),
+      setWaiting: (isWaiting) => {
+        submitted.isWaiting = isWaiting;
+        if (isWaiting) nextTurn(() => this.#next());
+      },
       end: () => this.#end(submitted),
     };
   }
 
-  onMessage(listener: (message: WorkerMessage) => void): void {
+  onMessage(listener: (message: HeardMessage) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -111,13 +119,13 @@ export class InlineExecutor implements Executor {
     if (this.#running.delete(submitted)) nextTurn(() => this.#next());
   }
 
-  #tell(message: WorkerMessage): void {
+  #tell(message: HeardMessage): void {
     for (const listener of this.#listeners) listener(message);
   }
 
   /** Starts what waits as long as there is room. */
   #next(): void {
-    while (this.#running.size < this.slots) {
+    while ([...this.#running].filter(({ isWaiting }) => !isWaiting).length < this.slots) {
       const submitted = this.#waiting.shift();
       if (submitted === undefined) return;
       this.#running.add(submitted);
@@ -149,7 +157,7 @@ export class InlineExecutor implements Executor {
   }
 
   async #executeTask(run: WorkerRun, batch: Batch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    const environment = { ...this.#options, signal };
+    const environment = { ...this.#options, signal, calls: this.#calls };
     const execute = (): Promise<ExecutedTask> => executeTask(environment, run, batch.step, task);
     if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
     const mask = new SecretMask([
@@ -158,6 +166,26 @@ export class InlineExecutor implements Executor {
     ]);
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, execute);
     return { ...value, logs, liveChunks };
+  }
+
+  /** Answers come in another turn, as from a worker. */
+  get #calls(): CallLine {
+    return {
+      isInline: true,
+      send: (message) => this.#tell(message),
+      open: (message, onReply) => {
+        let isClosed = false;
+        const answer = (reply: CallReply): void => {
+          if (!isClosed) onReply(reply);
+        };
+        this.#tell({ ...message, reply: (reply) => nextTurn(() => answer(reply)) });
+        return {
+          close: () => {
+            isClosed = true;
+          },
+        };
+      },
+    };
   }
 
   #runOf({ run }: Batch): WorkerRun {

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
-import type { Batch, Placement, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { Batch, HeardMessage, Placement, TaskResult } from "./protocol.ts";
 import { StepConduct } from "./step-conduct.ts";
 import type { OpenHost } from "./worker-host.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -14,13 +14,15 @@ export interface PoolRouterOptions {
   readonly slots: number;
   /** Makes what opens the workers of one placement; without one, of the default. */
   readonly open: (placement?: Placement) => Promise<OpenHost>;
+  /** Whether the workers of the default placement start at once. Default true. */
+  readonly isEager?: boolean;
 }
 
 /** Pools beside the default one that stay open while they have nothing to do. */
 const IDLE_POOLS_KEPT = 4;
 const DEFAULT_KEY = "";
 
-/** Opens an executor whose default workers start at once. */
+/** Opens an executor. */
 export async function openPoolRouter(options: PoolRouterOptions): Promise<Executor> {
   return new PoolRouter(options, await options.open());
 }
@@ -35,14 +37,14 @@ class PoolRouter implements Executor {
   readonly #closing = new Set<Promise<void>>();
   /** The driver gives one and the same placement with every batch of a step. */
   readonly #keys = new WeakMap<Placement, string>();
-  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
+  readonly #listeners: ((message: HeardMessage) => void)[] = [];
   #isCancelled = false;
   #isClosed = false;
 
   constructor(options: PoolRouterOptions, open: OpenHost) {
     this.slots = options.slots;
     this.#options = options;
-    this.#addPool(DEFAULT_KEY, open, true);
+    this.#addPool(DEFAULT_KEY, open, options.isEager ?? true);
   }
 
   submit(batch: Batch): Submission {
@@ -53,7 +55,7 @@ class PoolRouter implements Executor {
     return pool.submit(batch);
   }
 
-  onMessage(listener: (message: WorkerMessage) => void): void {
+  onMessage(listener: (message: HeardMessage) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -72,6 +74,7 @@ class PoolRouter implements Executor {
   #submitLater(key: string, batch: Batch): Submission {
     let submission: Submission | undefined;
     let abortReason: string | undefined;
+    let isWaiting = false;
     let isEnded = false;
     const start = async (): Promise<readonly TaskResult[]> => {
       let pool: WorkerPool | undefined;
@@ -83,6 +86,7 @@ class PoolRouter implements Executor {
       if (isEnded || this.#isClosed) throw new ExecutorLostError("the workers were ended", { kind: "ended" });
       submission = pool.submit(batch);
       if (abortReason !== undefined) submission.abort(abortReason);
+      submission.setWaiting(isWaiting);
       return submission.results;
     };
     return {
@@ -90,6 +94,10 @@ class PoolRouter implements Executor {
       abort: (reason) => {
         abortReason ??= reason;
         submission?.abort(reason);
+      },
+      setWaiting: (waits) => {
+        isWaiting = waits;
+        submission?.setWaiting(waits);
       },
       end: () => {
         isEnded = true;

@@ -12,7 +12,7 @@ import { LiveOutput } from "./live-output.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { OutputSplitter, type PipeMark } from "./output-splitter.ts";
 import type { FromProcess, ToProcess } from "./process-messages.ts";
-import type { Placement } from "./protocol.ts";
+import type { CallMessage, HeardMessage, Placement, WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
 
@@ -133,7 +133,7 @@ class ProcessHost implements WorkerHost {
   #heard(message: FromProcess): void {
     switch (message.kind) {
       case "message":
-        this.#events.message(message.message);
+        this.#events.message(this.#withReply(message.message));
         return;
       case "report":
         if (this.#run?.number === message.number) this.#run.report.resolve(message.report);
@@ -141,6 +141,11 @@ class ProcessHost implements WorkerHost {
       case "dying":
         this.#dying = deserializeError(message.error);
     }
+  }
+
+  #withReply(message: WorkerMessage | CallMessage): HeardMessage {
+    if (message.kind !== "call") return message;
+    return { ...message, reply: (reply) => this.#send({ kind: "reply", call: message.call, reply }) };
   }
 
   #kill(): void {

@@ -1,6 +1,6 @@
 /** What travels between the main thread and a worker process over its channel; output goes through the pipes. */
 import type { SerializedError } from "../errors/flow-error.ts";
-import type { WorkerMessage } from "./protocol.ts";
+import type { CallId, CallMessage, CallReply, WorkerMessage } from "./protocol.ts";
 import type { BatchReport, WorkerBatch } from "./worker-host.ts";
 
 export type ToProcess =
@@ -14,10 +14,11 @@ export type ToProcess =
     }
   | { readonly kind: "batch"; readonly number: number; readonly batch: WorkerBatch }
   | { readonly kind: "abort"; readonly reason: string }
+  | { readonly kind: "reply"; readonly call: CallId; readonly reply: CallReply }
   | { readonly kind: "cancel" };
 
 export type FromProcess =
   | { readonly kind: "report"; readonly number: number; readonly report: BatchReport }
-  | { readonly kind: "message"; readonly message: WorkerMessage }
+  | { readonly kind: "message"; readonly message: WorkerMessage | CallMessage }
   /** Nobody catches this error: it is about to end the process. */
   | { readonly kind: "dying"; readonly error: SerializedError };

@@ -5,10 +5,12 @@
  * One message carries a batch: tasks of one step, run one after another. Success of a task is an explicit result; a worker
  * that ends without one has failed its tasks.
  */
-import type { Digest, NewBlob } from "../artifact/artifact.ts";
+import type { CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
-import type { TaskFailure } from "../flow/public-types.ts";
+import type { RunEvent } from "../events/run-event.ts";
+import type { FlowClass, TaskFailure } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
+import type { UpstreamRequest } from "../lineage/asked-upstream.ts";
 import type {
   ArtifactRow,
   ItemPageRow,
@@ -120,8 +122,12 @@ export type WorkerMessage =
   | { readonly kind: "output"; readonly chunk: LogChunk }
   /** A task of a watched batch begins now. */
   | { readonly kind: "began"; readonly sequence: TaskSequence }
+  /** Of a call that the worker has made (CallMessage). */
+  | { readonly kind: "call-news"; readonly call: CallId; readonly news: CallNews }
   /** An error that belongs to no task that runs: a timer of a finished task threw, or a worker could not start. */
   | { readonly kind: "stray-error"; readonly error: SerializedError }
+  /** The thread that ran this step does not end: its code gives nobody a chance to stop it. It is left alone. */
+  | { readonly kind: "stuck"; readonly step: string }
   /** A task left its worker changed; told once for each step and each `what`. */
   | {
       readonly kind: "polluted";
@@ -131,6 +137,62 @@ export type WorkerMessage =
       /** Whether another worker took its place; what changes too often is told, and then borne. */
       readonly isReplaced: boolean;
     };
+
+/** Names a call among all calls of all workers. */
+export type CallId = string;
+
+/** A task asks for a run of a flow. Sent like other messages, with a way back that depends on the kind of worker. */
+export interface CallMessage {
+  readonly kind: "call";
+  readonly call: CallId;
+  /** The task that asks. */
+  readonly sequence: TaskSequence;
+  /** Which of its calls, from 0: with the first one the task has begun anew. */
+  readonly index: number;
+  readonly request: FlowRequest;
+  /** What has become of it since it was made. */
+  readonly news: readonly CallNews[];
+}
+
+/** Which flow is to be run, and with what. */
+export interface FlowRequest {
+  readonly flow:
+    | { readonly kind: "file"; readonly file: string; readonly name?: string }
+    /** Where the task runs in the thread of its runner. */
+    | { readonly kind: "class"; readonly flowClass: FlowClass };
+  /** Values by name. */
+  readonly params: Readonly<Record<string, EncodedParam>>;
+  readonly tags: readonly string[];
+  readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
+}
+
+export interface EncodedParam {
+  readonly codec: CodecId;
+  readonly digest: Digest;
+  readonly payload: Uint8Array;
+}
+
+/** What becomes of a call that is under way. */
+export type CallNews =
+  | { readonly kind: "awaited" }
+  | { readonly kind: "watched" }
+  | { readonly kind: "abort"; readonly reason: string }
+  | { readonly kind: "end" };
+
+/** What the main thread answers to a call, in this order; one of the last two ends it. */
+export type CallReply =
+  | { readonly kind: "event"; readonly event: RunEvent }
+  /** The run has ended; its record says how. */
+  | { readonly kind: "ended"; readonly run: RunId }
+  | { readonly kind: "refused"; readonly error: SerializedError };
+
+/** A call as the main thread hears it, with the way back. */
+export interface HeardCall extends CallMessage {
+  readonly reply: (reply: CallReply) => void;
+}
+
+/** What an executor tells of what workers send. */
+export type HeardMessage = WorkerMessage | HeardCall;
 
 /** Index into the shared control words that main and workers hold. */
 export const CANCEL_WORD = 0;

@@ -4,10 +4,12 @@ import type { Graph } from "../graph/graph.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { FinishRun, MetadataStore } from "../metadata/metadata-store.ts";
 import type { AttemptPolicy } from "./attempt-policy.ts";
+import type { StartChild } from "./child-calls.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { RunContext } from "./protocol.ts";
 import type { FinishedTasks } from "./scheduler/scheduler.ts";
+import type { Slots } from "./slots.ts";
 
 export interface RunDriverOptions {
   readonly graph: Graph;
@@ -19,6 +21,12 @@ export interface RunDriverOptions {
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
+  /** Shared with the runs that are started inside this one, or that it was started in. Default: as many as the executor has. */
+  readonly slots?: Slots;
+  /** How many runs this one stands inside of. Default 0. */
+  readonly depth?: number;
+  /** Runs flows for steps that ask for it. */
+  readonly startChild?: StartChild;
   /** Asks tasks to stop; those that do not within the grace period are ended. */
   readonly signal?: AbortSignal;
   /** Ends all tasks at once; comes after `signal`. */

@@ -13,15 +13,17 @@
 import { FlowError, type Problem, type SerializedError } from "../errors/flow-error.ts";
 import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import type { AttemptPolicy } from "./attempt-policy.ts";
+import { ChildCalls } from "./child-calls.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { CommitPace } from "./commit-pace.ts";
 import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
 import { Judge, type Settlement } from "./judge.ts";
-import type { TaskResult, WorkerMessage } from "./protocol.ts";
+import type { HeardMessage, TaskResult } from "./protocol.ts";
 import type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
 import { RunReporter } from "./run-reporter.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
+import { type SlotShare, Slots } from "./slots.ts";
 import { stepContract } from "./step-contract.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
@@ -50,6 +52,8 @@ class RunDriver {
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
+  readonly #slots: SlotShare;
+  readonly #calls: ChildCalls;
   readonly #judge: Judge;
   readonly #report: RunReporter;
   readonly #numbers: TaskNumbers;
@@ -64,6 +68,7 @@ class RunDriver {
   /** Take back the timers of tasks that wait for their next attempt. */
   readonly #waits = new Map<TaskSequence, () => void>();
   #settlements: Settlement[] = [];
+  #isReady = false;
   #isEnding = false;
   #cause: Cause | undefined;
   #isStopping = false;
@@ -92,14 +97,25 @@ class RunDriver {
       random: options.random ?? Math.random,
       warn: (warning) => this.#warn(warning),
     });
+    const slots = options.slots ?? new Slots(options.executor.slots);
+    this.#slots = slots.join(options.depth ?? 0, () => this.#dispatch());
     this.#dispatcher = new Dispatcher({
       run: options.run,
       executor: options.executor,
       contracts: new Map(options.graph.order.map((step) => [step, stepContract(options.graph, step)])),
       policies,
       clock: this.#clock,
+      slots: this.#slots,
       triesOf,
       onReturn: (flight, returned) => this.#returned(flight, returned),
+      onTimeout: (task) =>
+        this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
+    });
+    this.#calls = new ChildCalls({
+      start: options.startChild,
+      dispatcher: this.#dispatcher,
+      report: this.#report,
+      clock: this.#clock,
     });
     this.#pace = new CommitPace(
       () => this.#commit(),
@@ -118,11 +134,15 @@ class RunDriver {
     try {
       await this.#numbers.reserve(this.#scheduler.numbersFor(1, 0));
       this.#scheduler.begin();
+      this.#isReady = true;
       if (signal?.aborted) onAbort();
       this.#dispatch();
       this.#endWhenIdle();
       return await this.#ended.promise;
     } finally {
+      this.#isStopping = true;
+      await this.#calls.close(this.#stopReason);
+      this.#slots.leave();
       clearInterval(progress);
       this.#pace.stop();
       this.#dropWaits();
@@ -133,7 +153,7 @@ class RunDriver {
   }
 
   #dispatch(): void {
-    if (this.#isStopping) return;
+    if (this.#isStopping || !this.#isReady) return;
     this.#dispatcher.fill(this.#scheduler, (tasks) => {
       const startedAt = this.#clock.now();
       for (const task of tasks) this.#begin(task, startedAt);
@@ -207,10 +227,18 @@ class RunDriver {
     }
   }
 
-  #heard(message: WorkerMessage): void {
+  #heard(message: HeardMessage): void {
     switch (message.kind) {
       case "began":
         this.#dispatcher.began(message.sequence);
+        return;
+      case "call": {
+        const task = this.#active.get(message.sequence);
+        if (task !== undefined) this.#calls.begin(message, task);
+        return;
+      }
+      case "call-news":
+        this.#calls.hear(message.call, message.news);
         return;
       case "stray-error":
       case "polluted":
@@ -274,6 +302,7 @@ class RunDriver {
       case "skipped":
       case "caught":
         this.#report.finished(task, result, caught, at);
+        this.#calls.settled(task, `${this.#report.nameOf(task)} ended without waiting for it`);
         this.#scheduler[outcome.kind](sequence, outcome);
         if (this.#isStopping) this.#scheduler.stop();
         return;
@@ -283,6 +312,7 @@ class RunDriver {
         return;
       case "cancelled":
         this.#report.cancelled(task, this.#stopReason, at);
+        this.#calls.settled(task, this.#stopReason);
         this.#scheduler.cancelled(sequence);
     }
   }
@@ -291,6 +321,7 @@ class RunDriver {
     const next = this.#scheduler.retry(task.sequence);
     const times = this.#options.policies?.get(task.step)?.retry?.times ?? 0;
     const attempts = task.attempt - this.#triesOf(task) + 1 + times;
+    this.#calls.abandon(task);
     this.#report.retrying(task, { nextAttempt: next.attempt, attempts, delayMs, error }, at);
     const unwait = this.#clock.after(delayMs, () => {
       this.#waits.delete(next.sequence);
@@ -302,6 +333,7 @@ class RunDriver {
 
   #fail(task: ReadyTask, error: SerializedError, durationMs: number, at: Date): void {
     this.#report.failed(task, error, durationMs, at);
+    this.#calls.settled(task, `${this.#report.nameOf(task)} failed`);
     this.#scheduler.failed(task.sequence);
     this.#cause ??= { kind: "failed", task: this.#report.nameOf(task), error };
     if (this.#options.finishSiblings !== true) this.#stop();
@@ -325,6 +357,7 @@ class RunDriver {
     this.#isStopping = true;
     this.#dropWaits();
     this.#scheduler.stop();
+    this.#calls.stop(this.#stopReason);
     this.#options.executor.cancel();
     this.#graceTimer = setTimeout(() => void this.#options.executor.close(), this.#options.graceMs ?? GRACE_MS);
   }

@@ -71,6 +71,15 @@ export class RunReporter {
     this.#emit({ kind: "task.cancelled", at, ...this.#where(task), reason });
   }
 
+  /** A task has started a run, or was given one. */
+  child(task: ReadyTask, facts: Facts<"run.child">, at: Date): void {
+    this.#emit({ kind: "run.child", at, ...this.#where(task), ...facts });
+  }
+
+  childFinished(task: ReadyTask, facts: Facts<"run.child.finished">, at: Date): void {
+    this.#emit({ kind: "run.child.finished", at, ...this.#where(task), ...facts });
+  }
+
   progress(steps: Facts<"run.progress">["steps"], at: Date): void {
     this.#emit({ kind: "run.progress", at, steps });
   }

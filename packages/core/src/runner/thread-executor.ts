@@ -3,13 +3,16 @@
  * and one thread can be replaced while the others go on. Atomics mode is off: a worker that waits for its next message
  * must still serve timers and sockets of user code.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import { AbortWords } from "./abort-words.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
+import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
 import { LastWords } from "./last-words.ts";
-import { CANCEL_WORD, type Placement, type WorkerMessage } from "./protocol.ts";
+import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
+import { noteStuckWorker } from "./stuck-workers.ts";
 import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
 
 export interface ThreadOptions {
@@ -28,8 +31,17 @@ export interface ThreadWorkerData {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What a thread sends beside its answers; a call brings the port that it is answered by. */
+export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
+
 /** A batch as a thread gets it; without one, the thread has only to be there. */
 export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
+
+/**
+ * How long a thread may take to end. A blocking call ends first; and some loops give V8 no chance at all, such as
+ * `for (;;) new Array(1000)`, whose compiled form never looks whether it should stop.
+ */
+const END_WAIT_MS = 5_000;
 
 type ThreadPool = Piscina<ThreadBatch, BatchReport | undefined>;
 
@@ -58,7 +70,7 @@ export async function threadHosts(options: ThreadOptions, placement?: Placement)
     recordTiming: false,
     resourceLimits: {
       maxYoungGenerationSizeMb: YOUNG_MB,
-      ...(limitMb === undefined ? {} : { maxOldGenerationSizeMb: limitMb }),
+      ...(limitMb === undefined ? {} : { maxOldGenerationSizeMb: threadHeapMb(limitMb) }),
     },
     ...(env === undefined ? {} : { env }),
   } as const;
@@ -92,10 +104,13 @@ interface ThreadHostOptions {
 class ThreadHost implements WorkerHost {
   readonly #options: ThreadHostOptions;
   readonly #pool: ThreadPool;
+  readonly #heap: HeapWatch | undefined;
   #mask: SecretMask;
   readonly #gone = Promise.withResolvers<never>();
   #abortWords: AbortWords | undefined;
   #isRunning = false;
+  /** Of the batch that runs or ran last. */
+  #step = "";
   #isOver = false;
   #closed: Promise<void> | undefined;
 
@@ -104,8 +119,14 @@ class ThreadHost implements WorkerHost {
     this.#options = options;
     this.#pool = pool;
     this.#mask = new SecretMask(options.secrets);
+    if (options.limitMb !== undefined)
+      this.#heap = new HeapWatch(
+        () => pool.threads[0],
+        options.limitMb,
+        () => void this.close(),
+      );
     this.#gone.promise.catch(() => {}); // A batch that runs meanwhile is rejected by it; without one, `died` is told.
-    pool.on("message", (message: WorkerMessage) => events.message(message));
+    pool.on("message", (message: ThreadMessage) => events.message(withReply(message)));
     // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
     pool.on("error", (error: Error) => this.#died(error));
     pool.on("workerDestroy", () => setImmediate(() => this.#died(new Error("the worker thread ended"))));
@@ -114,6 +135,8 @@ class ThreadHost implements WorkerHost {
 
   async run(batch: WorkerBatch): Promise<BatchReport> {
     this.#isRunning = true;
+    this.#step = batch.step.name;
+    this.#heap?.start();
     this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(batch.run.secrets)]);
     this.#abortWords = batch.isWatched === true ? new AbortWords() : undefined;
     const message: ThreadBatch =
@@ -127,6 +150,7 @@ class ThreadHost implements WorkerHost {
       throw this.#lost(cause);
     } finally {
       this.#isRunning = false;
+      this.#heap?.stop();
       this.#abortWords = undefined;
     }
   }
@@ -142,9 +166,19 @@ class ThreadHost implements WorkerHost {
 
   close(): Promise<void> {
     this.#isOver = true;
-    // Terminates the thread, rejects what it runs, and waits until it is gone.
-    this.#closed ??= this.#pool.destroy();
+    this.#closed ??= this.#end();
     return this.#closed;
+  }
+
+  /** Terminates the thread, rejects what it runs, and waits until it is gone; but not for ever. */
+  async #end(): Promise<void> {
+    const timer = Promise.withResolvers<"stuck">();
+    const timeout = setTimeout(() => timer.resolve("stuck"), END_WAIT_MS);
+    const ended = await Promise.race([this.#pool.destroy(), timer.promise]);
+    clearTimeout(timeout);
+    if (ended !== "stuck") return;
+    noteStuckWorker();
+    this.#options.events.message({ kind: "stuck", step: this.#step });
   }
 
   #died(cause: unknown): void {
@@ -157,8 +191,16 @@ class ThreadHost implements WorkerHost {
   #lost(cause: unknown): ExecutorLostError {
     if (cause instanceof ExecutorLostError) return cause;
     const message = this.#mask.text(cause instanceof Error ? cause.message : String(cause));
-    return new ExecutorLostError(message, reasonOf(cause, this.#options.limitMb), { cause: masked(cause, this.#mask) });
+    const { limitMb } = this.#options;
+    const why = this.#heap?.isOver === true ? outOfMemory(limitMb) : reasonOf(cause, limitMb);
+    return new ExecutorLostError(message, why, { cause: masked(cause, this.#mask) });
   }
+}
+
+function withReply(message: ThreadMessage): HeardMessage {
+  if (message.kind !== "call") return message;
+  const { port, ...call } = message;
+  return { ...call, reply: (reply) => port.postMessage(reply) };
 }
 
 /** An error that came from a thread is told like any other: nobody has masked it there. */
@@ -169,8 +211,11 @@ function masked(cause: unknown, mask: SecretMask): unknown {
 function reasonOf(cause: unknown, limitMb: number | undefined): LostReason {
   const { code, message } =
     cause instanceof Error ? (cause as NodeJS.ErrnoException) : ({} as { code?: string; message?: string });
-  if (code === "ERR_WORKER_OUT_OF_MEMORY")
-    return { kind: "out-of-memory", ...(limitMb === undefined ? {} : { limitMb }) };
+  if (code === "ERR_WORKER_OUT_OF_MEMORY") return outOfMemory(limitMb);
   const exited = /^worker exited with code: (-?\d+)$/.exec(message ?? "");
   return exited === null ? { kind: "other" } : { kind: "exited", code: Number(exited[1]) };
+}
+
+function outOfMemory(limitMb: number | undefined): LostReason {
+  return { kind: "out-of-memory", ...(limitMb === undefined ? {} : { limitMb }) };
 }

@@ -3,7 +3,7 @@
  * ended is not woken again; the pool opens another.
  */
 import type { ExecutorLostError } from "./executor.ts";
-import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 
 export interface WorkerHost {
   /** Runs a batch. Rejects with an ExecutorLostError when the worker ended before it answered. */
@@ -18,7 +18,7 @@ export interface WorkerHost {
 
 /** What a worker tells its pool beside its answers. */
 export interface HostEvents {
-  readonly message: (message: WorkerMessage) => void;
+  readonly message: (message: HeardMessage) => void;
   /** The worker ended while it had nothing to run. */
   readonly died: (error: ExecutorLostError) => void;
 }
@@ -40,6 +40,8 @@ export interface BatchReport {
   readonly pollution?: readonly Pollution[];
   /** So many tasks after those of `results` ran as well, but may have seen the change: another worker runs them again. */
   readonly tasksToRedo?: number;
+  /** Whether a change can be ruled out only by a deep look, for which the worker waits for a batch without tasks. */
+  readonly isUnsure?: boolean;
   /** Whether the worker must not run another batch: code of a task that is over may still come back in it. */
   readonly isSpent?: boolean;
 }

@@ -5,7 +5,7 @@
  */
 import { serializeError } from "../errors/flow-error.ts";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
-import type { Batch, TaskResult, WorkerMessage } from "./protocol.ts";
+import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 import type { StepConduct } from "./step-conduct.ts";
 import type { BatchReport, OpenHost, WorkerHost } from "./worker-host.ts";
 
@@ -25,6 +25,8 @@ interface Job {
   host?: WorkerHost;
   abortReason?: string;
   isEnded: boolean;
+  /** Whether its task waits for other runs: its worker is idle, and another one may take its place. */
+  isWaiting: boolean;
   /** Some of its tasks, run once more. */
   redo?: Submission;
 }
@@ -36,8 +38,9 @@ export class WorkerPool implements Executor {
   readonly #idle: WorkerHost[] = [];
   /** Workers that were dropped but are not gone yet. */
   readonly #leaving = new Set<Promise<void>>();
-  readonly #listeners: ((message: WorkerMessage) => void)[] = [];
+  readonly #listeners: ((message: HeardMessage) => void)[] = [];
   #queue: Job[] = [];
+  #waiting = 0;
   #isCancelled = false;
   #isClosed = false;
 
@@ -53,7 +56,7 @@ export class WorkerPool implements Executor {
   }
 
   submit(batch: Batch): Submission {
-    const job: Job = { batch, results: Promise.withResolvers(), isEnded: false };
+    const job: Job = { batch, results: Promise.withResolvers(), isEnded: false, isWaiting: false };
     if (this.#isClosed) job.results.reject(endedError());
     else {
       this.#queue.push(job);
@@ -65,11 +68,12 @@ export class WorkerPool implements Executor {
         job.abortReason ??= reason;
         job.host?.abort(reason);
       },
+      setWaiting: (isWaiting) => this.#setWaiting(job, isWaiting),
       end: () => this.#end(job),
     };
   }
 
-  onMessage(listener: (message: WorkerMessage) => void): void {
+  onMessage(listener: (message: HeardMessage) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -87,11 +91,22 @@ export class WorkerPool implements Executor {
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0 && !this.#isClosed) {
-      const host = this.#idle.pop() ?? (this.#hosts.size < this.slots ? this.#open() : undefined);
-      if (host === undefined) return;
+    while (this.#queue.length > 0 && !this.#isClosed && this.#running < this.slots) {
+      const host = this.#idle.pop() ?? this.#open();
       void this.#run(this.#queue.shift()!, host);
     }
+  }
+
+  /** Workers that wait leave their place to others. Those opened for it stay: the next wait needs them again. */
+  get #running(): number {
+    return this.#hosts.size - this.#idle.length - this.#waiting;
+  }
+
+  #setWaiting(job: Job, isWaiting: boolean): void {
+    if (job.isWaiting === isWaiting) return;
+    job.isWaiting = isWaiting;
+    this.#waiting += isWaiting ? 1 : -1;
+    if (isWaiting) this.#dispatch();
   }
 
   #open(): WorkerHost {
@@ -99,7 +114,7 @@ export class WorkerPool implements Executor {
       message: (message) => this.#tell(message),
       died: (error) => {
         this.#drop(host);
-        if (!this.#isClosed) this.#tell({ kind: "stray-error", error: serializeError(error.cause ?? error) });
+        if (!this.#isClosed) this.#tell(strayError(error));
       },
     });
     this.#hosts.add(host);
@@ -116,13 +131,15 @@ export class WorkerPool implements Executor {
       if (job.abortReason !== undefined) host.abort(job.abortReason);
       const report = await reported;
       delete job.host;
-      this.#release(step, host, report);
+      if (report.isUnsure === true) void this.#lookDeeply(batch, host, report);
+      else this.#release(step, host, report);
       results.resolve((report.tasksToRedo ?? 0) === 0 ? report.results : this.#redone(job, report));
     } catch (error) {
       delete job.host;
       this.#drop(host);
       results.reject(job.isEnded || this.#isClosed ? endedError(error) : error);
     }
+    this.#setWaiting(job, false);
     this.#dispatch();
   }
 
@@ -139,6 +156,18 @@ export class WorkerPool implements Executor {
       redone.push(...(await job.redo.results));
     }
     return [...results, ...redone];
+  }
+
+  /** Before a worker is free again, it looks at what its tasks have left; they are over, whatever comes of that. */
+  async #lookDeeply(batch: Batch, host: WorkerHost, { pollution = [], ...report }: BatchReport): Promise<void> {
+    try {
+      const found = await host.run({ ...batch, tasks: [] });
+      this.#release(batch.step.name, host, { ...report, pollution: [...pollution, ...(found.pollution ?? [])] });
+    } catch (error) {
+      this.#drop(host);
+      if (!this.#isClosed) this.#tell(strayError(error));
+    }
+    this.#dispatch();
   }
 
   /** A worker has answered: it is free again, or another takes its place. */
@@ -176,7 +205,7 @@ export class WorkerPool implements Executor {
     job.results.reject(endedError());
   }
 
-  #tell(message: WorkerMessage): void {
+  #tell(message: HeardMessage): void {
     for (const listener of this.#listeners) listener(message);
   }
 }
@@ -187,4 +216,8 @@ function endedError(cause?: unknown): ExecutorLostError {
     { kind: "ended" },
     cause === undefined ? undefined : { cause },
   );
+}
+
+function strayError(error: unknown): HeardMessage {
+  return { kind: "stray-error", error: serializeError((error as Partial<Error>).cause ?? error) };
 }

@@ -2,7 +2,7 @@ import type { Problem } from "../errors/flow-error.ts";
 import { assertNever } from "../util/assert-never.ts";
 import type { WorkerMessage } from "./protocol.ts";
 
-type Warning = Extract<WorkerMessage, { kind: "stray-error" | "polluted" }>;
+type Warning = Extract<WorkerMessage, { kind: "stray-error" | "polluted" | "stuck" }>;
 
 /** What a worker's trouble that fails no task is told as. */
 export function workerWarning(message: Warning): Problem {
@@ -12,6 +12,12 @@ export function workerWarning(message: Warning): Problem {
         code: "FLOW_RUNNER_STRAY_ERROR",
         message: `A worker ended outside of any task: ${message.error.name}: ${message.error.message}`,
         hint: "Look for a timer, a callback or a module that throws, and await what a step starts",
+      };
+    case "stuck":
+      return {
+        code: "FLOW_RUNNER_STUCK",
+        message: `The thread of step "${message.step}" does not end when it is told to; it is left running until the program ends`,
+        hint: 'Give the step isolate: "process": a process can be ended wherever it is',
       };
     case "polluted":
       return {

@@ -20,7 +20,16 @@ import { type Heartbeat, startHeartbeat } from "./start-heartbeat.ts";
 export interface RunExecution
   extends Pick<
     RunDriverOptions,
-    "finished" | "attemptsBefore" | "finishSiblings" | "maxRounds" | "clock" | "random" | "shuffle"
+    | "finished"
+    | "attemptsBefore"
+    | "finishSiblings"
+    | "maxRounds"
+    | "slots"
+    | "depth"
+    | "startChild"
+    | "clock"
+    | "random"
+    | "shuffle"
   > {
   readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace">;
   /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
@@ -91,11 +100,15 @@ export function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
 
 function drivingOf(execution: RunExecution) {
   const { finished, attemptsBefore, finishSiblings, maxRounds, clock, random, shuffle } = execution;
+  const { slots, depth, startChild } = execution;
   return {
     ...(finished === undefined ? {} : { finished }),
     ...(attemptsBefore === undefined ? {} : { attemptsBefore }),
     ...(finishSiblings === undefined ? {} : { finishSiblings }),
     ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(slots === undefined ? {} : { slots }),
+    ...(depth === undefined ? {} : { depth }),
+    ...(startChild === undefined ? {} : { startChild }),
     ...(clock === undefined ? {} : { clock }),
     ...(random === undefined ? {} : { random }),
     ...(shuffle === undefined ? {} : { shuffle }),

@@ -12,13 +12,16 @@ export interface OpenExecutorOptions {
   readonly slots: number;
   /** Variables that workers find, beside those of their steps. */
   readonly environment: Environment;
+  /** Whether those without a placement of their own start at once. Default true. */
+  readonly isEager?: boolean;
 }
 
 /** Starts the workers of a run. */
-export function openExecutor({ worker, slots, environment }: OpenExecutorOptions): Promise<Executor> {
+export function openExecutor({ worker, slots, environment, isEager = true }: OpenExecutorOptions): Promise<Executor> {
   const shared = { data: { ...worker }, environment };
   return openPoolRouter({
     slots,
+    isEager,
     open: async (placement) => {
       if (placement?.isolate !== "process") return threadHosts({ file: entryFile("worker"), ...shared }, placement);
       const strayOutput = (text: string): void => void process.stderr.write(text);

@@ -31,6 +31,7 @@ async function hear(message: ToProcess): Promise<void> {
       });
       return;
     case "batch": {
+      control.begin();
       const report = await worker!.execute(message.batch);
       output!.endBatch(message.number);
       sendMessage({ kind: "report", number: message.number, report });
@@ -38,6 +39,9 @@ async function hear(message: ToProcess): Promise<void> {
     }
     case "abort":
       control.abort(message.reason);
+      return;
+    case "reply":
+      control.reply(message.call, message.reply);
       return;
     case "cancel":
       control.cancel();

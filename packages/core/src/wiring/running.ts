@@ -12,6 +12,12 @@ export interface RunSignals {
   readonly endNow: AbortSignal;
 }
 
+/** Told once each, when somebody first wants the result or the events. */
+export interface RunningWatch {
+  readonly onAwaited: () => void;
+  readonly onWatched: () => void;
+}
+
 type Finished = Extract<RunEvent, { kind: "run.finished" }>;
 
 export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {
@@ -20,6 +26,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
   readonly #endNow = new AbortController();
   readonly #result: Promise<Result>;
   readonly #created = Promise.withResolvers<string>();
+  readonly #watch: RunningWatch | undefined;
   #isObserved = false;
   #isIdAwaited = false;
   #end: { readonly error?: unknown } | undefined;
@@ -32,7 +39,9 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     start: (emit: (event: RunEvent) => void, signals: RunSignals) => Promise<void>,
     finish: (event: Finished) => Promise<Result> | Result,
     signal?: AbortSignal,
+    watch?: RunningWatch,
   ) {
+    this.#watch = watch;
     const created = this.#created;
     created.promise.catch(() => {}); // Whoever awaits it sees the rejection; nobody has to.
     let isCreated = false;
@@ -45,7 +54,10 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
         isCreated = true;
         created.resolve(event.runId);
       }
-      if (event.kind === "run.finished") last = event;
+      if (event.kind === "run.finished") {
+        last = event;
+        created.resolve(event.record.id); // One that was there already has no beginning.
+      }
       for (const watcher of this.#watchers) watcher.push(event);
     };
     this.#result = new Promise<void>((resolve) => setImmediate(resolve))
@@ -85,6 +97,7 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     onFulfilled?: ((value: Result) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    if (!this.#isObserved) this.#watch?.onAwaited();
     this.#isObserved = true;
     return this.#result.then(onFulfilled, onRejected);
   }
@@ -101,6 +114,10 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
 
   /** The events from now on; of a run that has ended there are none, and its error is thrown. */
   [Symbol.asyncIterator](): AsyncIterator<RunEvent> {
+    if (this.#end === undefined) {
+      this.#watch?.onWatched();
+      this.#watch?.onAwaited();
+    }
     const queue = new EventQueue(() => this.#watchers.delete(queue));
     if (this.#end === undefined) this.#watchers.add(queue);
     else queue.close(this.#end);

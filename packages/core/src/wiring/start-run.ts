@@ -17,11 +17,14 @@ import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from ".
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import type { Executor } from "../runner/executor.ts";
-import { executeRun } from "./execute-run.ts";
+import { ChildRuns } from "./child-runs.ts";
+import { executeRun, type RunExecution } from "./execute-run.ts";
+import type { RunWorkers } from "./executor-shelf.ts";
 import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
+import { type FamilyPlace, openFamily } from "./run-family.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
 import { shuffleBy } from "./shuffle-by.ts";
@@ -40,6 +43,10 @@ export interface StartRunRequest extends PrepareRunRequest {
   readonly finishSiblings?: boolean;
   /** Rounds that a loop may have. */
   readonly maxRounds?: number;
+  /** Levels of runs that its steps may start inside each other; default 8. */
+  readonly maxDepth?: number;
+  /** Of a run that is started inside a step. */
+  readonly within?: FamilyPlace;
   readonly cwd: string;
   /** Recorded with the run; secrets are left out. */
   readonly command: readonly string[];
@@ -58,7 +65,8 @@ export async function startRun(
 ): Promise<RunRow> {
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const environment = environmentOf(request, config);
-  const executor = openWorkers(request);
+  const workers = workersOf(request);
+  workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
     const prepared = await prepareRun(request);
     const name = prepared.definition.name;
@@ -74,61 +82,107 @@ export async function startRun(
       project: prepared.definition.project,
     });
     refuseCancelled(signals.stop, name);
-    const workers = await executor;
+    const { executor } = await workers;
     const facts = { config, environment: await environment, upstreams };
     const row = await create(request, prepared, stores, facts);
     announce(row, stores, upstreams, [...(request.package.warnings ?? []), ...warnings], emit);
-    const { finishSiblings, maxRounds } = request;
-    return await executeRun({
+    return await executeWithin(request, {
       stores,
-      databaseFile: request.stores.location.databaseFile,
       row,
-      execution: row.execution.number,
       prepared,
-      executor: workers,
+      executor,
       emit,
       signals,
+      environment: facts.environment,
       ...shuffleBy(config),
-      ...(finishSiblings === undefined ? {} : { finishSiblings }),
-      ...(maxRounds === undefined ? {} : { maxRounds }),
     });
   } finally {
-    await executor.then(
-      (opened) => opened.close(),
+    await workers.then(
+      (opened) => opened.release(),
       () => {},
     );
   }
 }
 
-/** Starts the workers early: they load the flow while the main thread checks what may refuse the run. */
-export function openWorkers(
-  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment">,
-): Promise<Executor> {
-  const { folder, root, manifest } = request.package;
-  const executor = openExecutor({
-    worker: {
-      package: { folder, root, manifest },
-      exportName: request.flow.exportName,
-      store: request.stores.location,
-      cwd: request.cwd,
-    },
-    slots: request.maxWorkers ?? Math.max(2, availableParallelism()),
-    environment: request.environment,
+/**
+ * Executes a run together with all runs that its steps start: in the family that it was started in, or as the first of its
+ * own.
+ */
+export async function executeWithin(
+  request: StartRunRequest,
+  execution: Pick<
+    RunExecution,
+    "row" | "prepared" | "executor" | "emit" | "signals" | "finished" | "attemptsBefore"
+  > & {
+    readonly stores: OpenStores;
+    readonly environment: EnvironmentRecord;
+  },
+): Promise<RunRow> {
+  const { environment, ...rest } = execution;
+  const { within, finishSiblings, maxRounds } = request;
+  const family = within?.family ?? openFamily(execution.executor.slots, request.maxDepth);
+  const { row, signals } = execution;
+  const ancestors = within?.ancestors ?? [];
+  const children = new ChildRuns({
+    family,
+    ancestors,
+    row,
+    request,
+    environment,
+    endNow: signals.endNow,
+    start: startRun,
   });
-  executor.catch(() => {}); // Whoever awaits it is told; the run may be refused before.
-  return executor;
+  try {
+    return await executeRun({
+      ...rest,
+      databaseFile: request.stores.location.databaseFile,
+      execution: row.execution.number,
+      slots: family.slots,
+      depth: ancestors.length,
+      startChild: (call) => children.start(call),
+      ...(finishSiblings === undefined ? {} : { finishSiblings }),
+      ...(maxRounds === undefined ? {} : { maxRounds }),
+    });
+  } finally {
+    if (within === undefined) await family.executors.close();
+  }
+}
+
+/**
+ * Starts the workers early: they load the flow while the main thread checks what may refuse the run. Inside a step, those
+ * of an earlier run of the same flow are taken, and new ones start when they are needed.
+ */
+export async function workersOf(
+  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment" | "within">,
+): Promise<RunWorkers> {
+  const { folder, root, manifest } = request.package;
+  const { flow, stores, cwd, within } = request;
+  const open = (): Promise<Executor> =>
+    openExecutor({
+      worker: { package: { folder, root, manifest }, exportName: flow.exportName, store: stores.location, cwd },
+      slots: within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism()),
+      environment: request.environment,
+      isEager: within === undefined,
+    });
+  if (within !== undefined)
+    return await within.family.executors.take(JSON.stringify([folder, root, flow.exportName]), open);
+  const executor = await open();
+  return { executor, release: () => executor.close() };
 }
 
 /** Versions, host, git state and command of this process, read beside everything else. */
 export function environmentOf(
-  request: Pick<StartRunRequest, "flow" | "environment" | "command" | "package">,
+  request: Pick<StartRunRequest, "flow" | "environment" | "command" | "package" | "within">,
   config: Config,
 ): Promise<EnvironmentRecord> {
+  const { within } = request;
+  if (within !== undefined && within.root === request.package.root) return Promise.resolve(within.environment);
   const secretFlags = request.flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
   const environment = readEnvironmentRecord({
     config,
     environment: request.environment,
-    command: request.command,
+    // Of a run inside a step: as the outermost run records it, without its secrets.
+    command: within?.environment.command ?? request.command,
     secretFlags,
     gitFolder: request.package.root,
     root: request.package.root,
@@ -170,19 +224,21 @@ async function create(
     actor: facts.config.actor,
     host: facts.config.host,
     execution: { runner: readProcessIdentity(), command: facts.environment.command, options: optionsOf(request) },
+    ...(request.within === undefined ? {} : { parent: request.within.parent }),
   });
 }
 
 /** How the run was asked for, so that it can be continued likewise. */
 export function optionsOf(
-  request: Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers">,
+  request: Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxDepth" | "maxWorkers">,
 ): Readonly<Record<string, unknown>> {
-  const { with: words, cache, finishSiblings, maxRounds, maxWorkers } = request;
+  const { with: words, cache, finishSiblings, maxRounds, maxDepth, maxWorkers } = request;
   return {
     ...(words === undefined || words.length === 0 ? {} : { with: words }),
     ...(cache === undefined ? {} : { cache }),
     ...(finishSiblings === undefined ? {} : { finishSiblings }),
     ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(maxDepth === undefined ? {} : { maxDepth }),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
   };
 }

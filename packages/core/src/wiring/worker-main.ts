@@ -2,7 +2,7 @@
 import { MessagePort, parentPort, workerData } from "node:worker_threads";
 import { LastWords } from "../runner/last-words.ts";
 import type { WorkerMessage } from "../runner/protocol.ts";
-import type { ThreadBatch, ThreadWorkerData } from "../runner/thread-executor.ts";
+import type { ThreadBatch, ThreadMessage, ThreadWorkerData } from "../runner/thread-executor.ts";
 import { MessageOutput } from "../runner/worker/message-output.ts";
 import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
@@ -25,9 +25,10 @@ export default async function execute(batch: ThreadBatch): Promise<BatchReport |
 }
 
 function startWorker(): TaskWorker {
+  const post = (message: ThreadMessage, transfer: readonly MessagePort[]): void => port.postMessage(message, transfer);
   const send = (message: WorkerMessage): void => port.postMessage(message);
   return new TaskWorker(data as unknown as TaskWorkerData, {
-    control: threadControl(new Int32Array(control), send),
+    control: threadControl(new Int32Array(control), post),
     output: new MessageOutput(send, new LastWords(lastWords)),
     settleWatch: new SettleWatch(ownPorts()),
   });

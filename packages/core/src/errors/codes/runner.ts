@@ -107,9 +107,14 @@ export const runnerCodes = {
     remedy: "Set the field to one of the cases",
   },
   FLOW_RUNNER_SUB_FLOW: {
-    meaning: "A step tried to run another flow",
-    cause: "Flows inside steps are not supported yet",
-    remedy: "Run one flow after the other and connect them with upstream()",
+    meaning: "A step asked for a run of a flow, and nobody is there who could run it",
+    cause: "The step runs alone: in runStep() of a test, or by flow step",
+    remedy: "Run the whole flow",
+  },
+  FLOW_RUNNER_TOO_DEEP: {
+    meaning: "Steps have started runs inside runs to more levels than are allowed",
+    cause: "A flow that starts itself, or two that start each other, without an end",
+    remedy: "Let it stop at some depth; allow more levels with --max-depth",
   },
   FLOW_RUNNER_BAD_PARAMS_FILE: {
     meaning: "The file given with --params cannot be used",
@@ -126,6 +131,11 @@ export const runnerCodes = {
     cause:
       "It changed its environment variables, a built-in object or a module's variable, or left a timer, server or listener behind",
     remedy: "Keep state in the step, in this or in environment; close what is opened",
+  },
+  FLOW_RUNNER_STUCK: {
+    meaning: "A warning: a worker thread does not end when it is told to",
+    cause: "It is inside a call that blocks, or in a loop that the JavaScript engine cannot interrupt",
+    remedy: 'Run such steps in processes: isolate: "process"',
   },
   FLOW_RUNNER_NEVER_SETTLES: {
     meaning: "A step awaits something that can never happen",

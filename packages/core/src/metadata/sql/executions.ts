@@ -1,6 +1,6 @@
 /** Queries about executions of runs, and about runs that were started inside steps. */
 import type { ExecutionStatus } from "../execution.ts";
-import { query } from "./query.ts";
+import { type Query, query } from "./query.ts";
 import type { ChildRunTable, ExecutionTable } from "./schema.ts";
 
 export const insertExecution = query<ExecutionTable>()((db, arg) =>
@@ -98,6 +98,29 @@ export const childRun = query<CallArguments>()((db, arg) =>
     .where("inputs_digest", "=", arg("inputs_digest")),
 );
 
-export const childRuns = query<{ run: number }>()((db, arg) =>
-  db.selectFrom("child_run").select("child").where("run", "=", arg("run")).orderBy("child"),
+/** The run whose step has started a run. */
+export const parentRun = query<{ id: string }>()((db, arg) =>
+  db
+    .selectFrom("run")
+    .innerJoin("child_run", "child_run.child", "run.sequence")
+    .select("child_run.run")
+    .where("run.id", "=", arg("id")),
+);
+
+export function childRuns(shape: {
+  readonly limit: boolean;
+}): Query<{ run: number; limit: number }, { readonly child: number }> {
+  return {
+    build: (db, arg) => {
+      const rows = db.selectFrom("child_run").select("child").where("run", "=", arg("run")).orderBy("child");
+      return shape.limit ? rows.limit(arg("limit")) : rows;
+    },
+  };
+}
+
+export const childRunCount = query<{ run: number }>()((db, arg) =>
+  db
+    .selectFrom("child_run")
+    .select((of) => of.fn.countAll<number>().as("count"))
+    .where("run", "=", arg("run")),
 );

@@ -106,7 +106,10 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the executions of a run": executions.executionsOfRun,
   "a heartbeat": executions.heartbeat,
   "the run of a call": executions.childRun,
-  "the runs of all calls of a run": executions.childRuns,
+  "the runs of all calls of a run": executions.childRuns({ limit: false }),
+  "the first runs of all calls of a run": executions.childRuns({ limit: true }),
+  "the number of runs of all calls of a run": executions.childRunCount,
+  "the run whose call started a run": executions.parentRun,
   "tasks under a key": cacheEntries,
   "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;

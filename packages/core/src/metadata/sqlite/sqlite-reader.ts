@@ -153,14 +153,20 @@ export class SqliteReader implements MetadataReader {
   async consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]> {
     checkPageLimit(limit);
     const shape = { limit: limit !== undefined };
-    return this.read((on) =>
-      on
+    return this.read((on) => {
+      const found = on
         .all(
           on.shaped(`consumers ${shape.limit}`, () => upstreams.consumers(shape)),
           { producer, limit: limit ?? 0 },
         )
-        .map(({ run }) => readRun(on, run, this.liveness)!),
-    );
+        .map(({ run }) => run);
+      const parent = on.get(executions.parentRun, { id: producer })?.run;
+      if (parent !== undefined && !found.includes(parent)) found.push(parent);
+      return found
+        .sort((left, right) => right - left)
+        .slice(0, limit)
+        .map((run) => readRun(on, run, this.liveness)!);
+    });
   }
 
   executions(run: RunSequence): Promise<readonly ExecutionRow[]> {
@@ -181,10 +187,21 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  childRuns(parent: RunSequence): Promise<readonly RunRow[]> {
+  async childRuns(parent: RunSequence, limit?: number): Promise<readonly RunRow[]> {
+    checkPageLimit(limit);
+    const shape = { limit: limit !== undefined };
     return this.read((on) =>
-      on.all(executions.childRuns, { run: parent }).map(({ child }) => readRun(on, child, this.liveness)!),
+      on
+        .all(
+          on.shaped(`child runs ${shape.limit}`, () => executions.childRuns(shape)),
+          { run: parent, limit: limit ?? 0 },
+        )
+        .map(({ child }) => readRun(on, child, this.liveness)!),
     );
+  }
+
+  childRunCount(parent: RunSequence): Promise<number> {
+    return this.read((on) => on.get(executions.childRunCount, { run: parent })!.count);
   }
 
   task(sequence: TaskSequence): Promise<TaskRow | undefined> {

@@ -46,7 +46,7 @@ export class BatchExecutor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#capture = new OutputCapture(options.output);
+    this.#capture = new OutputCapture(options.output, true);
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
   }
 
@@ -65,6 +65,7 @@ export class BatchExecutor {
 
   async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<BatchReport> {
     const fingerprint = this.#fingerprint();
+    if (batch.tasks.length === 0) return { results: [], pollution: fingerprint.lookDeeply() };
     const isTolerated = batch.isTolerated === true;
     const results: TaskResult[] = [];
     const beganAt = performance.now();
@@ -82,7 +83,8 @@ export class BatchExecutor {
       if (pollution.length > 0) return { results, pollution };
     }
     const pollution = await fingerprint.look({ isTolerated });
-    if (results.length < 2 || !pollution.some((change) => change.isContagious)) return { results, pollution };
+    const { isUnsure } = fingerprint;
+    if (results.length < 2 || !pollution.some((change) => change.isContagious)) return { results, pollution, isUnsure };
     // Who did it is not known. The first task ran in a clean worker; the others may have seen the change.
     return { results: results.slice(0, 1), pollution, tasksToRedo: results.length - 1 };
   }
@@ -98,11 +100,11 @@ export class BatchExecutor {
     const mask = this.#mask;
     const { flowClass, artifacts } = this.#options;
     const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
-    const environment = { flowClass, artifacts, describeError, signal };
+    const environment = { flowClass, artifacts, describeError, signal, calls: this.#options.control };
     const execute = () => executeTask(environment, run, batch.step, task);
     const startedAt = new Date();
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
-      this.#options.settleWatch.task(task.step, execute).catch((thrown: unknown) => {
+      this.#options.settleWatch.task(task.step, signal, execute).catch((thrown: unknown) => {
         this.#isSpent = true; // Should the task come back some day, then not beside another one.
         const outcome: TaskOutcome = signal.aborted
           ? { kind: "cancelled" }

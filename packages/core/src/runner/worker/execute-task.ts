@@ -16,6 +16,7 @@ import { taskInstance } from "../../flow/task-instance.ts";
 import type { ArtifactRow, UpstreamRead } from "../../metadata/metadata-store.ts";
 import type { BatchTask, StepContract, TaskResult } from "../protocol.ts";
 import { collectYield } from "./collect-yield.ts";
+import { type CallLine, FlowCalls } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
 import { upstreamValue } from "./upstream-value.ts";
@@ -28,6 +29,8 @@ export interface TaskEnvironment {
   readonly signal: AbortSignal;
   /** An error as plain data, with the user's own stack lines. */
   readonly describeError: (thrown: unknown) => SerializedError;
+  /** By which the task asks for runs of other flows; without it none can be started. */
+  readonly calls?: CallLine;
   /** Told the very object that a task threw, for those who are in the same thread. */
   readonly onThrown?: (thrown: unknown) => void;
 }
@@ -92,9 +95,17 @@ async function attempt(
   } else {
     const parameters = stepArguments(run, step, task, (name) => flow[name]);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
-    skipped = await runStepAsTask({ ...currentFacts(run, task), recordRead: record }, () =>
-      method.apply(flow, parameters),
-    );
+    const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
+    const facts = {
+      ...currentFacts(run, task),
+      recordRead: record,
+      ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
+    };
+    try {
+      skipped = await runStepAsTask(facts, () => method.apply(flow, parameters));
+    } finally {
+      calls?.close();
+    }
   }
   const { flowClass, artifacts } = environment;
   const isCaught = task.fallback !== undefined;

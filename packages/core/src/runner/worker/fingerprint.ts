@@ -32,6 +32,7 @@ export interface Change extends Pollution {
 
 export class Fingerprint {
   readonly #states: readonly WorkerState[];
+  readonly #handles = new HandleState();
 
   /**
    * @param environment the environment variables that steps of this worker see
@@ -45,7 +46,7 @@ export class Fingerprint {
       new GlobalState(),
       new EnvironmentState(environment),
       new ListenerState(),
-      new HandleState(),
+      this.#handles,
     ];
   }
 
@@ -70,5 +71,14 @@ export class Fingerprint {
       for (const change of found) if (!(isTolerated && change.isTolerable)) changes.push(change);
     }
     return changes;
+  }
+
+  /** Whether only a deep look can tell; it takes as long as a garbage collection. */
+  get isUnsure(): boolean {
+    return this.#handles.isUnsure;
+  }
+
+  lookDeeply(): readonly Change[] {
+    return this.#handles.lookDeeply();
   }
 }

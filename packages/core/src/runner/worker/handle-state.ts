@@ -18,20 +18,38 @@ const CLOSING_MS = 20;
 /** What keeps the event loop alive after the task is over: servers, connections, timers that repeat. */
 export class HandleState implements WorkerState {
   #open = openHandles();
-  #timers = timerCount();
+  /** So many timers were found harmless; with more of them they are looked for. */
+  #timersBorne = timerCount();
   /** Timers that repeat. Only where there are timers at all: looking for them takes long. */
-  #repeating = this.#timers === 0 ? 0 : repeatingTimers();
+  #repeating = this.#timersBorne === 0 ? 0 : repeatingTimers();
+
+  /**
+   * Whether timers were left of which it is not known if they repeat. To find that out takes long, and timers that are
+   * due fire meanwhile: so the task is to be reported first.
+   */
+  get isUnsure(): boolean {
+    const timers = timerCount();
+    if (timers === 0) this.#timersBorne = 0;
+    return timers > this.#timersBorne;
+  }
 
   look(): readonly Change[] | Promise<readonly Change[]> {
-    const timers = timerCount();
-    if (timers < this.#timers) this.#timers = timers;
-    return timers > this.#timers || this.#added().length > 0 ? this.#lookAgain() : [];
+    return this.#added().length > 0 ? this.#lookAgain() : [];
+  }
+
+  /** Looks for timers that repeat. */
+  lookDeeply(): readonly Change[] {
+    const repeating = repeatingTimers();
+    // Twice as many before the next search: a task may well leave a timer that fires once, and thousands of tasks do.
+    this.#timersBorne = 2 * timerCount();
+    if (repeating <= this.#repeating) return [];
+    this.#repeating = repeating;
+    return [{ what: "a timer that repeats", isTolerable: false, isContagious: false }];
   }
 
   accept(): void {
     // Never less than before: what is closed by one task may be opened again by the next.
     for (const [kind, count] of openHandles()) this.#open.set(kind, Math.max(count, this.#open.get(kind) ?? 0));
-    this.#timers = timerCount();
   }
 
   async #lookAgain(): Promise<readonly Change[]> {
@@ -41,14 +59,6 @@ export class HandleState implements WorkerState {
     for (const kind of this.#added()) {
       const { what, isTolerable } = KINDS.get(kind)!;
       found.set(what, { what, isTolerable, isContagious: false });
-    }
-    if (timerCount() > this.#timers) {
-      // A timer that fires once is over by itself.
-      const repeating = repeatingTimers();
-      if (repeating > this.#repeating)
-        found.set("timer", { what: "a timer that repeats", isTolerable: false, isContagious: false });
-      this.#repeating = repeating;
-      this.#timers = timerCount();
     }
     return [...found.values()];
   }

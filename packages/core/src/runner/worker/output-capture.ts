@@ -29,13 +29,19 @@ export class OutputCapture {
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
   readonly #release: () => void;
+  /** Of the task that runs: what is called from outside of it, such as a listener of its signal, belongs to it too. */
+  #running: SinkOutput | undefined;
 
-  constructor(sink: OutputSink) {
+  /**
+   * @param isAlone whether nothing but tasks runs in this thread: then what is written outside of any task's context, while
+   *   one runs, is that task's
+   */
+  constructor(sink: OutputSink, isAlone = false) {
     this.#sink = sink;
     if (captures.size === 0) process.on("exit", flushAll);
     captures.add(this);
     this.#release = listenToOutput((stream) => {
-      const output = this.#tasks.getStore();
+      const output = this.#tasks.getStore() ?? (isAlone ? this.#running : undefined);
       return output === undefined ? undefined : (piece) => output.write(stream, piece);
     });
   }
@@ -49,11 +55,13 @@ export class OutputCapture {
   ): Promise<{ readonly value: T; readonly logs: readonly LogChunk[]; readonly liveChunks: number }> {
     const output = this.#sink.open(task, attempt, mask);
     this.#open.add(output);
+    this.#running = output;
     try {
       const value = await this.#tasks.run(output, body);
       return { value, ...output.close() };
     } finally {
       this.#open.delete(output);
+      this.#running = undefined;
     }
   }
 

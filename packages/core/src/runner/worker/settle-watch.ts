@@ -4,9 +4,10 @@
  * operations, timers, sockets, threads of its pool and compilations are done. Then nobody is left to settle the promise.
  *
  * Not everything that may still settle it counts for the loop: timers that were unref'ed, as that of `AbortSignal.timeout`
- * is, are looked for before a task is given up, and `Atomics.waitAsync` holds the loop open here. Whatever the main thread
- * is to answer must do the same (`holdOpen`).
+ * is, are looked for before a task is given up; who listens to `this.signal` waits for the main thread; and
+ * `Atomics.waitAsync` holds the loop open here. Whatever else the main thread is to answer must do the same (`holdOpen`).
  */
+import { getEventListeners } from "node:events";
 import { FlowError } from "../../errors/flow-error.ts";
 import { pendingTimers } from "./pending-timers.ts";
 
@@ -35,11 +36,19 @@ export function holdOpen(): () => void {
   return holder[HOLD]?.() ?? (() => {});
 }
 
+interface WatchedTask {
+  readonly signal: AbortSignal;
+  /** Listeners that earlier tasks left at the signal, which all tasks of a worker may share. */
+  readonly listenersBefore: number;
+  timesEmpty: number;
+  readonly giveUp: () => void;
+  /** Ends the hold of a task that waits for its signal. */
+  release?: () => void;
+}
+
 export class SettleWatch {
   readonly #ports: readonly Port[];
-  /** Gives the running task up. */
-  #giveUp: (() => void) | undefined;
-  #timesEmpty = 0;
+  #task: WatchedTask | undefined;
   #holds = 0;
   #isRunning = false;
 
@@ -63,18 +72,31 @@ export class SettleWatch {
     }
   }
 
-  /** Runs a task of the batch; rejects with FLOW_RUNNER_NEVER_SETTLES when it cannot come back. */
-  task<T>(step: string, body: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a task of the batch; rejects with FLOW_RUNNER_NEVER_SETTLES when it cannot come back.
+   *
+   * @param signal that of the task: an abort may settle what it awaits
+   */
+  task<T>(step: string, signal: AbortSignal, body: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#timesEmpty = 0;
-      this.#giveUp = () => reject(neverSettles(step));
+      const task: WatchedTask = {
+        signal,
+        listenersBefore: listenersOf(signal),
+        timesEmpty: 0,
+        giveUp: () => reject(neverSettles(step)),
+      };
+      this.#task = task;
+      const over = (): void => {
+        task.release?.();
+        if (this.#task === task) this.#task = undefined;
+      };
       body().then(
         (value) => {
-          this.#giveUp = undefined;
+          over();
           resolve(value);
         },
         (error: unknown) => {
-          this.#giveUp = undefined;
+          over();
           reject(error);
         },
       );
@@ -103,15 +125,20 @@ export class SettleWatch {
 
   /** Nothing keeps the loop alive. The first time that may be due to what was unref'ed; afterwards it is looked at. */
   #emptied(): void {
-    if (this.#giveUp === undefined) return;
-    this.#timesEmpty++;
-    const waitMs = this.#timesEmpty === 1 ? CONFIRM_MS : unrefTimerMs();
+    const task = this.#task;
+    if (task === undefined) return;
+    if (listenersOf(task.signal) > task.listenersBefore) {
+      task.release = this.#hold();
+      return;
+    }
+    task.timesEmpty++;
+    const waitMs = task.timesEmpty === 1 ? CONFIRM_MS : unrefTimerMs();
     if (waitMs !== undefined) {
       setTimeout(() => {}, waitMs);
       return;
     }
-    this.#giveUp();
-    this.#giveUp = undefined;
+    this.#task = undefined;
+    task.giveUp();
   }
 
   /** V8 wakes what waits for shared memory, but Node does not count that as alive. */
@@ -128,6 +155,13 @@ export class SettleWatch {
     Object.defineProperty(wait, "length", { value: 4 });
     Atomics.waitAsync = wait as typeof waitAsync;
   }
+}
+
+/** What waits for a signal: listeners, and signals that `AbortSignal.any` made of it. */
+function listenersOf(signal: AbortSignal): number {
+  const key = Object.getOwnPropertySymbols(signal).find((symbol) => symbol.description === "kDependantSignals");
+  const dependents = key === undefined ? undefined : (signal as unknown as Record<symbol, unknown>)[key];
+  return getEventListeners(signal, "abort").length + (dependents instanceof Set ? dependents.size : 0);
 }
 
 function neverSettles(step: string): FlowError {

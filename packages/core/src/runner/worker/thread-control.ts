@@ -1,13 +1,17 @@
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { AbortWords } from "../abort-words.ts";
-import { CANCEL_WORD, type WorkerMessage } from "../protocol.ts";
-import type { ThreadBatch } from "../thread-executor.ts";
+import { CANCEL_WORD } from "../protocol.ts";
+import type { ThreadBatch, ThreadMessage } from "../thread-executor.ts";
 import { abortError, type WorkerControl } from "./worker-control.ts";
 
 // A task may replace what stands on globalThis; this file goes on with what it found.
 const { load, waitAsync } = Atomics;
 
 /** Control by shared memory: a thread sees it between two tasks even when its event loop never turns. */
-export function threadControl(control: Int32Array, send: (message: WorkerMessage) => void): WorkerControl {
+export function threadControl(
+  control: Int32Array,
+  post: (message: ThreadMessage, transfer: readonly MessagePort[]) => void,
+): WorkerControl {
   const cancel = new AbortController();
   const onCancel = (): void => cancel.abort(abortError("The run was cancelled"));
   const waiting = waitAsync(control, CANCEL_WORD, 0);
@@ -20,6 +24,13 @@ export function threadControl(control: Int32Array, send: (message: WorkerMessage
       const words = (batch as NonNullable<ThreadBatch>).abortWords;
       return words === undefined ? () => {} : new AbortWords(words).watch(onAbort);
     },
-    send,
+    send: (message) => post(message, []),
+    open(message, onReply) {
+      // Answers come by a port of the call's own. While it listens, it keeps the event loop alive for whoever awaits one.
+      const { port1: own, port2: port } = new MessageChannel();
+      own.on("message", onReply);
+      post({ ...message, port }, [port]);
+      return { close: () => own.close() };
+    },
   };
 }

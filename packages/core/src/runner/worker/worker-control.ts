@@ -1,8 +1,9 @@
 import type { WorkerMessage } from "../protocol.ts";
 import type { WorkerBatch } from "../worker-host.ts";
+import type { CallLine } from "./flow-calls.ts";
 
 /** How a worker hears from the main thread while it runs a batch, and talks back. */
-export interface WorkerControl {
+export interface WorkerControl extends CallLine {
   /** Aborted when the run is cancelled. */
   readonly cancelled: AbortSignal;
   /** Whether the run is cancelled; also true where a step that never pauses kept the signal from knowing. */

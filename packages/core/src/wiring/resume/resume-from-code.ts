@@ -6,8 +6,9 @@ import type { RunEvent } from "../../events/run-event.ts";
 import { isInTask } from "../../flow/current.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { ResumeOptions, Run } from "../../flow/public-types.ts";
+import { type UpstreamChoice, upstreamRequests } from "../../lineage/upstream-choice.ts";
 import { clientOf, openDefaultStores, planDefaultStores } from "../default-store.ts";
-import { refuseUnfinished, requestsOf, type UpstreamChoice } from "../run-from-code.ts";
+import { refuseUnfinished } from "../refuse-unfinished.ts";
 import type { RunSignals } from "../running.ts";
 import { findResumable } from "./find-resumable.ts";
 import { resumeSubject } from "./resume-package.ts";
@@ -40,7 +41,7 @@ export async function resumeFromCode<T extends Flow>(
       stores: planDefaultStores(),
       fields: { flags: {}, values: (o.params ?? {}) as Readonly<Record<string, unknown>> },
       tags: o.tags ?? [],
-      upstreams: requestsOf((o.upstreams ?? {}) as Readonly<Record<string, UpstreamChoice | undefined>>),
+      upstreams: upstreamRequests((o.upstreams ?? {}) as Readonly<Record<string, UpstreamChoice | undefined>>),
       ...(o.from === undefined ? {} : { from: String(o.from) }),
       ...(o.changed === undefined ? {} : { changed: o.changed }),
       cwd,

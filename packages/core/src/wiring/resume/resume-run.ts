@@ -15,13 +15,19 @@ import type { RunRow } from "../../metadata/metadata-store.ts";
 import type { FinishedTaskColumns } from "../../metadata/replay.ts";
 import type { ResumePlan, ResumeRequest } from "../../runner/resume/plan-resume.ts";
 import { planResume } from "../../runner/resume/plan-resume.ts";
-import { executeRun } from "../execute-run.ts";
 import type { OpenStores } from "../open-stores.ts";
 import { type PreparedRun, prepareRun } from "../prepare-run.ts";
 import { storeRunValues } from "../run-values.ts";
 import type { RunSignals } from "../running.ts";
 import { shuffleBy } from "../shuffle-by.ts";
-import { environmentOf, openWorkers, optionsOf, refuseCancelled, type StartRunRequest } from "../start-run.ts";
+import {
+  environmentOf,
+  executeWithin,
+  optionsOf,
+  refuseCancelled,
+  type StartRunRequest,
+  workersOf,
+} from "../start-run.ts";
 import { storePackage } from "../store-package.ts";
 import { announceResumed } from "./announce-resumed.ts";
 import { type PinnedUpstreams, pinnedUpstreams } from "./pinned-upstreams.ts";
@@ -58,7 +64,8 @@ export async function resumeRun(
   };
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const environment = environmentOf(asked, config);
-  const executor = openWorkers(asked);
+  const workers = workersOf(asked);
+  workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
     const prepared = await prepare(asked, stores, subject);
     const pins = await pinnedUpstreams(
@@ -76,31 +83,27 @@ export async function resumeRun(
     const target = targetOf(subject, prepared, pins);
     const plan = planResume(await originOf(stores, subject, target), target, request);
     refuseCancelled(signals.stop, prepared.definition.name);
-    const workers = await executor;
+    const { executor } = await workers;
     const facts = { config, environment: await environment };
     const begun =
       plan.kind === "continue"
         ? await goOn(asked, stores, subject, prepared, facts)
         : await fork(asked, stores, subject, { prepared, pins, plan }, facts);
     announceResumed({ ...begun, subject, plan, pins, stores }, emit);
-    const { finishSiblings, maxRounds } = asked;
-    return await executeRun({
+    return await executeWithin(asked, {
       stores,
-      databaseFile: request.stores.location.databaseFile,
       row: begun.row,
-      execution: begun.row.execution.number,
       prepared,
-      executor: workers,
+      executor,
       emit,
       signals,
+      environment: facts.environment,
       ...shuffleBy(config),
       ...takenOver(begun.finished),
-      ...(finishSiblings === undefined ? {} : { finishSiblings }),
-      ...(maxRounds === undefined ? {} : { maxRounds }),
     });
   } finally {
-    await executor.then(
-      (opened) => opened.close(),
+    await workers.then(
+      (opened) => opened.release(),
       () => {},
     );
   }

@@ -1,0 +1,60 @@
+import type { Worker } from "node:worker_threads";
+
+/** How often the heap of a busy thread is looked at. */
+const LOOK_MS = 50;
+/**
+ * What V8 may go beyond the limit before it ends by itself, in MB. At its own limit V8 has 16 MB left for the thread to
+ * notice that it is to stop, and ends the whole process when one allocation needs more; so that limit is set higher, and
+ * the one that was asked for is watched from outside.
+ */
+const LEEWAY_MB = 512;
+
+/** Whether a thread can be asked for its heap while its code runs: from Node 22.16 on. */
+function canWatch(
+  worker: Worker | undefined,
+): worker is Worker & { getHeapStatistics(): Promise<{ used_heap_size: number }> } {
+  return worker !== undefined && "getHeapStatistics" in worker;
+}
+
+/** The heap limit that a thread is started with, in MB. */
+export function threadHeapMb(limitMb: number): number {
+  return Number(process.versions.node.split(".")[0]) >= 24 ? limitMb + LEEWAY_MB : limitMb;
+}
+
+/** Looks at a thread's heap while it runs a batch. Typed arrays and Buffers lie outside of it. */
+export class HeapWatch {
+  readonly #worker: () => Worker | undefined;
+  readonly #limitBytes: number;
+  readonly #onOver: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #isAsking = false;
+  /** Whether the heap held more than it may. */
+  isOver = false;
+
+  constructor(worker: () => Worker | undefined, limitMb: number, onOver: () => void) {
+    this.#worker = worker;
+    this.#limitBytes = limitMb * 1024 * 1024;
+    this.#onOver = onOver;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #look(): Promise<void> {
+    const worker = this.#worker();
+    if (this.#isAsking || this.isOver || !canWatch(worker)) return;
+    this.#isAsking = true;
+    // A thread that has just ended, or not begun yet, has no heap to tell of.
+    const heap = await worker.getHeapStatistics().catch(() => undefined);
+    this.#isAsking = false;
+    if (heap === undefined || heap.used_heap_size <= this.#limitBytes) return;
+    this.isOver = true;
+    this.#onOver();
+  }
+}
