@@ -2,7 +2,8 @@
  * Every shape of a graph with every behaviour, in threads and in processes: what ran, how each attempt ended and what the
  * end left must be what a model without a scheduler says, for the client in this process and for the command in its own.
  *
- * By default a sample that its seed decides; `MILLRACE_MATRIX=all` runs everything.
+ * By default a sample that its seed decides; `MILLRACE_MATRIX=all` runs everything, any other text what has it in
+ * its name (`Foreach resumed`: both words).
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { seededRandom } from "../../../packages/core/src/flow/random.ts";
@@ -24,7 +25,7 @@ const cells = SHAPES.flatMap((shape) =>
     (["thread", "process"] as const).map((place): Cell => ({ shape, behaviour, place })),
   ),
 );
-const chosen = process.env.MILLRACE_MATRIX === "all" ? cells : chooseCells();
+const chosen = asked(process.env.MILLRACE_MATRIX);
 console.log(
   `matrix: ${chosen.length} of ${cells.length} cells (${SHAPES.length} shapes, ${BEHAVIOURS.length} behaviours)`,
 );
@@ -32,6 +33,14 @@ console.log(
 const matrix = new Matrix(String(seed));
 const ran: { readonly cell: Cell; readonly seen: Seen }[] = [];
 afterAll(() => matrix.project[Symbol.asyncDispose]());
+
+function asked(words: string | undefined): readonly Cell[] {
+  if (words === undefined) return chooseCells();
+  if (words === "all") return cells;
+  return cells.filter(({ shape, behaviour, place }) =>
+    words.split(" ").every((word) => `${shape.name} ${behaviour.name} ${place}`.includes(word)),
+  );
+}
 
 /** Each shape and each behaviour some times in threads, and some of all in processes. */
 function chooseCells(): readonly Cell[] {
@@ -43,11 +52,11 @@ function chooseCells(): readonly Cell[] {
       random,
     ),
   );
-  for (const list of [
-    ...SHAPES.map((shape) => inThreads.filter((cell) => cell.shape === shape)),
-    ...BEHAVIOURS.map((behaviour) => inThreads.filter((cell) => cell.behaviour === behaviour)),
+  for (const { list, count } of [
+    ...SHAPES.map((shape) => ({ list: inThreads.filter((cell) => cell.shape === shape), count: 1 })),
+    ...BEHAVIOURS.map((behaviour) => ({ list: inThreads.filter((cell) => cell.behaviour === behaviour), count: 2 })),
   ])
-    for (const cell of sample(list, 2, random)) chosen.add(cell);
+    for (const cell of sample(list, count, random)) chosen.add(cell);
   return cells.filter((cell) => chosen.has(cell));
 }
 
