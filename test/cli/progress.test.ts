@@ -17,6 +17,7 @@ const NO_TASKS = {
   skipped: 0,
   cancelled: 0,
   adopted: 0,
+  cached: 0,
 };
 
 function stage(terminal?: { columns: number; rows: number }) {

@@ -63,7 +63,9 @@ export async function observe(project: Project, watched: Watched): Promise<Obser
   // The newest attempt at a task is what the task is.
   const rows = [...new Map(attempts.map((row) => [taskOf(row), row])).values()];
   const counts = Object.groupBy(rows, (row) => row.status);
+  const cached = rows.filter(({ origin }) => origin?.kind === "cache").length;
   expect(record.tasks).toEqual({
+    ...(cached === 0 ? {} : { cached }),
     total: rows.length,
     attempts: attempts.length,
     byStatus: Object.fromEntries(Object.entries(counts).map(([status, tasks]) => [status, tasks.length])),

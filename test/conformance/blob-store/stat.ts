@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type BlobStoreUnderTest, badKeys, bytes } from "./suite.ts";
+import { type BlobStoreUnderTest, badKeys, bytes, synchronous } from "./suite.ts";
 
 export function statVerb(under: BlobStoreUnderTest): void {
   describe("stat", () => {
@@ -15,6 +15,15 @@ export function statVerb(under: BlobStoreUnderTest): void {
         await under.store.put("empty", []);
         expect(await under.store.stat("a/b")).toEqual({ sizeBytes: 3 });
         expect(await under.store.stat("empty")).toEqual({ sizeBytes: 0 });
+      });
+      test("is the same without awaiting, where the store can do that", async () => {
+        const store = synchronous(under.store);
+        await under.store.put("a/b", [bytes(1, 2), bytes(3)]);
+        if (store === undefined) return;
+        expect([store.statSync("a/b"), store.statSync("a/c")]).toEqual([{ sizeBytes: 3 }, undefined]);
+        expect(() => store.statSync("../a")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_BAD_KEY" }));
+        await under.store.close();
+        expect(() => store.statSync("a/b")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));
       });
       test("of a missing key is undefined", async () => {
         expect(await under.store.stat("missing")).toBeUndefined();

@@ -106,7 +106,7 @@ export function beginExecutionVerb(under: MetadataStoreUnderTest): void {
       const again = started(run, 3, { path: "1", attempt: 1 });
       await under.store.commitTick(tick({ execution: 2, started: [again], finished: [finished(3)] }));
       expect(await under.store.taskCounts(run.sequence)).toEqual([
-        { step: "start", status: "succeeded", count: 2, attempts: 3 },
+        { step: "start", status: "succeeded", count: 2, attempts: 3, cached: 0 },
       ]);
       const done = { run: run.sequence, execution: 2, status: "succeeded" as const, finishedAt: later };
       expect(await under.store.finishRun({ ...done, endTask: 3 as never })).toMatchObject({ status: "succeeded" });

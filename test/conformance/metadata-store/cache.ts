@@ -26,12 +26,60 @@ export function cacheVerb(under: MetadataStoreUnderTest): void {
         }),
       );
       const entry = { run: run.sequence, createdAt: new Date(noon.getTime() + 1_000) };
+      const at = (path: string) => ({ flow: run.flow.name, number: run.number, step: "start", path });
       expect(await under.store.cacheEntries(key, 10)).toEqual([
-        { ...entry, task: 2, reads: reads[1], choice: "left" },
-        { ...entry, task: 1, reads: reads[0], fanOut: 2 },
+        { ...entry, task: 2, reads: reads[1], choice: "left", at: at("2") },
+        { ...entry, task: 1, reads: reads[0], fanOut: 2, at: at("1") },
       ]);
       expect(await under.store.cacheEntries(key, 1)).toMatchObject([{ task: 2 }]);
       expect(await under.store.cacheEntries(digestOf("none"), 1)).toEqual([]);
+    });
+
+    test("are found by a second key as well, under which they list what they read", async () => {
+      const run = await under.store.createRun(newRun());
+      const cache = { key, reads: { "this.rows": "cbor 1" }, listing: digestOf("listing") };
+      await under.store.commitTick(tick({ started: [started(run, 1)], finished: [finished(1, { cache })] }));
+      const found = await under.store.cacheEntries(digestOf("listing"), 10);
+      expect(found).toMatchObject([{ task: 1, reads: cache.reads }]);
+      expect(await under.store.cacheEntries(key, 10)).toEqual(found);
+    });
+
+    test("are found by the reader of a task, but for those of its own run", async () => {
+      const [run, other] = [await under.store.createRun(newRun()), await under.store.createRun(newRun())];
+      await under.store.commitTick(
+        tick({ started: [started(run, 1)], finished: [finished(1, { cache: { key, reads: {} } })] }),
+      );
+      const reader = under.fixture.openTaskReader();
+      const query = { exceptRun: other.sequence, limit: 5 };
+      expect(reader.cacheEntries(key, query)).toEqual(await under.store.cacheEntries(key, 5));
+      expect(reader.cacheEntries(key, query)).toHaveLength(1);
+      expect(reader.cacheEntries(key, { ...query, exceptRun: run.sequence })).toEqual([]);
+      reader.close();
+    });
+
+    test("say where the bytes of their artifacts and pages are kept", async () => {
+      const run = await under.store.createRun(newRun());
+      const { stored: _, ...outside } = blobOf("2");
+      await under.store.commitTick(
+        tick({
+          started: [started(run, 1)],
+          blobs: [blobOf("page"), blobOf("1"), outside],
+          finished: [
+            finished(1, { pages: [page], fanOut: 2, artifacts: [artifactOf("x", "1"), artifactOf("y", "2")] }),
+          ],
+        }),
+      );
+      const reader = under.fixture.openTaskReader();
+      const inline = (text: string, isInline: boolean) => {
+        const { digest, compression, storedBytes } = blobOf(text);
+        return { digest, compression, storedBytes, isInline };
+      };
+      const byDigest = (left: { digest: string }, right: { digest: string }) => (left.digest < right.digest ? -1 : 1);
+      expect(reader.blobsOfTask(1 as never).toSorted(byDigest)).toEqual(
+        [inline("page", true), inline("1", true), inline("2", false)].toSorted(byDigest),
+      );
+      expect(reader.blobsOfTask(noSuchTask as never)).toEqual([]);
+      reader.close();
     });
 
     test("are offered by tasks that succeeded alone", async () => {

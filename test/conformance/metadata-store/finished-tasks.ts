@@ -105,7 +105,7 @@ export function finishedTasksVerb(under: MetadataStoreUnderTest): void {
         }),
       );
       expect(await under.store.taskCounts(run.sequence)).toEqual([
-        { step: "start", status: "succeeded", count: 2, attempts: 4 },
+        { step: "start", status: "succeeded", count: 2, attempts: 4, cached: 0 },
       ]);
     });
   });

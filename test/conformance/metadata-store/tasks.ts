@@ -32,9 +32,9 @@ export function tasksVerb(under: MetadataStoreUnderTest): void {
       expect(await numbers({ after: 95, limit: 3 })).toEqual([96, 97, 98]);
       expect(await numbers({ step: "fit", after: 95, limit: 2 })).toEqual([96, 98]);
       expect(await under.store.taskCounts(run.sequence)).toEqual([
-        { step: "fit", status: "running", count: 3, attempts: 3 },
-        { step: "fit", status: "succeeded", count: 2, attempts: 2 },
-        { step: "score", status: "running", count: 5, attempts: 5 },
+        { step: "fit", status: "running", count: 3, attempts: 3, cached: 0 },
+        { step: "fit", status: "succeeded", count: 2, attempts: 2, cached: 0 },
+        { step: "score", status: "running", count: 5, attempts: 5, cached: 0 },
       ]);
       expect(await under.store.task(noSuchTask)).toBeUndefined();
     });

@@ -163,7 +163,7 @@ class Origins {
     this.#page = page;
   }
 
-  /** `Train/12/fit/3 (cache)` */
+  /** `the cache: Train/12/fit/3` */
   async of({
     origin,
   }: TaskRow): Promise<{ readonly kind: string; readonly task?: string; readonly text: string } | undefined> {
@@ -171,9 +171,13 @@ class Origins {
     const { core, stores } = this.#page;
     const task = await stores.metadata.task(origin.task);
     const run = task === undefined ? undefined : await this.#run(task.run);
-    if (task === undefined || run === undefined) return { kind: origin.kind, text: `(${origin.kind})` };
+    if (task === undefined || run === undefined) return { kind: origin.kind, text: origin.kind };
     const name = core.taskName(run, task);
-    return { kind: origin.kind, task: name, text: `${name} (${origin.kind})` };
+    return {
+      kind: origin.kind,
+      task: name,
+      text: origin.kind === "cache" ? `the cache: ${name}` : `${name} (${origin.kind})`,
+    };
   }
 
   async #run(sequence: RunRow["sequence"]): Promise<RunRow | undefined> {

@@ -234,15 +234,17 @@ function stepTable(counts: RecordParts["counts"], style: Parameters<typeof rende
     [...steps].map(([step, rows]) => {
       const tasks = rows.reduce((sum, row) => sum + row.count, 0);
       const attempts = rows.reduce((sum, row) => sum + row.attempts, 0);
-      return [
-        step,
-        String(tasks),
-        attempts === tasks ? "" : String(attempts),
-        rows.length === 1 ? rows[0]!.status : rows.map((row) => `${row.count} ${row.status}`).join(", "),
-      ];
+      return [step, String(tasks), attempts === tasks ? "" : String(attempts), statusText(rows, tasks)];
     }),
     style,
   );
+}
+
+/** `98 succeeded, 2 caught (40 from the cache)` */
+function statusText(rows: RecordParts["counts"], tasks: number): string {
+  const cached = rows.reduce((sum, row) => sum + row.cached, 0);
+  const text = rows.length === 1 ? rows[0]!.status : rows.map((row) => `${row.count} ${row.status}`).join(", ");
+  return cached === 0 ? text : `${text} (${tasks === 1 ? "" : `${cached} `}from the cache)`;
 }
 
 /** Counts in the order in which the steps began, which is how their flow is read. */

@@ -165,6 +165,7 @@ export function stepLine(
   if (state.skipped > 0) parts.push(paint.yellow(`${state.skipped} skipped`));
   if (state.cancelled > 0) parts.push(paint.yellow(`${state.cancelled} cancelled`));
   if (state.adopted > 0) parts.push(paint.dim(state.total > 1 ? `${state.adopted} taken over` : "taken over"));
+  if (state.cached > 0) parts.push(paint.dim(state.total > 1 ? `${state.cached} from the cache` : "from the cache"));
   if (isOver && isUntouched) parts.push(paint.dim("not run"));
   if (state.startedAt !== undefined)
     parts.push(paint.dim(formatDuration((isDone ? (state.endedAt ?? now) : now) - state.startedAt)));

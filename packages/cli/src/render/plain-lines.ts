@@ -50,6 +50,7 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
       ...(state.skipped > 0 ? [`${state.skipped} skipped`] : []),
       ...(state.cancelled > 0 ? [`${state.cancelled} cancelled`] : []),
       ...(state.adopted > 0 ? [`${state.adopted} taken over`] : []),
+      ...(state.cached > 0 ? [`${state.cached} from the cache`] : []),
       ...(state.startedAt === undefined ? [] : [formatDuration(now() - state.startedAt)]),
     ];
     line(new Date(now()), `${run}/${state.step}`, `${ended} of ${state.total} done`, parts.join(", "));
@@ -86,7 +87,13 @@ export function createPlainLines({ output, now, formatDuration }: ProgressOption
           line(event.at, resumedText(event), `${count(event.adopted, "finished task")} taken over`);
           break;
         case "task.succeeded":
-          if (isSingle(event.step, event.path)) line(event.at, event.task, "done", formatDuration(event.durationMs));
+          if (isSingle(event.step, event.path))
+            line(
+              event.at,
+              event.task,
+              "done",
+              event.takenFrom === undefined ? formatDuration(event.durationMs) : `from the cache: ${event.takenFrom}`,
+            );
           break;
         case "run.finished":
           tellCancelled();

@@ -19,6 +19,8 @@ export interface StepState {
   cancelled: number;
   /** Of those that ended: taken over instead of run. */
   adopted: number;
+  /** Of those that succeeded: their outcome came from the step cache. */
+  cached: number;
   /** Milliseconds since the epoch; undefined until its first task started. */
   startedAt: number | undefined;
   /** The last time that a task of it ended. */
@@ -49,6 +51,7 @@ export function createStepBoard(): StepBoard {
         skipped: 0,
         cancelled: 0,
         adopted: 0,
+        cached: 0,
         startedAt: undefined,
         endedAt: undefined,
       };
@@ -95,6 +98,7 @@ export function createStepBoard(): StepBoard {
         }
         case "task.succeeded":
           end(event, "succeeded");
+          if (event.takenFrom !== undefined) stateOf(event.step).cached++;
           break;
         case "task.failed":
           end(event, "failed");
@@ -132,15 +136,19 @@ export interface SummaryOptions {
  * the run succeeded: then it is an arm that was not chosen.
  */
 export function summary(board: StepBoard, { hasSucceeded, hasCause }: SummaryOptions): string {
-  const sum = { succeeded: 0, failed: 0, caught: 0, skipped: 0, cancelled: 0, adopted: 0 };
+  const sum = { succeeded: 0, failed: 0, caught: 0, skipped: 0, cancelled: 0, adopted: 0, cached: 0 };
   let waiting = 0;
   for (const state of board.steps.values()) {
     for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += state[key];
     if (!hasSucceeded) waiting += state.total === 0 ? 1 : Math.max(0, state.total - endedTasks(state));
   }
   const done = count(sum.succeeded, "task");
+  const elsewhere = [
+    ...(sum.adopted > 0 ? [`${sum.adopted} of them taken over`] : []),
+    ...(sum.cached > 0 ? [`${sum.cached} of them from the cache`] : []),
+  ];
   return [
-    sum.adopted > 0 ? `${done} done (${sum.adopted} of them taken over)` : `${done} done`,
+    elsewhere.length === 0 ? `${done} done` : `${done} done (${elsewhere.join(", ")})`,
     ...(sum.failed > 0 ? [`${sum.failed} failed`] : []),
     ...(sum.caught > 0 ? [`${sum.caught} caught`] : []),
     ...(sum.skipped > 0 ? [`${sum.skipped} skipped`] : []),

@@ -70,6 +70,11 @@ export class ArtifactStore {
     return verified(ref, known, known.stored ?? this.blobs.getSync(blobKey(ref.digest, known.compression)), options);
   }
 
+  /** Whether the blob store holds the bytes of a payload, as many as were stored; what they are is seen when they are read. */
+  holdsSync({ digest, compression, storedBytes }: Omit<BlobRow, "sizeBytes" | "stored">): boolean {
+    return this.blobs.statSync(blobKey(digest, compression))?.sizeBytes === storedBytes;
+  }
+
   /** As `payloadSync`, for callers that can wait. */
   async payload(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions = {}): Promise<Uint8Array> {
     const known = existingRow(ref, row, options);

@@ -23,7 +23,9 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
   const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
   const byStatus: Record<string, number> = {};
   let attempts = 0;
+  let cached = 0;
   for (const row of counts) {
+    cached += row.cached;
     byStatus[row.status] = (byStatus[row.status] ?? 0) + row.count;
     attempts += row.attempts;
   }
@@ -51,7 +53,12 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ...visible.map((row): ArtifactRecord => artifactRecord("artifact", row)),
       ...values.map((row): ArtifactRecord => artifactRecord(row.kind, row)),
     ].sort(byName),
-    tasks: { total: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus, attempts },
+    tasks: {
+      total: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
+      byStatus,
+      attempts,
+      ...(cached === 0 ? {} : { cached }),
+    },
     ...(run.failure === undefined ? {} : { failure: run.failure }),
     execution: executionRecord(run),
     ...(run.origin === undefined ? {} : { origin: await pointer(metadata, run.origin) }),

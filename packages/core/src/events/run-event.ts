@@ -63,6 +63,8 @@ export type RunEvent =
       readonly durationMs: number;
       readonly fanOut?: number;
       readonly choice?: string;
+      /** The task whose outcome the step cache had: `Train/12/fit/3`. */
+      readonly takenFrom?: string;
     })
   | (TaskAt & { readonly kind: "task.failed"; readonly durationMs: number; readonly error: SerializedError })
   /** The attempt failed, and another one follows. */
@@ -125,6 +127,8 @@ export interface StepProgress {
   readonly caught: number;
   readonly skipped: number;
   readonly cancelled: number;
-  /** How many of those that ended were taken over: from an earlier execution, another run or the step cache. */
+  /** How many of those that ended were taken over: from an earlier execution of the run, or from the run it goes on from. */
   readonly adopted: number;
+  /** How many of those that succeeded did not run: the step cache had their outcome. */
+  readonly cached: number;
 }

@@ -43,6 +43,8 @@ export interface RunRecord {
     readonly total: number;
     readonly byStatus: Readonly<Record<string, number>>;
     readonly attempts: number;
+    /** How many did not run, because the step cache had their outcome; absent when none. */
+    readonly cached?: number;
   };
   readonly failure?: { readonly task?: string; readonly error: SerializedError };
   readonly execution: ExecutionRecord;

@@ -44,7 +44,7 @@ export function bindFlow(
   binding: FlowBinding,
   build: (flowClass: FlowClass) => ProbedFlow = construct,
 ): BoundFlow {
-  const { flow, fields } = build(flowClass);
+  const { flow, fields, shown = flow } = build(flowClass);
   const fixed = new Set<string>();
   const untouched = new Set<string>();
   const snapshots = new Map<string, () => boolean>();
@@ -141,7 +141,7 @@ export function bindFlow(
     return value !== undefined && value.value !== undefined && value.value !== initialFunction(fields.get(name));
   };
   return {
-    flow,
+    flow: shown,
     facts,
     isSet,
     addInput: (name, load) => {

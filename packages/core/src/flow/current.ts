@@ -20,6 +20,8 @@ export interface CurrentTask {
   readonly index?: number;
   /** Takes what the task reads through the client, so that it becomes lineage; left out where nothing is recorded. */
   readonly recordRead?: (read: CurrentRead) => void;
+  /** Told what else the task depends on that nobody can compare later: a list of runs, a flow that it started. */
+  readonly recordUnknownRead?: (what: string) => void;
   /** Asks the task's runner to run a flow; left out where nobody can. */
   readonly callFlow?: CallFlow;
 }
@@ -99,6 +101,16 @@ export function recordCurrentRead(read: CurrentRead): void {
   storage().getStore()?.task.recordRead?.(read);
 }
 
+/**
+ * Tells the task that runs here, if one does, that it depends on what is not recorded read by read: its outcome is then
+ * kept from the step cache.
+ *
+ * @param what completes "it read …"
+ */
+export function recordUnknownRead(what: string): void {
+  storage().getStore()?.task.recordUnknownRead?.(what);
+}
+
 /** How the task that runs here, if one does, asks for runs of flows. */
 export function currentCallFlow(): CallFlow | undefined {
   return storage().getStore()?.task.callFlow;
@@ -136,8 +148,8 @@ export const current: Current = Object.freeze({
     return entry("attempt").task.attempt;
   },
   get index() {
-    const { index, path } = entry("index").task;
-    return index ?? pathIndices(path).at(-1);
+    const { task } = entry("index");
+    return task.index ?? pathIndices(task.path).at(-1);
   },
   random() {
     const now = entry("random");

@@ -17,6 +17,8 @@ import type { Inputs, Merge, Run } from "./public-types.ts";
 export const FLOW_MARK = Symbol.for("millrace.Flow");
 /** Where a bound instance keeps its binding. */
 export const BINDING = Symbol.for("millrace.binding");
+/** On `globalThis` while a watched flow is built: gives what its constructors and its step have as `this`. */
+export const SHOWN_AS = Symbol.for("millrace.shownAs");
 
 /**
  * What every flow extends. It has as few members as possible: each one takes a name away from users.
@@ -46,6 +48,12 @@ export abstract class Flow {
 
   static {
     Object.defineProperty(Flow, FLOW_MARK, { value: true });
+  }
+
+  constructor() {
+    const shownAs = (globalThis as { readonly [SHOWN_AS]?: (flow: object) => object })[SHOWN_AS];
+    // biome-ignore lint/correctness/noConstructorReturn: what is returned has the private members of classes below
+    if (shownAs !== undefined) return shownAs(this) as this;
   }
 
   /** Aborted when the task is cancelled. */

@@ -12,6 +12,8 @@ export interface ProbedFlow {
   readonly flow: object;
   /** The instance's own string-named fields in their order: those of base classes first. */
   readonly fields: ReadonlyMap<string, ProbedField>;
+  /** What stands in the object's place for all but its builder, where somebody watches what is looked at. */
+  readonly shown?: object;
 }
 
 /** Builds a flow and looks at what its own fields hold. Nothing is read through a definition. */

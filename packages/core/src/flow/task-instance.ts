@@ -10,7 +10,8 @@
  * What is given up: the expression of a field initialiser is evaluated once a thread, not once a task.
  */
 import { construct } from "./bind-flow.ts";
-import { isFlowClass } from "./flow.ts";
+import { type FieldWatch, watchFields } from "./field-watch.ts";
+import { FLOW_MARK, isFlowClass, SHOWN_AS } from "./flow.ts";
 import { hasPlainConstructor } from "./plain-constructor.ts";
 import type { ProbedField, ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
@@ -21,24 +22,51 @@ type Fields = ReadonlyMap<string, ProbedField>;
 
 const templates = new WeakMap<FlowClass, Fields | "none">();
 
-/** An object of a flow class for one task, with the fields that its constructor makes. */
-export function taskInstance(flowClass: FlowClass): ProbedFlow {
-  const template = templates.get(flowClass);
-  if (template === undefined || template === "none") {
+/**
+ * An object of a flow class for one task, with the fields that its constructor makes.
+ *
+ * @param watch is told what the step looks at
+ */
+export function taskInstance(flowClass: FlowClass, watch?: FieldWatch): ProbedFlow {
+  let template = templates.get(flowClass);
+  if (template === undefined) {
     const built = construct(flowClass);
-    if (template === undefined) templates.set(flowClass, canBeCopied(flowClass, built) ? built.fields : "none");
-    return built;
+    template = canBeCopied(flowClass, built) ? built.fields : "none";
+    templates.set(flowClass, template);
+    if (watch === undefined) return built;
   }
+  if (template === "none") return watch === undefined ? construct(flowClass) : constructWatched(flowClass, watch);
   const flow = Object.create(flowClass.prototype as object) as object;
   // Defined, not assigned: a setter of the prototype must not run.
   for (const name of template.keys()) Object.defineProperty(flow, name, EMPTY);
-  return { flow, fields: template };
+  return { flow, fields: template, ...(watch === undefined ? {} : { shown: watchFields(flow, watch) }) };
+}
+
+const holder = globalThis as { [SHOWN_AS]?: (flow: object) => object };
+
+/** Builds a flow whose own constructors have the watched object as `this`, so that their private members lie on it. */
+function constructWatched(flowClass: FlowClass, watch: FieldWatch): ProbedFlow {
+  let made: { readonly flow: object; readonly shown: object } | undefined;
+  holder[SHOWN_AS] = (flow) => {
+    delete holder[SHOWN_AS]; // A flow that a field's initialiser builds is another one.
+    made = { flow, shown: watchFields(flow, watch) };
+    return made.shown;
+  };
+  try {
+    const { fields, flow } = construct(flowClass);
+    if (made !== undefined) return { ...made, fields };
+    watch.unknownRead("its fields: its class extends Flow of another version of @millrace/core");
+    return { flow, fields };
+  } finally {
+    delete holder[SHOWN_AS];
+  }
 }
 
 function canBeCopied(flowClass: FlowClass, { flow, fields }: ProbedFlow): boolean {
   for (const field of fields.values()) if (field.kind === "function") return false;
   for (const key of Reflect.ownKeys(flow)) if (typeof key !== "string" || !isPlainField(flow, key)) return false;
   for (let level: unknown = flowClass; isFlowClass(level); level = Object.getPrototypeOf(level)) {
+    if (Object.hasOwn(level, FLOW_MARK)) break; // `Flow` itself, whose constructor is ours.
     // Compilers write private members as they are or as weak maps with helpers of this name.
     if (/#[\p{ID_Start}$_]|__private|WeakMap|WeakSet/u.test(Function.prototype.toString.call(level))) return false;
     if (!hasPlainConstructor(level)) return false;

@@ -24,7 +24,7 @@ import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
-import type { CacheEntry, CacheReads, FinishedTaskColumns, ForkTasks, TaskOrigin } from "./replay.ts";
+import type { CacheEntry, CacheOffer, FinishedTaskColumns, ForkTasks, KeptBlob, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 
 export type { BlobRow, NewBlob, TagEvent, TagMove };
@@ -197,8 +197,7 @@ export interface FinishedTask {
   readonly cancelledBy?: string;
   readonly itemDigest?: Digest;
   readonly durationMs?: number;
-  /** Offers the outcome to later runs under a key. */
-  readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
+  readonly cache?: CacheOffer;
   /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */
   readonly takenFrom?: TaskSequence;
 }
@@ -256,6 +255,8 @@ export interface TaskCount {
   readonly status: TaskStatus;
   readonly count: number;
   readonly attempts: number;
+  /** How many of them have their outcome from the step cache. */
+  readonly cached: number;
 }
 
 export interface MetadataReader {
@@ -386,5 +387,9 @@ export interface TaskReader {
   visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
   itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
   blob(digest: Digest): BlobRow | undefined;
+  /** As of the reader of all records, without the tasks of one run. */
+  cacheEntries(key: Digest, query: { readonly exceptRun: RunSequence; readonly limit: number }): readonly CacheEntry[];
+  /** Where the bytes of a task's own artifacts and of the pages of its foreach are kept. */
+  blobsOfTask(task: TaskSequence): readonly KeptBlob[];
   close(): void;
 }

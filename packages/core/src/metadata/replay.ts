@@ -1,5 +1,5 @@
 /** Finished tasks that count again: when a run goes on, in a fork of it, and in runs of the same code on the same inputs. */
-import type { Digest } from "../artifact/artifact.ts";
+import type { BlobRow, Digest } from "../artifact/artifact.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { RunSequence, TaskSequence } from "./metadata-store.ts";
 
@@ -52,6 +52,15 @@ export interface TaskOrigin {
  */
 export type CacheReads = Readonly<Record<string, string>>;
 
+/** Offers the outcome of a task to later runs. */
+export interface CacheOffer {
+  /** Who looks for it comes with this key. */
+  readonly key: Digest;
+  readonly reads: CacheReads;
+  /** One more key, under which tasks to come learn what to look at before they can make the first one. */
+  readonly listing?: Digest;
+}
+
 /** A task whose outcome may be used again under a key. */
 export interface CacheEntry {
   readonly task: TaskSequence;
@@ -60,4 +69,12 @@ export interface CacheEntry {
   readonly createdAt: Date;
   readonly fanOut?: number;
   readonly choice?: string;
+  /** Where the task stands, for people. */
+  readonly at: { readonly flow: string; readonly number: number; readonly step: string; readonly path: TaskPath };
+}
+
+/** Where the bytes of a value are kept, without the bytes. */
+export interface KeptBlob extends Pick<BlobRow, "digest" | "compression" | "storedBytes"> {
+  /** Whether they lie in the records themselves; otherwise in the blob store. */
+  readonly isInline: boolean;
 }

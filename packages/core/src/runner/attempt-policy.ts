@@ -4,6 +4,7 @@
  */
 import type { RetryBehaviour } from "../flow/definition.ts";
 import type { TaskFailure } from "../flow/public-types.ts";
+import type { CachePlan } from "./cache-basis.ts";
 import type { Placement } from "./protocol.ts";
 
 export interface AttemptPolicy {
@@ -14,7 +15,7 @@ export interface AttemptPolicy {
   /** Where tasks run, unless any worker thread will do. */
   readonly placement?: Placement;
   readonly maxParallel?: number;
-  readonly cache?: boolean;
+  readonly cache?: CachePlan;
 }
 
 export interface RetryPlan extends Pick<RetryBehaviour, "times" | "delayMs" | "factor" | "maxDelayMs" | "jitter"> {

@@ -193,7 +193,7 @@ export class Dispatcher {
   }
 
   #batch({ step, tasks, failed }: Flight, isWatched: boolean): Batch {
-    const { placement, catch: field } = this.#policy(step);
+    const { placement, cache, catch: field } = this.#policy(step);
     const failure = failed?.outcome.kind === "failed" ? failed.outcome.error : undefined;
     return {
       run: this.#options.run,
@@ -206,6 +206,7 @@ export class Dispatcher {
               fallback: { field, failure: failureOf(failure, this.#options.triesOf(task)) },
             })),
       ...(placement === undefined ? {} : { placement }),
+      ...(cache === undefined ? {} : { cache }),
       ...(isWatched ? { isWatched } : {}),
     };
   }

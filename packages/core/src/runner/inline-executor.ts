@@ -157,7 +157,8 @@ export class InlineExecutor implements Executor {
   }
 
   async #executeTask(run: WorkerRun, batch: Batch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    const environment = { ...this.#options, signal, calls: this.#calls };
+    const cache = batch.cache === undefined ? {} : { cache: batch.cache };
+    const environment = { ...this.#options, signal, calls: this.#calls, ...cache };
     const execute = (): Promise<ExecutedTask> => executeTask(environment, run, batch.step, task);
     if (this.#capture === undefined) return { ...(await execute()), logs: [], liveChunks: 0 };
     const mask = new SecretMask([

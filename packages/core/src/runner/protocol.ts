@@ -19,7 +19,8 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
-import type { CacheReads } from "../metadata/replay.ts";
+import type { CacheOffer } from "../metadata/replay.ts";
+import type { CachePlan } from "./cache-basis.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
 
 /** What every task of a run needs to know; the rest is read from the store by the worker itself. */
@@ -69,6 +70,8 @@ export interface Batch {
   readonly tasks: readonly BatchTask[];
   /** Default: a thread with the program's own environment. */
   readonly placement?: Placement;
+  /** Of a step that asked for the step cache. */
+  readonly cache?: CachePlan;
   /** Whether the worker says when the task begins and can be told to abort it. Such a batch holds one task. */
   readonly isWatched?: boolean;
   /** Instead of tasks: a static method of the flow that is called with the finished run. */
@@ -89,10 +92,12 @@ export interface TaskYield {
 export type TaskOutcome =
   | ({
       readonly kind: "succeeded";
-      /** Offers the outcome to later runs. */
-      readonly cache?: { readonly key: Digest; readonly reads: CacheReads };
-      /** The task of an earlier run whose outcome this is. */
-      readonly takenFrom?: TaskSequence;
+      /** Of a step in the step cache: offers the outcome to later runs. */
+      readonly cache?: CacheOffer;
+      /** Of a step that asked for the step cache: why the outcome is not offered. */
+      readonly uncached?: string;
+      /** The task of an earlier run whose outcome this is: the step was not called. */
+      readonly takenFrom?: { readonly task: TaskSequence; readonly name: string };
     } & TaskYield)
   /** The user's own decorator decided that the step need not run. */
   | ({ readonly kind: "skipped"; readonly reason: string } & TaskYield)

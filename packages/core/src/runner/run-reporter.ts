@@ -22,6 +22,7 @@ type Facts<Kind extends RunEvent["kind"]> = Omit<
 export class RunReporter {
   readonly #run: string;
   readonly #emit: (event: RunEvent) => void;
+  readonly #toldUncached = new Set<string>();
 
   /** @param run name of the run: `Train/17` */
   constructor(run: string, emit: (event: RunEvent) => void) {
@@ -55,8 +56,19 @@ export class RunReporter {
     else if (outcome.kind === "succeeded") {
       const fanOut = outcome.fanOut === undefined ? {} : { fanOut: outcome.fanOut };
       const choice = outcome.choice === undefined ? {} : { choice: outcome.choice };
-      this.#emit({ kind: "task.succeeded", ...where, ...fanOut, ...choice });
+      const takenFrom = outcome.takenFrom === undefined ? {} : { takenFrom: outcome.takenFrom.name };
+      this.#emit({ kind: "task.succeeded", ...where, ...fanOut, ...choice, ...takenFrom });
+      if (outcome.uncached !== undefined) this.#uncached(task.step, outcome.uncached, at);
     }
+  }
+
+  /** Told once for each step: the reason is mostly the same for all of its tasks. */
+  #uncached(step: string, why: string, at: Date): void {
+    if (this.#toldUncached.has(step)) return;
+    this.#toldUncached.add(step);
+    const message = `The step cache cannot keep what step "${step}" did: ${why}`;
+    const hint = "Move that into another step, or take `cache` from this one";
+    this.warning({ code: "FLOW_RUNNER_NOT_CACHED", message, hint }, at);
   }
 
   retrying(task: ReadyTask, facts: Facts<"task.retrying">, at: Date): void {

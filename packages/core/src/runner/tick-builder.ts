@@ -66,7 +66,9 @@ export class TickBuilder {
           ...(choice === undefined ? {} : { choice }),
           ...(outcome.kind === "caught" && more.caught !== undefined ? { error: more.caught } : {}),
           ...(outcome.kind === "succeeded" && outcome.cache !== undefined ? { cache: outcome.cache } : {}),
-          ...(outcome.kind === "succeeded" && outcome.takenFrom !== undefined ? { takenFrom: outcome.takenFrom } : {}),
+          ...(outcome.kind === "succeeded" && outcome.takenFrom !== undefined
+            ? { takenFrom: outcome.takenFrom.task }
+            : {}),
         });
         return;
       }

@@ -53,6 +53,7 @@ export interface BlobStoreCapabilities {
 export interface SyncBlobStore extends BlobStore {
   putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists";
   getSync(key: string, range?: ByteRange): Uint8Array | undefined;
+  statSync(key: string): { readonly sizeBytes: number } | undefined;
   /** Puts bytes under a key in place of what is there, if anything is: only for a value that is known to be damaged. */
   replaceSync(key: string, chunks: readonly Uint8Array[]): void;
 }

@@ -2,12 +2,19 @@ import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition, SecretSource, StepBehaviour } from "../flow/definition.ts";
 import type { LateBehaviour } from "../flow/late-behaviour.ts";
 import type { AttemptPolicy } from "../runner/attempt-policy.ts";
+import { cachePlan, type Machine } from "../runner/cache-basis.ts";
 import type { Placement } from "../runner/protocol.ts";
 
 export interface SecretReader {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly readFile: (path: string) => Promise<Uint8Array>;
 }
+
+const MACHINE: Machine = {
+  major: process.versions.node.split(".", 1)[0]!,
+  platform: process.platform,
+  architecture: process.arch,
+};
 
 /**
  * How each step of a run is carried out: its behaviour with functions and secrets resolved. The values of secrets are in
@@ -22,16 +29,22 @@ export async function attemptPolicies(
 ): Promise<{ readonly policies: ReadonlyMap<string, AttemptPolicy>; readonly problems: readonly Problem[] }> {
   const policies = new Map<string, AttemptPolicy>();
   const problems: Problem[] = [];
-  for (const { name, behaviour } of flow.steps) {
+  for (const step of flow.steps) {
+    const { name, behaviour } = step;
     if (Object.keys(behaviour).length === 0) continue;
     const placement = await placementOf(name, behaviour, secrets, problems);
-    policies.set(name, { ...limitsOf(behaviour, late.get(name)), ...(placement === undefined ? {} : { placement }) });
+    const cache = cachePlan(step, MACHINE);
+    policies.set(name, {
+      ...limitsOf(behaviour, late.get(name)),
+      ...(placement === undefined ? {} : { placement }),
+      ...(cache === undefined ? {} : { cache }),
+    });
   }
   return { policies, problems };
 }
 
 function limitsOf(behaviour: StepBehaviour, late: LateBehaviour | undefined): AttemptPolicy {
-  const { retry, timeoutMs, catch: caught, maxParallel, cache } = behaviour;
+  const { retry, timeoutMs, catch: caught, maxParallel } = behaviour;
   const times = late?.retries ?? retry?.times ?? 0;
   const isWorthRetry = late?.isWorthRetry;
   return {
@@ -39,7 +52,6 @@ function limitsOf(behaviour: StepBehaviour, late: LateBehaviour | undefined): At
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(caught === undefined ? {} : { catch: caught }),
     ...(maxParallel === undefined ? {} : { maxParallel }),
-    ...(cache === undefined ? {} : { cache }),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { Client } from "../client/client.ts";
 import { readProcess, resolveConfig } from "../config/config.ts";
-import { recordCurrentRead } from "../flow/current.ts";
+import { recordCurrentRead, recordUnknownRead } from "../flow/current.ts";
 import { type OpenStores, openStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { threadStore } from "./store-folder.ts";
@@ -46,6 +46,7 @@ function defaultFolder(): string {
 
 /** A client on stores, acting as the user of this process. */
 export function clientOf(stores: OpenStores): Client {
+  recordUnknownRead("runs through the client"); // Also which there are, which no record of reads says.
   const { cwd, environment } = readProcess();
   const { actor, host } = resolveConfig({ cwd, environment });
   return new Client(stores, { actor, host, onRead: recordCurrentRead });

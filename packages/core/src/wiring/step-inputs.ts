@@ -71,6 +71,8 @@ export async function stepInputs(request: StepInputsRequest): Promise<StepInputs
       runValues: (sequence) => (sequence === run.sequence ? values : reader.runValues(sequence)),
       visibleArtifacts: (sequence) => (sequence === task.inherits ? inherited : reader.visibleArtifacts(sequence)),
       blob: (digest) => blobs.get(digest) ?? reader.blob(digest),
+      cacheEntries: () => [], // One step alone is run because it is to be seen running.
+      blobsOfTask: (sequence) => reader.blobsOfTask(sequence),
       close: () => reader.close(),
     },
   };

@@ -31,6 +31,11 @@ export const runnerCodes = {
     cause: "The user's code in retry: { when }",
     remedy: "Let it return true or false; the task was not tried again",
   },
+  FLOW_RUNNER_NOT_CACHED: {
+    meaning: "A warning: a step is to be cached, and what it did cannot stand for another task",
+    cause: "It read what the step cache cannot compare: runs through the client, its own run's id, a secret",
+    remedy: "Move that into another step, or take `cache` from this one; the run itself is whole",
+  },
   FLOW_RUNNER_NO_SECRET: {
     meaning: "A secret that a step asks for is not there",
     cause: "The environment variable is not set, or the file cannot be read",
@@ -108,8 +113,8 @@ export const runnerCodes = {
   },
   FLOW_RUNNER_SUB_FLOW: {
     meaning: "A step asked for a run of a flow, and nobody is there who could run it",
-    cause: "The step runs alone: in runStep() of a test, or by flow step",
-    remedy: "Run the whole flow",
+    cause: "The step runs alone (runStep(), flow step), or its flow runs in memory (runFlow())",
+    remedy: "Run the flow with run() or flow run",
   },
   FLOW_RUNNER_TOO_DEEP: {
     meaning: "Steps have started runs inside runs to more levels than are allowed",

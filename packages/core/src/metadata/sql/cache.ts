@@ -9,11 +9,12 @@ export const insertCacheEntry = query<CacheEntryTable>()((db, arg) =>
     .onConflict((conflict) => conflict.columns(["key", "task"]).doNothing()),
 );
 
-/** Newest first: task numbers grow. */
-export const cacheEntries = query<{ key: Uint8Array; limit: number }>()((db, arg) =>
+/** Newest first: task numbers grow. Tasks of one run can be left out: a run takes nothing from itself. */
+export const cacheEntries = query<{ key: Uint8Array; exceptRun: number; limit: number }>()((db, arg) =>
   db
     .selectFrom("cache_entry")
     .innerJoin("task", "task.sequence", "cache_entry.task")
+    .innerJoin("run", "run.sequence", "task.run")
     .select([
       "cache_entry.task",
       "task.run",
@@ -21,9 +22,40 @@ export const cacheEntries = query<{ key: Uint8Array; limit: number }>()((db, arg
       "cache_entry.created_at",
       "task.fan_out",
       "task.choice",
+      "run.flow_name",
+      "run.number",
+      "task.step",
+      "task.path",
     ])
     .where("cache_entry.key", "=", arg("key"))
     .where("task.status", "=", "succeeded")
+    .where("task.run", "<>", arg("exceptRun"))
     .orderBy("cache_entry.task", "desc")
     .limit(arg("limit")),
+);
+
+/** Where the bytes are kept that a task left: of its own artifacts and of the pages of its foreach. */
+export const blobsOfTask = query<{ task: number; split: number }>()((db, arg) =>
+  db
+    .selectFrom("artifact")
+    .innerJoin("blob", "blob.digest", "artifact.digest")
+    .select((of) => [
+      "blob.digest",
+      "blob.compression",
+      "blob.stored_bytes",
+      of("blob.stored", "is not", null).as("is_inline"),
+    ])
+    .where("artifact.task", "=", arg("task"))
+    .unionAll(
+      db
+        .selectFrom("item_page")
+        .innerJoin("blob", "blob.digest", "item_page.digest")
+        .select((of) => [
+          "blob.digest",
+          "blob.compression",
+          "blob.stored_bytes",
+          of("blob.stored", "is not", null).as("is_inline"),
+        ])
+        .where("item_page.split", "=", arg("split")),
+    ),
 );

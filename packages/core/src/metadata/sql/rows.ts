@@ -5,6 +5,7 @@
  */
 import type { Digest } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import type { TaskPath } from "../../ids/task-path.ts";
 import type { ExecutionRow } from "../execution.ts";
 import type {
   ArtifactRow,
@@ -21,7 +22,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
-import type { CacheEntry } from "../replay.ts";
+import type { CacheEntry, KeptBlob } from "../replay.ts";
 import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
@@ -140,11 +141,27 @@ export function toCacheEntry(row: CacheEntryRecord): CacheEntry {
     createdAt: new Date(row.created_at),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
+    at: { flow: row.flow_name, number: row.number, step: row.step, path: row.path as TaskPath },
   };
 }
 
-/** An entry with what its task says. */
-export type CacheEntryRecord = Omit<CacheEntryTable, "key"> & Pick<TaskTable, "run" | "fan_out" | "choice">;
+/** An entry with what its task says, and the run of that. */
+export type CacheEntryRecord = Omit<CacheEntryTable, "key"> &
+  Pick<TaskTable, "run" | "fan_out" | "choice" | "step" | "path"> &
+  Pick<RunTable, "flow_name" | "number">;
+
+export function toKeptBlob(row: KeptBlobRecord): KeptBlob {
+  return {
+    digest: digestOfBytes(row.digest),
+    compression: row.compression,
+    storedBytes: row.stored_bytes,
+    isInline: row.is_inline === 1,
+  };
+}
+
+export type KeptBlobRecord = Pick<BlobTable, "digest" | "compression" | "stored_bytes"> & {
+  readonly is_inline: number;
+};
 
 export function toArtifactRow(row: Omit<ArtifactTable, "task">): ArtifactRow {
   return { name: row.name, codec: row.codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };

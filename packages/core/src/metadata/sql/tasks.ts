@@ -107,6 +107,7 @@ export const taskCounts = query<{ run: number }>()((db, arg) =>
             .whereRef("every.path", "=", "task.path"),
         )
         .as("attempts"),
+      of.fn.count<number>(of.case().when("origin_kind", "=", "cache").then(1).end()).as("cached"),
     ])
     .where("run", "=", arg("run"))
     .where((of) => of.not(newerAttempt(of)))

@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
-import { cacheEntries } from "../sql/cache.ts";
+import { blobsOfTask, cacheEntries } from "../sql/cache.ts";
 import * as executions from "../sql/executions.ts";
 import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
@@ -111,6 +111,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the number of runs of all calls of a run": executions.childRunCount,
   "the run whose call started a run": executions.parentRun,
   "tasks under a key": cacheEntries,
+  "where the bytes of a task are": blobsOfTask,
   "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 
@@ -142,6 +143,8 @@ describe("the statements of a task's reader are those of the store:", () => {
     visibleArtifacts: artifacts.visibleArtifacts,
     itemPage: artifacts.itemPage,
     blobByDigest,
+    cacheEntries,
+    blobsOfTask,
   } as unknown as Readonly<Record<keyof typeof readerSql, Query<never, unknown>>>;
 
   test.each(Object.keys(readerSql) as (keyof typeof readerSql)[])("%s", (name) => {

@@ -34,6 +34,19 @@ export const readerSql = {
     from "item_page" where "split" = ? and "first" <= ? order by "first" desc limit ?`,
   blobByDigest: `
     select "digest", "size_bytes", "stored_bytes", "compression", "stored" from "blob" where "digest" = ?`,
+  cacheEntries: `
+    select "cache_entry"."task", "task"."run", "cache_entry"."reads", "cache_entry"."created_at",
+      "task"."fan_out", "task"."choice", "run"."flow_name", "run"."number", "task"."step", "task"."path"
+    from "cache_entry" inner join "task" on "task"."sequence" = "cache_entry"."task"
+      inner join "run" on "run"."sequence" = "task"."run"
+    where "cache_entry"."key" = ? and "task"."status" = ? and "task"."run" <> ?
+    order by "cache_entry"."task" desc limit ?`,
+  blobsOfTask: `
+    select "blob"."digest", "blob"."compression", "blob"."stored_bytes", "blob"."stored" is not null as "is_inline"
+    from "artifact" inner join "blob" on "blob"."digest" = "artifact"."digest" where "artifact"."task" = ?
+    union all
+    select "blob"."digest", "blob"."compression", "blob"."stored_bytes", "blob"."stored" is not null as "is_inline"
+    from "item_page" inner join "blob" on "blob"."digest" = "item_page"."digest" where "item_page"."split" = ?`,
 } as const;
 
 export const heartbeatSql = {

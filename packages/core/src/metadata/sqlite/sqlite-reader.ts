@@ -223,7 +223,8 @@ export class SqliteReader implements MetadataReader {
 
   async cacheEntries(key: Digest, limit: number): Promise<readonly CacheEntry[]> {
     checkPageLimit(limit);
-    return this.read((on) => on.all(cacheEntries, { key: map.bytesOfDigest(key), limit }).map(map.toCacheEntry));
+    const query = { key: map.bytesOfDigest(key), exceptRun: 0, limit }; // No run has the number 0.
+    return this.read((on) => on.all(cacheEntries, query).map(map.toCacheEntry));
   }
 
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {

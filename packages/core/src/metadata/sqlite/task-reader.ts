@@ -82,6 +82,22 @@ export class SqliteTaskReader implements TaskReader {
     });
   }
 
+  cacheEntries(key: Digest, { exceptRun, limit }: { readonly exceptRun: RunSequence; readonly limit: number }) {
+    return this.#read(() =>
+      (
+        this.#statement("cacheEntries").all(map.bytesOfDigest(key), "succeeded", exceptRun, limit) as Parameters<
+          typeof map.toCacheEntry
+        >[0][]
+      ).map(map.toCacheEntry),
+    );
+  }
+
+  blobsOfTask(task: TaskSequence) {
+    return this.#read(() =>
+      (this.#statement("blobsOfTask").all(task, task) as Parameters<typeof map.toKeptBlob>[0][]).map(map.toKeptBlob),
+    );
+  }
+
   close(): void {
     this.#db.close();
   }

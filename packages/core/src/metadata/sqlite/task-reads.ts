@@ -37,14 +37,15 @@ export function readTaskCounts(statements: Statements, run: number, here: Livene
   const counts = statements.all(tasks.taskCounts, { run });
   if (!isLost(statements, run, here)) return counts;
   const merged = new Map<string, TaskCount>();
-  for (const { step, status: stored, count, attempts } of counts) {
+  for (const { step, status: stored, count, attempts, cached } of counts) {
     const status = stored === "running" ? "lost" : stored;
-    const known = merged.get(`${step} ${status}`) ?? { count: 0, attempts: 0 };
+    const known = merged.get(`${step} ${status}`) ?? { count: 0, attempts: 0, cached: 0 };
     merged.set(`${step} ${status}`, {
       step,
       status,
       count: known.count + count,
       attempts: known.attempts + attempts,
+      cached: known.cached + cached,
     });
   }
   return [...merged.values()].sort((left, right) =>

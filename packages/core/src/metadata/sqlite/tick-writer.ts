@@ -188,12 +188,13 @@ export class TickWriter {
         context: { task: task.sequence },
       });
     }
-    this.#statements.run(insertCacheEntry, {
-      key: bytesOfDigest(cache.key),
-      task: task.sequence,
-      reads: JSON.stringify(cache.reads),
-      created_at: task.finishedAt.getTime(),
-    });
+    for (const key of [cache.key, ...(cache.listing === undefined ? [] : [cache.listing])])
+      this.#statements.run(insertCacheEntry, {
+        key: bytesOfDigest(key),
+        task: task.sequence,
+        reads: JSON.stringify(cache.reads),
+        created_at: task.finishedAt.getTime(),
+      });
   }
 
   #writeArtifacts(task: FinishedTask): void {

@@ -25,4 +25,6 @@ export interface TaskOutcome {
   readonly fanOut?: number;
   /** Value of `on`, for a choose step. */
   readonly choice?: string;
+  /** Of a task of an earlier run that stands for this one. */
+  readonly takenFrom?: unknown;
 }

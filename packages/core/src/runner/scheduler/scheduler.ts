@@ -226,6 +226,7 @@ export class Scheduler {
     const refusal = this.refusal(sequence, outcome);
     if (refusal !== undefined) throw refusal;
     const { step, scope } = this.#leave(sequence, state);
+    if (outcome.takenFrom !== undefined) this.#counts.of(step.name).cached++;
     if (step.name === this.#end) this.#endTask = sequence;
     this.#propagation.finished(step, scope, sequence, outcome);
     this.#propagation.settle();

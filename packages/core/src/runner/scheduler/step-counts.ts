@@ -22,6 +22,7 @@ export class ProgressCounts {
           skipped: 0,
           cancelled: 0,
           adopted: 0,
+          cached: 0,
         },
       ]),
     );

@@ -23,7 +23,7 @@ import { WorkerRun } from "./worker-run.ts";
  */
 const BUDGET_MS = 50;
 
-export interface ExecutorOptions extends Omit<TaskEnvironment, "signal"> {
+export interface ExecutorOptions extends Omit<TaskEnvironment, "signal" | "cache"> {
   readonly reader: TaskReader;
   readonly control: WorkerControl;
   readonly output: OutputSink;
@@ -100,7 +100,8 @@ export class BatchExecutor {
     const mask = this.#mask;
     const { flowClass, artifacts } = this.#options;
     const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));
-    const environment = { flowClass, artifacts, describeError, signal };
+    const cache = batch.cache === undefined ? {} : { cache: batch.cache };
+    const environment = { flowClass, artifacts, describeError, signal, calls: this.#options.control, ...cache };
     const execute = () => executeTask(environment, run, batch.step, task);
     const startedAt = new Date();
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>

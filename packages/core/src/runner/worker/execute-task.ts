@@ -14,11 +14,15 @@ import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
 import { taskInstance } from "../../flow/task-instance.ts";
 import type { ArtifactRow, UpstreamRead } from "../../metadata/metadata-store.ts";
+import type { CachePlan } from "../cache-basis.ts";
 import type { BatchTask, StepContract, TaskResult } from "../protocol.ts";
+import { TaskCache, taskCache } from "./cache/task-cache.ts";
+import { watchedCurrent } from "./cache/watched-current.ts";
 import { collectYield } from "./collect-yield.ts";
 import { type CallLine, FlowCalls } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
+import type { ReadWatch } from "./read-watch.ts";
 import { upstreamValue } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
 
@@ -29,6 +33,8 @@ export interface TaskEnvironment {
   readonly signal: AbortSignal;
   /** An error as plain data, with the user's own stack lines. */
   readonly describeError: (thrown: unknown) => SerializedError;
+  /** Of a step that asked for the step cache. */
+  readonly cache?: CachePlan;
   /** By which the task asks for runs of other flows; without it none can be started. */
   readonly calls?: CallLine;
   /** Told the very object that a task threw, for those who are in the same thread. */
@@ -87,13 +93,19 @@ async function attempt(
   const record = (read: Omit<UpstreamRead, "task">): void => {
     notes.reads.set(`${read.upstream} ${read.producer} ${read.artifact}`, { task: task.sequence, ...read });
   };
-  const bound = bind(environment, run, step, { inherited, merged, notes, record });
+  const { flowClass, artifacts } = environment;
+  const cache = taskCache(environment.cache, { run, step, task, flowClass, inherited, artifacts });
+  const hit = cache instanceof TaskCache ? cache.find(record, notes.valueReads) : undefined;
+  if (hit !== undefined) return { kind: "succeeded", ...hit };
+  const watched = cache instanceof TaskCache ? { cache } : {};
+  const bound = bind(environment, run, step, { inherited, merged, notes, record, ...watched });
   const flow = bound.flow as Record<string, unknown>;
   let skipped: string | undefined;
   if (task.fallback !== undefined) {
     flow[task.fallback.field] = task.fallback.failure;
   } else {
-    const parameters = stepArguments(run, step, task, (name) => flow[name]);
+    const log = watched.cache?.log;
+    const parameters = stepArguments(run, step, task, (name) => flow[name], log);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
     const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
     const facts = {
@@ -101,18 +113,20 @@ async function attempt(
       recordRead: record,
       ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
     };
+    const current = log === undefined ? facts : watchedCurrent(facts, log);
+    if (log !== undefined) log.isOn = true;
     try {
-      skipped = await runStepAsTask(facts, () => method.apply(flow, parameters));
+      skipped = await runStepAsTask(current, () => method.apply(flow, parameters));
     } finally {
       calls?.close();
     }
   }
-  const { flowClass, artifacts } = environment;
   const isCaught = task.fallback !== undefined;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
-  return skipped === undefined ? { kind: "succeeded", ...left } : { kind: "skipped", reason: skipped, ...left };
+  if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...left };
+  return { kind: "succeeded", ...left, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
 }
 
 /** The flow object of a task, whose fields load when they are read. */
@@ -125,15 +139,17 @@ function bind(
     readonly merged: Map<string, ArtifactRow>;
     readonly notes: Notes;
     readonly record: (read: Omit<UpstreamRead, "task">) => void;
+    readonly cache?: TaskCache;
   },
 ): BoundFlow {
+  const log = task.cache?.log;
   const values: Record<string, () => unknown> = {};
   for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)])
     values[name] = () => {
       task.notes.valueReads.add(name);
       return run.runValue(name);
     };
-  for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, task.record);
+  for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, task.record, log);
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(
@@ -144,13 +160,14 @@ function bind(
       onRead: () => {},
       signal: environment.signal,
       merge: (_flow, given, options) => {
+        task.cache?.merged(bound, options);
         for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
           task.merged.set(row.name, row);
           bound.addInput(row.name, () => run.loader.load(row, run.context.name));
         }
       },
     },
-    taskInstance,
+    (flowClass) => taskInstance(flowClass, log),
   );
   return bound;
 }
@@ -170,10 +187,11 @@ function stepArguments(
   step: StepContract,
   task: BatchTask,
   fields: (name: string) => unknown,
+  watch: ReadWatch | undefined,
 ): unknown[] {
   if (task.inputs !== undefined) {
     const before = task.before === undefined ? {} : { before: task.before };
-    return [joinInputs(run, step, { inputs: task.inputs, ...before }, fields)];
+    return [joinInputs(run, step, { inputs: task.inputs, ...before }, fields, watch)];
   }
   if (task.item === undefined) return [];
   return [run.item(task.item.split, task.item.index), task.item.index];

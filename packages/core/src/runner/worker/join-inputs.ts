@@ -6,6 +6,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow, TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
+import type { ReadWatch } from "./read-watch.ts";
 import { lazyRecord } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
 
@@ -17,8 +18,13 @@ export function joinInputs(
   step: StepContract,
   { inputs, before }: { readonly inputs: readonly JoinInput[]; readonly before?: TaskSequence },
   fields: (name: string) => unknown,
+  watch?: ReadWatch,
 ): readonly object[] {
-  const views = inputs.map((input) => inputView(run, step.name, input.task, fields));
+  const views = inputs.map((input, index) =>
+    inputView(run, step.name, input.task, fields, {
+      ...(watch && { watch, onRead: (name, row) => watch.inputRead(index, name, row) }),
+    }),
+  );
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
   }
@@ -27,7 +33,12 @@ export function joinInputs(
     value: (source: string) => (isMissing(step, source, inputs) ? undefined : byStep(step, source, inputs, views)),
   });
   if (before !== undefined)
-    Object.defineProperty(views, "before", { enumerable: false, value: inputView(run, step.name, before, fields) });
+    Object.defineProperty(views, "before", {
+      enumerable: false,
+      value: inputView(run, step.name, before, fields, {
+        ...(watch && { watch, onRead: (name) => watch.read(`inputs.before.${name}`) }),
+      }),
+    });
   Object.freeze(views);
   viewed.set(views, inputs);
   return views;
@@ -39,14 +50,21 @@ export function inputsBehind(inputs: unknown): readonly JoinInput[] | undefined 
 }
 
 /** What the task of an input, or of the split, left visible. */
-function inputView(run: WorkerRun, step: string, task: TaskSequence, fields: (name: string) => unknown): object {
+function inputView(
+  run: WorkerRun,
+  step: string,
+  task: TaskSequence,
+  fields: (name: string) => unknown,
+  { watch, onRead }: ViewWatch,
+): object {
   let table: ReadonlyMap<string, ArtifactRow> | undefined;
   const loaded = new Map<string, unknown>();
   const artifacts = (): ReadonlyMap<string, ArtifactRow> => (table ??= run.visible(task));
   const names = (): string[] => [...new Set([...run.values.keys(), ...artifacts().keys()])];
-  return lazyRecord("a join's input", names, (name) => {
+  const read = (name: string): unknown => {
     if (loaded.has(name)) return loaded.get(name);
     const row = artifacts().get(name);
+    onRead?.(name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.
     const value =
       row !== undefined
@@ -56,7 +74,14 @@ function inputView(run: WorkerRun, step: string, task: TaskSequence, fields: (na
           : undefined;
     loaded.set(name, value);
     return value;
-  });
+  };
+  return lazyRecord("a join's input", names, read, watch && (() => watch.unknownRead("the list of an input's fields")));
+}
+
+interface ViewWatch {
+  readonly watch?: ReadWatch;
+  /** `row` is what the task left under the name. */
+  readonly onRead?: (name: string, row: ArtifactRow | undefined) => void;
 }
 
 /** Whether a step that leads here was not taken; any other name is a mistake that `byStep` explains. */

@@ -7,6 +7,7 @@
  */
 import { FlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow } from "../../metadata/metadata-store.ts";
+import type { JoinInput } from "../scheduler/scope-instance.ts";
 import { inputsBehind } from "./join-inputs.ts";
 import type { WorkerRun } from "./worker-run.ts";
 
@@ -40,6 +41,17 @@ export function mergeArtifacts(
       hint: "Call this.mergeArtifacts(inputs) in a join, with its own `inputs`",
     });
   }
+  return mergedArtifacts(run, step, behind, options, isSet);
+}
+
+/** The artifacts that a merge of these inputs passes on. */
+export function mergedArtifacts(
+  run: Pick<WorkerRun, "visible">,
+  step: string,
+  behind: readonly JoinInput[],
+  options: MergeOptions,
+  isSet: (name: string) => boolean,
+): readonly ArtifactRow[] {
   const candidates = new Map<string, ArtifactRow>();
   const conflicts = new Set<string>();
   for (const input of behind) {

@@ -2,10 +2,17 @@
  * What one worker knows of one run: its values and upstreams, read once from the store and shared by all tasks of the run
  * that this worker executes. Values themselves are decoded for each task anew.
  */
+import { digestOf } from "../../artifact/digest.ts";
 import { type StoredItem, storedItems } from "../../artifact/item-pages.ts";
 import { decodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
-import type { ArtifactRow, TaskReader, TaskSequence, UpstreamRow } from "../../metadata/metadata-store.ts";
+import type {
+  ArtifactRow,
+  RunValueKind,
+  TaskReader,
+  TaskSequence,
+  UpstreamRow,
+} from "../../metadata/metadata-store.ts";
 import { nearestName } from "../../util/nearest-name.ts";
 import type { RunContext } from "../protocol.ts";
 import type { ValueLoader } from "./value-loader.ts";
@@ -19,7 +26,7 @@ export class WorkerRun {
   readonly context: RunContext;
   readonly loader: ValueLoader;
   readonly reader: TaskReader;
-  readonly values: ArtifactTable;
+  readonly values: ReadonlyMap<string, ArtifactRow & { readonly kind: RunValueKind }>;
   readonly upstreams: ReadonlyMap<string, UpstreamRow>;
   readonly #tables = new Map<TaskSequence, ArtifactTable>();
   #page: { readonly split: TaskSequence; readonly first: number; readonly items: readonly StoredItem[] } | undefined;
@@ -43,10 +50,20 @@ export class WorkerRun {
     return table;
   }
 
-  /**
-   * An item of a foreach, in memory of its own. Its page stays opened: its neighbours are likely to be asked for next.
-   */
+  /** An item of a foreach, in memory of its own. */
   item(split: TaskSequence, index: number): unknown {
+    const item = this.#storedItem(split, index);
+    return decodeValue(item.codec, item.payload, { unknownClasses: "refuse" });
+  }
+
+  /** What tells an item of a foreach from others, wherever it stands. */
+  itemIdentity(split: TaskSequence, index: number): Pick<ArtifactRow, "codec" | "digest"> {
+    const { codec, payload } = this.#storedItem(split, index);
+    return { codec, digest: digestOf([payload]) };
+  }
+
+  /** Its page stays opened: its neighbours are likely to be asked for next. */
+  #storedItem(split: TaskSequence, index: number): StoredItem {
     let page = this.#page;
     if (page === undefined || page.split !== split || index < page.first || index >= page.first + page.items.length) {
       const row = this.reader.itemPage(split, index);
@@ -59,8 +76,7 @@ export class WorkerRun {
       };
       this.#page = page;
     }
-    const item = page.items[index - page.first]!;
-    return decodeValue(item.codec, item.payload, { unknownClasses: "refuse" });
+    return page.items[index - page.first]!;
   }
 
   /** The value of a parameter, config, file or constant of this run. */

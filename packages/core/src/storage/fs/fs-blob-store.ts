@@ -78,6 +78,10 @@ class FsBlobStore implements SyncBlobStore {
     return this.#async("Cannot look for a value", this.#file(key), this.#stat(key));
   }
 
+  statSync(key: string): { readonly sizeBytes: number } | undefined {
+    return this.#sync("Cannot look for a value", this.#file(key), this.#stat(key));
+  }
+
   async list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {
     this.#checkOpen();
     const limit = query.limit ?? DEFAULT_LIST_LIMIT;

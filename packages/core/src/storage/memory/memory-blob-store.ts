@@ -49,10 +49,14 @@ class MemoryBlobStore implements SyncBlobStore {
     return this.getSync(key, range);
   }
 
-  async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+  statSync(key: string): { readonly sizeBytes: number } | undefined {
     this.#check(key);
     const value = this.#values.get(key);
     return value === undefined ? undefined : { sizeBytes: value.length };
+  }
+
+  async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+    return this.statSync(key);
   }
 
   async list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {

@@ -23,6 +23,7 @@ export function openOverlayBlobStore(base: SyncBlobStore): SyncBlobStore {
     putSync: put,
     put: async (key, chunks) => put(key, chunks),
     replaceSync: (key, chunks) => memory.replaceSync(key, chunks),
+    statSync: (key) => memory.statSync(key) ?? base.statSync(key),
     stat: async (key) => (await memory.stat(key)) ?? (await base.stat(key)),
     close: () => memory.close(),
   };
