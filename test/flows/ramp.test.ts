@@ -58,6 +58,12 @@ const examples: Readonly<Record<string, Example>> = {
     edges: ["start -> end"],
     graph: "start  → end\nend",
   },
+  "07-wide/wide.ts": {
+    flow: "Wide",
+    check: "4 steps, 1 parameter, 0 upstreams",
+    edges: ["start -> weigh", "weigh -> total", "total -> end"],
+    graph: "start    foreach sacks → weigh\n│ weigh  → total\ntotal    join items of start → end\nend",
+  },
 };
 
 interface GraphEdge {
@@ -73,7 +79,7 @@ afterAll(() => {
   for (const place of places.values()) place[Symbol.dispose]();
 });
 
-test("the ramp is whole: each example of the folders 01 to 06 is tried, and is in the table of the README", () => {
+test("the ramp is whole: each example of the folders 01 to 07 is tried, and is in the table of the README", () => {
   const files = fs
     .readdirSync(FLOWS)
     .filter((folder) => /^\d\d-/.test(folder))

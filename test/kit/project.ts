@@ -73,7 +73,7 @@ export class Project {
     const running = run(this.file(file), options as RunOptions<Flow>);
     const events: RunEvent[] = [];
     const watching = (async () => {
-      for await (const event of running) events.push(event as RunEvent);
+      for await (const event of running) events.push(event);
     })().catch(() => {}); // What refuses the run is seen by awaiting it.
     const [ended] = await Promise.allSettled([running, watching]);
     const last = events.at(-1);

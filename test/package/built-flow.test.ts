@@ -141,7 +141,7 @@ test("it is the package that was built: digest, definitions and step digests", a
   const loaded = await preparePackage(path.join(root, "train.flow"), { cacheFolder: path.join(root, "other-cache") });
   expect(loaded.folder).toBe(path.join(root, "other-cache/packages", pack.digest));
   expect({ ...loaded, folder: pack.folder }).toEqual(pack);
-  expect(Object.keys(await loadPackage(loaded))).toEqual(["default"]);
+  expect(Object.keys(await loadPackage(loaded))).toEqual(["default", "millrace:variables"]);
 });
 
 test("what it needs and is not installed is named; another version is told", async () => {

@@ -159,7 +159,7 @@ export function outer(
   });
 
   test("space that parts two operators is kept", async () => {
-    const before = { "flow.ts": flow({ start: "let a = 1; const b = 2; this.value = a++ + b;" }) };
+    const before = { "flow.ts": flow({ start: "let a = 1; let b = 2; this.value = a++ + b;" }) };
     const after = { "flow.ts": flow({ start: "let a = 1; let b = 2; this.value = a + ++b;" }) };
     expect(await changedBy(before, after)).toEqual(["start"]);
   });

@@ -1,5 +1,7 @@
 /** `run()` and `runs()` from a program: what goes in, what comes out, and several runs at the same time. */
 
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { type RunEvent, run, runs } from "@millrace/core";
 import { afterAll, expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
@@ -21,7 +23,7 @@ const project = new Project({
   ),
   "endless.ts": flowText(
     "Endless",
-    `@step() async start() { done("begun"); await new Promise((_, reject) => this.signal.addEventListener("abort", () => reject(new Error("told")))); }`,
+    `@step() async start() { done("begun"); await wait(60_000, undefined, { signal: this.signal }); }`,
   ),
   "fails.ts": flowText("Fails", `@step() start() { throw new RangeError("no luck"); }`),
   "limited.ts": flowText(
@@ -104,7 +106,7 @@ test("a signal cancels the run: the step is told, awaiting it rejects", async ()
   const events: RunEvent[] = [];
   const watching = (async () => {
     for await (const event of running) {
-      events.push(event as RunEvent);
+      events.push(event);
       if (event.kind === "task.started") controller.abort();
     }
   })();
@@ -127,6 +129,49 @@ test("a signal cancels the run: the step is told, awaiting it rejects", async ()
 test("maxParallel: 1 lets one task of a step run at a time", async () => {
   const { error, record } = await project.run("limited.ts");
   expect([error, record.tasks]).toEqual([undefined, { total: 14, attempts: 14, byStatus: { succeeded: 14 } }]);
+});
+
+test("a plain program runs several flows at once, cancels one, and keeps its own signal handlers", async () => {
+  project.write({
+    "program.mjs": `
+      import { existsSync } from "node:fs";
+      import { run } from "@millrace/core";
+      const handlers = () => ["SIGINT", "SIGTERM", "SIGHUP", "uncaughtException", "unhandledRejection", "exit"].map((name) => process.listenerCount(name));
+      const before = handlers();
+      const stop = new AbortController();
+      const started = [
+        run(new URL("adds.ts", import.meta.url), { params: { a: 9 } }),
+        run("./two.ts"),
+        run("./endless.ts", { signal: stop.signal }),
+        run("./inside.ts"),
+      ];
+      const during = new Set();
+      for (const running of started) running.catch(() => {});
+      for await (const event of started[3]) during.add(JSON.stringify(handlers()));
+      stop.abort("enough");
+      const ended = await Promise.allSettled(started);
+      const data = await Promise.all([ended[0].value.data.sum, ended[1].value.data.two, ended[3].value.data.base]);
+      console.log(JSON.stringify({ before, during: [...during].map((text) => JSON.parse(text)), after: handlers(), cancelled: ended[2].reason.code, data }));
+    `,
+    "two.ts": flowText(
+      "Two",
+      `readonly n = param(z.number().default(2)); two!: number; @step() start() { this.two = this.n; }`,
+    ),
+    "inside.ts": flowText(
+      "Inside",
+      `base!: number; @step() async start() { this.base = await (await run<any>("./two.ts", { params: { n: 3 } })).data.two; }`,
+      `import { run } from "@millrace/core";`,
+    ),
+  });
+  const { stdout } = await promisify(execFile)(process.execPath, ["program.mjs"], {
+    cwd: project.folder,
+    timeout: 50_000, // Nothing is left that would keep the program alive.
+  });
+  const { before, during, after, cancelled, data } = JSON.parse(stdout);
+  expect([cancelled, data[1], data[2]]).toEqual(["FLOW_RUN_CANCELLED", 2, 3]);
+  expect(during.length).toBeGreaterThan(0);
+  for (const counts of during) expect(counts.slice(0, 3)).toEqual(before.slice(0, 3));
+  expect(after.slice(0, 5)).toEqual(before.slice(0, 5));
 });
 
 test("two runs in one process, and four processes on one store, do not disturb each other", async () => {

@@ -275,6 +275,55 @@ test("a run that has failed is caught in the step, and goes on where it stopped 
   ]);
 });
 
+test("the runner is killed while a step waits: resumed, it finds the run that was done, and the other one goes on", async () => {
+  const NOTES = NOTE.replaceAll('"notes"', '"killed-notes"');
+  project.write({
+    "done-before.ts": flowText("DoneBefore", `@step() start() { note("done before"); }`, NOTES),
+    "holds.ts": flowText(
+      "Holds",
+      `
+      before!: string;
+      @step({ next: "hold" }) start() { note("holds begins"); this.before = "kept"; }
+      @step() async hold() { note("hold"); done("holding"); await until("let-go"); }`,
+      NOTES,
+    ),
+    "outer.ts": flowText(
+      "Outer",
+      `
+      before!: string;
+      @step({ next: "work" }) start() { note("outer begins"); }
+      @step({ next: "end" }) async work() { await run(DoneBefore); this.before = await (await run(Holds)).data.before; }
+      @step() end() {}`,
+      `${RUN} ${NOTES} import DoneBefore from "./done-before.ts"; import Holds from "./holds.ts";`,
+    ),
+  });
+  let isKilled = false;
+  const killed = await project.flow(["run", "outer.ts"], {
+    onOutput: (text, kill) => {
+      if (isKilled || !text.includes("runs  Holds/1")) return;
+      isKilled = true;
+      void until("holding").then(() => kill("SIGKILL"));
+    },
+  });
+  expect(killed.signal).toBe("SIGKILL");
+  const lost = (await project.flow(["runs", "--status", "lost", "--json"])).lines.map((line) => line.run);
+  expect(lost).toEqual(["Holds/1", "Outer/1"]);
+
+  writeFileSync(project.file("let-go.done"), "");
+  const resumed = await project.flow(["resume", "--json"]);
+  expect([resumed.stderr, resumed.code]).toEqual(["", 0]);
+  const last = resumed.lines.at(-1);
+  expect(last).toMatchObject({ status: "succeeded", record: { run: "Outer/1", children: { count: 2 } } });
+  expect(resumed.lines.flatMap((line) => (line.kind === "run.child" ? [[line.run, line.how]] : []))).toEqual([
+    ["DoneBefore/1", "finished"],
+    ["Holds/1", "continued"],
+  ]);
+  expect(notes("killed-notes")).toEqual(["outer begins", "done before", "holds begins", "hold", "hold"]);
+  const client = await project.client();
+  expect(await (await client.run<any>("Outer/1")).data.before).toBe("kept");
+  expect((await project.flow(["runs", "--status", "lost", "--json"])).lines).toEqual([]);
+});
+
 const ENDLESS = flowText(
   "Endless",
   `

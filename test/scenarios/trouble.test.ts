@@ -14,7 +14,7 @@ const project = new Project({
      @step({ next: "work", foreach: "items" }) start() { this.items = [0, 1]; }
      @step({ next: "end" }) async work(n: number) {
        if (n === 0) setTimeout(() => { throw new Error("too late"); }, 20);
-       else await wait(400);
+       else await wait(2_000);
      }
      @join() end() {}`,
   ),

@@ -98,7 +98,7 @@ for (const isolate of ["thread", "process"] as const) {
   let workers: Workers;
   beforeAll(async () => {
     workers = await Workers.open(project, "steps.ts");
-  });
+  }, 60_000);
   afterAll(() => workers[Symbol.asyncDispose]());
   const goesOn = async () => expect(textValue(await workers.run("fine", { placement }))).toBe("fine");
 

@@ -11,9 +11,9 @@ const UNTOUCHED = `[null,"as given",false,false,"parse","now","object",false,0,0
 
 /** Steps that leave something changed, and what it is called. */
 const POLLUTING: Readonly<Record<string, readonly [body: string, what: string]>> = {
-  environmentSet: [`process.env.LEFT = "x";`, "process.env.LEFT"],
-  environmentChanged: [`process.env.GIVEN = "x";`, "process.env.GIVEN"],
-  environmentDeleted: [`delete process.env.GIVEN;`, "process.env.GIVEN"],
+  environmentSet: [`process.env.LEFT = "x";`, "the environment variable LEFT"],
+  environmentChanged: [`process.env.GIVEN = "x";`, "the environment variable GIVEN"],
+  environmentDeleted: [`delete process.env.GIVEN;`, "the environment variable GIVEN"],
   prototype: [`(Object.prototype as any).left = 1;`, "Object.prototype.left"],
   hiddenPrototype: [`Object.defineProperty(Array.prototype, "left", { value: 1 });`, "Array.prototype.left"],
   json: [`JSON.parse = function other() { return 1; } as any;`, "JSON.parse"],
@@ -28,7 +28,7 @@ const POLLUTING: Readonly<Record<string, readonly [body: string, what: string]>>
   map: [`cache.set("a", 1);`, "the variable cache of steps.ts"],
   list: [`list.push(1);`, "the variable list of steps.ts"],
   otherModule: [`helper.add();`, "the variable counter of helper.ts"],
-  whenItFails: [`process.env.LEFT = "x"; throw new Error("failed");`, "process.env.LEFT"],
+  whenItFails: [`process.env.LEFT = "x"; throw new Error("failed");`, "the environment variable LEFT"],
 };
 
 /** Steps that leave nothing that matters. */
@@ -81,7 +81,7 @@ for (const isolate of ["thread", "process"] as const) {
   beforeAll(async () => {
     workers = await Workers.open(project, "steps.ts");
     await workers.run("start", { placement });
-  });
+  }, 60_000);
   afterAll(() => workers[Symbol.asyncDispose]());
 
   test.each(Object.entries(POLLUTING))(
@@ -111,7 +111,9 @@ test("of a batch, the tasks after a change that was seen late run again in a cle
   await using workers = await Workers.open(project, "steps.ts");
   const results = await workers.runAll("sometimes", 6);
   expect(results.map((result) => textValue(result))).toEqual(Array(6).fill("clean"));
-  expect(told(workers)).toEqual([{ kind: "polluted", step: "sometimes", what: "process.env.LEFT", isReplaced: true }]);
+  expect(told(workers)).toEqual([
+    { kind: "polluted", step: "sometimes", what: "the environment variable LEFT", isReplaced: true },
+  ]);
 });
 
 test("a cache that fills costs eight workers, and is then borne and told", async () => {

@@ -1,6 +1,8 @@
 /** Processes as workers: what ends one ends nothing else, has a name, and leaves what was written before. */
+import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
+import { BINARY } from "../cli/kit.ts";
 import { Project } from "../kit/project.ts";
 import { textValue, Workers } from "../kit/workers.ts";
 import { flowText } from "../scenarios/observe.ts";
@@ -85,12 +87,41 @@ test("end() ends a step that never looks up, and what it has started", async () 
   expect(isAlive(child)).toBe(false);
 });
 
-test("nothing is left behind: not after close(), and not when the runner was killed", async () => {
+test("nothing is left behind after close()", async () => {
   const workers = await Workers.open(project, "steps.ts");
   const own = Number(textValue(await workers.run("fine", { placement })));
+  expect(isAlive(own)).toBe(true);
   await workers.executor.close();
   expect(isAlive(own)).toBe(false);
 });
+
+test("a process in an endless loop, and what it has started, end with a runner that was killed", async () => {
+  project.write({
+    "killed.ts": flowText(
+      "Killed",
+      `@step({ isolate: "process" }) start() { const child = spawn("sleep", ["1000"], { stdio: "ignore" }); writeFileSync(new URL("pids", import.meta.url), process.pid + " " + child.pid + " ."); for (;;); }`,
+      `import { spawn } from "node:child_process";`,
+    ),
+  });
+  const pidsFile = project.file("pids");
+  const read = (): string => (fs.existsSync(pidsFile) ? fs.readFileSync(pidsFile, "utf8") : "");
+  let runner: ChildProcess | undefined;
+  try {
+    runner = spawn(process.execPath, [BINARY, "run", "killed.ts"], { cwd: project.folder, stdio: "ignore" });
+    await until(() => read().endsWith("."));
+    const pids = read().split(" ").slice(0, 2).map(Number);
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    runner.kill("SIGKILL");
+    await until(() => !pids.some(isAlive));
+  } finally {
+    runner?.kill("SIGKILL");
+  }
+});
+
+/** Waits for what another process does, which no event tells. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -72,7 +72,7 @@ for (const placement of placements) {
   let workers: Workers;
   beforeAll(async () => {
     workers = await Workers.open(project, "steps.ts");
-  });
+  }, 60_000);
   afterAll(() => workers[Symbol.asyncDispose]());
 
   test.each(Object.keys(SETTLING))(`${where}, a step that waits for %s comes back`, async (step) => {

@@ -1,4 +1,4 @@
-import { Flow, run, runs, step } from "@millrace/core";
+import { Flow, resume, run, runs, step } from "@millrace/core";
 import type { Contender, Modeler } from "./common.ts";
 import { GenericChild } from "./inheritance.ts";
 import Predict from "./predict.ts";
@@ -17,9 +17,16 @@ export async function client() {
   const contender: Contender = await untyped.data.contender;
   const prediction = await run(Predict, { upstreams: { model: { tags: ["prod:v1"] }, source } });
   for await (const event of run(Train, { params: { configuration: "test_config" }, tags: ["test:v1"] }))
-    void event.kind;
+    if (event.kind === "task.retrying") event.error.message.at(event.nextAttempt);
+    else if (event.kind === "run.finished") event.record.artifacts.map(({ digest }) => digest);
   const byFile = await run<Train>("./train.ts", { params: { configuration: "config" } });
   const byUrl = await run<Train>(new URL("file:///flows/train.ts"));
+  const resumed = await resume<Train>("Train/17", {
+    from: "evaluate",
+    params: { configuration: "config" },
+    tags: ["b"],
+  });
+  const again = await resume(found, { changed: true, upstreams: { source } });
   const generic = await runs(GenericChild).latest();
   const ids: string[] = (await generic.data.rows).map((row) => row.id);
   return {
@@ -28,7 +35,7 @@ export async function client() {
     rows,
     contender,
     ids,
-    scores: [byFile.data.score, byUrl.data.score],
+    scores: [byFile.data.score, byUrl.data.score, resumed.data.score, again.data.score],
     predictions: await prediction.data.predictions,
   };
 }

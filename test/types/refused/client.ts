@@ -1,4 +1,4 @@
-import { run, runs } from "@millrace/core";
+import { resume, run, runs } from "@millrace/core";
 import Predict from "../compiles/predict.ts";
 import Train from "../compiles/train.ts";
 
@@ -25,5 +25,18 @@ export async function bad(): Promise<unknown> {
     run(Train, { params: { score: 1 } }),
     // @ts-expect-error 2561 Did you mean to write 'model'?
     run(Predict, { upstreams: { modle: "Train/17" } }),
+    // @ts-expect-error 2820 Type '"evalute"' is not assignable to type 'StepName<Train> | undefined'. Did you mean '"evaluate"'?
+    resume<Train>("Train/17", { from: "evalute" }),
+    // @ts-expect-error 2322 Type '"prod"' is not assignable to type '"config" | "test_config" | undefined'.
+    resume(found, { params: { configuration: "prod" } }),
   ];
+}
+
+export async function badEvents(): Promise<void> {
+  for await (const event of run(Train)) {
+    // @ts-expect-error 2367 This comparison appears to be unintentional because the types
+    if (event.kind === "task.retried") return;
+    // @ts-expect-error 2339 Property 'error' does not exist on type
+    if (event.kind === "task.succeeded") event.error;
+  }
 }

@@ -70,7 +70,6 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
     ...(record.failure?.task === undefined ? [] : [`flow logs ${record.failure.task}`]),
     ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     `flow show ${record.run}`,
-    ...(status === "succeeded" ? [] : [`flow resume ${record.run}`]),
     ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
   ];
   return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n  ${paint.dim(next.join("     "))}\n`;

@@ -65,6 +65,15 @@ test("a package.json that cannot be read counts as a package", () => {
   expect(resolveConfig({ cwd, environment: {} }).store.folder).toBe(join(cwd, ".millrace"));
 });
 
+test("MILLRACE_SHUFFLE is the seed of the order of tasks; without it there is none", () => {
+  const shuffle = (environment: Record<string, string>) => resolveConfig({ cwd: root, environment }).shuffle;
+  expect([shuffle({ MILLRACE_SHUFFLE: "17" }), shuffle({ MILLRACE_SHUFFLE: "" }), shuffle({})]).toEqual([
+    "17",
+    undefined,
+    undefined,
+  ]);
+});
+
 test("the actor is MILLRACE_USER, then USER, then LOGNAME, then whom the system names", () => {
   const actor = (environment: Record<string, string>) => resolveConfig({ cwd: root, environment }).actor;
   expect(actor({ MILLRACE_USER: "ana", USER: "bob", LOGNAME: "cid" })).toBe("ana");

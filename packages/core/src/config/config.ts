@@ -18,6 +18,8 @@ export interface Config {
   readonly actor: string;
   /** Name of this machine. */
   readonly host: string;
+  /** The seed by which independent tasks start in shuffled order; without one they start in declared order. */
+  readonly shuffle?: string;
 }
 
 /** What the process itself says: for entry points; everything below them gets it as an argument. */
@@ -34,14 +36,15 @@ export function readProcess(): {
  *
  * @param input.store  the `--store` option, relative to `cwd`
  * @param input.environment  `MILLRACE_STORE` names the store, `MILLRACE_USER` (else `USER`, `LOGNAME`, the system's own
- *   name for the user) the actor
+ *   name for the user) the actor,
+ *   `MILLRACE_SHUFFLE` the seed of the order of independent tasks
  */
 export function resolveConfig(input: {
   readonly store?: string;
   readonly cwd: string;
   readonly environment: Environment;
 }): Config {
-  const variable = input.environment.MILLRACE_STORE;
+  const { MILLRACE_STORE: variable, MILLRACE_SHUFFLE: shuffle } = input.environment;
   const store = findStore({
     cwd: input.cwd,
     ...(input.store === undefined ? {} : { option: input.store }),
@@ -52,6 +55,7 @@ export function resolveConfig(input: {
     store: Object.freeze(store),
     actor: findActor(input.environment),
     host: hostname() || "unknown",
+    ...(shuffle === undefined || shuffle === "" ? {} : { shuffle }),
   });
 }
 

@@ -137,7 +137,7 @@ export type WorkerMessage =
   | {
       readonly kind: "polluted";
       readonly step: string;
-      /** What was found changed: `process.env`, `Object.prototype`, `a timer that repeats`. */
+      /** What was found changed: `Object.prototype.left`, `the environment variable LEFT`, `a timer that repeats`. */
       readonly what: string;
       /** Whether another worker took its place; what changes too often is told, and then borne. */
       readonly isReplaced: boolean;

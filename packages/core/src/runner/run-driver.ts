@@ -242,6 +242,7 @@ class RunDriver {
         return;
       case "stray-error":
       case "polluted":
+      case "stuck":
         this.#warn(workerWarning(message));
         return;
       case "output":

@@ -8,6 +8,8 @@ import { Flow } from "../flow/flow.ts";
 import { param } from "../flow/param.ts";
 import type { Inputs, TaskFailure } from "../flow/public-types.ts";
 import { upstream } from "../flow/upstream.ts";
+import { run } from "../wiring/run.ts";
+import { runFlow } from "./run-flow.ts";
 import { runStep } from "./run-step.ts";
 
 class Refused extends Error {
@@ -311,6 +313,19 @@ describe("what a test does wrong", () => {
       message: expect.stringContaining("a constant") as string,
     });
   });
+});
+
+test("a step that runs another flow is told that nobody can", async () => {
+  class Other extends Flow {
+    @step() start(): void {}
+  }
+  class Asks extends Flow {
+    @step() async start(): Promise<void> {
+      await run(Other);
+    }
+  }
+  await expect(runStep(Asks, "start", {})).rejects.toMatchObject({ code: "FLOW_RUNNER_SUB_FLOW" });
+  await expect(runFlow(Asks)).rejects.toMatchObject({ cause: { code: "FLOW_RUNNER_SUB_FLOW" } });
 });
 
 test("faked timers do not stop a step", async () => {

@@ -153,7 +153,8 @@ export class ChildRuns {
     const { resumeRun } = await import("./resume/resume-run.ts"); // Which starts runs like this one: it comes later.
     // The key holds the digest of the package, so that it is the same run that goes on.
     const subject = { row: known, package: pack, flow, before: flow.definition, isKept: false };
-    return await resumeRun({ ...asked, subject }, emit, signals);
+    // It reads from the runs that it is pinned to, whatever the same words would find now.
+    return await resumeRun({ ...asked, upstreams: {}, subject }, emit, signals);
   }
 
   async #requestOf(

@@ -27,6 +27,7 @@ import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-
 import { type FamilyPlace, openFamily } from "./run-family.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
+import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
 
 export interface StartRunRequest extends PrepareRunRequest {
@@ -93,6 +94,7 @@ export async function startRun(
       emit,
       signals,
       environment: facts.environment,
+      ...shuffleBy(config),
     });
   } finally {
     await workers.then(

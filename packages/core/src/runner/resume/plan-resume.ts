@@ -31,6 +31,8 @@ export interface ResumeOrigin {
   /** `Train/17` */
   readonly name: string;
   readonly status: RunStatus;
+  /** What executes the run, or did so last. */
+  readonly runner?: { readonly host: string; readonly pid: number };
   readonly packageDigest?: Digest;
   /** As its own package has it. */
   readonly flow: FlowDefinition;
@@ -206,12 +208,13 @@ function changedPins(
   return [...before].flatMap(([name, run]) => (after.has(name) && after.get(name) !== run ? [name] : []));
 }
 
-function refuseRunning({ name, status }: ResumeOrigin): void {
+function refuseRunning({ name, status, runner }: ResumeOrigin): void {
   if (status !== "running" && status !== "queued") return;
+  const where = runner === undefined ? "" : ` in process ${runner.pid} on "${runner.host}"`;
   throw new FlowError("FLOW_RESUME_RUNNING", {
-    message: `Cannot resume ${name}: it is ${status}`,
-    hint: "Wait until it has ended, or stop it first",
-    context: { run: name, status },
+    message: `Cannot resume ${name}: it is ${status}${where}`,
+    hint: "Wait until it has ended, or end that process",
+    context: { run: name, status, ...runner },
   });
 }
 

@@ -46,7 +46,7 @@ export class BatchExecutor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#capture = new OutputCapture(options.output, true);
+    this.#capture = new OutputCapture(options.output, { isAlone: true });
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
   }
 

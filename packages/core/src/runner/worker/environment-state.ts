@@ -18,7 +18,11 @@ export class EnvironmentState implements WorkerState {
     const changed = names.filter((name) => now[name] !== this.#before[name]);
     if (names.length !== Object.keys(this.#before).length || changed.length > 0)
       changed.push(...Object.keys(this.#before).filter((name) => !Object.hasOwn(now, name)));
-    return changed.map((name) => ({ what: `process.env.${name}`, isTolerable: false, isContagious: true }));
+    return changed.map((name) => ({
+      what: `the environment variable ${name}`,
+      isTolerable: false,
+      isContagious: true,
+    }));
   }
 
   accept(): void {

@@ -29,14 +29,13 @@ export class OutputCapture {
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
   readonly #release: () => void;
-  /** Of the task that runs: what is called from outside of it, such as a listener of its signal, belongs to it too. */
   #running: SinkOutput | undefined;
 
   /**
-   * @param isAlone whether nothing but tasks runs in this thread: then what is written outside of any task's context, while
-   *   one runs, is that task's
+   * @param options.isAlone whether all that happens in this thread while a task runs is the task's, also what is called
+   *   from outside of it, such as a listener of its signal
    */
-  constructor(sink: OutputSink, isAlone = false) {
+  constructor(sink: OutputSink, { isAlone = false }: { readonly isAlone?: boolean } = {}) {
     this.#sink = sink;
     if (captures.size === 0) process.on("exit", flushAll);
     captures.add(this);

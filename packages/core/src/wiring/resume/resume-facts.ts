@@ -40,6 +40,7 @@ export async function originOf(
   return {
     name: runName(row),
     status: row.status,
+    runner: { host: row.execution.runner.host, pid: row.execution.runner.pid },
     ...(row.packageDigest === undefined ? {} : { packageDigest: row.packageDigest }),
     flow: before,
     finished,

@@ -19,6 +19,7 @@ import type { OpenStores } from "../open-stores.ts";
 import { type PreparedRun, prepareRun } from "../prepare-run.ts";
 import { storeRunValues } from "../run-values.ts";
 import type { RunSignals } from "../running.ts";
+import { shuffleBy } from "../shuffle-by.ts";
 import {
   environmentOf,
   executeWithin,
@@ -97,6 +98,7 @@ export async function resumeRun(
       emit,
       signals,
       environment: facts.environment,
+      ...shuffleBy(config),
       ...takenOver(begun.finished),
     });
   } finally {

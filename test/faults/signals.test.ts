@@ -1,0 +1,78 @@
+/** SIGINT and SIGTERM at any moment: the exit code names the signal, the run is cancelled, and nobody is left behind. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Project } from "../kit/project.ts";
+import { seeded } from "../kit/seed.ts";
+import { SpawnedFlow } from "../kit/spawned-flow.ts";
+import { flowText } from "../scenarios/observe.ts";
+import { TWENTY, times } from "./twenty.ts";
+
+const project = new Project({
+  "twenty.ts": TWENTY,
+  "deaf.ts": flowText(
+    "Deaf",
+    `
+    @step({ next: "end" }) async start() {
+      console.log("deaf from here on");
+      for (;;) await wait(1_000);
+    }
+    @step() end() {}`,
+  ),
+});
+const { random } = seeded("signals");
+const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+let durationMs: number;
+
+afterAll(() => project[Symbol.asyncDispose]());
+beforeAll(async () => {
+  const run = start("twenty.ts");
+  ({ durationMs } = await run.ended);
+});
+
+const start = (...words: readonly string[]): SpawnedFlow =>
+  new SpawnedFlow(["run", ...words, "--json"], { cwd: project.folder });
+
+const sumOf = async (run: string): Promise<string> => (await project.flow(["dump", `${run}.sum`])).stdout;
+const newest = async (): Promise<any> => (await project.flow(["runs", "--limit", "1", "--json"])).lines[0];
+
+test.each(["SIGINT", "SIGTERM"] as const)(
+  `%s ends a run at ${times(3, 50)} random instants`,
+  { timeout: 600_000 },
+  async (signal) => {
+    for (let round = 0; round < times(3, 50); round++) {
+      const before = (await newest()).run;
+      const run = start("twenty.ts", ...(round % 2 === 0 ? [] : ["--with", "isolate=process"]));
+      await run.after(random() * durationMs);
+      run.signal(signal);
+      const ended = await run.ended;
+      expect(await run.leftAfter(2_000)).toEqual([]);
+      const row = await newest();
+      const isNew = row.run !== before;
+      if (ended.code === 0) expect([isNew, row.status]).toEqual([true, "succeeded"]);
+      // Node itself had not come up yet: then nothing was begun.
+      else if (ended.signal === signal) expect(isNew).toBe(false);
+      else expect([ended.code, isNew ? row.status : "cancelled"]).toEqual([CODES[signal], "cancelled"]);
+      if (!isNew || row.status !== "cancelled") continue;
+      expect((await project.flow(["resume", row.run])).code).toBe(0);
+      expect(await sumOf(row.run)).toBe(await sumOf("Twenty/1"));
+    }
+  },
+);
+
+test.each([
+  ["SIGINT", []],
+  ["SIGTERM", []],
+  ["SIGINT", ["--with", "isolate=process"]],
+] as const)("a second %s ends what does not listen at once %j", async (signal, words) => {
+  const run = start("deaf.ts", ...words);
+  await run.heard((text) => text.includes("deaf from here on"));
+  run.signal(signal);
+  const first = performance.now();
+  while (performance.now() - first < 50) await run.after(10); // Two signals that come together are one.
+  expect(run.isOver).toBe(false);
+  run.signal(signal);
+  const second = performance.now();
+  expect((await run.ended).code).toBe(CODES[signal]);
+  expect(performance.now() - second).toBeLessThan(4_000);
+  expect(await run.leftAfter(2_000)).toEqual([]);
+  expect((await newest()).status).toBe("cancelled");
+});

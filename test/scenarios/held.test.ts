@@ -1,0 +1,87 @@
+/** What runs beside what, seen with steps that the test holds; and that nothing of a run is left when it is over. */
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { HeldSteps } from "../kit/held-step.ts";
+import { expectNoLeak } from "../kit/leak-check.ts";
+import { Project } from "../kit/project.ts";
+import { flowText, observe, taskOf, tasksOf } from "./observe.ts";
+
+const fan = (name: string, behaviour: string): string =>
+  flowText(
+    name,
+    `
+    items!: number[]; value!: number; values!: number[];
+    readonly fails = param(z.coerce.number().int().default(-1));
+    @step({ next: "work", foreach: "items" }) start() { this.items = [0, 1, 2]; }
+    @step({ next: "gather", ${behaviour} }) async work(item: number) {
+      await hold(this.signal);
+      if (item === this.fails) throw new Error("item " + item);
+      this.value = item;
+    }
+    @join({ next: "end" }) gather(inputs: Inputs<${name}>) { this.values = inputs.map((input) => input.value); }
+    @step() end() {}`,
+    `import { hold } from "./held-step.ts";`,
+  );
+
+const project = new Project({
+  "threads.ts": fan("Threads", ""),
+  "processes.ts": fan("Processes", `isolate: "process"`),
+  "narrow.ts": fan("Narrow", `maxParallel: 1, isolate: "process"`),
+});
+const held = new HeldSteps(project);
+beforeEach(() => held.reset());
+afterAll(() => project[Symbol.asyncDispose]());
+
+const TASKS = ["work/0", "work/1", "work/2"] as const;
+
+describe.each(["threads", "processes"])("%s", (file) => {
+  test("run beside each other, end in any order, and the join has them in the order of the items", async () => {
+    const running = project.run(`${file}.ts`);
+    await held.reached("work/0");
+    await held.reached("work/1");
+    held.release("work/1");
+    // A task that has ended makes room, while the one before it is still held.
+    await held.reached("work/2");
+    held.release("work/2", "work/0");
+    expect((await observe(project, await running)).values.values).toEqual([0, 1, 2]);
+  });
+
+  test("a failure ends what is held beside it, and nothing else begins", async () => {
+    const running = project.run(`${file}.ts`, { params: { fails: 0 } });
+    await held.reached("work/0");
+    await held.reached("work/1");
+    held.release("work/0");
+    const watched = await running;
+    const rows = await tasksOf(project, watched.record.id);
+    expect(rows.map((row) => [taskOf(row), row.status])).toEqual([
+      ["start", "succeeded"],
+      ["work/0", "failed"],
+      ["work/1", "cancelled"],
+    ]);
+    expect(held.hasReached("work/2")).toBe(false);
+  });
+
+  test("leave no thread, no process and no open file behind, however the run ends", async () => {
+    await expectNoLeak(async () => {
+      held.reset();
+      held.release(...TASKS);
+      expect((await project.run(`${file}.ts`)).record.status).toBe("succeeded");
+      expect((await project.run(`${file}.ts`, { params: { fails: 1 } })).record.status).toBe("failed");
+      held.reset();
+      const stop = new AbortController();
+      const cancelled = project.run(`${file}.ts`, { signal: stop.signal });
+      await held.reached("work/0");
+      stop.abort("enough");
+      expect((await cancelled).record.status).toBe("cancelled");
+    });
+  });
+});
+
+test("maxParallel lets the next task begin only when the one before it has ended", async () => {
+  const running = project.run("narrow.ts");
+  for (const [index, task] of TASKS.entries()) {
+    await held.reached(task);
+    for (const later of TASKS.slice(index + 1)) expect(held.hasReached(later)).toBe(false);
+    held.release(task);
+  }
+  expect((await observe(project, await running)).values.values).toEqual([0, 1, 2]);
+});
