@@ -2,10 +2,11 @@
 // say little on a shared machine; the ratio says what Millrace adds. `npm run bench -- NAME …` runs some of them.
 import os from "node:os";
 import { measureArrays } from "./arrays.mjs";
+import { measureCache } from "./cache.mjs";
 import { measureForeach } from "./foreach.mjs";
 import { measureStart } from "./start.mjs";
 
-const benchmarks = { start: measureStart, foreach: measureForeach, arrays: measureArrays };
+const benchmarks = { start: measureStart, foreach: measureForeach, cache: measureCache, arrays: measureArrays };
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
 if (unknown.length > 0) {
