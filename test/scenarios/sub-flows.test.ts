@@ -172,6 +172,31 @@ test("twenty runs of a foreach, and many at once in one step, are all done and e
   expect(calls.sort()).toEqual([0, 0, 0, 1, 1, 1]);
 });
 
+test("runs of one flow have the same workers one after the other, and what they warn of is heard", async () => {
+  project.write({
+    "where.ts": flowText(
+      "Where",
+      `readonly n = param(z.number()); thread!: number; readonly ten = upstream("Ten", { tags: ["many"] }); @step() start() { this.thread = threadId; }`,
+      `import { threadId } from "node:worker_threads";`,
+    ),
+    "tours.ts": flowText(
+      "Tours",
+      `
+      items!: number[]; thread!: number; threads!: number;
+      @step({ next: "work", foreach: "items" }) async start() { this.items = Array.from({ length: 8 }, (_, n) => n); for (const n of [1, 2]) await run(Ten, { tags: ["many"] }); }
+      @step({ next: "end" }) async work(item: number) { this.thread = await (await run(Where, { params: { n: item } })).data.thread; }
+      @join() end(inputs: Inputs<Tours>) { this.threads = new Set(inputs.map((input) => input.thread)).size; }`,
+      `${RUN} import Ten from "./ten.ts"; import Where from "./where.ts";`,
+    ),
+  });
+  const called = await project.flow(["run", "tours.ts", "--max-workers", "1", "--json"]);
+  const client = await project.client();
+  expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.threads).toBe(1);
+  const warnings = called.lines.filter((line) => line.kind === "run.warning");
+  expect(warnings.map((line) => line.code)).toEqual(Array(8).fill("FLOW_LINEAGE_SEVERAL_RUNS"));
+  expect(warnings[0].message).toMatch(/^Where\/\d+: /);
+});
+
 test("a second attempt gets the runs that the first one has started, in whatever order it asks", async () => {
   project.write({
     "once.ts": flowText(
