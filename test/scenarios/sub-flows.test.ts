@@ -147,6 +147,42 @@ test("with one slot runs stand inside each other, and never two tasks run at onc
   expect(await metadata.countRuns({ flow: { name: "Nested" } })).toBe(1 + 2 + 4 + 8);
 });
 
+test("two slots are two for all runs together, whoever waits and whoever goes on", async () => {
+  const SECTION = `import { mkdirSync, readdirSync, rmSync } from "node:fs";
+const place = new URL("sections/", import.meta.url);
+const section = async () => {
+  mkdirSync(place, { recursive: true });
+  const mark = new URL(Math.random() + ".mark", place);
+  writeFileSync(mark, "");
+  const most = readdirSync(place).length;
+  await wait(25);
+  rmSync(mark);
+  return most;
+};`;
+  const body = (name: string, work: string) => `
+    items!: number[]; most!: number;
+    @step({ next: "work", foreach: "items" }) start() { this.items = [0, 1, 2, 3]; }
+    @step({ next: "end" }) async work(item: number) { ${work} }
+    @join() end(inputs: Inputs<${name}>) { this.most = Math.max(...inputs.map((input) => input.most)); }`;
+  project.write({
+    "inner.ts": flowText("Inner", body("Inner", "this.most = await section();"), SECTION),
+    "outer-two.ts": flowText(
+      "OuterTwo",
+      body(
+        "OuterTwo",
+        `const before = await section();
+         const child = await run(Inner);
+         const after = await section();
+         this.most = Math.max(before, after, await child.data.most);`,
+      ),
+      `${RUN} ${SECTION} import Inner from "./inner.ts";`,
+    ),
+  });
+  const called = await project.flow(["run", "outer-two.ts", "--max-workers", "2", "--json"]);
+  const client = await project.client();
+  expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.most).toBe(2);
+});
+
 test("twenty runs of a foreach, and many at once in one step, are all done and each is its own", async () => {
   project.write({
     "many.ts": flowText(
