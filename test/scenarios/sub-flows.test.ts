@@ -1,8 +1,7 @@
 /** Flows that are run inside steps: what comes back, who waits for whom, what a second attempt finds. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { type RunEvent, run } from "@millrace/core";
+import type { RunEvent } from "@millrace/core";
 import type { RunRow } from "@millrace/core/internal";
 import { afterAll, expect, test } from "vitest";
 import { Project, type Watched } from "../kit/project.ts";

@@ -202,6 +202,15 @@ test("cancel() reaches tasks that run, and tasks that wait report that they were
   }
 });
 
+test("a batch that is aborted before its worker is ready sees that when it begins", async () => {
+  for (const isolate of ["thread", "process"] as const) {
+    await using workers = await Workers.open(project, "steps.ts");
+    const asked = workers.start("asksLate", { placement: { isolate }, isWatched: true });
+    asked.abort("at once");
+    expect(textValue((await asked.results)[0]!)).toBe("at once");
+  }
+});
+
 test("close() rejects what runs and what waits", async () => {
   for (const isolate of ["thread", "process"] as const) {
     const workers = await Workers.open(project, "steps.ts");

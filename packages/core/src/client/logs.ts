@@ -1,5 +1,4 @@
 import { FlowError, isFlowError } from "../errors/flow-error.ts";
-import type { RunStatus } from "../events/run-record.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { LogRow, LogSequence, MetadataReader, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";

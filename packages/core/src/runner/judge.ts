@@ -92,6 +92,19 @@ export class Judge {
   }
 }
 
+/** Task numbers that acting on these results can ask for at most. */
+export function numbersNeeded(settlements: readonly Settlement[], scheduler: Pick<Scheduler, "numbersFor">): number {
+  let settled = 0;
+  let fanOut = 0;
+  for (const { result, verdict } of settlements) {
+    const { outcome } = result;
+    if (outcome.kind === "cancelled" || (outcome.kind === "failed" && verdict?.kind !== "retry")) continue;
+    settled++;
+    if (outcome.kind !== "failed") fanOut += outcome.fanOut ?? 0;
+  }
+  return settled === 0 ? 0 : scheduler.numbersFor(settled, fanOut);
+}
+
 /** An attempt that has failed after all: nothing of what it left is kept. */
 function failed(result: TaskResult, error: SerializedError): TaskResult {
   return { ...result, blobs: [], outcome: { kind: "failed", error } };

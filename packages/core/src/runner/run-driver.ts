@@ -18,8 +18,9 @@ import { type Clock, systemClock } from "./clock.ts";
 import { CommitPace } from "./commit-pace.ts";
 import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
-import { Judge, type Settlement } from "./judge.ts";
+import { Judge, numbersNeeded, type Settlement } from "./judge.ts";
 import type { HeardMessage, TaskResult } from "./protocol.ts";
+import { cancelled, endBy, type RunCause, reasonOf } from "./run-cause.ts";
 import type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
 import { RunReporter } from "./run-reporter.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
@@ -31,11 +32,6 @@ import { workerEnded } from "./worker-ended.ts";
 import { workerWarning } from "./worker-warning.ts";
 
 export type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
-
-/** Why a run ends without success: whatever came first. */
-type Cause =
-  | { readonly kind: "failed"; readonly task: string; readonly error: SerializedError }
-  | { readonly kind: "cancelled"; readonly reason: string };
 
 const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
@@ -70,7 +66,7 @@ class RunDriver {
   #settlements: Settlement[] = [];
   #isReady = false;
   #isEnding = false;
-  #cause: Cause | undefined;
+  #cause: RunCause | undefined;
   #isStopping = false;
   #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -271,7 +267,7 @@ class RunDriver {
           ...(caught && { caught: caught.error }),
         });
       await this.#write(finishedAt);
-      await this.#numbers.reserve(this.#needed(settlements));
+      await this.#numbers.reserve(numbersNeeded(settlements, this.#scheduler));
       for (const settlement of settlements) this.#settle(settlement, finishedAt);
       this.#dispatch();
       if (!this.#tick.isEmpty) this.#pace.lazily();
@@ -341,14 +337,11 @@ class RunDriver {
   }
 
   get #stopReason(): string {
-    if (this.#cause === undefined) return "the run was cancelled";
-    return this.#cause.kind === "failed" ? `${this.#cause.task} failed` : this.#cause.reason;
+    return reasonOf(this.#cause);
   }
 
   #cancel(reason: unknown): void {
-    const text =
-      typeof reason === "string" ? reason : reason instanceof Error ? reason.message : "the run was cancelled";
-    this.#cause ??= { kind: "cancelled", reason: text };
+    this.#cause ??= cancelled(reason);
     this.#stop();
     this.#endWhenIdle();
   }
@@ -383,13 +376,8 @@ class RunDriver {
     this.#reportProgress();
     const { run, execution } = this.#options;
     const ended = { run: run.sequence, execution };
-    if (this.#cause?.kind === "failed") {
-      const { task, error } = this.#cause;
-      this.#ended.resolve({ ...ended, status: "failed", failure: { task, error } });
-      return;
-    }
-    if (this.#cause?.kind === "cancelled") {
-      this.#ended.resolve({ ...ended, status: "cancelled" });
+    if (this.#cause !== undefined) {
+      this.#ended.resolve({ ...ended, ...endBy(this.#cause) });
       return;
     }
     const { endTask } = this.#scheduler;
@@ -399,19 +387,6 @@ class RunDriver {
       });
     }
     this.#ended.resolve({ ...ended, status: "succeeded", endTask });
-  }
-
-  /** Task numbers that acting on these results can ask for at most. */
-  #needed(settlements: readonly Settlement[]): number {
-    let settled = 0;
-    let fanOut = 0;
-    for (const { result, verdict } of settlements) {
-      const { outcome } = result;
-      if (outcome.kind === "cancelled" || (outcome.kind === "failed" && verdict?.kind !== "retry")) continue;
-      settled++;
-      if (outcome.kind !== "failed") fanOut += outcome.fanOut ?? 0;
-    }
-    return settled === 0 ? 0 : this.#scheduler.numbersFor(settled, fanOut);
   }
 
   #reportProgress(): void {
