@@ -3,6 +3,7 @@
  * A view reads an artifact when it is asked for, so a join over 10,000 inputs that reads one field loads one field each.
  */
 import { FlowError } from "../../errors/flow-error.ts";
+import { isName } from "../../ids/names.ts";
 import type { ArtifactRow, TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
@@ -36,7 +37,7 @@ export function joinInputs(
     Object.defineProperty(views, "before", {
       enumerable: false,
       value: inputView(run, step.name, before, fields, {
-        ...(watch && { watch, onRead: (name) => watch.read(`inputs.before.${name}`) }),
+        ...(watch && { watch, onRead: (name) => readBefore(watch, name) }),
       }),
     });
   Object.freeze(views);
@@ -76,6 +77,11 @@ function inputView(
     return value;
   };
   return lazyRecord("a join's input", names, read, watch && (() => watch.unknownRead("the list of an input's fields")));
+}
+
+function readBefore(watch: ReadWatch, name: string): void {
+  if (isName(name)) watch.read(`inputs.before.${name}`);
+  else watch.unknownRead("a field whose name is no identifier");
 }
 
 interface ViewWatch {
