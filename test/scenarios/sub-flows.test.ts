@@ -146,6 +146,43 @@ test("with one slot runs stand inside each other, and never two tasks run at onc
   expect(await metadata.countRuns({ flow: { name: "Nested" } })).toBe(1 + 2 + 4 + 8);
 });
 
+test("two slots are two for all runs together, whoever waits and whoever goes on", async () => {
+  const SECTION = `import { mkdirSync, readdirSync, rmSync } from "node:fs";
+const place = new URL("sections/", import.meta.url);
+const section = async () => {
+  mkdirSync(place, { recursive: true });
+  const mark = new URL(Math.random() + ".mark", place);
+  writeFileSync(mark, "");
+  const most = readdirSync(place).length;
+  await wait(200); // Long against the start of a worker, so that what may run together does.
+  const still = readdirSync(place).length;
+  rmSync(mark);
+  return Math.max(most, still);
+};`;
+  const body = (name: string, work: string) => `
+    items!: number[]; most!: number;
+    @step({ next: "work", foreach: "items" }) start() { this.items = [0, 1, 2, 3]; }
+    @step({ next: "end" }) async work(item: number) { ${work} }
+    @join() end(inputs: Inputs<${name}>) { this.most = Math.max(...inputs.map((input) => input.most)); }`;
+  project.write({
+    "inner.ts": flowText("Inner", body("Inner", "this.most = await section();"), SECTION),
+    "outer-two.ts": flowText(
+      "OuterTwo",
+      body(
+        "OuterTwo",
+        `const before = await section();
+         const child = await run(Inner);
+         const after = await section();
+         this.most = Math.max(before, after, await child.data.most);`,
+      ),
+      `${RUN} ${SECTION} import Inner from "./inner.ts";`,
+    ),
+  });
+  const called = await project.flow(["run", "outer-two.ts", "--max-workers", "2", "--json"]);
+  const client = await project.client();
+  expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.most).toBe(2);
+});
+
 test("twenty runs of a foreach, and many at once in one step, are all done and each is its own", async () => {
   project.write({
     "many.ts": flowText(
@@ -169,6 +206,31 @@ test("twenty runs of a foreach, and many at once in one step, are all done and e
   expect(watched.record.children.count).toBe(26);
   const calls = (await childrenOf(watched)).filter((row) => row.parent?.step === "end").map((row) => row.parent?.call);
   expect(calls.sort()).toEqual([0, 0, 0, 1, 1, 1]);
+});
+
+test("runs of one flow have the same workers one after the other, and what they warn of is heard", async () => {
+  project.write({
+    "where.ts": flowText(
+      "Where",
+      `readonly n = param(z.number()); thread!: number; readonly ten = upstream("Ten", { tags: ["many"] }); @step() start() { this.thread = threadId; }`,
+      `import { threadId } from "node:worker_threads";`,
+    ),
+    "tours.ts": flowText(
+      "Tours",
+      `
+      items!: number[]; thread!: number; threads!: number;
+      @step({ next: "work", foreach: "items" }) async start() { this.items = Array.from({ length: 8 }, (_, n) => n); for (const n of [1, 2]) await run(Ten, { tags: ["many"] }); }
+      @step({ next: "end" }) async work(item: number) { this.thread = await (await run(Where, { params: { n: item } })).data.thread; }
+      @join() end(inputs: Inputs<Tours>) { this.threads = new Set(inputs.map((input) => input.thread)).size; }`,
+      `${RUN} import Ten from "./ten.ts"; import Where from "./where.ts";`,
+    ),
+  });
+  const called = await project.flow(["run", "tours.ts", "--max-workers", "1", "--json"]);
+  const client = await project.client();
+  expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.threads).toBe(1);
+  const warnings = called.lines.filter((line) => line.kind === "run.warning");
+  expect(warnings.map((line) => line.code)).toEqual(Array(8).fill("FLOW_LINEAGE_SEVERAL_RUNS"));
+  expect(warnings[0].message).toMatch(/^Where\/\d+: /);
 });
 
 test("a second attempt gets the runs that the first one has started, in whatever order it asks", async () => {

@@ -183,8 +183,13 @@ export class ChildCalls {
     }
   }
 
-  /** The beginning and the end of a run are told to all; the rest to those who look at it. */
+  /**
+   * The beginning and the end of a run are told to all; the rest to those who look at it. A warning is for people: it goes
+   * outwards, whoever looks.
+   */
   #tell(call: Call, event: RunEvent): void {
+    if (event.kind === "run.warning" && call.known !== undefined)
+      this.#options.report.warning({ ...event, message: `${call.known.run}: ${event.message}` }, event.at);
     const isTold =
       call.isWatched || event.kind === "run.created" || event.kind === "run.resumed" || event.kind === "run.finished";
     if (isTold && !call.isAbandoned) call.reply({ kind: "event", event });
