@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
+import { Ending } from "../util/ending.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { LiveOutput } from "./live-output.ts";
 import { MemoryWatch } from "./memory-watch.ts";
@@ -47,7 +48,7 @@ class ProcessHost implements WorkerHost {
   readonly #placement: Placement;
   readonly #options: ProcessOptions;
   readonly #events: HostEvents;
-  readonly #gone = Promise.withResolvers<never>();
+  readonly #gone = new Ending();
   readonly #closed = Promise.withResolvers<void>();
   readonly #memory: MemoryWatch | undefined;
   #run:
@@ -68,7 +69,6 @@ class ProcessHost implements WorkerHost {
     this.#options = options;
     this.#placement = placement;
     this.#events = events;
-    this.#gone.promise.catch(() => {}); // A batch that runs is rejected by it; without one, `died` is told.
     const nonce = randomBytes(12).toString("hex");
     const { memoryMb } = placement;
     this.#child = fork(options.file, [], {
@@ -101,7 +101,7 @@ class ProcessHost implements WorkerHost {
     this.#memory?.start();
     this.#send({ kind: "batch", number, batch });
     try {
-      const told = await Promise.race([report.promise, this.#gone.promise]);
+      const told = await this.#gone.before(report.promise);
       await this.#outputOf(number);
       return { ...told, results: told.results.map((result) => this.#withOutput(result)) };
     } finally {
@@ -195,7 +195,7 @@ class ProcessHost implements WorkerHost {
     for (const output of this.#outputs.values()) for (const chunk of output.close()) this.#told(chunk);
     const masked = deserializeError(this.#mask.error(serializeError(cause)));
     const error = new ExecutorLostError(masked.message, why, { cause: masked });
-    this.#gone.reject(error);
+    this.#gone.come(error);
     if (this.#run === undefined) this.#events.died(error);
   }
 

@@ -6,6 +6,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
+import { Ending } from "../util/ending.ts";
 import { AbortWords } from "./abort-words.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
@@ -106,7 +107,7 @@ class ThreadHost implements WorkerHost {
   readonly #pool: ThreadPool;
   readonly #heap: HeapWatch | undefined;
   #mask: SecretMask;
-  readonly #gone = Promise.withResolvers<never>();
+  readonly #gone = new Ending();
   #abortWords: AbortWords | undefined;
   #isRunning = false;
   /** Of the batch that runs or ran last. */
@@ -125,7 +126,6 @@ class ThreadHost implements WorkerHost {
         options.limitMb,
         () => void this.close(),
       );
-    this.#gone.promise.catch(() => {}); // A batch that runs meanwhile is rejected by it; without one, `died` is told.
     pool.on("message", (message: ThreadMessage) => events.message(withReply(message)));
     // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
     pool.on("error", (error: Error) => this.#died(error));
@@ -142,7 +142,7 @@ class ThreadHost implements WorkerHost {
     const message: ThreadBatch =
       this.#abortWords === undefined ? batch : { ...batch, abortWords: this.#abortWords.buffer };
     try {
-      const report = await Promise.race([this.#pool.run(message), this.#gone.promise]);
+      const report = await this.#gone.before(this.#pool.run(message));
       return report!;
     } catch (cause) {
       this.#isOver = true;
@@ -184,7 +184,7 @@ class ThreadHost implements WorkerHost {
   #died(cause: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#gone.reject(cause);
+    this.#gone.come(cause);
     if (!this.#isRunning) this.#options.events.died(this.#lost(cause));
   }
 
