@@ -19,6 +19,7 @@ import { failureOf } from "./task-failure.ts";
 export interface Flight {
   readonly step: string;
   readonly tasks: readonly ReadyTask[];
+  readonly sentAt: Date;
   /** The result that a fallback stands in for: its task is sent once more, to catch the failure. */
   readonly failed?: TaskResult;
   /** Set when the attempt took longer than it may. */
@@ -113,6 +114,7 @@ export class Dispatcher {
     const flight: Watched = {
       step,
       tasks,
+      sentAt: this.#options.clock.now(),
       isTimedOut: false,
       isWaiting: false,
       isQueued: false,

@@ -6,6 +6,6 @@ export function emptyResult(
   outcome: Extract<TaskResult["outcome"], { kind: "failed" | "cancelled" }>,
   at: Date,
 ): TaskResult {
-  const nothing = { durationMs: 0, blobs: [], reads: [], valueReads: [], logs: [], liveChunks: 0 };
+  const nothing = { durationMs: 0, blobs: [], reads: [], logs: [], liveChunks: 0 };
   return { sequence: task.sequence, attempt: task.attempt, startedAt: at, outcome, ...nothing };
 }

@@ -69,7 +69,8 @@ export class Judge {
   /** The fallback of a failed task came back: its failure is caught, unless that failed as well. */
   #settleFallback(failed: TaskResult, result: TaskResult, field: string): Settlement {
     const { startedAt, durationMs, reads } = failed;
-    const whole = { ...result, startedAt, durationMs, reads, logs: [...failed.logs, ...result.logs] };
+    const logs = [...failed.logs, ...result.logs];
+    const whole = { ...withReads(result, failed), startedAt, durationMs, reads, logs };
     if (result.outcome.kind === "caught" && failed.outcome.kind === "failed")
       return this.#settle(whole, result.outcome, { field, error: failed.outcome.error });
     return { kind: "settlement", result: whole, verdict: { kind: "fail" } };
@@ -103,6 +104,13 @@ export function numbersNeeded(settlements: readonly Settlement[], scheduler: Pic
     if (outcome.kind !== "failed") fanOut += outcome.fanOut ?? 0;
   }
   return settled === 0 ? 0 : scheduler.numbersFor(settled, fanOut);
+}
+
+/** What the failed attempt read counts, for its failure came of it; of one whose worker was lost nobody knows. */
+function withReads(result: TaskResult, failed: TaskResult): TaskResult {
+  const { valueReads, ...rest } = result;
+  if (valueReads === undefined || failed.valueReads === undefined) return rest;
+  return { ...rest, valueReads: [...new Set([...failed.valueReads, ...valueReads])] };
 }
 
 /** An attempt that has failed after all: nothing of what it left is kept. */

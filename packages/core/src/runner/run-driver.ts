@@ -195,7 +195,10 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks) this.#reported(flight, emptyResult(task, outcome, this.#clock.now()));
+    for (const task of tasks) {
+      const result = emptyResult(task, outcome, flight.sentAt);
+      this.#reported(flight, { ...result, durationMs: this.#clock.now().getTime() - flight.sentAt.getTime() });
+    }
     this.#pace.soon();
   }
 
@@ -217,6 +220,7 @@ class RunDriver {
         continue;
       }
       this.#active.delete(sequence);
+      this.#calls.abandon(task);
       // Tasks of a lost worker may have begun, and their output refers to their rows; the others never did.
       if (!isAlone && this.#tick.withdraw(sequence)) this.#withdrawn.add(sequence);
       this.#scheduler.giveBack(sequence, { isAlone });

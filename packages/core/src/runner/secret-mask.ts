@@ -10,13 +10,21 @@ const LEAST_CHARACTERS = 3;
 /** Lines of a secret of several lines that count as secret themselves. */
 const LEAST_LINE_CHARACTERS = 8;
 
+/** The texts and numbers of a value, which a program may write one by one; values inside of each other to some depth. */
+function textsIn(value: unknown, depth = 0): readonly string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value === "number" || typeof value === "bigint") return [String(value)];
+  if (typeof value !== "object" || value === null || depth > 8) return [];
+  return Object.values(value).flatMap((inside) => textsIn(inside, depth + 1));
+}
+
 export class SecretMask {
   readonly #forms: readonly string[];
   readonly #pattern: RegExp | undefined;
 
   constructor(values: Iterable<unknown>) {
     const forms = new Set<string>();
-    for (const value of values) if (typeof value === "string") for (const form of formsOf(value)) forms.add(form);
+    for (const value of values) for (const text of textsIn(value)) for (const form of formsOf(text)) forms.add(form);
     // The longest first: of two that begin alike the longer one is to be masked as a whole.
     this.#forms = [...forms].sort((a, b) => b.length - a.length);
     this.#pattern = this.#forms.length === 0 ? undefined : new RegExp(this.#forms.map(literal).join("|"), "g");

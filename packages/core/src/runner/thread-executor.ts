@@ -23,6 +23,8 @@ export interface ThreadOptions {
   readonly data: Readonly<Record<string, unknown>>;
   /** Environment of the program; threads that need no other share a copy of it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether that is another one than this process has. */
+  readonly isOwnEnvironment?: boolean;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -86,11 +88,11 @@ export async function threadHosts(options: ThreadOptions, placement?: Placement)
 
 /** The variables of threads whose steps have some of their own. */
 function environmentOf(
-  { environment }: ThreadOptions,
+  { environment, isOwnEnvironment = false }: ThreadOptions,
   placement: Placement | undefined,
 ): NodeJS.ProcessEnv | undefined {
-  if (placement?.environment === undefined && placement?.secrets === undefined) return undefined;
-  return { ...environment, ...placement.environment, ...placement.secrets };
+  if (!isOwnEnvironment && placement?.environment === undefined && placement?.secrets === undefined) return undefined;
+  return { ...environment, ...placement?.environment, ...placement?.secrets };
 }
 
 interface ThreadHostOptions {

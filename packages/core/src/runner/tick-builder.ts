@@ -52,7 +52,13 @@ export class TickBuilder {
     this.#blobs.push(...result.blobs);
     this.#reads.push(...result.reads);
     this.#logs.push(...result.logs);
-    const end = { sequence, status: outcome.kind, finishedAt, durationMs, valueReads };
+    const end = {
+      sequence,
+      status: outcome.kind,
+      finishedAt,
+      durationMs,
+      ...(valueReads === undefined ? {} : { valueReads }),
+    };
     switch (outcome.kind) {
       case "succeeded":
       case "skipped":

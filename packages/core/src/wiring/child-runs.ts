@@ -171,8 +171,14 @@ export class ChildRuns {
         decodeValue(codec, payload, { unknownClasses: "refuse" }),
       ]),
     );
+    const { stores, cwd, environment: variables, command, readFile, cache } = request;
     return {
-      ...request,
+      stores,
+      cwd,
+      environment: variables,
+      command,
+      readFile,
+      ...(cache === undefined ? {} : { cache }),
       package: pack,
       flow,
       fields: { flags: {}, values },

@@ -12,13 +12,22 @@ export interface OpenExecutorOptions {
   readonly slots: number;
   /** Variables that workers find, beside those of their steps. */
   readonly environment: Environment;
+  /** Variables that they do not find, unless their step asks for them. */
+  readonly hidden?: readonly string[];
   /** Whether those without a placement of their own start at once. Default true. */
   readonly isEager?: boolean;
 }
 
 /** Starts the workers of a run. */
-export function openExecutor({ worker, slots, environment, isEager = true }: OpenExecutorOptions): Promise<Executor> {
-  const shared = { data: { ...worker }, environment };
+export function openExecutor({
+  worker,
+  slots,
+  environment: all,
+  hidden = [],
+  isEager = true,
+}: OpenExecutorOptions): Promise<Executor> {
+  const environment = Object.fromEntries(Object.entries(all).filter(([name]) => !hidden.includes(name)));
+  const shared = { data: { ...worker }, environment, isOwnEnvironment: hidden.length > 0 };
   return openPoolRouter({
     slots,
     isEager,

@@ -10,6 +10,7 @@ import { readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError, type Problem } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { EnvironmentRecord } from "../events/run-record.ts";
+import type { FlowDefinition } from "../flow/definition.ts";
 import { lateTagsOf } from "../flow/late-tags.ts";
 import { newRunId } from "../ids/run-id.ts";
 import { describeSelector } from "../lineage/describe-selector.ts";
@@ -162,12 +163,20 @@ export async function workersOf(
       worker: { package: { folder, root, manifest }, exportName: flow.exportName, store: stores.location, cwd },
       slots: within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism()),
       environment: request.environment,
+      hidden: secretSources(flow.definition),
       isEager: within === undefined,
     });
   if (within !== undefined)
     return await within.family.executors.take(JSON.stringify([folder, root, flow.exportName]), open);
   const executor = await open();
   return { executor, release: () => executor.close() };
+}
+
+/** Variables of the runner that steps take secrets from: no other step is to find them in its environment. */
+function secretSources({ steps }: FlowDefinition): readonly string[] {
+  return steps.flatMap(({ behaviour: { secrets = {} } }) =>
+    Object.values(secrets).flatMap((source) => ("env" in source ? [source.env] : [])),
+  );
 }
 
 /** Versions, host, git state and command of this process, read beside everything else. */

@@ -57,10 +57,9 @@ export class TaskWorker {
     try {
       this.#executor ??= this.#openExecutor(await this.#loading);
     } catch (thrown) {
-      const [first, ...others] = batch.tasks;
-      const at = new Date();
-      const failed = emptyResult(first!, { kind: "failed", error: this.#describeError(thrown) }, at);
-      return { results: [failed, ...others.map((task) => emptyResult(task, { kind: "cancelled" }, at))] };
+      const error = this.#describeError(thrown);
+      // The others never began, and another worker may have more luck.
+      return { results: [emptyResult(batch.tasks[0]!, { kind: "failed", error }, new Date())], isSpent: true };
     }
     return this.#executor.execute(batch);
   }

@@ -28,7 +28,15 @@ export function compareSteps(before: FlowDefinition, after: FlowDefinition): rea
  */
 export function isSameBefore(before: FlowDefinition, after: FlowDefinition): (step: string) => boolean {
   const [old, now] = [shapesOf(before), shapesOf(after)];
-  return (step) => old.get(step) === now.get(step);
+  return (step) => old.get(step) === now.get(step) && hasItsCases(step, before, after);
+}
+
+/** Whether every way that a choice could have taken is still one: what it chose may be among those that are gone. */
+function hasItsCases(step: string, before: FlowDefinition, after: FlowDefinition): boolean {
+  const casesOf = (flow: FlowDefinition): readonly string[] =>
+    flow.steps.find(({ name }) => name === step)?.cases?.map(({ value }) => value) ?? [];
+  const now = new Set(casesOf(after));
+  return casesOf(before).every((value) => now.has(value));
 }
 
 function shapesOf(flow: FlowDefinition): ReadonlyMap<string, string> {

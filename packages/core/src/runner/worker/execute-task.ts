@@ -48,6 +48,8 @@ interface Notes {
   readonly blobs: Map<string, NewBlob>;
   readonly reads: Map<string, UpstreamRead>;
   readonly valueReads: Set<string>;
+  /** Whether the step looked at its signal. */
+  hasSeenSignal: boolean;
 }
 
 export async function executeTask(
@@ -58,7 +60,7 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set() };
+  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set(), hasSeenSignal: false };
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -121,6 +123,8 @@ async function attempt(
       calls?.close();
     }
   }
+  // A step that ends early because it was told to leaves half of what it should: that must not stand for the whole.
+  if (notes.hasSeenSignal && environment.signal.aborted) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
@@ -149,7 +153,11 @@ function bind(
       task.notes.valueReads.add(name);
       return run.runValue(name);
     };
-  for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, task.record, log);
+  for (const [name, row] of run.upstreams)
+    values[name] = () => {
+      task.notes.valueReads.add(name);
+      return upstreamValue(run, row, name, task.record, log);
+    };
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(
@@ -158,7 +166,10 @@ function bind(
       values,
       inputs,
       onRead: () => {},
-      signal: environment.signal,
+      get signal() {
+        task.notes.hasSeenSignal = true;
+        return environment.signal;
+      },
       merge: (_flow, given, options) => {
         task.cache?.merged(bound, options);
         for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
