@@ -98,7 +98,7 @@ test.skipIf(process.platform !== "linux").each<[string, () => () => unknown]>([
     },
   ],
   [
-    "children",
+    "handle Process",
     () => {
       const child = spawn("sleep", ["100"]);
       return () => child.kill();
