@@ -50,11 +50,20 @@ const LOOKS = `
   @join({ next: "end" }) gather(inputs: Inputs<Looks>) { this.saw = inputs.map((input) => input.each); }
   @step() end() { console.log("the end"); }`;
 
+const below = (version: string): Readonly<Record<string, string>> => ({
+  "node_modules/below/package.json": JSON.stringify({ name: "below", version }),
+});
+
 const project = new Project({
   "looks.ts": flowText(
     "Looks",
     LOOKS,
     `import Rows from "./rows.ts"; import { help } from "./help.ts"; import { version } from "dep";`,
+  ),
+  "packed.ts": flowText(
+    "Packed",
+    `own!: string; @step({ next: "end" }) start() { this.own = version; } @step() end() { this.own += "!"; }`,
+    `import { version } from "dep";`,
   ),
   "rows.ts": flowText(
     "Rows",
@@ -69,11 +78,18 @@ const project = new Project({
   "settings.json": '{ "rate": 1, "note": "one" }',
   "text.txt": "one",
   ...dependency("1.0.0"),
+  ...below("1.0.0"),
 });
 
 function dependency(version: string): Readonly<Record<string, string>> {
   return {
-    "node_modules/dep/package.json": JSON.stringify({ name: "dep", version, type: "module", main: "index.js" }),
+    "node_modules/dep/package.json": JSON.stringify({
+      name: "dep",
+      version,
+      type: "module",
+      main: "index.js",
+      dependencies: { below: "*" },
+    }),
     "node_modules/dep/index.js": `export const version = ${JSON.stringify(version)};\n`,
   };
 }
@@ -158,6 +174,18 @@ describe("a change of", () => {
     const second = what.includes("upstream") ? { upstreams: { source: { tags: ["second"] } } } : {};
     expect((await looks({ ...second, ...options })).ran).toEqual(ran);
   });
+});
+
+test("packages that changed unseen since the code was packed keep to themselves", { timeout: 60_000 }, async () => {
+  // What a package needs itself is no input of the code package: with no lockfile nobody tells that it was updated.
+  const flow = await launch(project, "packed.ts", { cache: "on" });
+  expect((await launch(project, "packed.ts", { cache: "on" })).ran).toEqual([]);
+  project.write(below("1.0.1"));
+  const updated = await launch(project, "packed.ts", { cache: "on" });
+  expect([updated.taken, updated.ran]).toEqual([{}, flow.ran]);
+  expect((await launch(project, "packed.ts", { cache: "on" })).ran).toEqual([]);
+  project.write(below("1.0.0"));
+  expect((await launch(project, "packed.ts", { cache: "on" })).taken).toMatchObject({ start: `${flow.name}/start` });
 });
 
 test("what is taken over is what would have been left, task by task", { timeout: 60_000 }, async () => {

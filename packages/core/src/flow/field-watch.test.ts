@@ -137,6 +137,10 @@ test("a flow that is built beside a watched one is not watched", () => {
   class Nesting extends Plain {
     readonly inner = () => new Private().reveal();
     #mine = new Private();
+    constructor() {
+      new Private().reveal();
+      super();
+    }
     peek() {
       return this.#mine.reveal();
     }

@@ -19,6 +19,8 @@ export const FLOW_MARK = Symbol.for("millrace.Flow");
 export const BINDING = Symbol.for("millrace.binding");
 /** On `globalThis` while a watched flow is built: gives what its constructors and its step have as `this`. */
 export const SHOWN_AS = Symbol.for("millrace.shownAs");
+/** @param flowClass the class that is built */
+export type ShownAs = (flow: object, flowClass: unknown) => object;
 
 /**
  * What every flow extends. It has as few members as possible: each one takes a name away from users.
@@ -51,9 +53,9 @@ export abstract class Flow {
   }
 
   constructor() {
-    const shownAs = (globalThis as { readonly [SHOWN_AS]?: (flow: object) => object })[SHOWN_AS];
+    const shownAs = (globalThis as { readonly [SHOWN_AS]?: ShownAs })[SHOWN_AS];
     // biome-ignore lint/correctness/noConstructorReturn: what is returned has the private members of classes below
-    if (shownAs !== undefined) return shownAs(this) as this;
+    if (shownAs !== undefined) return shownAs(this, new.target) as this;
   }
 
   /** Aborted when the task is cancelled. */

@@ -11,7 +11,7 @@
  */
 import { construct } from "./bind-flow.ts";
 import { type FieldWatch, watchFields } from "./field-watch.ts";
-import { FLOW_MARK, isFlowClass, SHOWN_AS } from "./flow.ts";
+import { FLOW_MARK, isFlowClass, SHOWN_AS, type ShownAs } from "./flow.ts";
 import { hasPlainConstructor } from "./plain-constructor.ts";
 import type { ProbedField, ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
@@ -42,13 +42,14 @@ export function taskInstance(flowClass: FlowClass, watch?: FieldWatch): ProbedFl
   return { flow, fields: template, ...(watch === undefined ? {} : { shown: watchFields(flow, watch) }) };
 }
 
-const holder = globalThis as { [SHOWN_AS]?: (flow: object) => object };
+const holder = globalThis as { [SHOWN_AS]?: ShownAs };
 
 /** Builds a flow whose own constructors have the watched object as `this`, so that their private members lie on it. */
 function constructWatched(flowClass: FlowClass, watch: FieldWatch): ProbedFlow {
   let made: { readonly flow: object; readonly shown: object } | undefined;
-  holder[SHOWN_AS] = (flow) => {
-    delete holder[SHOWN_AS]; // A flow that a field's initialiser builds is another one.
+  holder[SHOWN_AS] = (flow, built) => {
+    if (built !== flowClass) return flow; // A flow that a constructor builds beside this one.
+    delete holder[SHOWN_AS];
     made = { flow, shown: watchFields(flow, watch) };
     return made.shown;
   };

@@ -2,6 +2,7 @@ import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
 import { bundleFlow, type FlowBundle, importsCore } from "./bundle-flow.ts";
 import { describeFlows } from "./describe-flows.ts";
+import { installedPackages } from "./digests/installed-packages.ts";
 import { withStepDigests } from "./digests/step-digests.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage } from "./flow-package.ts";
@@ -32,7 +33,7 @@ export async function buildPackage(
   const { folder, cacheFolder } = storeInFirst(cacheFolders, digest, content);
   const pack = { folder, root: root.folder, manifest: bundle.manifest };
   const flows = await withStepDigests(await describeFlows(pack, bundle), { ...pack, code: bundle.code });
-  const made: FlowPackage = { ...pack, digest, flows };
+  const made: FlowPackage = { ...pack, digest, flows, installed: installedPackages(pack) };
   writeIndexed(cacheFolder, entry, root, inputs, made);
   return made;
 }

@@ -17,6 +17,8 @@ export interface FlowPackage {
   readonly manifest: PackageManifest;
   /** The flows that the entry file exports, default export first, with their definitions (evaluated once, then cached). */
   readonly flows: readonly PackagedFlow[];
+  /** Of a package that was built here: digest of the packages that were installed when its steps got their digests. */
+  readonly installed?: Digest;
   /** What is to be told about a package that was not built here: installed packages of another version. */
   readonly warnings?: readonly Problem[];
 }

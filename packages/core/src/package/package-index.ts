@@ -18,6 +18,7 @@ interface IndexEntry {
   readonly digest: Digest;
   readonly inputs: PackageInputs;
   readonly flows: readonly PackagedFlow[];
+  readonly installed?: Digest;
 }
 
 /** The package that an earlier call made for this file, if nothing that went into it has changed since. */
@@ -35,7 +36,8 @@ export function readIndexed(cacheFolder: string, entry: string, root: PackageRoo
   if (manifest === undefined) return undefined;
   const folder = packageFolder(cacheFolder, indexed.digest);
   markUsed(folder);
-  return { digest: indexed.digest, folder, root: root.folder, manifest, flows: indexed.flows };
+  const { digest, flows, installed } = indexed;
+  return { digest, folder, root: root.folder, manifest, flows, ...(installed === undefined ? {} : { installed }) };
 }
 
 export function writeIndexed(
@@ -54,6 +56,7 @@ export function writeIndexed(
     digest: made.digest,
     inputs,
     flows: made.flows,
+    ...(made.installed === undefined ? {} : { installed: made.installed }),
   };
   replaceFile(cacheFolder, indexFile(cacheFolder, entry), JSON.stringify(content));
 }

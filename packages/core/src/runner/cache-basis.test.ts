@@ -58,6 +58,12 @@ test.each<[string, Partial<StepDefinition>]>([
   ["how it is tried again and held", { behaviour: { cache: true, timeoutMs: 5, maxParallel: 2, isolate: "process" } }],
 ])("%s does not count", (_, changes) => expect(basisOf(changes)).toBe(basisOf()));
 
+test("installed packages count where they are not those of the code's digest", () => {
+  const among = (packages?: string) => cachePlan(step, machine, packages as never);
+  expect(among("c".repeat(64))).not.toEqual(among());
+  expect(among("c".repeat(64))).not.toEqual(among("d".repeat(64)));
+});
+
 test("the order in which an environment is written does not count", () => {
   const ordered = (...names: string[]) =>
     basisOf({ behaviour: { cache: true, environment: Object.fromEntries(names.map((name) => [name, name])) } });

@@ -25,8 +25,11 @@ export interface Machine {
   readonly architecture: string;
 }
 
-/** @returns undefined for a step that is not cached */
-export function cachePlan(step: StepDefinition, machine: Machine): CachePlan | undefined {
+/**
+ * @param packages digest of the installed packages, where they are not those that the digest of the step's code was taken with
+ * @returns undefined for a step that is not cached
+ */
+export function cachePlan(step: StepDefinition, machine: Machine, packages?: Digest): CachePlan | undefined {
   const { behaviour, codeDigest } = step;
   // A class that came from no code package runs for itself: its code is not known.
   if (behaviour.cache !== true || codeDigest === undefined) return undefined;
@@ -37,6 +40,7 @@ export function cachePlan(step: StepDefinition, machine: Machine): CachePlan | u
     `node ${machine.major} ${machine.platform} ${machine.architecture}`,
     `code ${codeDigest}`,
     `step ${JSON.stringify([step.kind, step.isJoin, step.foreach ?? null, step.on ?? null, (step.cases ?? []).map(({ value }) => value)])}`,
+    ...(packages === undefined ? [] : [`packages ${packages}`]),
     `environment ${JSON.stringify(Object.entries(behaviour.environment ?? {}).sort(byName))}`,
   ];
   return { kind: "keyed", basis: textDigest(lines.join("\n")) };

@@ -1,3 +1,4 @@
+import type { Digest } from "../artifact/artifact.ts";
 import type { Problem } from "../errors/flow-error.ts";
 import type { FlowDefinition, SecretSource, StepBehaviour } from "../flow/definition.ts";
 import type { LateBehaviour } from "../flow/late-behaviour.ts";
@@ -20,12 +21,14 @@ const MACHINE: Machine = {
  * How each step of a run is carried out: its behaviour with functions and secrets resolved. The values of secrets are in
  * the policies alone: in the memory of this process, and in that of the workers that run the step.
  *
+ * @param packages digest of the installed packages, where they are not those that the digests of the steps were taken with
  * @returns the policies of the steps that ask for something, and FLOW_RUNNER_NO_SECRET for each secret that is not there
  */
 export async function attemptPolicies(
   flow: FlowDefinition,
   late: ReadonlyMap<string, LateBehaviour>,
   secrets: SecretReader,
+  packages?: Digest,
 ): Promise<{ readonly policies: ReadonlyMap<string, AttemptPolicy>; readonly problems: readonly Problem[] }> {
   const policies = new Map<string, AttemptPolicy>();
   const problems: Problem[] = [];
@@ -33,7 +36,7 @@ export async function attemptPolicies(
     const { name, behaviour } = step;
     if (Object.keys(behaviour).length === 0) continue;
     const placement = await placementOf(name, behaviour, secrets, problems);
-    const cache = cachePlan(step, MACHINE);
+    const cache = cachePlan(step, MACHINE, packages);
     policies.set(name, {
       ...limitsOf(behaviour, late.get(name)),
       ...(placement === undefined ? {} : { placement }),

@@ -3,6 +3,7 @@
  * tags, its secrets. The same for a new run and for one that goes on.
  */
 import path from "node:path";
+import type { Digest } from "../artifact/artifact.ts";
 import type { Environment } from "../config/config.ts";
 import { problemsError } from "../errors/flow-error.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
@@ -14,6 +15,7 @@ import { withBehaviour } from "../flow/with-words.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { normalTags, tagProblems } from "../lineage/check-tags.ts";
+import { installedPackages } from "../package/digests/installed-packages.ts";
 import { displayPath } from "../package/display-path.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
@@ -56,7 +58,12 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
   const flowClass = (await loadPackage(request.package))[flow.exportName] as FlowClass<Flow>;
   const fields = await resolveFields(flowClass, { ...request.fields, environment, readFile });
   const late = fields.problems.length > 0 ? new Map() : lateBehaviourOf(flowClass, fields.fields);
-  const { policies, problems: missing } = await attemptPolicies(definition, late, { environment, readFile });
+  const { policies, problems: missing } = await attemptPolicies(
+    definition,
+    late,
+    { environment, readFile },
+    otherPackages(request.package, definition),
+  );
   const problems = [...fields.problems, ...tagProblems(tags), ...missing];
   if (problems.length > 0) {
     const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
@@ -65,6 +72,16 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
   }
   const values = encodeRunValues(flowClass, fields.fields);
   return { definition, graph, flowClass, fields: fields.fields, values, policies, tags };
+}
+
+/**
+ * The digests of steps hold for the packages that were installed when they were taken. With others (updated since, or on
+ * another machine) the step cache keeps to tasks that ran with the same others.
+ */
+function otherPackages(pack: FlowPackage, { steps }: FlowDefinition): Digest | undefined {
+  if (!steps.some(({ behaviour }) => behaviour.cache === true)) return undefined;
+  const now = installedPackages(pack);
+  return now === pack.installed ? undefined : now;
 }
 
 function cached(definition: FlowDefinition, cache: "on" | "off" | undefined): FlowDefinition {

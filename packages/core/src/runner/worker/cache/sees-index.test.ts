@@ -22,7 +22,7 @@ test.each(Object.getOwnPropertyNames(Methods.prototype).filter((each) => each !=
 );
 
 // biome-ignore-start lint: what users may write, however they do it
-const seen: Readonly<Record<string, unknown>> = {
+const seen: Readonly<Record<string, object>> = {
   index: { f(_item: number, _index: number) {} }.f,
   "a default": { f(_item: number, _index = 0) {} }.f,
   "the rest": { f(..._given: number[]) {} }.f,
@@ -54,4 +54,4 @@ const seen: Readonly<Record<string, unknown>> = {
 };
 // biome-ignore-end lint: up to here
 
-test.each(Object.keys(seen))("%s: the method may see the index", (each) => expect(seesIndex(seen[each])).toBe(true));
+test.each(Object.keys(seen))("%s: the method may see the index", (each) => expect(seesIndex(seen[each]!)).toBe(true));

@@ -186,7 +186,7 @@ function givenOf({ run, step, task, flowClass }: TaskCacheOptions): readonly str
   if (task.item === undefined) return [];
   const { codec, digest } = run.itemIdentity(task.item.split, task.item.index);
   const item = `item ${codec} ${digest}`;
-  const method = (flowClass.prototype as unknown as Readonly<Record<string, unknown>>)[step.name];
+  const method = (flowClass.prototype as unknown as Readonly<Record<string, object>>)[step.name]!;
   return seesIndex(method) ? [item, `index ${task.item.index}`] : [item];
 }
 

@@ -221,9 +221,9 @@ export class TaskFacts {
       case "attempt":
         return String(task.attempt);
       case "run.flow":
-        return run.context.flow;
+        return JSON.stringify(run.context.flow);
       case "run.project":
-        return run.context.project;
+        return JSON.stringify(run.context.project);
       case "run.tags":
         return JSON.stringify(run.context.tags);
       default:
