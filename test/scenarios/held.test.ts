@@ -1,4 +1,7 @@
 /** What runs beside what, seen with steps that the test holds; and that nothing of a run is left when it is over. */
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import { Worker } from "node:worker_threads";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { HeldSteps } from "../kit/held-step.ts";
 import { expectNoLeak } from "../kit/leak-check.ts";
@@ -84,4 +87,35 @@ test("maxParallel lets the next task begin only when the one before it has ended
     held.release(task);
   }
   expect((await observe(project, await running)).values.values).toEqual([0, 1, 2]);
+});
+
+test.skipIf(process.platform !== "linux").each<[string, () => () => unknown]>([
+  [
+    "threads",
+    () => {
+      const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
+      return () => worker.terminate();
+    },
+  ],
+  [
+    "handle Process",
+    () => {
+      const child = spawn("sleep", ["100"]);
+      return () => child.kill();
+    },
+  ],
+  [
+    "file ",
+    () => {
+      const descriptor = fs.openSync(project.file("threads.ts"), "r");
+      return () => fs.closeSync(descriptor);
+    },
+  ],
+])("the leak check finds what was left behind: %s", async (name, leave) => {
+  const undo: (() => unknown)[] = [];
+  try {
+    await expect(expectNoLeak(async () => undo.push(leave()))).rejects.toThrow(name);
+  } finally {
+    await Promise.all(undo.map((each) => each()));
+  }
 });
