@@ -3,13 +3,12 @@
  * A view reads an artifact when it is asked for, so a join over 10,000 inputs that reads one field loads one field each.
  */
 import { FlowError } from "../../errors/flow-error.ts";
-import { isName } from "../../ids/names.ts";
-import type { ArtifactRow, TaskSequence } from "../../metadata/metadata-store.ts";
+import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
+import { LazySource, lazyRecord } from "./lazy-record.ts";
 import type { ReadWatch } from "./read-watch.ts";
-import { lazyRecord } from "./upstream-value.ts";
-import type { WorkerRun } from "./worker-run.ts";
+import type { ArtifactTable, WorkerRun } from "./worker-run.ts";
 
 /** Finds the views again when `mergeArtifacts(inputs)` is called with this very array. */
 const viewed = new WeakMap<object, readonly JoinInput[]>();
@@ -21,11 +20,8 @@ export function joinInputs(
   fields: (name: string) => unknown,
   watch?: ReadWatch,
 ): readonly object[] {
-  const views = inputs.map((input, index) =>
-    inputView(run, step.name, input.task, fields, {
-      ...(watch && { watch, onRead: (name, row) => watch.inputRead(index, name, row) }),
-    }),
-  );
+  const viewer: Viewer = { run, step: step.name, fields, ...(watch && { watch }) };
+  const views = inputs.map((input, index) => lazyRecord(new InputView(viewer, input.task, index)));
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
   }
@@ -36,9 +32,7 @@ export function joinInputs(
   if (before !== undefined)
     Object.defineProperty(views, "before", {
       enumerable: false,
-      value: inputView(run, step.name, before, fields, {
-        ...(watch && { watch, onRead: (name) => readBefore(watch, name) }),
-      }),
+      value: lazyRecord(new InputView(viewer, before)),
     });
   Object.freeze(views);
   viewed.set(views, inputs);
@@ -50,22 +44,40 @@ export function inputsBehind(inputs: unknown): readonly JoinInput[] | undefined 
   return typeof inputs === "object" && inputs !== null ? viewed.get(inputs) : undefined;
 }
 
-/** What the task of an input, or of the split, left visible. */
-function inputView(
-  run: WorkerRun,
-  step: string,
-  task: TaskSequence,
-  fields: (name: string) => unknown,
-  { watch, onRead }: ViewWatch,
-): object {
-  let table: ReadonlyMap<string, ArtifactRow> | undefined;
-  const loaded = new Map<string, unknown>();
-  const artifacts = (): ReadonlyMap<string, ArtifactRow> => (table ??= run.visible(task));
-  const names = (): string[] => [...new Set([...run.values.keys(), ...artifacts().keys()])];
-  const read = (name: string): unknown => {
-    if (loaded.has(name)) return loaded.get(name);
-    const row = artifacts().get(name);
-    onRead?.(name, row);
+/** What the views of one join have in common. */
+interface Viewer {
+  readonly run: WorkerRun;
+  readonly step: string;
+  readonly fields: (name: string) => unknown;
+  readonly watch?: ReadWatch;
+}
+
+/** What the task of an input, or of the split (which has no index), left visible. */
+class InputView extends LazySource {
+  readonly what = "a join's input";
+  readonly #viewer: Viewer;
+  readonly #task: TaskSequence;
+  readonly #index: number | undefined;
+  #loaded: Map<string, unknown> | undefined;
+
+  constructor(viewer: Viewer, task: TaskSequence, index?: number) {
+    super();
+    this.#viewer = viewer;
+    this.#task = task;
+    this.#index = index;
+  }
+
+  names(): readonly string[] {
+    return [...new Set([...this.#viewer.run.values.keys(), ...this.#artifacts.keys()])];
+  }
+
+  read(name: string): unknown {
+    this.#loaded ??= new Map();
+    if (this.#loaded.has(name)) return this.#loaded.get(name);
+    const { run, step, fields, watch } = this.#viewer;
+    const row = this.#artifacts.get(name);
+    if (this.#index === undefined) watch?.read(`inputs.before.${name}`);
+    else watch?.inputRead(this.#index, name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.
     const value =
       row !== undefined
@@ -73,21 +85,18 @@ function inputView(
         : run.values.has(name) || run.upstreams.has(name) || Object.hasOwn(run.context.secrets, name)
           ? fields(name)
           : undefined;
-    loaded.set(name, value);
+    this.#loaded.set(name, value);
     return value;
-  };
-  return lazyRecord("a join's input", names, read, watch && (() => watch.unknownRead("the list of an input's fields")));
-}
+  }
 
-function readBefore(watch: ReadWatch, name: string): void {
-  if (isName(name)) watch.read(`inputs.before.${name}`);
-  else watch.unknownRead("a field whose name is no identifier");
-}
+  override asked(): void {
+    this.#viewer.watch?.unknownRead("the list of an input's fields");
+  }
 
-interface ViewWatch {
-  readonly watch?: ReadWatch;
-  /** `row` is what the task left under the name. */
-  readonly onRead?: (name: string, row: ArtifactRow | undefined) => void;
+  /** Not kept by each view: of 100,000 inputs, the tables of the last ones are enough. */
+  get #artifacts(): ArtifactTable {
+    return this.#viewer.run.visible(this.#task);
+  }
 }
 
 /** Whether a step that leads here was not taken; any other name is a mistake that `byStep` explains. */

@@ -2,12 +2,12 @@
  * What a step sees in an upstream field: facts of the producer's run, its artifacts (read on first use, private to the
  * task) and its own upstreams in turn. Each read is recorded with the digest that was read: that is the lineage edge.
  */
-import { inspect } from "node:util";
 import { FlowError } from "../../errors/flow-error.ts";
 import { isName } from "../../ids/names.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, RunRow, UpstreamRead, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { LazySource, lazyRecord } from "./lazy-record.ts";
 import type { ReadWatch } from "./read-watch.ts";
 import { missingArtifact, type WorkerRun } from "./worker-run.ts";
 
@@ -37,7 +37,7 @@ export function upstreamValue(
   const loaded = new Map<string, unknown>();
   return Object.freeze({
     run: runFacts(producer, watch && ((fact) => watch.read(`this.${field}.run.${fact}`))),
-    data: lazyRecord(
+    data: calledRecord(
       `the artifacts of ${name}`,
       names,
       (key) => {
@@ -102,7 +102,7 @@ function lazyUpstreams(
   let rows: ReadonlyMap<string, UpstreamRow> | undefined;
   const all = (): ReadonlyMap<string, UpstreamRow> =>
     (rows ??= new Map(run.reader.upstreams(producer.sequence).map((row) => [row.name, row])));
-  return lazyRecord(
+  return calledRecord(
     `the upstreams of ${name}`,
     () => [...all().keys()],
     (key) => {
@@ -131,50 +131,25 @@ function producerOf(run: WorkerRun, id: RunId, field: string): RunRow {
 }
 
 /**
- * A read-only object whose properties are computed when they are read; `in`, `Object.keys` and spreading work.
+ * A read-only object whose properties are computed when they are read.
  *
  * @param onAsked told when someone asks whether a name is there, or (undefined) which names there are
  */
-export function lazyRecord(
+function calledRecord(
   what: string,
   names: () => readonly string[],
   read: (name: string) => unknown,
   onAsked?: (name: string | undefined) => void,
 ): object {
-  // Printing a proxy shows its target, so the target says what it stands for.
-  const target = Object.create(null, {
-    [inspect.custom]: {
-      value: () => {
-        onAsked?.(undefined);
-        return `[${what}: ${names().join(", ")}]`;
-      },
-      configurable: true,
-    },
-  }) as object;
-  const has = (key: string | symbol): key is string => {
-    if (typeof key !== "string") return false;
-    onAsked?.(key);
-    return names().includes(key);
-  };
-  return new Proxy(target, {
-    get: (_, key) => (typeof key === "symbol" || key === "then" || key === "toJSON" ? undefined : read(key)),
-    has: (_, key) => has(key),
-    ownKeys: () => {
-      onAsked?.(undefined);
-      return [...names()];
-    },
-    getOwnPropertyDescriptor: (_, key) =>
-      has(key) ? { enumerable: true, configurable: true, get: () => read(key) } : undefined,
-    set: (_, key) => {
-      throw new FlowError("FLOW_RUNNER_READ_ONLY", {
-        message: `Cannot set "${String(key)}" of ${what}: they are kept as they are`,
-        hint: "Assign to a field of this flow instead",
-      });
-    },
-    deleteProperty: (_, key) => {
-      throw new FlowError("FLOW_RUNNER_READ_ONLY", {
-        message: `Cannot delete "${String(key)}" of ${what}: they are kept as they are`,
-      });
-    },
-  });
+  return lazyRecord(
+    new (class extends LazySource {
+      readonly what = what;
+      readonly names = names;
+      readonly read = read;
+
+      override asked(name?: string): void {
+        onAsked?.(name);
+      }
+    })(),
+  );
 }
