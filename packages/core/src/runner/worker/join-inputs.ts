@@ -3,7 +3,6 @@
  * A view reads an artifact when it is asked for, so a join over 10,000 inputs that reads one field loads one field each.
  */
 import { FlowError } from "../../errors/flow-error.ts";
-import { isName } from "../../ids/names.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
@@ -77,7 +76,7 @@ class InputView extends LazySource {
     if (this.#loaded.has(name)) return this.#loaded.get(name);
     const { run, step, fields, watch } = this.#viewer;
     const row = this.#artifacts.get(name);
-    if (this.#index === undefined) readBefore(watch, name);
+    if (this.#index === undefined) watch?.read(`inputs.before.${name}`);
     else watch?.inputRead(this.#index, name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.
     const value =
@@ -98,11 +97,6 @@ class InputView extends LazySource {
   get #artifacts(): ArtifactTable {
     return this.#viewer.run.visible(this.#task);
   }
-}
-
-function readBefore(watch: ReadWatch | undefined, name: string): void {
-  if (isName(name)) watch?.read(`inputs.before.${name}`);
-  else watch?.unknownRead("a field whose name is no identifier");
 }
 
 /** Whether a step that leads here was not taken; any other name is a mistake that `byStep` explains. */

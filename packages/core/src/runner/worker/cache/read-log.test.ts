@@ -40,7 +40,11 @@ test("a task that reads more than can be listed is not offered", () => {
 });
 
 test("names that are no identifiers are none of a key", () => {
-  for (const look of [(log: ReadLog) => log.fieldRead("a.b"), (log: ReadLog) => log.inputRead(0, "a.b", undefined)]) {
+  for (const look of [
+    (log: ReadLog) => log.fieldRead("a.b"),
+    (log: ReadLog) => log.inputRead(0, "a.b", undefined),
+    (log: ReadLog) => log.read("inputs.before.a\nread this.b = absent"),
+  ]) {
     const log = newLog();
     look(log);
     expect(log.unknown).toMatch(/identifier/);

@@ -59,7 +59,9 @@ export class ReadLog implements FieldWatch, ReadWatch {
   }
 
   read(name: string): void {
-    if (this.#names.size <= MOST_READS) this.#names.add(name);
+    // In the text that becomes a key each read is a line.
+    if (name.includes("\n")) this.unknownRead("a field whose name is no identifier");
+    else if (this.#names.size <= MOST_READS) this.#names.add(name);
   }
 
   inputRead(index: number, name: string, row: ArtifactRow | undefined): void {
