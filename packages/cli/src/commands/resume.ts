@@ -27,6 +27,7 @@ const OWN_FLAGS: readonly Flag[] = [
     help: "Behaviour for every step that does not state it itself, such as retry=3 or timeout=5m",
   },
   { name: "finish-siblings", type: "boolean", help: "After a failure, let the tasks that can still run go on" },
+  { name: "max-rounds", type: "number", min: 1, placeholder: "N", help: "How often a loop may come back to a step" },
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
@@ -76,6 +77,7 @@ async function run(context: Context): Promise<number> {
     if (words.faults.length > 0) throw await faultsError("flow resume", words.faults);
     const own = invocation(words.values, words.positionals);
     const [from, params, maxWorkers] = [own.text("from"), own.text("params"), own.number("max-workers")];
+    const maxRounds = own.number("max-rounds");
     const running = core.startResume({
       subject,
       stores,
@@ -88,6 +90,7 @@ async function run(context: Context): Promise<number> {
       ...(maxWorkers === undefined ? {} : { maxWorkers }),
       ...(own.list("with").length === 0 ? {} : { with: own.list("with") }),
       ...(own.isOn("finish-siblings") ? { finishSiblings: true } : {}),
+      ...(maxRounds === undefined ? {} : { maxRounds }),
       strict: own.isOn("strict"),
       environment: context.environment,
       cwd: context.cwd,
