@@ -284,7 +284,7 @@ describe("a store that cannot be used", () => {
     database.close();
     await expectRefused(store, {
       code: "FLOW_METADATA_NEWER_STORE",
-      says: ["schema 2, this version of Millrace knows 1"],
+      says: ["schema 3, this version of Millrace knows 2"],
       hint: "Update Millrace",
     });
   });

@@ -114,7 +114,7 @@ export interface TaskResult {
   readonly outcome: TaskOutcome;
   readonly blobs: readonly NewBlob[];
   readonly reads: readonly UpstreamRead[];
-  /** Names of the parameters, configs, files, constants, secrets and upstreams that the task read; absent when not known. */
+  /** Names of the parameters, configs, files, constants and secrets that the task read; absent when not known. */
   readonly valueReads?: readonly string[];
   /** Output that was not sent live yet. */
   readonly logs: readonly LogChunk[];

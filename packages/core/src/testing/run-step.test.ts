@@ -56,7 +56,7 @@ class Train extends Flow {
   }
   @step({ next: "gather" }) work(x: number, index: number) {
     this.x = x * this.factor + index;
-    console.log("working on", x);
+    console.log(`working on ${x}`);
     console.error("with care");
   }
   @join({ next: "pick" }) gather(inputs: Inputs<Train>) {

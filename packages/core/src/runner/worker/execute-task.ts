@@ -48,8 +48,6 @@ interface Notes {
   readonly blobs: Map<string, NewBlob>;
   readonly reads: Map<string, UpstreamRead>;
   readonly valueReads: Set<string>;
-  /** Whether the step looked at its signal. */
-  hasSeenSignal: boolean;
 }
 
 export async function executeTask(
@@ -60,7 +58,7 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set(), hasSeenSignal: false };
+  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set() };
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -123,13 +121,13 @@ async function attempt(
       calls?.close();
     }
   }
-  // A step that ends early because it was told to leaves half of what it should: that must not stand for the whole.
-  if (notes.hasSeenSignal && environment.signal.aborted) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
   if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...left };
+  // What a step leaves that was told to stop may be half of what it should: no other run is to take it over.
+  if (environment.signal.aborted) return { kind: "succeeded", ...left };
   return { kind: "succeeded", ...left, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
 }
 
@@ -153,11 +151,7 @@ function bind(
       task.notes.valueReads.add(name);
       return run.runValue(name);
     };
-  for (const [name, row] of run.upstreams)
-    values[name] = () => {
-      task.notes.valueReads.add(name);
-      return upstreamValue(run, row, name, task.record, log);
-    };
+  for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, task.record, log);
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(
@@ -166,10 +160,7 @@ function bind(
       values,
       inputs,
       onRead: () => {},
-      get signal() {
-        task.notes.hasSeenSignal = true;
-        return environment.signal;
-      },
+      signal: environment.signal,
       merge: (_flow, given, options) => {
         task.cache?.merged(bound, options);
         for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {

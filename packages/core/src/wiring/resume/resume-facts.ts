@@ -58,10 +58,6 @@ async function readersOf(
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const stepOf = new Map(finished.sequences.map((sequence, index) => [sequence, finished.steps[index]!]));
   const readers = new Map<string, Set<string>>();
-  // Facts of an upstream, such as its name, are read without any artifact.
-  finished.valueReads.forEach((names, index) => {
-    for (const name of names ?? []) readers.set(name, (readers.get(name) ?? new Set()).add(finished.steps[index]!));
-  });
   for (const { task, upstream } of await metadata.reads(row.sequence)) {
     const step = stepOf.get(task);
     if (step === undefined || upstream === undefined) continue;
