@@ -4,8 +4,10 @@ import type { Batch, TaskResult } from "./protocol.ts";
 export function emptyResult(
   task: Pick<Batch["tasks"][number], "sequence" | "attempt">,
   outcome: Extract<TaskResult["outcome"], { kind: "failed" | "cancelled" }>,
-  at: Date,
+  startedAt: Date,
+  endedAt: Date = startedAt,
 ): TaskResult {
-  const nothing = { durationMs: 0, blobs: [], reads: [], logs: [], liveChunks: 0 };
-  return { sequence: task.sequence, attempt: task.attempt, startedAt: at, outcome, ...nothing };
+  const durationMs = Math.max(0, endedAt.getTime() - startedAt.getTime());
+  const nothing = { durationMs, blobs: [], reads: [], logs: [], liveChunks: 0 };
+  return { sequence: task.sequence, attempt: task.attempt, startedAt, outcome, ...nothing };
 }

@@ -195,10 +195,8 @@ class RunDriver {
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
       : ({ kind: "failed", error: workerEnded(step, error) } as const);
-    for (const task of tasks) {
-      const result = emptyResult(task, outcome, flight.sentAt);
-      this.#reported(flight, { ...result, durationMs: this.#clock.now().getTime() - flight.sentAt.getTime() });
-    }
+    const now = this.#clock.now();
+    for (const task of tasks) this.#reported(flight, emptyResult(task, outcome, flight.sentAt, now));
     this.#pace.soon();
   }
 
@@ -287,8 +285,8 @@ class RunDriver {
   async #write(now: Date): Promise<void> {
     const tick = this.#tick.take(now);
     if (tick === undefined) return;
-    const { run, execution } = this.#options;
-    await this.#options.metadata.commitTick({ run: run.sequence, execution, ...tick });
+    const { run, execution, metadata } = this.#options;
+    await metadata.commitTick({ run: run.sequence, execution, ...tick });
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
@@ -380,10 +378,7 @@ class RunDriver {
     this.#reportProgress();
     const { run, execution } = this.#options;
     const ended = { run: run.sequence, execution };
-    if (this.#cause !== undefined) {
-      this.#ended.resolve({ ...ended, ...endBy(this.#cause) });
-      return;
-    }
+    if (this.#cause !== undefined) return this.#ended.resolve({ ...ended, ...endBy(this.#cause) });
     const { endTask } = this.#scheduler;
     if (endTask === undefined) {
       throw new FlowError("FLOW_INTERNAL", {
