@@ -31,7 +31,7 @@ export default class Fit extends Flow { model!: Model; @step({ next: "end" }) st
 import { expect, test } from "vitest";
 import Fit, { Model } from "./fit.ts";
 
-test("fits", async () => {
+test("fits", { timeout: 60_000 }, async () => {
   expect(new Model().weights).toEqual([1, 2]);
   expect((await run(Fit)).status).toBe("succeeded");
 });
