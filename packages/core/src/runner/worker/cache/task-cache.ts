@@ -69,7 +69,7 @@ export class TaskCache {
 
   /**
    * @param record takes the reads of upstream artifacts, which are this task's as well
-   * @param valueReads takes the names of the run's values that the step would have read
+   * @param valueReads takes the names of the run's values and upstreams that the step would have read
    */
   find(record: RecordRead, valueReads: Set<string>): CacheHit | undefined {
     const { run, artifacts } = this.#options;
@@ -154,7 +154,8 @@ export class TaskCache {
     const { run } = this.#options;
     for (const text of names) {
       const name = parseReadName(text);
-      if (name?.kind === "field" && run.values.has(name.name)) valueReads.add(name.name);
+      if (name?.kind === "field" && (run.values.has(name.name) || run.upstreams.has(name.name)))
+        valueReads.add(name.name);
       if (name?.kind !== "upstream-data") continue;
       const producer = this.#facts.producerAt(name.path)!;
       const { codec, digest } = this.#facts.upstreamArtifact(name.path, name.name)!;
