@@ -18,6 +18,7 @@ import type { Project } from "./project.ts";
 
 export interface WorkersOptions {
   readonly slots?: number;
+  readonly heapMb?: number;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -69,7 +70,10 @@ export class Workers {
               { file: built("worker-process"), data, environment, strayOutput: (text) => stray.push(text) },
               placement,
             )
-          : threadHosts({ file: built("worker"), data, environment }, placement),
+          : threadHosts(
+              { file: built("worker"), data, environment, ...(options.heapMb && { heapMb: options.heapMb }) },
+              placement,
+            ),
     });
     return new Workers(executor, stray);
   }

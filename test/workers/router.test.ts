@@ -33,8 +33,8 @@ test("equal placements share workers, whoever wrote them; others do not", async 
   expect((await look(workers, { environment: { B: "2", OWN: "1" }, isolate: "thread" })).worker).toBe(a.worker);
   const others = [
     await look(workers, { isolate: "thread", environment: { OWN: "2" } }),
-    await look(workers, { isolate: "thread", memoryMb: 512 }),
     await look(workers, { isolate: "process" }),
+    await look(workers, { isolate: "process", memoryMb: 512 }),
     await look(workers, { isolate: "thread", secrets: { SECRET: "whisper" } }),
   ];
   expect(new Set([plain, a, ...others].map(({ worker }) => worker)).size).toBe(6);

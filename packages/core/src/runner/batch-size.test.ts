@@ -10,7 +10,9 @@ describe("batch size", () => {
     const sizes = new BatchSize();
     for (let index = 0; index < 20; index++) sizes.measured("work", 0.05);
     expect(sizes.of("work", 10_000, 2)).toBe(64);
-    expect(sizes.isShort("work")).toBe(true);
+    expect(sizes.messagesOf("work")).toBe(3);
+    for (let index = 0; index < 100; index++) sizes.measured("work", 0.05);
+    expect(sizes.messagesOf("work")).toBe(6);
   });
 
   test("long tasks travel alone, also after a short one", () => {
@@ -18,7 +20,13 @@ describe("batch size", () => {
     sizes.measured("work", 1);
     for (let index = 0; index < 10; index++) sizes.measured("work", 500);
     expect(sizes.of("work", 1_000, 2)).toBe(1);
-    expect(sizes.isShort("work")).toBe(false);
+    expect(sizes.messagesOf("work")).toBe(1);
+  });
+
+  test("nothing is sent ahead while only cold tasks are known", () => {
+    const sizes = new BatchSize();
+    sizes.measured("work", 9);
+    expect(sizes.messagesOf("work")).toBe(1);
   });
 
   test("the last tasks are shared among the workers, but not below what a message costs", () => {

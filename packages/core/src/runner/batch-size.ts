@@ -13,12 +13,18 @@ const LEAST_MS = 2;
 const WEIGHT = 0.3;
 /** A measurement below this share of the average replaces it: the first task in a worker pays for compiling the step. */
 const COLD_SHARE = 0.5;
+/** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
+const MESSAGES_AHEAD = 6;
+/** Tasks that must have been measured for each message ahead: what is sent early is sized by what is known by then. */
+const MEASURED_FOR_EACH = 8;
 
 export class BatchSize {
   readonly #averageMs = new Map<string, number>();
+  readonly #measured = new Map<string, number>();
 
   /** Notes how long a task of a step took. */
   measured(step: string, durationMs: number): void {
+    this.#measured.set(step, (this.#measured.get(step) ?? 0) + 1);
     const before = this.#averageMs.get(step);
     const isFirstWarm = before === undefined || durationMs < before * COLD_SHARE;
     this.#averageMs.set(step, isFirstWarm ? durationMs : before + WEIGHT * (durationMs - before));
@@ -33,9 +39,10 @@ export class BatchSize {
     return Math.max(1, Math.min(withinMs(TARGET_MS), fairShare, MOST_TASKS));
   }
 
-  /** Whether tasks of a step are so short that a worker should find its next message waiting. */
-  isShort(step: string): boolean {
+  /** Messages that each worker may have at once: of short tasks it should find the next one waiting. */
+  messagesOf(step: string): number {
     const averageMs = this.#averageMs.get(step);
-    return averageMs !== undefined && averageMs < TARGET_MS;
+    if (averageMs === undefined || averageMs >= TARGET_MS) return 1;
+    return Math.min(MESSAGES_AHEAD, 1 + Math.floor(this.#measured.get(step)! / MEASURED_FOR_EACH));
   }
 }

@@ -65,8 +65,6 @@ interface Watched extends Flight {
   leaveQueue?: () => void;
 }
 
-/** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
-const MESSAGES_AHEAD = 6;
 /** How long a step may go on after its time, to end by itself; its worker is ended within two seconds of the limit. */
 const TIMEOUT_GRACE_MS = 1_000;
 const NO_POLICY: AttemptPolicy = {};
@@ -216,8 +214,8 @@ export class Dispatcher {
   /** Short tasks may queue some messages a worker ahead, so that no worker waits while the main thread commits. */
   #hasRoom(step: string): boolean {
     const policy = this.#policy(step);
-    const isAhead = this.#sizes.isShort(step) && !travelsAlone(policy) && policy.placement === undefined;
-    if (!this.#options.slots.hasRoom(isAhead ? MESSAGES_AHEAD : 1)) return false;
+    const mayWait = !travelsAlone(policy) && policy.placement === undefined;
+    if (!this.#options.slots.hasRoom(mayWait ? this.#sizes.messagesOf(step) : 1)) return false;
     return policy.maxParallel === undefined || (this.#batchesOfStep.get(step) ?? 0) < policy.maxParallel;
   }
 

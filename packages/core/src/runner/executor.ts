@@ -41,7 +41,7 @@ export interface Submission {
 export type LostReason =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: string }
-  | { readonly kind: "out-of-memory"; readonly limitMb?: number }
+  | { readonly kind: "out-of-memory"; readonly isolate: "thread" | "process"; readonly limitMb?: number }
   /** By `end()` or `close()`. */
   | { readonly kind: "ended" }
   /** An error that nobody caught, or a worker that could not start: `cause` says what. */

@@ -7,9 +7,13 @@ import { cutNote } from "./kept-text.ts";
 
 type Stream = LogChunk["stream"];
 
+export type ChunkCounts = Readonly<Record<Stream, number>>;
+
 const STREAMS: readonly Stream[] = ["stdout", "stderr"];
-/** Task number, attempt, dropped bytes of both streams; then, as Int32, the bytes in use. */
-const FACTS = 4;
+/** Task number, attempt, dropped bytes and sent chunks of both streams; then, as Int32, the bytes in use. */
+const FACTS = 6;
+const DROPPED = 2;
+const SENT = 4;
 const HEADER_BYTES = FACTS * 8 + 8;
 /** Stream (1 byte) and length (4 bytes) before each text. */
 const RECORD_BYTES = 5;
@@ -31,7 +35,7 @@ export class LastWords {
   /** Worker: what is added from now on belongs to this attempt; all that was added before has been sent. */
   begin(task: TaskSequence, attempt: number): void {
     this.#used[0] = 0;
-    this.#facts.set([task, attempt, 0, 0]);
+    this.#facts.set([task, attempt, 0, 0, 0, 0]);
   }
 
   /** Worker: keeps a text until `sent`. Gives false when there is no room: it is to be sent now. */
@@ -48,12 +52,18 @@ export class LastWords {
 
   /** Worker: says how much of a stream is not kept. */
   dropped(stream: Stream, bytes: number): void {
-    this.#facts[2 + STREAMS.indexOf(stream)] = bytes;
+    this.#facts[DROPPED + STREAMS.indexOf(stream)] = bytes;
   }
 
-  /** Worker: all that was added has been sent. */
-  sent(): void {
+  /**
+   * Worker: all that was added has been sent.
+   *
+   * @param chunks of each stream that were sent so far
+   */
+  sent(chunks: ChunkCounts): void {
+    // In this order: a thread that is ended between the two has nothing left to say, rather than something twice.
     Atomics.store(this.#used, 0, 0);
+    for (const [index, stream] of STREAMS.entries()) this.#facts[SENT + index] = chunks[stream];
   }
 
   /** Worker: the attempt has reported, so that nothing is left to say. */
@@ -62,10 +72,15 @@ export class LastWords {
     this.#facts.fill(0);
   }
 
-  /** Main thread, when the worker is gone: what it did not send. */
-  take(): readonly LogChunk[] {
+  /**
+   * Main thread, when the worker is gone: what it did not send.
+   *
+   * @param received chunks of an attempt that came: the thread may have been ended before it could note that it sent them
+   */
+  take(received: (task: TaskSequence, attempt: number) => ChunkCounts): readonly LogChunk[] {
     const [task, attempt] = this.#facts as unknown as readonly [TaskSequence, number];
     if (attempt === 0) return [];
+    const counts = received(task, attempt);
     const texts: Record<Stream, string> = { stdout: "", stderr: "" };
     const end = Atomics.load(this.#used, 0);
     for (let at = 0; at < end; ) {
@@ -76,7 +91,8 @@ export class LastWords {
     }
     const at = new Date();
     const chunks = STREAMS.map((stream, index): LogChunk => {
-      const text = texts[stream] + cutNote(stream, this.#facts[2 + index]!);
+      const kept = counts[stream] > this.#facts[SENT + index]! ? "" : texts[stream];
+      const text = kept + cutNote(stream, this.#facts[DROPPED + index]!);
       return { task, attempt, stream, at, text };
     });
     this.end();

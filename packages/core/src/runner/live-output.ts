@@ -30,14 +30,18 @@ export class LiveOutput {
   #windowStart = 0;
   #sentInWindow = 0;
   #isClosed = false;
-  /** Chunks that were sent. */
-  liveChunks = 0;
+  readonly #sent: Record<Stream, number> = { stdout: 0, stderr: 0 };
 
   constructor(options: LiveOutputOptions) {
     this.#options = options;
     const { mask, limitBytes } = options;
     this.#kept = { stdout: new KeptText(mask, limitBytes), stderr: new KeptText(mask, limitBytes) };
     options.lastWords?.begin(options.task, options.attempt);
+  }
+
+  /** Chunks that were sent. */
+  get liveChunks(): number {
+    return this.#sent.stdout + this.#sent.stderr;
   }
 
   write(stream: Stream, piece: string | Uint8Array): void {
@@ -59,10 +63,10 @@ export class LiveOutput {
     this.#timer = undefined;
     this.#sentInWindow++;
     for (const chunk of this.#take()) {
-      this.liveChunks++;
+      this.#sent[chunk.stream]++;
       this.#options.send(chunk);
     }
-    this.#options.lastWords?.sent();
+    this.#options.lastWords?.sent(this.#sent);
   }
 
   /** Ends the output and gives what was not sent. */

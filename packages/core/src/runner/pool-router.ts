@@ -156,7 +156,6 @@ function keyOf({ isolate, memoryMb, environment = {}, secrets = {} }: Placement)
   const sorted = (variables: Readonly<Record<string, string>>) =>
     Object.entries(variables).sort(([a], [b]) => (a < b ? -1 : 1));
   const facts = [isolate, memoryMb ?? null, sorted(environment), sorted(secrets)];
-  const isDefault =
-    isolate === "thread" && memoryMb === undefined && facts.slice(2).every((list) => (list as []).length === 0);
+  const isDefault = isolate === "thread" && facts.slice(2).every((list) => (list as []).length === 0);
   return isDefault ? DEFAULT_KEY : createHash("sha256").update(JSON.stringify(facts)).digest("hex");
 }

@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import { Ending } from "../util/ending.ts";
+import { within } from "../util/within.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { LiveOutput } from "./live-output.ts";
 import { MemoryWatch } from "./memory-watch.ts";
@@ -15,7 +16,14 @@ import { OutputSplitter, type PipeMark } from "./output-splitter.ts";
 import type { FromProcess, ToProcess } from "./process-messages.ts";
 import type { CallMessage, HeardMessage, Placement, WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
-import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
+import {
+  type BatchReport,
+  END_WAIT_MS,
+  type HostEvents,
+  type OpenHost,
+  type WorkerBatch,
+  type WorkerHost,
+} from "./worker-host.ts";
 
 export interface ProcessOptions {
   /** The entry file of a worker process. */
@@ -119,9 +127,12 @@ class ProcessHost implements WorkerHost {
     this.#send({ kind: "cancel" });
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#kill();
-    return this.#closed.promise;
+    if (await within(END_WAIT_MS, this.#closed.promise)) return;
+    // A process that waits for a device or a network disk ends when that answers; nothing of this one waits for it.
+    this.#child.unref();
+    this.#child.channel?.unref();
   }
 
   #send(message: ToProcess): void {
@@ -203,7 +214,7 @@ class ProcessHost implements WorkerHost {
     const limitMb = this.#placement.memoryMb;
     const isHeapFull = signal === "SIGABRT" && this.#stderrTail.includes("JavaScript heap out of memory");
     if (this.#memory?.isOver === true || isHeapFull)
-      return { kind: "out-of-memory", ...(limitMb === undefined ? {} : { limitMb }) };
+      return { kind: "out-of-memory", isolate: "process", ...(limitMb === undefined ? {} : { limitMb }) };
     if (this.#dying !== undefined) return { kind: "other" };
     if (signal !== null) return { kind: "signal", signal };
     return { kind: "exited", code: code ?? 0 };

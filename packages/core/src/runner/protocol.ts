@@ -51,7 +51,7 @@ export interface StepContract {
 /** Where a batch runs: batches of equal placement share workers. */
 export interface Placement {
   readonly isolate: "thread" | "process";
-  /** The heap of a thread; all memory of a process, which is ended when it holds more. */
+  /** All memory of a process, which is ended when it holds more. */
   readonly memoryMb?: number;
   /** Environment variables, beside those of the program itself. */
   readonly environment?: Readonly<Record<string, string>>;

@@ -3,18 +3,28 @@
  * and one thread can be replaced while the others go on. Atomics mode is off: a worker that waits for its next message
  * must still serve timers and sockets of user code.
  */
+import { getHeapStatistics } from "node:v8";
 import type { MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
+import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import { Ending } from "../util/ending.ts";
+import { within } from "../util/within.ts";
 import { AbortWords } from "./abort-words.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
-import { LastWords } from "./last-words.ts";
+import { type ChunkCounts, LastWords } from "./last-words.ts";
 import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import { noteStuckWorker } from "./stuck-workers.ts";
-import type { BatchReport, HostEvents, OpenHost, WorkerBatch, WorkerHost } from "./worker-host.ts";
+import {
+  type BatchReport,
+  END_WAIT_MS,
+  type HostEvents,
+  type OpenHost,
+  type WorkerBatch,
+  type WorkerHost,
+} from "./worker-host.ts";
 
 export interface ThreadOptions {
   /** The worker's entry file. */
@@ -25,6 +35,8 @@ export interface ThreadOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether that is another one than this process has. */
   readonly isOwnEnvironment?: boolean;
+  /** What the heap of a thread may hold, in MB. Default: as much as this thread's own, which is Node's to say. */
+  readonly heapMb?: number;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -40,11 +52,8 @@ export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: Mess
 /** A batch as a thread gets it; without one, the thread has only to be there. */
 export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
 
-/**
- * How long a thread may take to end. A blocking call ends first; and some loops give V8 no chance at all, such as
- * `for (;;) new Array(1000)`, whose compiled form never looks whether it should stop.
- */
-const END_WAIT_MS = 5_000;
+/** How long what a thread says last is waited for: its messages are all here when it is gone. */
+const LAST_WORDS_WAIT_MS = 1_000;
 
 type ThreadPool = Piscina<ThreadBatch, BatchReport | undefined>;
 
@@ -59,7 +68,7 @@ export async function threadHosts(options: ThreadOptions, placement?: Placement)
   // Importing piscina takes longer than all else that a command does at start, so only runs pay for it.
   const { Piscina } = await import("piscina");
   const control = new SharedArrayBuffer(4);
-  const limitMb = placement?.memoryMb;
+  const limitMb = options.heapMb ?? Math.floor(getHeapStatistics().heap_size_limit / 1024 / 1024);
   const env = environmentOf(options, placement);
   const poolOptions = {
     filename: options.file,
@@ -73,7 +82,7 @@ export async function threadHosts(options: ThreadOptions, placement?: Placement)
     recordTiming: false,
     resourceLimits: {
       maxYoungGenerationSizeMb: YOUNG_MB,
-      ...(limitMb === undefined ? {} : { maxOldGenerationSizeMb: threadHeapMb(limitMb) }),
+      maxOldGenerationSizeMb: threadHeapMb(limitMb),
     },
     ...(env === undefined ? {} : { env }),
   } as const;
@@ -99,7 +108,7 @@ interface ThreadHostOptions {
   readonly pool: ThreadPool;
   readonly control: Int32Array;
   readonly lastWords: LastWords;
-  readonly limitMb: number | undefined;
+  readonly limitMb: number;
   readonly secrets: readonly string[];
   readonly events: HostEvents;
 }
@@ -107,9 +116,10 @@ interface ThreadHostOptions {
 class ThreadHost implements WorkerHost {
   readonly #options: ThreadHostOptions;
   readonly #pool: ThreadPool;
-  readonly #heap: HeapWatch | undefined;
+  readonly #heap: HeapWatch;
   #mask: SecretMask;
   readonly #gone = new Ending();
+  readonly #heard = new HeardChunks();
   #abortWords: AbortWords | undefined;
   #isRunning = false;
   /** Of the batch that runs or ran last. */
@@ -122,13 +132,15 @@ class ThreadHost implements WorkerHost {
     this.#options = options;
     this.#pool = pool;
     this.#mask = new SecretMask(options.secrets);
-    if (options.limitMb !== undefined)
-      this.#heap = new HeapWatch(
-        () => pool.threads[0],
-        options.limitMb,
-        () => void this.close(),
-      );
-    pool.on("message", (message: ThreadMessage) => events.message(withReply(message)));
+    this.#heap = new HeapWatch(
+      () => pool.threads[0],
+      options.limitMb,
+      () => void this.close(),
+    );
+    pool.on("message", (message: ThreadMessage) => {
+      if (message.kind === "output") this.#heard.add(message.chunk);
+      events.message(withReply(message));
+    });
     // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
     pool.on("error", (error: Error) => this.#died(error));
     pool.on("workerDestroy", () => setImmediate(() => this.#died(new Error("the worker thread ended"))));
@@ -138,7 +150,7 @@ class ThreadHost implements WorkerHost {
   async run(batch: WorkerBatch): Promise<BatchReport> {
     this.#isRunning = true;
     this.#step = batch.step.name;
-    this.#heap?.start();
+    this.#heap.start();
     this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(batch.run.secrets)]);
     this.#abortWords = batch.isWatched === true ? new AbortWords() : undefined;
     const message: ThreadBatch =
@@ -148,11 +160,12 @@ class ThreadHost implements WorkerHost {
       return report!;
     } catch (cause) {
       this.#isOver = true;
-      for (const chunk of this.#options.lastWords.take()) this.#options.events.message({ kind: "output", chunk });
-      throw this.#lost(cause);
+      const lost = this.#lost(cause);
+      await this.#tellLastWords();
+      throw lost;
     } finally {
       this.#isRunning = false;
-      this.#heap?.stop();
+      this.#heap.stop();
       this.#abortWords = undefined;
     }
   }
@@ -172,13 +185,16 @@ class ThreadHost implements WorkerHost {
     return this.#closed;
   }
 
+  async #tellLastWords(): Promise<void> {
+    const { lastWords, events } = this.#options;
+    await within(LAST_WORDS_WAIT_MS, this.close());
+    for (const chunk of lastWords.take((...attempt) => this.#heard.of(...attempt)))
+      events.message({ kind: "output", chunk });
+  }
+
   /** Terminates the thread, rejects what it runs, and waits until it is gone; but not for ever. */
   async #end(): Promise<void> {
-    const timer = Promise.withResolvers<"stuck">();
-    const timeout = setTimeout(() => timer.resolve("stuck"), END_WAIT_MS);
-    const ended = await Promise.race([this.#pool.destroy(), timer.promise]);
-    clearTimeout(timeout);
-    if (ended !== "stuck") return;
+    if (await within(END_WAIT_MS, this.#pool.destroy())) return;
     noteStuckWorker();
     this.#options.events.message({ kind: "stuck", step: this.#step });
   }
@@ -194,8 +210,23 @@ class ThreadHost implements WorkerHost {
     if (cause instanceof ExecutorLostError) return cause;
     const message = this.#mask.text(cause instanceof Error ? cause.message : String(cause));
     const { limitMb } = this.#options;
-    const why = this.#heap?.isOver === true ? outOfMemory(limitMb) : reasonOf(cause, limitMb);
+    const why = this.#heap.isOver ? outOfMemory(limitMb) : reasonOf(cause, limitMb);
     return new ExecutorLostError(message, why, { cause: masked(cause, this.#mask) });
+  }
+}
+
+/** Chunks of the newest attempt that came as messages. */
+class HeardChunks {
+  #newest: { readonly task: TaskSequence; readonly attempt: number; stdout: number; stderr: number } | undefined;
+
+  add({ task, attempt, stream }: LogChunk): void {
+    if (this.#newest?.task !== task || this.#newest.attempt !== attempt)
+      this.#newest = { task, attempt, stdout: 0, stderr: 0 };
+    this.#newest[stream]++;
+  }
+
+  of(task: TaskSequence, attempt: number): ChunkCounts {
+    return this.#newest?.task === task && this.#newest.attempt === attempt ? this.#newest : { stdout: 0, stderr: 0 };
   }
 }
 
@@ -210,7 +241,7 @@ function masked(cause: unknown, mask: SecretMask): unknown {
   return cause instanceof Error ? deserializeError(mask.error(serializeError(cause))) : cause;
 }
 
-function reasonOf(cause: unknown, limitMb: number | undefined): LostReason {
+function reasonOf(cause: unknown, limitMb: number): LostReason {
   const { code, message } =
     cause instanceof Error ? (cause as NodeJS.ErrnoException) : ({} as { code?: string; message?: string });
   if (code === "ERR_WORKER_OUT_OF_MEMORY") return outOfMemory(limitMb);
@@ -218,6 +249,6 @@ function reasonOf(cause: unknown, limitMb: number | undefined): LostReason {
   return exited === null ? { kind: "other" } : { kind: "exited", code: Number(exited[1]) };
 }
 
-function outOfMemory(limitMb: number | undefined): LostReason {
-  return { kind: "out-of-memory", ...(limitMb === undefined ? {} : { limitMb }) };
+function outOfMemory(limitMb: number): LostReason {
+  return { kind: "out-of-memory", isolate: "thread", limitMb };
 }

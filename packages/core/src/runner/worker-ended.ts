@@ -41,8 +41,11 @@ function describe(
     case "out-of-memory":
       return {
         code: "FLOW_RUNNER_OUT_OF_MEMORY",
-        text: `ran out of memory${why.limitMb === undefined ? "" : `: its limit is ${why.limitMb} MB`}`,
-        hint: "Give the step more with resources: { memory }, or hold less at a time",
+        text: `ran out of memory${why.limitMb === undefined ? "" : `: ${why.isolate === "thread" ? "the heap's" : "its"} limit is ${why.limitMb} MB`}`,
+        hint:
+          why.isolate === "thread"
+            ? "Hold less at a time, or raise what a heap may hold with NODE_OPTIONS=--max-old-space-size=MB"
+            : "Give the step more with resources: { memory }, or hold less at a time",
       };
     case "ended":
     case "other":

@@ -5,6 +5,12 @@
 import type { ExecutorLostError } from "./executor.ts";
 import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 
+/**
+ * How long a worker may take to end. A blocking call of a thread ends first; and some loops give V8 no chance at all, such
+ * as `for (;;) new Array(1000)`, whose compiled form never looks whether it should stop.
+ */
+export const END_WAIT_MS = 5_000;
+
 export interface WorkerHost {
   /** Runs a batch. Rejects with an ExecutorLostError when the worker ended before it answered. */
   run(batch: WorkerBatch): Promise<BatchReport>;

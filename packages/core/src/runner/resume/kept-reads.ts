@@ -1,9 +1,9 @@
 import type { Graph } from "../../graph/graph.ts";
 import type { FinishedTaskColumns } from "../../metadata/replay.ts";
 
-/** Which values of the run the kept tasks read. */
+/** Which values and upstreams of the run the kept tasks read. */
 export interface KeptReads {
-  /** Steps with a kept task that read a value, or of which nobody knows what it read. */
+  /** Steps with a kept task that read one, or of which nobody knows what it read. */
   readersOf(name: string): readonly string[];
   /** Whether all of them are known to have read it. */
   isSure(name: string): boolean;

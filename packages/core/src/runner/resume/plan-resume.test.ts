@@ -69,7 +69,6 @@ function origin(more: Partial<ResumeOrigin> = {}): ResumeOrigin {
     finished: HALF,
     values: values({ folds: A, rate: A }),
     upstreams: new Map([["source", "run 1"]]),
-    upstreamReaders: new Map(),
     ...more,
   };
 }
@@ -329,10 +328,10 @@ describe("values that changed", () => {
   test("an upstream that leads to another run is refused when kept tasks read from it", () => {
     const other = target({ upstreams: new Map([["source", "run 2"]]) });
     expect(planResume(origin(), other)).toMatchObject({ kind: "fork", rerun: [] });
-    const readers = new Map([["source", new Set(["work", "end"])]]);
-    const error = refusal(() => planResume(origin({ upstreamReaders: readers }), other));
-    expect(error.message).toContain('"source" is not what it was, and finished tasks of "work" read it');
-    expect(planResume(origin({ upstreamReaders: readers }), other, { from: "work" }).kind).toBe("fork");
+    const read = finished({ start: [], split: [], "work/0": ["source"], end: ["source"] });
+    const error = refusal(() => planResume(origin({ finished: read }), other));
+    expect(error.message).toContain('"source" is not what it was, and finished tasks of "work", "end" read it');
+    expect(planResume(origin({ finished: read }), other, { from: "work" }).kind).toBe("fork");
   });
 });
 

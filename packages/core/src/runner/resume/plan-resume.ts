@@ -40,8 +40,6 @@ export interface ResumeOrigin {
   readonly values: ReadonlyMap<string, ValueFact>;
   /** Run that each upstream stands for; undefined for an optional one that found none. */
   readonly upstreams: ReadonlyMap<string, string | undefined>;
-  /** Steps whose tasks read something of an upstream, by its name. */
-  readonly upstreamReaders: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** What it would go on with. */
@@ -112,7 +110,7 @@ export function planResume(origin: ResumeOrigin, target: ResumeTarget, request: 
   const reasons = rerunReasons(origin, target.graph, request, changedSteps);
   const kept = keptSteps(target.graph, counts, reasons);
   const reads = readsOfKept(origin.finished, new Set(kept.map(({ step }) => step)));
-  refuseReadValues(origin, target, { kept, reads, changedParameters, changedUpstreams });
+  refuseReadValues(origin, target, { reads, changedParameters, changedUpstreams });
   const rerun = target.graph.order.flatMap((step) => {
     const reason = reasons.get(step);
     return reason === undefined ? [] : [{ step, tasks: counts.get(step) ?? 0, reason }];
@@ -236,29 +234,24 @@ interface Changes {
 }
 
 /** A kept task must not have seen what the fork does not have. */
-function refuseReadValues(origin: ResumeOrigin, target: ResumeTarget, changes: Changes): void {
-  const { kept, reads, changedParameters, changedUpstreams } = changes;
-  const order = target.graph.order;
-  const problem = (name: string, readers: readonly string[], isSure: boolean, flag: string): Problem => {
-    const all = order.filter((step) => readers.includes(step));
-    const first = stepBefore(target.graph, all);
-    return {
-      code: "FLOW_RESUME_VALUE_READ",
-      message: `"${name}" is not what it was, and finished tasks of ${quoted(all)} ${isSure ? "" : "may have "}read it`,
-      hint: `Run them again with --from ${first}, or leave out ${flag}`,
-    };
+function refuseReadValues(origin: ResumeOrigin, target: ResumeTarget, changes: Omit<Changes, "kept">): void {
+  const { reads, changedParameters, changedUpstreams } = changes;
+  const problemOf = (name: string, flag: string): readonly Problem[] => {
+    const readers = reads.readersOf(name);
+    if (readers.length === 0) return [];
+    const steps = target.graph.order.filter((step) => readers.includes(step));
+    const read = reads.isSure(name) ? "read it" : "may have read it";
+    return [
+      {
+        code: "FLOW_RESUME_VALUE_READ",
+        message: `"${name}" is not what it was, and finished tasks of ${quoted(steps)} ${read}`,
+        hint: `Run them again with --from ${stepBefore(target.graph, steps)}, or leave out ${flag}`,
+      },
+    ];
   };
   const problems = [
-    ...changedParameters.flatMap((name) => {
-      const readers = reads.readersOf(name);
-      return readers.length === 0 ? [] : [problem(name, readers, reads.isSure(name), `--${name}`)];
-    }),
-    ...changedUpstreams.flatMap((name) => {
-      const readers = kept
-        .map(({ step }) => step)
-        .filter((step) => origin.upstreamReaders.get(name)?.has(step) === true);
-      return readers.length === 0 ? [] : [problem(name, readers, true, `--${name}-tag and --${name}-run`)];
-    }),
+    ...changedParameters.flatMap((name) => problemOf(name, `--${name}`)),
+    ...changedUpstreams.flatMap((name) => problemOf(name, `--${name}-tag and --${name}-run`)),
   ];
   if (problems.length > 0) throw problemsError(`Cannot keep what ${origin.name} has finished`, problems);
 }

@@ -68,18 +68,27 @@ interface Part {
   readonly name: string;
   readonly holder: Holder;
   keys: readonly (string | symbol)[];
-  functions: readonly (readonly [string | symbol, unknown])[];
+  /** Of some keys what they hold, in the order of `functionKeys`. */
+  functions: readonly unknown[];
+  functionKeys: readonly (string | symbol)[];
 }
 
-/** Functions and keys of built-in objects. */
+/**
+ * Functions and keys of built-in objects.
+ *
+ * Plain loops over plain lists: a worker looks a dozen times in a short run, before any of this is compiled, and then
+ * pairs that are taken apart cost five times as much.
+ */
 export class BuiltinState implements WorkerState {
   readonly #parts: readonly Part[];
   #inherited = 0;
-  #glanced: readonly (readonly [Holder, string, unknown])[] = [];
+  #glancedHolders: readonly Holder[] = [];
+  #glancedKeys: readonly string[] = [];
+  #glanced: readonly unknown[] = [];
 
   constructor() {
     const world = globalThis as unknown as Readonly<Record<string, Holder & { readonly prototype: Holder }>>;
-    const named = (name: string, holder: Holder): Part => ({ name, holder, keys: [], functions: [] });
+    const named = (name: string, holder: Holder): Part => ({ name, holder, keys: [], functions: [], functionKeys: [] });
     this.#parts = [
       ...CONSTRUCTORS.flatMap((name) => [
         named(name, world[name]!),
@@ -96,40 +105,48 @@ export class BuiltinState implements WorkerState {
 
   glance(): boolean {
     if (inheritedKeys() !== this.#inherited) return true;
-    for (const [holder, key, value] of this.#glanced) if (holder[key] !== value) return true;
+    const [holders, keys, values] = [this.#glancedHolders, this.#glancedKeys, this.#glanced];
+    for (let index = 0; index < values.length; index++)
+      if (holders[index]![keys[index]!] !== values[index]) return true;
     return false;
   }
 
   look(): readonly Change[] {
-    return this.#parts.flatMap((part): readonly Change[] => {
+    const changes: Change[] = [];
+    for (let index = 0; index < this.#parts.length; index++) {
+      const part = this.#parts[index]!;
       const key = changedKey(part);
-      if (key === undefined) return [];
+      if (key === undefined) continue;
       const what = part.name === "globalThis" ? String(key) : `${part.name}.${String(key)}`;
-      return [{ what, isTolerable: false, isContagious: true }];
-    });
+      changes.push({ what, isTolerable: false, isContagious: true });
+    }
+    return changes;
   }
 
   accept(): void {
     for (const part of this.#parts) {
       const isGlobal = part.name === "globalThis";
       part.keys = isGlobal ? GLOBALS : Reflect.ownKeys(part.holder);
-      part.functions = part.keys.flatMap((key) => {
-        const value = Object.getOwnPropertyDescriptor(part.holder, key)?.value as unknown;
-        return typeof value === "function" ? [[key, value] as const] : [];
-      });
+      const held = (key: string | symbol): unknown => Object.getOwnPropertyDescriptor(part.holder, key)?.value;
+      part.functionKeys = part.keys.filter((key) => typeof held(key) === "function");
+      part.functions = part.functionKeys.map(held);
     }
     this.#inherited = inheritedKeys();
-    this.#glanced = this.#parts.flatMap(({ name, holder }) =>
-      (GLANCED[name] ?? []).map((key) => [holder, key, holder[key]] as const),
+    const glanced = this.#parts.flatMap(({ name, holder }) =>
+      (GLANCED[name] ?? []).map((key) => ({ holder, key, value: holder[key] })),
     );
+    this.#glancedHolders = glanced.map(({ holder }) => holder);
+    this.#glancedKeys = glanced.map(({ key }) => key);
+    this.#glanced = glanced.map(({ value }) => value);
   }
 }
 
 /** A key that was added, removed, or whose function is another one. */
-function changedKey({ name, holder, keys, functions }: Part): string | symbol | undefined {
-  for (const [key, value] of functions) if (holder[key] !== value) return key;
+function changedKey({ name, holder, keys, functions, functionKeys }: Part): string | symbol | undefined {
+  for (let index = 0; index < functions.length; index++)
+    if (holder[functionKeys[index]!] !== functions[index]) return functionKeys[index];
   // What process and console hold comes and goes with what is used of them; new globals are the next state's.
-  if (["globalThis", "process", "console"].includes(name)) return undefined;
+  if (name === "globalThis" || name === "process" || name === "console") return undefined;
   const found = Reflect.ownKeys(holder);
   if (found.length !== keys.length) {
     const before = new Set<string | symbol>(keys);

@@ -47,7 +47,10 @@ export type ExecutedTask = Omit<TaskResult, "logs" | "liveChunks">;
 interface Notes {
   readonly blobs: Map<string, NewBlob>;
   readonly reads: Map<string, UpstreamRead>;
+  /** Of values and upstreams of the run. */
   readonly valueReads: Set<string>;
+  /** Whether the step has looked at `this.signal`. */
+  sawSignal: boolean;
 }
 
 export async function executeTask(
@@ -58,7 +61,7 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set() };
+  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set(), sawSignal: false };
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -121,13 +124,13 @@ async function attempt(
       calls?.close();
     }
   }
+  // What a step leaves that watches its signal may be half of what it should be.
+  if (environment.signal.aborted && notes.sawSignal) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
   if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...left };
-  // What a step leaves that was told to stop may be half of what it should: no other run is to take it over.
-  if (environment.signal.aborted) return { kind: "succeeded", ...left };
   return { kind: "succeeded", ...left, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
 }
 
@@ -151,7 +154,11 @@ function bind(
       task.notes.valueReads.add(name);
       return run.runValue(name);
     };
-  for (const [name, row] of run.upstreams) values[name] = () => upstreamValue(run, row, name, task.record, log);
+  for (const [name, row] of run.upstreams)
+    values[name] = () => {
+      task.notes.valueReads.add(name);
+      return upstreamValue(run, row, name, task.record, log);
+    };
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(
@@ -160,7 +167,10 @@ function bind(
       values,
       inputs,
       onRead: () => {},
-      signal: environment.signal,
+      get signal() {
+        task.notes.sawSignal = true;
+        return environment.signal;
+      },
       merge: (_flow, given, options) => {
         task.cache?.merged(bound, options);
         for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {

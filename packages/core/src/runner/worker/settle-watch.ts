@@ -159,9 +159,19 @@ export class SettleWatch {
 
 /** What waits for a signal: listeners, and signals that `AbortSignal.any` made of it. */
 function listenersOf(signal: AbortSignal): number {
-  const key = Object.getOwnPropertySymbols(signal).find((symbol) => symbol.description === "kDependantSignals");
+  const key = (dependentsKey ??= { symbol: findDependentsKey() }).symbol;
   const dependents = key === undefined ? undefined : (signal as unknown as Record<symbol, unknown>)[key];
   return getEventListeners(signal, "abort").length + (dependents instanceof Set ? dependents.size : 0);
+}
+
+/** Looked for once in a thread: it is asked for before each task. */
+let dependentsKey: { readonly symbol: symbol | undefined } | undefined;
+
+/** Signals have it from the first one on that was made of them. */
+function findDependentsKey(): symbol | undefined {
+  const { signal } = new AbortController();
+  AbortSignal.any([signal]);
+  return Object.getOwnPropertySymbols(signal).find(({ description }) => description === "kDependantSignals");
 }
 
 function neverSettles(step: string): FlowError {

@@ -34,9 +34,6 @@ export async function originOf(
     .filter(({ kind }) => !isSame || kind !== "constant")
     .map(({ name, kind, codec, digest }) => [name, { kind, codec, digest }] as const);
   const upstreams = new Map<string, string | undefined>(pins.map(({ name, producer }) => [name, producer]));
-  const isMoved = [...upstreams].some(
-    ([name, run]) => target.upstreams.has(name) && target.upstreams.get(name) !== run,
-  );
   return {
     name: runName(row),
     status: row.status,
@@ -46,23 +43,5 @@ export async function originOf(
     finished,
     values: new Map<string, ValueFact>(facts),
     upstreams,
-    upstreamReaders: isMoved ? await readersOf({ metadata }, row, finished) : new Map(),
   };
-}
-
-/** Steps by the upstream that their finished tasks read from; looked up only when an upstream leads elsewhere now. */
-async function readersOf(
-  { metadata }: Pick<OpenStores, "metadata">,
-  row: ResumeSubject["row"],
-  finished: ResumeOrigin["finished"],
-): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const stepOf = new Map(finished.sequences.map((sequence, index) => [sequence, finished.steps[index]!]));
-  const readers = new Map<string, Set<string>>();
-  for (const { task, upstream } of await metadata.reads(row.sequence)) {
-    const step = stepOf.get(task);
-    if (step === undefined || upstream === undefined) continue;
-    const field = upstream.split(".", 1)[0]!; // `model.upstreams.source` is reached through `model`.
-    readers.set(field, (readers.get(field) ?? new Set()).add(step));
-  }
-  return readers;
 }
