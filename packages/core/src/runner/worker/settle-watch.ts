@@ -159,7 +159,8 @@ export class SettleWatch {
 
 /** What waits for a signal: listeners, and signals that `AbortSignal.any` made of it. */
 function listenersOf(signal: AbortSignal): number {
-  const key = (dependentsKey ??= { symbol: findDependentsKey() }).symbol;
+  dependentsKey ??= { symbol: findDependentsKey() };
+  const key = dependentsKey.symbol;
   const dependents = key === undefined ? undefined : (signal as unknown as Record<symbol, unknown>)[key];
   return getEventListeners(signal, "abort").length + (dependents instanceof Set ? dependents.size : 0);
 }
