@@ -57,7 +57,7 @@ const project = new Project({
   ),
   "late.ts": flowText(
     "Late",
-    `@step({ next: "end" }) start() { setTimeout(() => { throw new Error("after the step"); }, 20); } @step() async end() { await wait(10_000); }`,
+    `@step({ next: "end" }) start() { setTimeout(() => { throw new Error("after the step"); }, 2_000); } @step() async end() { await wait(10_000); }`,
   ),
   "leaves.ts": flowText(
     "Leaves",
