@@ -113,10 +113,14 @@ await store.commitTick(
 await store.heartbeat(train.sequence, 2, new Date(noon.getTime() + 5_000));
 
 // A fork of it, a run that a step of it started, and a task that took its outcome from another one.
-const fork = await store.createRun(
-  newRun({ id: id(3), flow: { project: "shop", name: "Train" }, origin: { run: train.id, fromStep: "fold", changedParameters: ["rate"] } }),
+await store.createRun(
+  newRun({
+    id: id(3),
+    flow: { project: "shop", name: "Train" },
+    origin: { run: train.id, fromStep: "join", changedParameters: ["rate"] },
+    takeOver: { from: train.sequence, exceptSteps: [] },
+  }),
 );
-await store.forkTasks({ from: train.sequence, to: fork.sequence, exceptTasks: [{ step: "fold", path: "1" }] });
 const call = { run: train.sequence, step: "fold", path: "4", call: 0, inputsDigest: digestOf("inputs") };
 const child = await store.createRun(newRun({ id: id(4), flow: { project: "shop", name: "Generate" }, parent: call }));
 const [one, two] = [await store.reserveTasks(1), await store.reserveTasks(1)];

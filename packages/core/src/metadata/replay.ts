@@ -29,14 +29,11 @@ export interface FinishedTaskColumns {
   readonly unfinished: readonly { readonly step: string; readonly path: TaskPath; readonly attempt: number }[];
 }
 
-/** Which finished tasks of a run a fork of it takes over: all but these. */
-export interface ForkTasks {
+/** What a fork begins with: all that its origin has finished, but for some steps. */
+export interface TakeOver {
   readonly from: RunSequence;
-  readonly to: RunSequence;
-  /** All tasks of these steps run again. */
-  readonly exceptSteps?: readonly string[];
-  /** These tasks run again. */
-  readonly exceptTasks?: readonly { readonly step: string; readonly path: TaskPath }[];
+  /** Steps that run again: none of their tasks is taken over. */
+  readonly exceptSteps: readonly string[];
 }
 
 /** Where a task comes from that was not executed in its run. */

@@ -8,14 +8,16 @@ import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
+import type { Connection } from "./connection.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { noRun } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
+import { takeOver } from "./take-over.ts";
 import { insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
-export function createRun(statements: Statements, run: NewRun): RunSequence {
+export function createRun(db: Connection, statements: Statements, run: NewRun): RunSequence {
   insertBlobs(statements, run.blobs);
   const flow = flowFor(statements, run);
   const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
@@ -67,6 +69,7 @@ export function createRun(statements: Statements, run: NewRun): RunSequence {
       via: "run",
     },
   );
+  if (run.takeOver !== undefined) takeOver(db, statements, run.takeOver, sequence);
   return sequence as RunSequence;
 }
 

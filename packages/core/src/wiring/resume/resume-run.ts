@@ -5,7 +5,6 @@
  */
 import { type Config, resolveConfig } from "../../config/config.ts";
 import { readProcessIdentity } from "../../config/process-identity.ts";
-import { serializeError } from "../../errors/flow-error.ts";
 import type { RunEvent } from "../../events/run-event.ts";
 import type { EnvironmentRecord } from "../../events/run-record.ts";
 import { lateTagsOf } from "../../flow/late-tags.ts";
@@ -217,14 +216,8 @@ async function fork(
       ...(changed.length === 0 ? {} : { changedSteps: changed }),
       ...(plan.changedParameters.length === 0 ? {} : { changedParameters: plan.changedParameters }),
     },
+    takeOver: { from: origin.sequence, exceptSteps: plan.exceptSteps },
   });
-  try {
-    await metadata.forkTasks({ from: origin.sequence, to: row.sequence, exceptSteps: plan.exceptSteps });
-  } catch (error) {
-    const end = { run: row.sequence, execution: row.execution.number, status: "failed" } as const;
-    await metadata.finishRun({ ...end, finishedAt: new Date(), failure: { error: serializeError(error) } });
-    throw error;
-  }
   return begunOf(metadata, row.sequence);
 }
 
