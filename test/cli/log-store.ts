@@ -8,6 +8,7 @@ import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type {
   FinishedTask,
   LogChunk,
+  NewRun,
   RunRow,
   RunSequence,
   TaskSequence,
@@ -52,7 +53,11 @@ export class LogStore {
   }
 
   /** A run that this process executes, unless another runner is named. */
-  async run(flow = "Train", runner: RunnerIdentity = readProcessIdentity()): Promise<RunRow> {
+  async run(
+    flow = "Train",
+    runner: RunnerIdentity = readProcessIdentity(),
+    more: Pick<NewRun, "origin" | "takeOver"> = {},
+  ): Promise<RunRow> {
     return await this.stores.metadata.createRun({
       id: newRunId(),
       flow: { project: "shop", name: flow },
@@ -69,7 +74,14 @@ export class LogStore {
       blobs: [],
       actor: "ana",
       host: "here",
+      ...more,
     });
+  }
+
+  /** A run that begins with what another one has finished. */
+  async fork(run: RunRow): Promise<RunRow> {
+    const more = { origin: { run: run.id }, takeOver: { from: run.sequence, exceptSteps: [] } };
+    return await this.run(run.flow.name, readProcessIdentity(), more);
   }
 
   /** Begins an attempt of a task. */

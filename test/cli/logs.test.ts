@@ -75,8 +75,7 @@ test("a task that was taken over from another run shows what it wrote there", as
   await store.write({ task, text: "in the first run\n" });
   await store.end(task, "succeeded");
   await store.finish(run, "failed");
-  const fork = await store.run();
-  await store.stores.metadata.forkTasks({ from: run.sequence, to: fork.sequence });
+  await store.fork(run);
   expect((await logs(["Train/2/start"])).stdout).toBe("in the first run\n");
 });
 

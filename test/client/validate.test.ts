@@ -365,8 +365,9 @@ test("V00: tasks that a fork took over are its own", async () => {
     ...{ secretParameters: [], values: [], environment, upstreams: [], blobs: [], actor: "ana", host: "here" },
     execution: { runner: { host: "here", pid: 1 }, command: [] },
     origin: { run: id, changedSteps: ["end"] },
+    takeOver: { from: from.sequence, exceptSteps: [] },
   });
-  expect(await store.metadata.forkTasks({ from: from.sequence, to: to.sequence })).toBe(5);
+  expect(await store.metadata.tasks({ run: to.sequence })).toHaveLength(5);
   const endTask = (await store.metadata.tasks({ run: to.sequence, step: "end" }))[0]!.sequence;
   const end = { run: to.sequence, execution: 1, status: "succeeded" as const, finishedAt: new Date(), endTask };
   const finished = await store.metadata.finishRun(end);

@@ -46,7 +46,6 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.cacheEntries(digestOf("x"), 1),
         () => store.beginExecution({ run: sequence, runner, actor: "a", command: [], at: noon }),
         () => store.heartbeat(sequence, 1, noon),
-        () => store.forkTasks({ from: sequence, to: sequence }),
         () => store.reserveTasks(1),
         () => store.commitTick(tick({ run: sequence })),
         () => store.finishRun({ run: sequence, execution: 1, status: "failed", finishedAt: noon }),

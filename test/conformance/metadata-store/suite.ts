@@ -13,7 +13,6 @@ import { commitTickVerb } from "./commit-tick.ts";
 import { createRunVerb } from "./create-run.ts";
 import { finishRunVerb } from "./finish-run.ts";
 import { finishedTasksVerb } from "./finished-tasks.ts";
-import { forkTasksVerb } from "./fork-tasks.ts";
 import { lineageVerb } from "./lineage.ts";
 import { livenessVerb } from "./liveness.ts";
 import { logsVerb } from "./logs.ts";
@@ -21,6 +20,7 @@ import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
 import { runsVerb } from "./runs.ts";
+import { takeOverVerb } from "./take-over.ts";
 import { taskReaderVerb } from "./task-reader.ts";
 import { tasksVerb } from "./tasks.ts";
 
@@ -93,7 +93,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     beginExecutionVerb(under);
     livenessVerb(under);
     finishedTasksVerb(under);
-    forkTasksVerb(under);
+    takeOverVerb(under);
     cacheVerb(under);
     childRunVerb(under);
     moveTagsVerb(under);

@@ -24,7 +24,7 @@ import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
-import type { CacheEntry, CacheOffer, FinishedTaskColumns, ForkTasks, KeptBlob, TaskOrigin } from "./replay.ts";
+import type { CacheEntry, CacheOffer, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 
 export type { BlobRow, NewBlob, TagEvent, TagMove };
@@ -85,6 +85,8 @@ export interface NewRun {
   /** The first execution; its actor, package and begin are those of the run. */
   readonly execution: Pick<NewExecution, "runner" | "command" | "options">;
   readonly origin?: RunOrigin;
+  /** Of a fork: the finished tasks that it begins with. */
+  readonly takeOver?: TakeOver;
   readonly parent?: ChildRunKey;
 }
 
@@ -133,8 +135,6 @@ export interface TaskRow extends NewTask {
   readonly valueReads?: readonly string[];
   /** Who caused the cancelling: the name of a task, or "Ctrl-C". */
   readonly cancelledBy?: string;
-  /** Of the item that it was given. */
-  readonly itemDigest?: Digest;
   /** By a monotonic clock; absent when not known. */
   readonly durationMs?: number;
 }
@@ -195,7 +195,6 @@ export interface FinishedTask {
   readonly pages: readonly Omit<ItemPageRow, "split">[];
   readonly valueReads?: readonly string[];
   readonly cancelledBy?: string;
-  readonly itemDigest?: Digest;
   readonly durationMs?: number;
   readonly cache?: CacheOffer;
   /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */
@@ -284,7 +283,7 @@ export interface MetadataReader {
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
-  /** Runs that name this run as a producer, and the run whose step has started it, newest first. */
+  /** Runs that name this run as a producer, the run whose step has started it, and forks that took it over, newest first. */
   consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
@@ -336,6 +335,17 @@ export interface MetadataStore extends MetadataReader {
   /**
    * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
+   *
+   * A fork begins with finished tasks of its origin (`takeOver`), which are taken over in the same transaction and by set
+   * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages and
+   * upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
+   * started and that succeeded are found by the same calls of the fork, also where the calling task itself runs again
+   * because it did not finish.
+   * Of forks of one run that have the same code, are given the same and run the same again, one is executed at a time.
+   *
+   * @throws FlowError FLOW_METADATA_BAD_ARGUMENT when a task would be taken over without the one that it inherits from,
+   *   FLOW_METADATA_RUN_ALIVE when a fork that does the same is running (its context names that one),
+   *   FLOW_METADATA_NO_RUN when the run that is taken over from, or the one whose step calls, is not there
    */
   createRun(run: NewRun): Promise<RunRow>;
   /**
@@ -353,15 +363,6 @@ export interface MetadataStore extends MetadataReader {
    * @throws FlowError FLOW_METADATA_FENCED, FLOW_METADATA_RUN_FINAL, FLOW_METADATA_NO_RUN
    */
   heartbeat(run: RunSequence, execution: number, at: Date): Promise<void>;
-  /**
-   * Takes over finished tasks of one run into another one that is running, by set operations: new task numbers, attempt
-   * 1, artifacts, pages and upstream reads along. Each names the task that it was taken over from as its origin.
-   *
-   * @returns how many
-   * @throws FlowError FLOW_METADATA_CONFLICT when the other run has one of these tasks already,
-   *   FLOW_METADATA_BAD_ARGUMENT when a task would be taken over without the one that it inherits from
-   */
-  forkTasks(fork: ForkTasks): Promise<number>;
   /** Row numbers for tasks to come; never given twice, also not to another process. */
   reserveTasks(count: number): Promise<TaskSequence>;
   commitTick(tick: Tick): Promise<void>;

@@ -23,20 +23,15 @@ export interface FinishedTaskColumns {
   readonly choices: readonly (string | undefined)[];
   /** Names of the run's values that the task read; undefined when it is not known (which is not "none"). */
   readonly valueReads: readonly (readonly string[] | undefined)[];
-  /** Digest of the item of a foreach that the task was given. */
-  readonly itemDigests: readonly (Digest | undefined)[];
   /** Places that have attempts of which none counts: their next attempt is `attempt + 1`. */
   readonly unfinished: readonly { readonly step: string; readonly path: TaskPath; readonly attempt: number }[];
 }
 
-/** Which finished tasks of a run a fork of it takes over: all but these. */
-export interface ForkTasks {
+/** What a fork begins with: all that its origin has finished, but for some steps. */
+export interface TakeOver {
   readonly from: RunSequence;
-  readonly to: RunSequence;
-  /** All tasks of these steps run again. */
-  readonly exceptSteps?: readonly string[];
-  /** These tasks run again. */
-  readonly exceptTasks?: readonly { readonly step: string; readonly path: TaskPath }[];
+  /** Steps that run again: none of their tasks is taken over, and none of the runs that these have started. */
+  readonly exceptSteps: readonly string[];
 }
 
 /** Where a task comes from that was not executed in its run. */

@@ -2,14 +2,25 @@ import type { CodeEntry } from "../code-table.ts";
 
 export const resumeCodes = {
   FLOW_RESUME_RUNNING: {
-    meaning: "A run that is to be resumed is running",
-    cause: "Another process executes it; two may not execute one run",
-    remedy: "Wait until it has ended, or stop it first",
+    meaning: "A run that is to be resumed is running, or a fork of it that does the same",
+    cause: "Another process executes it; two may not execute one run, nor the same fork twice",
+    remedy:
+      "Follow the run that the message names with flow logs RUN --follow, wait until it has ended, or stop it first",
   },
   FLOW_RESUME_NO_RUN: {
     meaning: "There is no run to resume",
     cause: "No run of this store failed, was cancelled or was lost, or all that did were resumed with success",
     remedy: "Name a run: flow resume Train/17 --from STEP runs again from a step, also of a run that succeeded",
+  },
+  FLOW_RESUME_NOT_A_RUN: {
+    meaning: "What is to be resumed is a step, a task or an artifact",
+    cause: "A name such as Train/17/fit, where a run was wanted",
+    remedy: "Name the run; --from STEP runs a step again, and all that comes after it",
+  },
+  FLOW_RESUME_CONTRADICTION: {
+    meaning: "A resume was asked for things that exclude each other",
+    cause: "--same-code keeps the code that the run had, and --changed runs again what is different in the code of now",
+    remedy: "Leave out one of the two",
   },
   FLOW_RESUME_UNKNOWN_STEP: {
     meaning: "The step named by --from is no step of the flow",

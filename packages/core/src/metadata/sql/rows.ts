@@ -13,6 +13,7 @@ import type {
   ItemPageRow,
   LogRow,
   LogSequence,
+  NewRun,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -92,6 +93,13 @@ export function toRunRow(
   };
 }
 
+/** Where a fork comes from, as its row has it. */
+export function originColumns({ origin }: Pick<NewRun, "origin">) {
+  if (origin === undefined) return { origin: null, origin_facts: null };
+  const { run, ...facts } = origin;
+  return { origin: run, origin_facts: JSON.stringify(facts) };
+}
+
 export function toExecutionRow(row: ExecutionTable): ExecutionRow {
   return {
     run: row.run as RunSequence,
@@ -128,7 +136,6 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
       : { origin: { task: row.origin as TaskSequence, kind: row.origin_kind } }),
     ...(row.value_reads === null ? {} : { valueReads: JSON.parse(row.value_reads) }),
     ...(row.cancelled_by === null ? {} : { cancelledBy: row.cancelled_by }),
-    ...(row.item_digest === null ? {} : { itemDigest: digestOfBytes(row.item_digest) }),
     ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
 }

@@ -24,7 +24,6 @@ import type {
   TaskSequence,
   Tick,
 } from "../metadata-store.ts";
-import type { ForkTasks } from "../replay.ts";
 import { endExecution } from "../sql/executions.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
@@ -34,7 +33,6 @@ import { completeTask, endTasks, reserveTasks } from "../sql/tasks.ts";
 import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
-import { forkTasks } from "./fork-tasks.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
 import { noRun } from "./run-errors.ts";
@@ -93,7 +91,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #dataVersion: unknown;
 
   async createRun(run: NewRun): Promise<RunRow> {
-    return this.#write("Cannot create a run", (on) => readRun(on, createRun(on, run), this.liveness)!);
+    return this.#write("Cannot create a run", (on) => {
+      const sequence = createRun(this.db, on, run, this.liveness);
+      return readRun(on, sequence, this.liveness)!;
+    });
   }
 
   beginExecution(begin: BeginExecution): Promise<number> {
@@ -102,10 +103,6 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   heartbeat(run: RunSequence, execution: number, at: Date): Promise<void> {
     return this.#write("Cannot record that the run goes on", (on) => beat(on, run, execution, at));
-  }
-
-  forkTasks(fork: ForkTasks): Promise<number> {
-    return this.#write("Cannot take over tasks", (on) => forkTasks(this.db, on, fork));
   }
 
   async reserveTasks(count: number): Promise<TaskSequence> {

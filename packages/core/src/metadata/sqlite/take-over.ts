@@ -1,30 +1,28 @@
 /**
- * Taking over finished tasks of one run into another one, inside the caller's transaction. Every statement is one over
+ * Taking over finished tasks of one run into a new one, inside the transaction that creates it. Every statement is one over
  * sets: 10,000 tasks are four statements, not 40,000. New task numbers are the old ones moved by one distance, so the links
  * between tasks are moved by plain arithmetic, and no table of pairs is needed; the numbers left out are never used.
  *
  * Written as text because lists go in as JSON, which each database reads in its own way.
  */
 import { FlowError } from "../../errors/flow-error.ts";
-import type { ForkTasks } from "../replay.ts";
+import type { TakeOver } from "../replay.ts";
 import { runStatus } from "../sql/runs.ts";
 import { reserveTasks } from "../sql/tasks.ts";
 import type { Connection } from "./connection.ts";
-import { noRun, runFinal } from "./run-errors.ts";
-import { sqliteCode } from "./sqlite-error.ts";
+import { noRun } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
 
 const text = {
   range: "SELECT min(sequence) AS first, max(sequence) AS last FROM task WHERE run = ?",
   tasks: `
     INSERT INTO task (sequence, run, step, path, attempt, status, started_at, finished_at, inherits, fan_out, choice,
-      error, origin, origin_kind, value_reads, item_digest, duration_ms)
+      error, origin, origin_kind, value_reads, duration_ms)
     SELECT sequence + :distance, :to, step, path, 1, status, started_at, finished_at, inherits + :distance, fan_out, choice,
-      error, sequence, 'resume', value_reads, item_digest, duration_ms
+      error, sequence, 'resume', value_reads, duration_ms
     FROM task
     WHERE run = :from AND status IN ('succeeded', 'caught', 'skipped')
       AND step NOT IN (SELECT value FROM json_each(:steps))
-      AND step || '/' || path NOT IN (SELECT value FROM json_each(:tasks))
       AND NOT EXISTS (
         SELECT 1 FROM task AS newer WHERE newer.run = task.run AND newer.step = task.step AND newer.path = task.path
           AND newer.attempt > task.attempt
@@ -45,28 +43,23 @@ const text = {
     SELECT task.run, task.sequence, seen.upstream, seen.producer, seen.artifact, seen.codec, seen.digest
     FROM task CROSS JOIN upstream_read AS seen ON seen.run = :from AND seen.task = task.origin
     WHERE task.run = :to AND task.sequence >= :first`,
+  // A run that did not succeed belongs to the origin, which may go on with it: the fork's call begins one of its own.
+  children: `
+    INSERT INTO child_run (run, step, path, call, inputs_digest, child)
+    SELECT :to, call.step, call.path, call.call, call.inputs_digest, call.child
+    FROM child_run AS call CROSS JOIN run AS child ON child.sequence = call.child
+    WHERE call.run = :from AND child.status = 'succeeded' AND call.step NOT IN (SELECT value FROM json_each(:steps))`,
 } as const;
 
-/** Answers how many tasks were taken over. */
-export function forkTasks(db: Connection, statements: Statements, fork: ForkTasks): number {
-  const { from, to, exceptSteps = [], exceptTasks = [] } = fork;
+/** @param to the new run, which has no tasks yet */
+export function takeOver(db: Connection, statements: Statements, { from, exceptSteps }: TakeOver, to: number): void {
   if (statements.get(runStatus, { sequence: from }) === undefined) throw noRun(from);
-  const target = statements.get(runStatus, { sequence: to });
-  if (target === undefined) throw noRun(to);
-  if (target.status !== "running") throw runFinal(target.id, target.status);
-
   const range = db.prepare(text.range).get(from) as { readonly first: number | null; readonly last: number | null };
-  if (range.first === null || range.last === null) return 0;
+  if (range.first === null || range.last === null) return;
   const count = range.last - range.first + 1;
   const first = statements.get(reserveTasks, { count })!.next_task - count;
-  const distance = first - range.first;
-  const taken = insertTasks(db, {
-    from,
-    to,
-    distance,
-    steps: JSON.stringify(exceptSteps),
-    tasks: JSON.stringify(exceptTasks.map(({ step, path }) => `${step}/${path}`)),
-  });
+  const steps = JSON.stringify(exceptSteps);
+  db.prepare(text.tasks).run({ from, to, distance: first - range.first, steps });
   const orphan = db.prepare(text.orphan).pluck().get({ to, first });
   if (orphan !== undefined) {
     throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
@@ -77,18 +70,5 @@ export function forkTasks(db: Connection, statements: Statements, fork: ForkTask
   db.prepare(text.artifacts).run({ to, first });
   db.prepare(text.pages).run({ to, first });
   db.prepare(text.reads).run({ from, to, first });
-  return taken;
-}
-
-function insertTasks(db: Connection, args: Readonly<Record<string, number | string>>): number {
-  try {
-    return db.prepare(text.tasks).run(args).changes;
-  } catch (error) {
-    if (sqliteCode(error) !== "SQLITE_CONSTRAINT_UNIQUE") throw error;
-    throw new FlowError("FLOW_METADATA_CONFLICT", {
-      message: `Cannot take over tasks into run number ${args.to}: it has one of them already`,
-      context: { ...args },
-      cause: error,
-    });
-  }
+  db.prepare(text.children).run({ from, to, steps });
 }

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { UpstreamRead } from "../../../packages/core/src/metadata/metadata-store.ts";
+import type { NewRun, RunRow, UpstreamRead } from "../../../packages/core/src/metadata/metadata-store.ts";
 import { artifactOf, blobOf, digestOf, finished, newRun, noon, noSuchRun, started, tick } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
-export function forkTasksVerb(under: MetadataStoreUnderTest): void {
-  describe("forkTasks", () => {
+export function takeOverVerb(under: MetadataStoreUnderTest): void {
+  describe("createRun with takeOver", () => {
     const producer = newRun().id;
     const page = { first: 0, count: 3, codec: "cbor", digest: digestOf("page"), sizeBytes: 4 };
+    const none = { candidateCount: 0, candidates: [], resolvedAt: noon };
     const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
 
     /** start, three of fit (one tried twice, one caught, one failed), with artifacts, a page and a read. */
@@ -33,7 +34,6 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
             finished(6, { status: "failed", error }),
             finished(8, {
               artifacts: [artifactOf("model", "2"), artifactOf("rows", "2")],
-              itemDigest: digestOf("item"),
               durationMs: 3,
             }),
           ],
@@ -45,28 +45,26 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
       return run;
     }
 
-    test("refuses runs that are not there, and a run that has ended", async () => {
+    /** A fork of a run, and what it begins with. */
+    async function fork(from: RunRow, changes: Partial<NewRun> = {}, exceptSteps: readonly string[] = []) {
+      const takeOver = { from: from.sequence, exceptSteps };
+      const to = await under.store.createRun(newRun({ origin: { run: from.id }, takeOver, ...changes }));
+      return { to, taken: await under.store.tasks({ run: to.sequence }) };
+    }
+
+    test("refuses to take over from a run that is not there, and creates none", async () => {
       const from = await origin();
-      for (const fork of [
-        { from: noSuchRun, to: from.sequence },
-        { from: from.sequence, to: noSuchRun },
-      ])
-        await expect(under.store.forkTasks(fork)).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
-      const to = await under.store.createRun(newRun());
-      await under.store.finishRun({ run: to.sequence, execution: 1, status: "failed", finishedAt: noon });
-      await expect(under.store.forkTasks({ from: from.sequence, to: to.sequence })).rejects.toMatchObject({
-        code: "FLOW_METADATA_RUN_FINAL",
-      });
+      await expect(fork({ ...from, sequence: noSuchRun })).rejects.toMatchObject({ code: "FLOW_METADATA_NO_RUN" });
+      expect(await under.store.countRuns({})).toBe(1);
     });
 
     test("takes over what finished, with its artifacts, pages, reads and origins", async () => {
       const from = await origin();
       const before = await under.store.tasks({ run: from.sequence });
       const facts = { fromStep: "join", changedSteps: ["join"], changedParameters: ["rate"] };
-      const to = await under.store.createRun(newRun({ origin: { run: from.id, ...facts } }));
+      const { to, taken } = await fork(from, { origin: { run: from.id, ...facts } });
       expect(to.origin).toEqual({ run: from.id, ...facts });
-      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(3);
-      const taken = await under.store.tasks({ run: to.sequence });
+      expect(taken).toHaveLength(3);
       const [first, caught, again] = taken;
       expect(taken).toEqual(
         [before[0], before[2], before[4]].map((task, index) => ({
@@ -95,27 +93,92 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
       expect(await under.store.reserveTasks(1)).toBeGreaterThan(again!.sequence);
     });
 
-    test("leaves out steps and single tasks, and refuses to leave out what another one starts from", async () => {
+    test("leaves out steps, and refuses to leave out what another one starts from: then there is no run", async () => {
       const from = await origin();
-      const fork = async (except: object) => {
-        const to = await under.store.createRun(newRun());
-        const count = await under.store.forkTasks({ from: from.sequence, to: to.sequence, ...except });
-        const tasks = await under.store.tasks({ run: to.sequence });
-        expect(tasks).toHaveLength(count);
-        return tasks.map((task) => `${task.step}/${task.path}`);
-      };
-      expect(await fork({ exceptSteps: ["fit"] })).toEqual(["start/"]);
-      expect(await fork({ exceptSteps: ["join", "nothing"] })).toEqual(["start/", "fit/1", "fit/0"]);
-      expect(await fork({ exceptTasks: [{ step: "fit", path: "0" }] })).toEqual(["start/", "fit/1"]);
-      expect(await fork({ exceptSteps: ["start", "fit"] })).toEqual([]);
+      const left = async (...exceptSteps: readonly string[]) =>
+        (await fork(from, { parameters: { exceptSteps } }, exceptSteps)).taken.map(
+          (task) => `${task.step}/${task.path}`,
+        );
+      expect(await left("fit")).toEqual(["start/"]);
+      expect(await left("join", "nothing")).toEqual(["start/", "fit/1", "fit/0"]);
+      expect(await left("start", "fit")).toEqual([]);
       const runs = await under.store.countRuns({});
-      await expect(fork({ exceptTasks: [{ step: "start", path: "" }] })).rejects.toMatchObject({
+      await expect(left("start")).rejects.toMatchObject({
         code: "FLOW_METADATA_BAD_ARGUMENT",
         message: expect.stringContaining('"fit/'),
       });
-      const [newest] = await under.store.runs({ limit: 1 });
-      expect(await under.store.tasks({ run: newest!.sequence })).toEqual([]); // nothing of it was written
-      expect(await under.store.countRuns({})).toBe(runs + 1);
+      expect(await under.store.countRuns({})).toBe(runs);
+      expect((await fork(from)).to.number).toBe(runs + 1); // its number was not used up either
+    });
+
+    test("finds the runs that the origin's steps have started, if they succeeded and their step does not run again", async () => {
+      const from = await origin();
+      const key = (step: string, path: string, call = 0) => ({
+        step,
+        path,
+        call,
+        inputsDigest: digestOf(`${step} ${call}`),
+      });
+      const child = async (call: ReturnType<typeof key>, status: "succeeded" | "failed") => {
+        const row = await under.store.createRun(newRun({ parent: { ...call, run: from.sequence } }));
+        const sequence = await under.store.reserveTasks(1);
+        await under.store.commitTick(tick({ started: [started(row, sequence)], finished: [finished(sequence)] }));
+        const end = status === "succeeded" ? { endTask: sequence } : {};
+        return await under.store.finishRun({ run: row.sequence, execution: 1, status, finishedAt: noon, ...end });
+      };
+      const [kept, unfinished] = [
+        await child(key("fit", "0"), "succeeded"),
+        await child(key("fit", "2", 1), "succeeded"),
+      ];
+      await child(key("fit", "2"), "failed");
+      const asked = await child(key("join", ""), "succeeded");
+      const { to } = await fork(from, {}, ["join"]);
+      const found = (call: ReturnType<typeof key>) => under.store.childRun({ ...call, run: to.sequence });
+      expect(await found(key("fit", "0"))).toEqual(kept);
+      expect(await found(key("fit", "2", 1))).toEqual(unfinished);
+      for (const call of [key("fit", "2"), key("join", ""), key("fit", "0", 1)])
+        expect(await found(call)).toBeUndefined();
+      expect((await under.store.childRuns(to.sequence)).map(({ id }) => id)).toEqual([kept.id, unfinished.id]);
+      expect(kept.parent).toMatchObject({ run: from.id }); // Who started it stays who it was.
+      expect((await under.store.consumers(kept.id)).map(({ id }) => id)).toEqual([to.id, from.id]);
+      expect((await under.store.consumers(asked.id)).map(({ id }) => id)).toEqual([from.id]);
+    });
+
+    test("of forks that do the same one is executed at a time; what is given differently is another fork", async () => {
+      const from = await origin();
+      const pin = { name: "source", flow: { name: "Base" }, selector: { kind: "newest" }, producer, ...none } as const;
+      const value = { ...artifactOf("table", "1"), kind: "file" } as const;
+      const facts = { run: from.id, fromStep: "join" };
+      const same = {
+        origin: facts,
+        packageDigest: digestOf("p"),
+        parameters: { a: 1 },
+        upstreams: [pin],
+        values: [value],
+      };
+      under.fixture.here.time = noon.getTime();
+      const { to } = await fork(from, same);
+      const refused = {
+        code: "FLOW_METADATA_RUN_ALIVE",
+        context: { run: to.id, name: "Train/2", host: "mill", pid: 7 },
+      };
+      await expect(fork(from, { ...same, tags: ["other"] })).rejects.toMatchObject(refused);
+      const constant = { ...artifactOf("born", "2"), kind: "constant" } as const; // Which may ask the clock.
+      await expect(fork(from, { ...same, values: [value, constant] })).rejects.toMatchObject(refused);
+      for (const other of [
+        { origin: { run: from.id } },
+        { origin: { ...facts, run: (await under.store.createRun(newRun())).id } },
+        { packageDigest: digestOf("q") },
+        { parameters: { a: 2 } },
+        { upstreams: [{ ...pin, producer: newRun().id }] },
+        { values: [{ ...artifactOf("table", "2"), kind: "file" as const }] },
+      ])
+        await fork(from, { ...same, ...other });
+      under.fixture.here.time += 60_000; // Its runner is dead by now.
+      const again = (await fork(from, { ...same, createdAt: new Date(under.fixture.here.time) })).to;
+      await expect(fork(from, same)).rejects.toMatchObject({ context: { run: again.id } });
+      await under.store.finishRun({ run: again.sequence, execution: 1, status: "failed", finishedAt: noon });
+      await fork(from, same);
     });
 
     test("takes over no older attempt of a task whose newest one failed", async () => {
@@ -126,26 +189,15 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
           finished: [finished(1), finished(2, { status: "failed", error })],
         }),
       );
-      const to = await under.store.createRun(newRun());
-      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(0);
-    });
-
-    test("refuses a run that has one of the tasks, and writes nothing", async () => {
-      const from = await origin();
-      const to = await under.store.createRun(newRun());
-      await under.store.commitTick(tick({ started: [started(to, 10, { step: "fit", path: "0", attempt: 1 })] }));
-      await expect(under.store.forkTasks({ from: from.sequence, to: to.sequence })).rejects.toMatchObject({
-        code: "FLOW_METADATA_CONFLICT",
-      });
-      expect(await under.store.tasks({ run: to.sequence })).toHaveLength(1);
+      expect((await fork(from)).taken).toEqual([]);
     });
 
     test("of a fork names the tasks of the fork: origins are followed to the task that was executed", async () => {
       const from = await origin();
       let last = from;
       for (let generation = 0; generation < 3; generation++) {
-        const to = await under.store.createRun(newRun({ origin: { run: last.id } }));
-        expect(await under.store.forkTasks({ from: last.sequence, to: to.sequence })).toBe(3);
+        const { to, taken } = await fork(last);
+        expect(taken).toHaveLength(3);
         last = to;
       }
       let [, , task] = await under.store.tasks({ run: last.sequence });
@@ -181,9 +233,9 @@ export function forkTasksVerb(under: MetadataStoreUnderTest): void {
           }),
         );
       }
-      const to = await under.store.createRun(newRun({ origin: { run: from.id } }));
+      const takeOver = { from: from.sequence, exceptSteps: [] };
       const before = process.cpuUsage(); // not the clock's time, which other processes of the machine lengthen
-      expect(await under.store.forkTasks({ from: from.sequence, to: to.sequence })).toBe(count + 1);
+      const to = await under.store.createRun(newRun({ origin: { run: from.id }, takeOver }));
       const { user, system } = process.cpuUsage(before);
       const columns = await under.store.finishedTasks(to.sequence);
       expect(columns.count).toBe(count + 1);
