@@ -14,7 +14,7 @@ import type { Flow } from "../flow/flow.ts";
 import { lateBehaviourOf } from "../flow/late-behaviour.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { resolveFields } from "../flow/resolve-fields.ts";
-import { withBehaviour } from "../flow/with-words.ts";
+import { caughtFieldProblems, withBehaviour } from "../flow/with-words.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { normalTags, tagProblems } from "../lineage/check-tags.ts";
@@ -103,7 +103,8 @@ async function prepare(flowClass: FlowClass<Flow>, options: GivenRunOptions): Pr
   const { fields, problems } = await resolveFields(flowClass, { flags: {}, values: options.params ?? {}, ...sources });
   const late = problems.length > 0 ? new Map() : lateBehaviourOf(flowClass, fields);
   const { policies, problems: noSecrets } = await attemptPolicies(definition, late, sources);
-  const wrong = [...problems, ...tagProblems(tags), ...noSecrets];
+  const caught = caughtFieldProblems(flowClass, definition, options.with ?? []);
+  const wrong = [...problems, ...tagProblems(tags), ...caught, ...noSecrets];
   if (wrong.length > 0) throw problemsError(`Cannot run ${definition.name}`, wrong);
   const values = encodeRunValues(flowClass, fields);
   return { definition, graph, flowClass, fields, values, policies, tags };
