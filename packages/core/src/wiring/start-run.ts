@@ -23,6 +23,7 @@ import { executeRun, type RunExecution } from "./execute-run.ts";
 import type { RunWorkers } from "./executor-shelf.ts";
 import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
+import { PackagedChildren } from "./packaged-children.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
 import { type FamilyPlace, openFamily } from "./run-family.ts";
@@ -125,13 +126,12 @@ export async function executeWithin(
   const { row, signals } = execution;
   const ancestors = within?.ancestors ?? [];
   const children = new ChildRuns({
-    family,
+    maxDepth: family.maxDepth,
     ancestors,
     row,
-    request,
-    environment,
+    openMetadata: async () => (await request.stores.open()).metadata,
+    runner: new PackagedChildren({ family, request, environment, start: startRun }),
     endNow: signals.endNow,
-    start: startRun,
   });
   try {
     return await executeRun({

@@ -113,8 +113,8 @@ export const runnerCodes = {
   },
   FLOW_RUNNER_SUB_FLOW: {
     meaning: "A step asked for a run of a flow, and nobody is there who could run it",
-    cause: "The step runs alone (runStep(), flow step), or its flow runs in memory (runFlow())",
-    remedy: "Run the flow with run() or flow run",
+    cause: "The step runs alone (runStep(), flow step), or a flow in memory (runFlow()) asks for one by its file",
+    remedy: "Run the whole flow; in memory, give run() the class",
   },
   FLOW_RUNNER_TOO_DEEP: {
     meaning: "Steps have started runs inside runs to more levels than are allowed",
