@@ -104,6 +104,7 @@ class RunDriver {
       slots: this.#slots,
       triesOf,
       onReturn: (flight, returned) => this.#returned(flight, returned),
+      onError: (error) => this.#giveUp(error),
       onTimeout: (task) =>
         this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
     });
@@ -175,6 +176,7 @@ class RunDriver {
   }
 
   #returned(flight: Flight, returned: Returned): void {
+    if (this.#isOver) return;
     if (returned.kind === "lost") {
       this.#lost(flight, returned.error);
       return;
@@ -275,11 +277,15 @@ class RunDriver {
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
     } catch (error) {
-      // The store cannot be trusted to take more: nothing new begins, and what comes back is dropped.
-      this.#isOver = true;
-      this.#isStopping = true;
-      this.#ended.reject(error);
+      this.#giveUp(error);
     }
+  }
+
+  /** The store, or what is counted here, cannot be trusted any more: nothing new begins, and what comes back is dropped. */
+  #giveUp(error: unknown): void {
+    this.#isOver = true;
+    this.#isStopping = true;
+    this.#ended.reject(error);
   }
 
   async #write(now: Date): Promise<void> {

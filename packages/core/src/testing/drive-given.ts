@@ -9,7 +9,7 @@ import { seededRandom } from "../flow/random.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import { describeUserError } from "../package/user-stack.ts";
-import { InlineExecutor } from "../runner/inline-executor.ts";
+import { InlineExecutor, type InlineExecutorOptions } from "../runner/inline-executor.ts";
 import type { HookName } from "../runner/protocol.ts";
 import { Slots } from "../runner/slots.ts";
 import { ChildRuns } from "../wiring/child-runs.ts";
@@ -53,7 +53,7 @@ export async function driveGiven(
   const client = new Client(stores, { project: PROJECT, onRead: recordCurrentRead });
   const { flowClass } = prepared;
   const { seed, within, slots = 1 } = options;
-  const executor = new InlineExecutor({
+  const executing: InlineExecutorOptions = {
     flowClass,
     artifacts: stores.artifacts,
     reader: stores.reader,
@@ -75,7 +75,8 @@ export async function driveGiven(
     },
     slots,
     ...(options.output === undefined ? {} : { output: options.output }),
-  });
+  };
+  const executor = new InlineExecutor(executing);
   const { signal = new AbortController().signal, clock = new IdleClock(() => executor.isIdle) } = options;
   const signals = within?.signals ?? { stop: signal, endNow: new AbortController().signal };
   const shared = within?.slots ?? new Slots(slots);
@@ -106,6 +107,10 @@ export async function driveGiven(
       slots: shared,
       depth: ancestors.length,
       startChild: (call) => children.start(call),
+      reopen: async () => {
+        const fresh = new InlineExecutor(executing);
+        return { executor: fresh, release: () => fresh.close() };
+      },
       ...options.takenOver,
       ...(options.finishSiblings === undefined ? {} : { finishSiblings: options.finishSiblings }),
     });

@@ -141,6 +141,10 @@ export async function executeWithin(
       slots: family.slots,
       depth: ancestors.length,
       startChild: (call) => children.start(call),
+      reopen: async () => {
+        const { within: _, ...alone } = request;
+        return await workersOf({ ...alone, maxWorkers: 1 });
+      },
       ...(finishSiblings === undefined ? {} : { finishSiblings }),
       ...(maxRounds === undefined ? {} : { maxRounds }),
     });
