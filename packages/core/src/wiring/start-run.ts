@@ -29,6 +29,7 @@ import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-
 import { type FamilyPlace, openFamily } from "./run-family.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
+import { shortSecrets } from "./short-secrets.ts";
 import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
 
@@ -133,6 +134,8 @@ export async function executeWithin(
     runner: new PackagedChildren({ family, request, environment, start: startRun }),
     endNow: signals.endNow,
   });
+  for (const { code, message, hint } of shortSecrets(execution.prepared))
+    execution.emit({ kind: "run.warning", at: new Date(), code, message, ...(hint === undefined ? {} : { hint }) });
   try {
     return await executeRun({
       ...rest,
