@@ -443,3 +443,10 @@ test("Ctrl-C a second time ends at once, whatever the step does", async () => {
   const [run] = (await shop.flow(["runs", "--json", "--limit", "1"])).stdout.split("\n");
   expect(JSON.parse(run!)).toMatchObject({ status: "cancelled" });
 });
+
+test("flow runs says how all that match are listed, with the words that were given", async () => {
+  using shop = project();
+  for (let run = 0; run < 3; run++) await shop.flow(["run", "train.ts", "--tag", "many"]);
+  const { stderr } = await shop.flow(["runs", "Train", "--tag", "many", "--status", "succeeded", "--limit", "1"]);
+  expect(stderr).toContain("2 more: flow runs Train --tag many --status succeeded --limit 3\n");
+});

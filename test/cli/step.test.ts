@@ -59,6 +59,7 @@ export default class Train extends Flow {
     switch (this.what) {
       case "fail": throw new RangeError("too good");
       case "exit": process.exit(0);
+      case "exit 3": process.exit(3);
       case "hang": await new Promise(() => {});
       case "ask": this.score = Number(await readline.createInterface({ input: process.stdin }).question(""));
         break;
@@ -210,6 +211,17 @@ describe("a step that goes wrong", () => {
     expect([exited.code, exited.stderr]).toEqual([1, expect.stringContaining("it ended the process with exit code 0")]);
     const hung = await project.flow(["step", "Train/1/trouble", "--set", "what=hang"]);
     expect([hung.code, hung.stderr]).toEqual([1, expect.stringContaining("it waited for something that never comes")]);
+    // Another exit code would mean something else to whoever asks: 3 is a store that cannot be reached.
+    const coded = await project.flow(["step", "Train/1/trouble", "--set", "what=exit 3", "--json"]);
+    expect([coded.code, coded.stderr, coded.lines]).toEqual([
+      1,
+      "",
+      [expect.objectContaining({ task: "Train/1/trouble", status: "failed", artifacts: [] })],
+    ]);
+    expect(coded.lines[0].error).toMatchObject({
+      code: "FLOW_RUNNER_WORKER_ENDED",
+      message: "it ended the process with exit code 3",
+    });
   });
 
   test("a declared artifact is checked when it is set", async () => {

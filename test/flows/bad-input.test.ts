@@ -60,6 +60,39 @@ export default class Typo extends Flow {
   end() {}
 }
 `,
+  "several.ts": `import { Flow, step, type TaskFailure } from "@millrace/core";
+export class Early extends Flow {
+  // @ts-ignore
+  @step({ next: "work", timeout: "soon" })
+  start() {}
+  // @ts-ignore
+  @step({ next: "edn", retyr: 3 })
+  work() {}
+  @step()
+  end() {}
+}
+export class Late extends Flow {
+  // @ts-ignore
+  @step({ nxt: "end", retry: "often" })
+  start() {}
+  @step()
+  end() {}
+}
+export class Sound extends Flow {
+  failure?: TaskFailure;
+  limit = 3;
+  @step({ next: "end" }) start() {}
+  @step() end() {}
+}
+`,
+  "sound.ts": `import { Flow, step, type TaskFailure } from "@millrace/core";
+export default class Sound extends Flow {
+  failure?: TaskFailure;
+  limit = 3;
+  @step({ next: "end" }) start() {}
+  @step() end() {}
+}
+`,
   "strange.ts": `import { Flow, step } from "@millrace/core";
 export default class Strange extends Flow {
   before!: number;
@@ -143,6 +176,44 @@ const refusals: Readonly<Record<string, Refusal>> = {
     code: "FLOW_GRAPH_UNKNOWN_STEP",
     says: ['typo.ts:5:3  Step "start" leads to "trian"', 'typo.ts:10:3  Step "lost" leads to "edn"', '"end"?'],
     hint: 'Did you mean "train"?',
+  },
+  "options and transitions, in all flows of a file": {
+    words: "check several.ts",
+    exit: 2,
+    code: "FLOW_DEFINITION_BAD_OPTION",
+    says: [
+      'Cannot load "several.ts": 5 problems',
+      'several.ts:4:4  "timeout" of step "start" is "soon"',
+      'several.ts:7:4  Step "work" has the unknown option "retyr"',
+      'several.ts:8:3  Step "work" leads to "edn"',
+      '"retry" of step "start" is "often"',
+      'Step "start" has the unknown option "nxt"',
+    ],
+    hint: "Write a number and a unit",
+  },
+  "behaviour for all steps without its value": {
+    words: "run sound.ts --with retry --with timeout",
+    exit: 2,
+    code: "FLOW_DEFINITION_BAD_WITH",
+    says: ['"retry" does not say what it is', "→ Write timeout=10m"],
+    hint: "Write retry=3",
+  },
+  "a field to catch in that the flow lacks": {
+    words: "run sound.ts --with catch=failrue --with catch=limit",
+    exit: 2,
+    code: "FLOW_DEFINITION_BAD_WITH",
+    says: [
+      '"catch" names "failrue", which is no field of Sound that can hold a failure',
+      '"catch" names "limit", which is no field of Sound that can hold a failure',
+    ],
+    hint: 'Did you mean "failure"?',
+  },
+  "a flag and its opposite": {
+    words: "run sound.ts --cache --no-cache",
+    exit: 2,
+    code: "FLOW_CLI_REPEATED_FLAG",
+    says: ['"--cache" and "--no-cache" say the opposite of each other'],
+    hint: "Keep one of them",
   },
   "an unknown flag": {
     words: "run good.ts --fold-cuont 3",

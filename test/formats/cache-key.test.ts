@@ -29,7 +29,7 @@ const project = new Project({
 });
 
 const digest = (...lines: readonly string[]): string => hash("sha256", lines.join("\n"), "hex");
-const FORM = "millrace step cache 1";
+const FORM = "millrace step cache 2";
 const cbor = (value: unknown): string => `cbor ${encodeValue(value).digest}`;
 
 test("every key that the page describes leads to its task", { timeout: 60_000 }, async () => {
@@ -80,6 +80,7 @@ test("every key that the page describes leads to its task", { timeout: 60_000 },
     "work/1": [`basis ${work}`, `item ${cbor(2)}`, "index 1", "read set this.square = free", "read this.none = absent"],
     gather: [
       `basis ${gather}`,
+      'declared ["work"]',
       'sources [["work",2]]',
       "before true",
       `read inputs.before.other = ${cbor(1)}`,

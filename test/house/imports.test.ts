@@ -16,8 +16,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   events: [],
   flow: [],
   graph: ["flow"],
-  // A loaded bundle is asked what its classes define.
-  package: ["flow"],
+  // A loaded bundle is asked what its classes define; when that is wrong, their graphs are told of with it.
+  package: ["flow", "graph"],
   artifact: ["storage"],
   storage: [],
   metadata: ["artifact"],

@@ -151,6 +151,21 @@ const project = new Project({
     @step() start() { this.answer = 42; if (this.fails === "step") throw new Error("no"); }`,
     `import type { Run } from "@millrace/core";`,
   ),
+  // A task that looks at nothing: its worker, and all others, are ended before the run is over.
+  "late-hook.ts": flowText(
+    "LateHook",
+    `
+    static override readonly onError = (run: Run<LateHook>) =>
+      writeFileSync(new URL("late.txt", import.meta.url), run.name + " " + run.status);
+    items = [0, 1];
+    @step({ next: "work", foreach: "items" }) start() {}
+    @step({ next: "gather" }) async work(item: number) {
+      if (item === 0) { await new Promise((resolve) => setTimeout(resolve, 500)); throw new Error("no"); }
+      for (;;) {}
+    }
+    @join({ next: "end" }) gather() {} @step() end() {}`,
+    `import type { Run } from "@millrace/core";`,
+  ),
 });
 afterAll(() => project[Symbol.asyncDispose]());
 
@@ -333,6 +348,13 @@ describe("decorators and hooks of users", () => {
     expect(fs.readFileSync(project.file("success.txt"), "utf8")).toBe(`${succeeded.record.run} succeeded 42`);
     const failed = await project.run("hooks.ts", { params: { fails: "step" } });
     expect(fs.readFileSync(project.file("error.txt"), "utf8")).toBe(`${failed.record.run} failed`);
+  });
+
+  test("the hook of a failure is called although a task had to be ended with its worker", {
+    timeout: 60_000,
+  }, async () => {
+    const { record } = await project.run("late-hook.ts");
+    expect([record.status, fs.readFileSync(project.file("late.txt"), "utf8")]).toEqual(["failed", "LateHook/1 failed"]);
   });
 
   test("one that throws is a warning", async () => {

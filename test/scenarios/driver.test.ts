@@ -144,6 +144,27 @@ test("a commit that fails ends the drive with its error, and nothing is sent or 
   await store.close();
 });
 
+test("a result that cannot be read ends the drive with what is wrong, and nothing is sent or written after it", async () => {
+  const { store, metadata, run } = await opened("uncountable");
+  const { seam, batches } = executor(50);
+  const strange: Executor = {
+    ...seam,
+    submit: (batch) => {
+      const { results, ...rest } = seam.submit(batch);
+      if (batch.step.name !== "work") return { results, ...rest };
+      const unreadable = results.then((list) => list.map((result) => ({ ...result, outcome: undefined as never })));
+      return { results: unreadable, ...rest };
+    },
+  };
+  await expect(
+    driveRun({ graph: WIDE, run, execution: 1, metadata, executor: strange, emit: () => {} }),
+  ).rejects.toThrow(TypeError);
+  const sent = batches.length;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(batches.length).toBe(sent);
+  await store.close();
+});
+
 test("children are sent only after their split is durable", async () => {
   const durable = new Set<number>();
   const { store, metadata, run } = await opened("order", async (target, tick) => {

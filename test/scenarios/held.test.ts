@@ -30,6 +30,14 @@ const project = new Project({
   "processes.ts": fan("Processes", `isolate: "process"`),
   "narrow.ts": fan("Narrow", `maxParallel: 1, isolate: "process"`),
 });
+project.write({
+  "outer.ts": flowText(
+    "Outer",
+    `@step({ next: "end" }) async start() { await run(Inner); } @step() end() {}`,
+    'import { run } from "@millrace/core"; import Inner from "./inner.ts";',
+  ),
+  "inner.ts": flowText("Inner", `@step({ next: "end" }) start() {} @step() end() {}`),
+});
 const held = new HeldSteps(project);
 beforeEach(() => held.reset());
 afterAll(() => project[Symbol.asyncDispose]());
@@ -76,6 +84,12 @@ describe.each(["threads", "processes"])("%s", (file) => {
       stop.abort("enough");
       expect((await cancelled).record.status).toBe("cancelled");
     });
+  });
+});
+
+test("runs inside steps leave none of the workers that were kept for the next one", async () => {
+  await expectNoLeak(async () => {
+    expect((await project.run("outer.ts")).record.status).toBe("succeeded");
   });
 });
 

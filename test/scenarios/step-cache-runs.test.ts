@@ -34,6 +34,30 @@ export class Two extends Base { more = 1; @step() end() { this.sum += 1; } }\n`,
      @step({ next: "end", cache: true }) start() { this.own = 1; }
      @step() end() { this.own += 1; }`,
   ),
+  "hand.ts": flowText(
+    "Hand",
+    `drawn!: number; kept!: number;
+     @step({ next: "behind", cache: true }) start() {
+       if (existsSync(new URL("broken.done", import.meta.url))) throw new Error("broken");
+       this.drawn = Math.random();
+     }
+     @step({ next: "end", cache: true }) behind() { this.kept = 1; }
+     @step() end() {}`,
+  ),
+  "arms.ts": `import { choose, Flow, join, step } from "@millrace/core";
+const gather = (inputs: any) => inputs.maybe("right") === undefined;
+export class Both extends Flow {
+  way = "l"; without!: boolean;
+  @choose({ on: "way", next: { l: "left", r: "right" } } as any) start() {}
+  @step({ next: "meet" }) left() {} @step({ next: "meet" }) right() {}
+  @join({ next: "end" }) meet(inputs: any) { this.without = gather(inputs); } @step() end() {}
+}
+export class Other extends Flow {
+  way = "l"; without!: boolean;
+  @choose({ on: "way", next: { l: "left", r: "wrong" } } as any) start() {}
+  @step({ next: "meet" }) left() {} @step({ next: "meet" }) wrong() {}
+  @join({ next: "end" }) meet(inputs: any) { this.without = gather(inputs); } @step() end() {}
+}\n`,
   "never.ts": flowText(
     "Never",
     `readonly token = param(z.string().default("none"), { secret: true, env: "TOKEN" });
@@ -156,6 +180,31 @@ describe("what is taken over is shown", () => {
   });
 });
 
+test("a step that is run again by hand runs, also when its run goes on, and is offered", {
+  timeout: 60_000,
+}, async () => {
+  await launch(project, "hand.ts");
+  const resumed = (...words: readonly string[]) => project.flow(["resume", ...words]);
+  const drawn = async (run: string) => (await project.flow(["dump", `${run}/start`, "drawn"])).stdout;
+  expect((await resumed("Hand/1", "--from", "start")).code).toBe(0);
+  expect(await drawn("Hand/2")).not.toBe(await drawn("Hand/1"));
+  expect((await project.flow(["show", "Hand/2/behind"])).stdout).toContain("the cache: Hand/1/behind");
+
+  project.write({ "broken.done": "" });
+  expect((await resumed("Hand/1", "--from", "start")).code).toBe(1);
+  fs.rmSync(project.file("broken.done"));
+  expect((await resumed("Hand/3")).code).toBe(0);
+  expect([await drawn("Hand/1"), await drawn("Hand/2")]).not.toContain(await drawn("Hand/3"));
+  expect((await launch(project, "hand.ts")).taken).toMatchObject({ start: "Hand/3/start" });
+});
+
+test("a join counts the steps that lead to it, whether they were taken or not", { timeout: 60_000 }, async () => {
+  expect((await launch(project, "arms.ts", { flow: "Both", cache: "on" })).record.status).toBe("succeeded");
+  expect((await launch(project, "arms.ts", { flow: "Both", cache: "on" })).taken).toHaveProperty("meet");
+  const other = await launch(project, "arms.ts", { flow: "Other", cache: "on" });
+  expect([other.record.status, Object.keys(other.taken)]).toEqual(["failed", ["left"]]);
+});
+
 test("what cannot be compared later is not offered, and it is said why", { timeout: 60_000 }, async () => {
   await launch(project, "rows.ts");
   const environment = { TOKEN: "secret value" };
@@ -165,8 +214,8 @@ test("what cannot be compared later is not offered, and it is said why", { timeo
   const told = first.warnings.filter(({ code }) => code === "FLOW_RUNNER_NOT_CACHED").map(({ message }) => message);
   expect(told.map((text) => text.replace("The step cache cannot keep what step ", ""))).toEqual([
     '"start" did: it read current.run.id',
-    '"named" did: it read current.run.name',
-    '"random" did: it read current.run.id',
+    '"named" did: it read current.task',
+    '"random" did: it read current.random()',
     '"listed" did: it read the list of its fields (Object.keys(this), {...this} or the like)',
     '"printed" did: it read the list of its fields (it prints `this`)',
     '"read" did: it read runs through the client',

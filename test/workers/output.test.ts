@@ -26,6 +26,7 @@ const project = new Project({
      @step({ next: "end" }) secretError() { throw Object.assign(new Error("refused: " + process.env.KEY, { cause: new Error(process.env.KEY) }), { name: process.env.KEY }); }
      @step({ next: "end" }) async secretCrash() { setTimeout(() => { throw new Error("refused: " + process.env.KEY); }, 1); await wait(60_000); }
      @step({ next: "end" }) secretRaw() { writeSync(2, "raw " + process.env.KEY + "\\n"); }
+     @step({ next: "end" }) tokens() { console.log("alpha-secret beta-secret"); }
      @step({ next: "end" }) start() {} @step() end() {}`,
     `import { writeSync } from "node:fs";`,
   ),
@@ -123,3 +124,16 @@ function textOf(chunks: readonly { readonly text: string }[]): string {
 function outputs(workers: Workers, from: number) {
   return workers.messages.slice(from).flatMap((one) => (one.kind === "output" ? [one.chunk] : []));
 }
+
+test("a run that comes back to a worker with other secrets has those masked", async () => {
+  await using workers = await Workers.open(project, "steps.ts", { slots: 1 });
+  const shown = async (token: string) => {
+    const from = workers.messages.length;
+    const { logs, liveChunks } = await workers.run("tokens", { secrets: { token } });
+    const isComplete = () => outputs(workers, from).length >= liveChunks;
+    if (!isComplete()) await workers.heard(isComplete);
+    return textOf([...outputs(workers, from), ...logs]);
+  };
+  expect(await shown("alpha-secret")).toBe("*** beta-secret\n");
+  expect(await shown("beta-secret")).toBe("alpha-secret ***\n");
+});

@@ -46,6 +46,12 @@ export function faultProblem(fault: Fault, command: string, nearestName: Nearest
         message: `"${fault.flag}" is given more than once`,
         hint: "Keep one of them",
       };
+    case "opposite-flags":
+      return {
+        code: "FLOW_CLI_REPEATED_FLAG",
+        message: `"--${fault.flag}" and "--no-${fault.flag}" say the opposite of each other`,
+        hint: "Keep one of them",
+      };
     case "missing-argument":
       return {
         code: "FLOW_CLI_MISSING_ARGUMENT",

@@ -21,6 +21,8 @@ export type Fault =
       readonly choices?: readonly string[];
     }
   | { readonly kind: "repeated-flag"; readonly flag: string }
+  /** Both `--cache` and `--no-cache`. */
+  | { readonly kind: "opposite-flags"; readonly flag: string }
   | { readonly kind: "missing-argument"; readonly argument: string }
   | { readonly kind: "unexpected-argument"; readonly value: string };
 
@@ -123,7 +125,8 @@ function keep(
   const key = flagKey(flag);
   const shown = token.rawName;
   if (flag.type !== "list" && values.has(key)) {
-    faults.push({ kind: "repeated-flag", flag: shown });
+    const isOpposite = flag.negatable === true && token.value === undefined && values.get(key) === negated;
+    faults.push(isOpposite ? { kind: "opposite-flags", flag: flag.name } : { kind: "repeated-flag", flag: shown });
     return;
   }
   if (flag.type === "boolean") {

@@ -4,7 +4,7 @@ import { EXIT } from "../exit-code.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
 import { dateTime } from "../render/text.ts";
-import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { type Command, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { withStores } from "./with-stores.ts";
 
 const STATUSES = ["running", "succeeded", "failed", "cancelled", "queued", "lost"];
@@ -91,7 +91,7 @@ export const runsCommand: Command = {
       if (total > rows.length)
         context.stderr.write(
           paint.dim(
-            `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`} --limit ${Math.min(total, rows.length * 5)}\n`,
+            `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`}${filterWords(invocation)} --limit ${total}\n`,
           ),
         );
       return EXIT.done;
@@ -117,6 +117,13 @@ export const runsCommand: Command = {
       }
     }),
 };
+
+/** The words of the filters, so that the same runs are listed. */
+function filterWords(invocation: Invocation): string {
+  const status = invocation.text("status");
+  const tags = invocation.list("tag").map((tag) => ` --tag ${/^[\w:.@/-]+$/.test(tag) ? tag : JSON.stringify(tag)}`);
+  return `${tags.join("")}${status === undefined ? "" : ` --status ${status}`}`;
+}
 
 async function take(
   limit: number,

@@ -9,6 +9,7 @@ import type {
   OpenStores,
   PreparedStep,
   RunRow,
+  SerializedError,
   StepOutcome,
   TaskRow,
 } from "@millrace/core/internal";
@@ -129,11 +130,15 @@ async function execute(
     abort.abort(new DOMException("The step was cancelled", "AbortError"));
     stderr.write(`${stderr.paint.yellow("Stopping … Ctrl-C again stops at once")}\n`);
   });
+  const began = context.now();
   const stopWatching = context.signals.watchExit((code) => {
-    const how =
-      code === UNSETTLED ? "waited for something that never comes" : `ended the process with exit code ${code}`;
-    stderr.write(`${stderr.paint.red("✗")} ${stderr.paint.bold(prepared.task)} failed: it ${how}\n`);
-    return code === 0 || code === UNSETTLED ? EXIT.failed : code;
+    const error = endedByStep(code);
+    const { cwd } = context;
+    if (isJson) {
+      const outcome = { status: "failed", durationMs: context.now() - began, error, artifacts: [] } as const;
+      stdout.write(`${JSON.stringify(outcomeJson(prepared, run, origin, outcome))}\n`);
+    } else stderr.write(renderTaskError(prepared.task, error, { paint: stderr.paint, debug: false, cwd }));
+    return EXIT.failed; // The step's own code would be taken for one of ours: 2, 3 and 130 say other things.
   });
   let outcome: StepOutcome;
   try {
@@ -146,6 +151,20 @@ async function execute(
   else print(core, prepared, origin, outcome, invocation.isOn("debug"), context);
   if (outcome.status === "succeeded" || outcome.status === "skipped") return EXIT.done;
   return interrupted === undefined ? EXIT.failed : codeOf(interrupted);
+}
+
+/** The failure of a step after which the process ends: in a run its worker would, and it would be called the same. */
+function endedByStep(code: number): SerializedError {
+  const how = code === UNSETTLED ? "waited for something that never comes" : `ended the process with exit code ${code}`;
+  return {
+    code: "FLOW_RUNNER_WORKER_ENDED",
+    name: "FlowError",
+    message: `it ${how}`,
+    hint:
+      code === UNSETTLED
+        ? "Look for a promise that nothing resolves, such as one that waits for a closed stream"
+        : "Look for process.exit() in the step and in what it calls, and let the step return or throw",
+  };
 }
 
 function sourceText(source: CodeSource, cwd: string): string {
@@ -220,7 +239,12 @@ function valueText(outcome: StepOutcome, { now }: ComparedArtifact, colours: boo
 }
 
 /** The outcome for programs: stable, fields may be added. */
-function outcomeJson({ task, code }: PreparedStep, run: RunRow, origin: TaskRow, outcome: StepOutcome): unknown {
+function outcomeJson(
+  { task, code }: PreparedStep,
+  run: RunRow,
+  origin: TaskRow,
+  outcome: Omit<StepOutcome, "read"> & Partial<Pick<StepOutcome, "read">>,
+): unknown {
   const { status, durationMs, error, reason, choice, fanOut } = outcome;
   return {
     schema: 1,
@@ -246,7 +270,7 @@ function outcomeJson({ task, code }: PreparedStep, run: RunRow, origin: TaskRow,
       ...(before === undefined
         ? {}
         : { origin: { codec: before.codec, digest: before.digest, sizeBytes: before.sizeBytes } }),
-      ...(now === undefined || now.sizeBytes > MAX_SHOWN_BYTES ? {} : valueJson(outcome.read(now))),
+      ...(now === undefined || now.sizeBytes > MAX_SHOWN_BYTES ? {} : valueJson(outcome.read?.(now))),
     })),
   };
 }

@@ -42,6 +42,14 @@ export function createProgress(options: ProgressOptions): Progress {
         lines.add(event);
         return;
       }
+      if (event.kind === "output.dropped") {
+        display.note(
+          options.output.paint.dim(
+            `… ${event.characters} characters of output came too fast to be shown: flow logs has them`,
+          ),
+        );
+        return;
+      }
       // What ended the attempt is said behind the last that it wrote.
       if ("task" in event && event.kind !== "task.started") lines.finish(event.task);
       display.apply(event);

@@ -106,6 +106,8 @@ export type RunEvent =
       /** From the beginning of the call. */
       readonly durationMs: number;
     })
+  /** In the place of output that was dropped, because whoever iterates over the events was too slow for it; logs have all. */
+  | (At & { readonly kind: "output.dropped"; readonly events: number; readonly characters: number })
   | (At & { readonly kind: "run.progress"; readonly steps: readonly StepProgress[] })
   | (At & {
       readonly kind: "run.finished";

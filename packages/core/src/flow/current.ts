@@ -141,7 +141,9 @@ export const current: Current = Object.freeze({
     return entry("path").task.path;
   },
   get task() {
-    const { run, step, path } = entry("task").task;
+    const { task } = entry("task");
+    task.recordUnknownRead?.("current.task"); // Before its parts tell: it is what the step asked for.
+    const { run, step, path } = task;
     return path === "" ? `${run.name}/${step}` : `${run.name}/${step}/${path}`;
   },
   get attempt() {
@@ -153,6 +155,7 @@ export const current: Current = Object.freeze({
   },
   random() {
     const now = entry("random");
+    now.task.recordUnknownRead?.("current.random()");
     now.random ??= seededRandom(`millrace:1:${now.task.run.id}:${now.task.step}:${now.task.path}`);
     return now.random();
   },

@@ -25,12 +25,28 @@ export interface DefineFlowOptions {
   readonly projectOf?: (file: string) => string | undefined;
 }
 
+/** A flow class as far as it could be read, and all that is wrong with it. */
+export interface ExaminedFlow {
+  /** Whole when there are no problems; what is wrong is left out of it. */
+  readonly definition: FlowDefinition;
+  readonly problems: readonly Problem[];
+  /** Whether the steps and what leads where could be read, so that their graph can be checked. */
+  readonly isGraphKnown: boolean;
+}
+
 /**
  * Collects what a flow class says about itself.
  *
  * @throws FlowError with all problems at once: FLOW_DEFINITION_… with file, line and hint each
  */
 export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): FlowDefinition {
+  const { definition, problems } = examineFlow(flowClass, options);
+  if (problems.length > 0) throw problemsError(`Cannot load flow "${definition.name}"`, problems);
+  return definition;
+}
+
+/** Collects what a flow class says about itself, for a caller who has more to tell than what is wrong with it. */
+export function examineFlow(flowClass: FlowClass, options: DefineFlowOptions): ExaminedFlow {
   const problems: Problem[] = [];
   const name = flowNameOf(flowClass);
   const at = options.location === undefined ? {} : { location: options.location };
@@ -41,12 +57,14 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
       hint: "Extend Flow of @millrace/core",
       ...at,
     });
-    throw problemsError(`Cannot load flow "${name}"`, problems);
+    const nothing = { steps: [], params: [], upstreams: [], artifacts: [], configs: [], files: [], constants: [] };
+    const definition = { project: options.project, name, formerly: [], ...at, ...nothing };
+    return { definition, problems, isGraphKnown: false };
   }
   const naming = flowNameProblem(flowClass);
   if (naming !== undefined) problems.push({ ...naming, ...at });
 
-  const steps = defineSteps(flowClass, problems);
+  const { steps, isGraphKnown } = defineSteps(flowClass, problems);
   if (steps.length === 0 && problems.every((problem) => problem.code !== "FLOW_DEFINITION_BAD_DECORATOR")) {
     problems.push({
       code: "FLOW_DEFINITION_NO_STEPS",
@@ -58,9 +76,7 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
   const probed = probe(flowClass, problems, at);
   const fields = defineFields(flowClass, probed, options, problems);
   problems.push(...nameProblems(flowClass, steps, probed, fields));
-  if (problems.length > 0) throw problemsError(`Cannot load flow "${name}"`, problems);
-
-  return {
+  const definition = {
     project: options.project,
     name,
     formerly: formerlyOf(flowClass),
@@ -68,6 +84,7 @@ export function defineFlow(flowClass: FlowClass, options: DefineFlowOptions): Fl
     steps,
     ...fields,
   };
+  return { definition, problems, isGraphKnown: isGraphKnown && steps.length > 0 };
 }
 
 function probe(

@@ -13,9 +13,16 @@ const KNOWN: Readonly<Record<StepKind, readonly string[]>> = {
   choose: ["on", "next", "join", ...BEHAVIOURS],
 };
 
+export interface DefinedSteps {
+  readonly steps: readonly StepDefinition[];
+  /** Whether what leads where is as it was written: nothing that is wrong has left out a step or a transition. */
+  readonly isGraphKnown: boolean;
+}
+
 /** The steps of a flow class, and into `problems` what is wrong with each decorator by itself. */
-export function defineSteps(flowClass: FlowClass, problems: Problem[]): readonly StepDefinition[] {
+export function defineSteps(flowClass: FlowClass, problems: Problem[]): DefinedSteps {
   const { steps, misused } = stepFactsOf(flowClass);
+  let isGraphKnown = misused.length === 0;
   for (const fact of misused) {
     add(
       problems,
@@ -25,11 +32,24 @@ export function defineSteps(flowClass: FlowClass, problems: Problem[]): readonly
       "Put one step decorator on a public method",
     );
   }
-  return steps.map((fact) => defineStep(flowClass, fact, problems));
+  const defined = steps.map((fact) => {
+    const isWhole = checkOptions(fact, problems);
+    const inGraph: Problem[] = [];
+    const inBehaviour: Problem[] = [];
+    const step = defineStep(flowClass, fact, inGraph, behaviourOf(fact, inBehaviour));
+    if (!isWhole || inGraph.length > 0) isGraphKnown = false;
+    problems.push(...inGraph, ...inBehaviour);
+    return step;
+  });
+  return { steps: defined, isGraphKnown };
 }
 
-function defineStep(flowClass: FlowClass, fact: StepFact, problems: Problem[]): StepDefinition {
-  checkOptions(fact, problems);
+function defineStep(
+  flowClass: FlowClass,
+  fact: StepFact,
+  problems: Problem[],
+  behaviour: StepBehaviour,
+): StepDefinition {
   const { options, kind, name } = fact;
   const location = locate(fact.site);
   const cases = kind === "choose" ? casesOf(fact, problems) : undefined;
@@ -61,27 +81,29 @@ function defineStep(flowClass: FlowClass, fact: StepFact, problems: Problem[]): 
     ...(foreach === undefined ? {} : { foreach }),
     ...(on === undefined ? {} : { on }),
     ...(cases === undefined ? {} : { cases }),
-    behaviour: behaviourOf(fact, problems),
+    behaviour,
     ...(location === undefined ? {} : { location }),
     arity: arityOf(flowClass, name),
   };
 }
 
-function checkOptions(fact: StepFact, problems: Problem[]): void {
+/** @returns whether the graph is whole all the same: an unknown option may be meant for a transition (`nxt`) */
+function checkOptions(fact: StepFact, problems: Problem[]): boolean {
   const known = KNOWN[fact.kind];
+  let isWhole = true;
   for (const [option, value] of Object.entries(fact.options)) {
-    if (value === undefined) continue;
-    if (!known.includes(option)) {
-      const near = nearestName(option, known);
-      add(
-        problems,
-        fact,
-        "FLOW_DEFINITION_BAD_OPTION",
-        `Step "${fact.name}" has the unknown option "${option}"`,
-        near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`,
-      );
-    }
+    if (value === undefined || known.includes(option)) continue;
+    const near = nearestName(option, known);
+    if (!BEHAVIOURS.some((name) => name === near)) isWhole = false;
+    add(
+      problems,
+      fact,
+      "FLOW_DEFINITION_BAD_OPTION",
+      `Step "${fact.name}" has the unknown option "${option}"`,
+      near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`,
+    );
   }
+  return isWhole;
 }
 
 function targetsOf(fact: StepFact, problems: Problem[]): readonly string[] {

@@ -13,6 +13,8 @@ export type CallFlow = (flow: FlowClass | URL | string, options: RunOptions<Flow
 export interface FlowCall {
   /** The id of the run once it has ended, however it ended; rejects when it could not begin. */
   readonly ended: Promise<string>;
+  /** Gives the run that has ended, or throws what it failed with; left out where it is in the store of the process. */
+  readonly read?: (run: string, stop: AbortSignal) => Promise<unknown>;
   /**
    * Tells one listener the beginning and the end of the run, what happened before it was there, and all that happens in
    * between once it is watched.

@@ -64,7 +64,7 @@ describe("--with", () => {
   test("all that is wrong is told at once, with the nearest name", () => {
     expect(problemsOf(["retyr=3", "timeout", "retry:times", "isolate=vm"])).toEqual([
       ['"retyr" is no behaviour of steps', 'Did you mean "retry"?'],
-      ['"timeout" is true instead of a duration', 'Write a number and a unit: "500ms", "30s", "10m", "2h"'],
+      ['"timeout" does not say what it is', "Write timeout=10m"],
       ['"times" of "retry" is no setting', "Write retry:key=value,key=value"],
       ['"retry" does not say how many times', "Write retry: { times: 3 }"],
       ['"isolate" is "vm" instead of "thread" or "process"', undefined],

@@ -3,9 +3,12 @@
  * value (`retry=3`, `timeout=10m`, `isolate=process`, `cache`) or with settings (`retry:times=3,delay=2s`).
  */
 import { type Problem, problemsError } from "../errors/flow-error.ts";
+import { isName } from "../ids/names.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { BEHAVIOURS, readBehaviour } from "./define-behaviour.ts";
 import type { FlowDefinition, StepBehaviour } from "./definition.ts";
+import { type ProbedField, probeFlow } from "./probe-flow.ts";
+import type { FlowClass } from "./public-types.ts";
 
 /**
  * A flow whose steps have the behaviour that words ask for; what a step asks for itself stands.
@@ -24,6 +27,41 @@ export function withBehaviour(flow: FlowDefinition, words: readonly string[]): F
   return { ...flow, steps: flow.steps.map((step) => ({ ...step, behaviour: { ...asked, ...step.behaviour } })) };
 }
 
+/**
+ * What is wrong with the field that `catch=field` names: the compiler sees to that in a decorator, here the class is asked.
+ * A class whose compiler left the fields without a value away can only be asked for what the name must not be.
+ */
+export function caughtFieldProblems(
+  flowClass: FlowClass,
+  flow: FlowDefinition,
+  words: readonly string[],
+): readonly Problem[] {
+  const named = words.flatMap((word) => readWord(word, [])?.catch ?? []);
+  if (named.length === 0) return [];
+  const { fields } = probeFlow(flowClass);
+  const free = [...fields].filter(([name, field]) => isName(name) && holdsArtifact(field)).map(([name]) => name);
+  const isTaken = (name: string): boolean =>
+    fields.has(name) || name in flowClass.prototype || flow.steps.some((step) => step.name === name);
+  return [...new Set(named)]
+    .filter((name) => !free.includes(name) && (free.length > 0 || isTaken(name)))
+    .map((name): Problem => {
+      const near = nearestName(name, free);
+      return {
+        code: "FLOW_DEFINITION_BAD_WITH",
+        message: `"catch" names "${name}", which is no field of ${flow.name} that can hold a failure`,
+        hint:
+          near === undefined
+            ? `Declare ${isTaken(name) ? "failure" : name}?: TaskFailure in ${flow.name} and name it`
+            : `Did you mean "${near}"?`,
+      };
+    });
+}
+
+/** A field that steps may set: it has no value yet, or is declared with `artifact(schema)`. */
+function holdsArtifact(field: ProbedField): boolean {
+  return field.kind === "empty" || (field.kind === "definition" && field.fact.kind === "artifact");
+}
+
 function readWord(word: string, problems: Problem[]): StepBehaviour | undefined {
   const match = /^([^=:]+)(?:([=:])(.*))?$/s.exec(word);
   const asked = match?.[1] ?? word;
@@ -39,11 +77,28 @@ function readWord(word: string, problems: Problem[]): StepBehaviour | undefined 
     );
     return undefined;
   }
+  if (match[2] === undefined && name !== "cache") {
+    refuse(`"${asked}" does not say what it is`, `Write ${EXAMPLES[name]}`);
+    return undefined;
+  }
   const before = problems.length;
   const value = match[2] === ":" ? readSettings(name, match[3]!, refuse) : readValue(name, match[3]);
   const behaviour = readBehaviour({ [name]: value }, (option, what, hint) => refuse(`"${option}" ${what}`, hint));
   return problems.length > before ? undefined : behaviour;
 }
+
+/** How each is written; what stands here is a hint, and must be accepted. */
+const EXAMPLES: Readonly<Record<(typeof BEHAVIOURS)[number], string>> = {
+  retry: "retry=3, or retry:times=3,delay=2s",
+  timeout: "timeout=10m",
+  catch: "catch=failure, where failure?: TaskFailure is a field of the flow",
+  isolate: "isolate=process",
+  maxParallel: "max-parallel=2",
+  resources: "resources:memory=2GB",
+  environment: "environment:TZ=UTC",
+  secrets: "secrets=API_KEY",
+  cache: "cache",
+};
 
 /** `max-parallel` is `maxParallel`, as flags of parameters are. */
 function sameName(behaviour: string, asked: string): boolean {
@@ -51,7 +106,7 @@ function sameName(behaviour: string, asked: string): boolean {
 }
 
 function readValue(name: string, text: string | undefined): unknown {
-  if (text === undefined) return true; // `--with cache`; any other behaviour says that it wants a value.
+  if (text === undefined) return true; // `--with cache` alone has no value.
   if (name === "secrets") return text.split(",");
   return plain(text);
 }

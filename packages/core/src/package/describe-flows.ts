@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { SourceLocation } from "../errors/flow-error.ts";
-import { FlowError } from "../errors/flow-error.ts";
+import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import type { ExaminedFlow } from "../flow/define-flow.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import type { FlowBundle } from "./bundle-flow.ts";
 import { displayPath } from "./display-path.ts";
@@ -17,10 +18,11 @@ type AnyClass = (abstract new (...parameters: never[]) => object) & { readonly n
  * The class says what is true; places and doc comments come from the sources, where a class is found by its name and
  * its methods.
  *
- * @throws FlowError FLOW_PACKAGE_NO_FLOW, or what the definitions have wrong, all at once for each flow
+ * @throws FlowError FLOW_PACKAGE_NO_FLOW, or what the definitions of all flows have wrong, and then with their graphs too:
+ *   who corrects a file hears of everything at once
  */
 export async function describeFlows(pack: LoadablePackage, bundle: FlowBundle): Promise<readonly PackagedFlow[]> {
-  const [namespace, { defineFlow }, { flowClassesOf, steplessFlowsOf }, written] = await Promise.all([
+  const [namespace, { examineFlow }, { flowClassesOf, steplessFlowsOf }, written] = await Promise.all([
     loadPackage(pack),
     import("../flow/define-flow.ts"),
     import("../flow/flow-classes-of.ts"),
@@ -29,21 +31,38 @@ export async function describeFlows(pack: LoadablePackage, bundle: FlowBundle): 
   const classes = flowClassesOf(namespace);
   const entry = path.resolve(pack.root, pack.manifest.entry);
   const projectOf = (file: string) => projectName(file, pack.root);
-  const flows = classes.flatMap(({ exportName, flow: flowClass }) => {
+  const examined = classes.flatMap(({ exportName, flow: flowClass }) => {
     const levels = classLevels(flowClass as unknown as AnyClass, written, entry);
     const own = levels[0];
     // Once types are gone an abstract base looks like a flow; the source still tells.
     if (own?.isAbstract === true && own.name === (flowClass as unknown as AnyClass).name) return [];
     const location = own === undefined ? undefined : locationIn(own, own);
-    const definition = defineFlow(flowClass, {
+    const { definition, ...found } = examineFlow(flowClass, {
       project: projectOf(own?.file ?? entry),
       projectOf,
       ...(location === undefined ? {} : { location }),
     });
-    return [{ exportName, definition: withDocs(definition, levels) }];
+    return [{ exportName, definition: withDocs(definition, levels), ...found }];
   });
+  const faulty = examined.filter(({ problems }) => problems.length > 0);
+  if (faulty.length > 0) {
+    const name = faulty.length > 1 ? `"${displayPath(entry)}"` : `flow "${faulty[0]!.definition.name}"`;
+    throw problemsError(`Cannot load ${name}`, await allProblems(examined));
+  }
+  const flows = examined.map(({ exportName, definition }) => ({ exportName, definition }));
   if (flows.length === 0) throw noFlowError(entry, namespace, steplessFlowsOf(namespace));
   return flows;
+}
+
+/** What is wrong with definitions and, where they say what leads where, with graphs. */
+async function allProblems(
+  flows: readonly Pick<ExaminedFlow, "definition" | "problems" | "isGraphKnown">[],
+): Promise<readonly Problem[]> {
+  const { graphProblems } = await import("../graph/check-graph.ts");
+  return flows.flatMap(({ definition, problems, isGraphKnown }) => [
+    ...problems,
+    ...(isGraphKnown ? graphProblems(definition) : []),
+  ]);
 }
 
 /** The `name` of the nearest package.json that has one (`{ "type": "module" }` in a folder names nothing), or "local". */

@@ -30,6 +30,18 @@ test("frames of Node, Millrace, the pool and the bundler are left out", () => {
     at new Train (/elsewhere/base.ts:2:2)`);
 });
 
+test("frames of a run inside a step, which were described when it failed, stay as they are", () => {
+  const inner = thrown("inner", ["deep (src/inner.ts:3:1)", "async src/top.mts:4:2", "run (node:internal/x.js:1:1)"]);
+  const outer = thrown(
+    "outer",
+    ["g (/w/b.ts:3:4)", "eval (eval.js)", "x (/w/node_modules/piscina/dist/a.js:1:1)"],
+    inner,
+  );
+  expect(userStack(outer, "/w")).toBe(
+    "RangeError: outer\n    at g (b.ts:3:4)\nCaused by: RangeError: inner\n    at deep (src/inner.ts:3:1)\n    at async src/top.mts:4:2",
+  );
+});
+
 test("lines of a message that look like frames stay", () => {
   const error = thrown("first\n    at second (not/a/frame.ts:1:1)", ["f (/w/a.ts:1:2)"]);
   expect(userStack(error, "/w")).toBe("RangeError: first\n    at second (not/a/frame.ts:1:1)\n    at f (a.ts:1:2)");

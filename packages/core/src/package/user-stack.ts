@@ -85,11 +85,19 @@ function split(error: Error): { readonly header: string; readonly frames: readon
 
 function ownFrame(frame: string, folder: string): string | undefined {
   const found = ownPlace(frame);
-  if (found === undefined) return undefined;
+  if (found === undefined) return isDescribed(frame) ? frame : undefined;
   const { caller, file, line, column } = found;
   const relative = path.relative(folder, file);
   const place = `${relative.startsWith("..") || path.isAbsolute(relative) ? file : relative}:${line}:${column}`;
   return caller === undefined ? `    at ${place}` : `    at ${readable(caller)} (${place})`;
+}
+
+const FRAME = /^\s+at (?:(.*) \()?(.+?):(\d+):(\d+)\)?$/;
+
+/** Whether a stack with this frame was described before, of a run inside a step: Node itself names no relative file. */
+function isDescribed(frame: string): boolean {
+  const file = FRAME.exec(frame)?.[2]?.replace(/^async /, "") ?? "";
+  return !path.isAbsolute(file) && /^[^:<>[\]]+\.[cm]?[jt]sx?$/.test(file);
 }
 
 interface OwnPlace {
@@ -100,7 +108,7 @@ interface OwnPlace {
 }
 
 function ownPlace(frame: string): OwnPlace | undefined {
-  const parsed = /^\s+at (?:(.*) \()?(.+?):(\d+):(\d+)\)?$/.exec(frame);
+  const parsed = FRAME.exec(frame);
   if (parsed === null) return undefined;
   const [, caller, address, line, column] = parsed;
   const file = toPath(address!);

@@ -21,7 +21,7 @@ const basisOf = (changes: Partial<StepDefinition> = {}, on: Partial<Machine> = {
 
 test("the basis is what it was when it was written down", () => {
   const text = [
-    "millrace step cache 1",
+    "millrace step cache 2",
     "encoding 1",
     "node 24 linux x64",
     `code ${"a".repeat(64)}`,

@@ -7,13 +7,16 @@ import { digestOf } from "../artifact/digest.ts";
 import type { StepDefinition } from "../flow/definition.ts";
 
 /** Stands in every key: another way of making them, or another meaning of a read, must not meet keys of this one. */
-export const CACHE_FORM = "millrace step cache 1";
+export const CACHE_FORM = "millrace step cache 2";
 /** Of docs/formats/encoding.md: equal values have equal digests only within one version of it. */
 const ENCODING = 1;
 
-/** How the tasks of a cached step take part. */
+/**
+ * How the tasks of a cached step take part. Those of a step that somebody asked to have run again (`lookup: "none"`) are
+ * offered to others, and take nothing: else they would take what they were to be run again for.
+ */
 export type CachePlan =
-  | { readonly kind: "keyed"; readonly basis: Digest }
+  | { readonly kind: "keyed"; readonly basis: Digest; readonly lookup?: "none" }
   /** The step asked for it and cannot have it. */
   | { readonly kind: "never"; readonly why: string };
 

@@ -42,6 +42,8 @@ export interface DispatcherOptions {
   /** Attempts at a task in this execution of the run. */
   readonly triesOf: (task: ReadyTask) => number;
   readonly onReturn: (flight: Flight, returned: Returned) => void;
+  /** Something of ours failed while a batch came back. */
+  readonly onError: (error: unknown) => void;
   /** The attempt has taken longer than it may, and was told so. */
   readonly onTimeout: (task: ReadyTask) => void;
 }
@@ -124,10 +126,13 @@ export class Dispatcher {
     this.#batchesOfStep.set(step, (this.#batchesOfStep.get(step) ?? 0) + 1);
     flight.submission = this.#options.executor.submit(this.#batch(flight, isWatched));
     if (isWatched) this.#watched.set(tasks[0]!.sequence, flight);
-    flight.submission.results.then(
-      (results) => this.#back(flight, { kind: "results", results, rest: tasks.slice(results.length) }),
-      (error: unknown) => this.#back(flight, { kind: "lost", error }),
-    );
+    flight.submission.results
+      .then(
+        (results): Returned => ({ kind: "results", results, rest: tasks.slice(results.length) }),
+        (error: unknown): Returned => ({ kind: "lost", error }),
+      )
+      .then((returned) => this.#back(flight, returned))
+      .catch(this.#options.onError);
   }
 
   /** A watched attempt has begun in its worker: from now on its time runs. */

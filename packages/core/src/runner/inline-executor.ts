@@ -28,6 +28,8 @@ export interface InlineExecutorOptions extends Omit<TaskEnvironment, "signal"> {
   readonly output?: "captured" | "passed";
   /** Sets environment variables for as long as a step runs that asks for them; what it gives back takes them away. */
   readonly setEnvironment?: (variables: Readonly<Record<string, string>>) => () => void;
+  /** Reads a run that a step has started, where its records are not in the store of the process. */
+  readonly readChild?: CallLine["readChild"];
   /** Calls a hook of the flow with its run; without it none is called. */
   readonly callHook?: (hook: HookName, run: RunId) => Promise<void>;
 }
@@ -173,6 +175,7 @@ export class InlineExecutor implements Executor {
   get #calls(): CallLine {
     return {
       isInline: true,
+      ...(this.#options.readChild === undefined ? {} : { readChild: this.#options.readChild }),
       send: (message) => this.#tell(message),
       open: (message, onReply) => {
         let isClosed = false;

@@ -11,7 +11,7 @@
  * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
  */
 import { FlowError, type Problem, type SerializedError } from "../errors/flow-error.ts";
-import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
+import type { TaskSequence } from "../metadata/metadata-store.ts";
 import type { AttemptPolicy } from "./attempt-policy.ts";
 import { ChildCalls } from "./child-calls.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -104,6 +104,7 @@ class RunDriver {
       slots: this.#slots,
       triesOf,
       onReturn: (flight, returned) => this.#returned(flight, returned),
+      onError: (error) => this.#giveUp(error),
       onTimeout: (task) =>
         this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
     });
@@ -175,10 +176,8 @@ class RunDriver {
   }
 
   #returned(flight: Flight, returned: Returned): void {
-    if (returned.kind === "lost") {
-      this.#lost(flight, returned.error);
-      return;
-    }
+    if (this.#isOver) return;
+    if (returned.kind === "lost") return this.#lost(flight, returned.error);
     for (const result of returned.results) this.#reported(flight, result);
     this.#giveBack(returned.rest, false);
     this.#pace.soon();
@@ -243,17 +242,14 @@ class RunDriver {
       case "stuck":
         this.#warn(workerWarning(message));
         return;
-      case "output":
+      case "output": {
         this.#liveChunksReceived++;
         this.#tick.logged(message.chunk);
-        this.#heardOutput(message.chunk);
+        const task = this.#active.get(message.chunk.task);
+        if (task !== undefined) this.#report.output(task, message.chunk);
         this.#pace.lazily();
+      }
     }
-  }
-
-  #heardOutput(chunk: LogChunk): void {
-    const task = this.#active.get(chunk.task);
-    if (task !== undefined) this.#report.output(task, chunk);
   }
 
   /** Writes all that happened since the last commit in one transaction, and then acts on it. */
@@ -275,11 +271,15 @@ class RunDriver {
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
     } catch (error) {
-      // The store cannot be trusted to take more: nothing new begins, and what comes back is dropped.
-      this.#isOver = true;
-      this.#isStopping = true;
-      this.#ended.reject(error);
+      this.#giveUp(error);
     }
+  }
+
+  /** The store, or what is counted here, cannot be trusted any more: nothing new begins, and what comes back is dropped. */
+  #giveUp(error: unknown): void {
+    this.#isOver = true;
+    this.#isStopping = true;
+    this.#ended.reject(error);
   }
 
   async #write(now: Date): Promise<void> {

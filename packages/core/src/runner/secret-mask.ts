@@ -6,7 +6,7 @@ import type { SerializedError } from "../errors/flow-error.ts";
 
 const MASK = "***";
 /** What is shorter keeps no secret, and masking it would spoil every text. */
-const LEAST_CHARACTERS = 3;
+export const LEAST_CHARACTERS = 3;
 /** Lines of a secret of several lines that count as secret themselves. */
 const LEAST_LINE_CHARACTERS = 8;
 

@@ -67,6 +67,7 @@ export class WorkerPool implements Executor {
       abort: (reason) => {
         job.abortReason ??= reason;
         job.host?.abort(reason);
+        job.redo?.abort(reason);
       },
       setWaiting: (isWaiting) => this.#setWaiting(job, isWaiting),
       end: () => this.#end(job),
@@ -103,10 +104,19 @@ export class WorkerPool implements Executor {
   }
 
   #setWaiting(job: Job, isWaiting: boolean): void {
-    if (job.isWaiting === isWaiting) return;
+    if (job.redo !== undefined) {
+      job.redo.setWaiting(isWaiting); // The worker that waits is the one of its tasks that run once more.
+      return;
+    }
+    if (job.isWaiting === isWaiting || job.host === undefined) return;
     job.isWaiting = isWaiting;
     this.#waiting += isWaiting ? 1 : -1;
     if (isWaiting) this.#dispatch();
+  }
+
+  #stopWaiting(job: Job): void {
+    if (job.isWaiting) this.#waiting--;
+    job.isWaiting = false;
   }
 
   #open(): WorkerHost {
@@ -139,7 +149,7 @@ export class WorkerPool implements Executor {
       this.#drop(host);
       results.reject(job.isEnded || this.#isClosed ? endedError(error) : error);
     }
-    this.#setWaiting(job, false);
+    this.#stopWaiting(job);
     this.#dispatch();
   }
 
@@ -154,6 +164,7 @@ export class WorkerPool implements Executor {
       job.redo = this.submit({ ...job.batch, tasks: tasks.slice(redone.length) });
       if (job.isEnded) job.redo.end();
       redone.push(...(await job.redo.results));
+      delete job.redo;
     }
     return [...results, ...redone];
   }

@@ -14,10 +14,11 @@ import type { Flow } from "../flow/flow.ts";
 import { lateBehaviourOf } from "../flow/late-behaviour.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { resolveFields } from "../flow/resolve-fields.ts";
-import { withBehaviour } from "../flow/with-words.ts";
+import { caughtFieldProblems, withBehaviour } from "../flow/with-words.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { normalTags, tagProblems } from "../lineage/check-tags.ts";
+import type { ChildRunKey } from "../metadata/execution.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import type { RunContext } from "../runner/protocol.ts";
 import { attemptPolicies } from "../wiring/attempt-policies.ts";
@@ -37,6 +38,10 @@ export interface GivenRunOptions {
   /** Where secrets of steps come from, and parameters that name an environment variable. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly createdAt: Date;
+  /** The call that starts it, of a run inside a step. */
+  readonly parent?: ChildRunKey;
+  /** Finds the runs that it reads from, where no values are given for them. */
+  readonly resolve?: (prepared: PreparedRun) => Promise<GivenUpstreams>;
 }
 
 /** A run that has been created and that nobody drives yet. */
@@ -64,11 +69,13 @@ export async function createGivenRun(
   flowClass: FlowClass<Flow>,
   options: GivenRunOptions,
 ): Promise<GivenRun> {
-  const prepared = await prepare(flowClass, options);
+  const prepared = await prepareGiven(flowClass, options);
   const { definition, fields } = prepared;
   const environment = environmentRecord();
   const about = { createdAt: options.createdAt, environment };
-  const upstreams = await putUpstreams(stores, definition.upstreams, options.upstreams ?? {}, about);
+  const upstreams =
+    (await options.resolve?.(prepared)) ??
+    (await putUpstreams(stores, definition.upstreams, options.upstreams ?? {}, about));
   const row = await stores.metadata.createRun({
     id: options.id,
     flow: { project: PROJECT, name: definition.name },
@@ -86,12 +93,13 @@ export async function createGivenRun(
     actor: environment.actor,
     host: environment.host,
     execution: { runner: NOBODY, command: [], options: {} },
+    ...(options.parent === undefined ? {} : { parent: options.parent }),
   });
   return { prepared, row, context: contextOf(row, prepared), upstreams };
 }
 
 /** What is known of the run before it is created, or all that is wrong with it. */
-async function prepare(flowClass: FlowClass<Flow>, options: GivenRunOptions): Promise<PreparedRun> {
+export async function prepareGiven(flowClass: FlowClass<Flow>, options: GivenRunOptions): Promise<PreparedRun> {
   const definition = withBehaviour(defineFlow(flowClass, { project: PROJECT }), options.with ?? []);
   const graph = checkGraph(definition);
   const tags = normalTags(options.tags ?? []);
@@ -103,7 +111,8 @@ async function prepare(flowClass: FlowClass<Flow>, options: GivenRunOptions): Pr
   const { fields, problems } = await resolveFields(flowClass, { flags: {}, values: options.params ?? {}, ...sources });
   const late = problems.length > 0 ? new Map() : lateBehaviourOf(flowClass, fields);
   const { policies, problems: noSecrets } = await attemptPolicies(definition, late, sources);
-  const wrong = [...problems, ...tagProblems(tags), ...noSecrets];
+  const caught = caughtFieldProblems(flowClass, definition, options.with ?? []);
+  const wrong = [...problems, ...tagProblems(tags), ...caught, ...noSecrets];
   if (wrong.length > 0) throw problemsError(`Cannot run ${definition.name}`, wrong);
   const values = encodeRunValues(flowClass, fields);
   return { definition, graph, flowClass, fields, values, policies, tags };

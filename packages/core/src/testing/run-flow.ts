@@ -1,27 +1,14 @@
 import { decodeValue } from "../artifact/value-codec.ts";
-import { Client } from "../client/client.ts";
-import { setProcessEnvironment } from "../config/set-environment.ts";
-import {
-  deserializeError,
-  FlowError,
-  type Problem,
-  problemsError,
-  type SerializedError,
-} from "../errors/flow-error.ts";
-import type { RunEvent } from "../events/run-event.ts";
+import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
-import { seededRandom } from "../flow/random.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
-import { describeUserError } from "../package/user-stack.ts";
-import { InlineExecutor } from "../runner/inline-executor.ts";
-import type { HookName } from "../runner/protocol.ts";
-import { executeRun } from "../wiring/execute-run.ts";
 import { type MemoryStores, openMemoryStores } from "../wiring/open-memory-stores.ts";
+import { type Driven, driveGiven } from "./drive-given.ts";
 import { flowRunTasks } from "./flow-run-tasks.ts";
 import type { FlowRun, FlowRunTask, RunFlowOptions } from "./flow-types.ts";
-import { createGivenRun, type GivenRun, PROJECT } from "./given-run.ts";
-import { IdleClock } from "./idle-clock.ts";
+import { createGivenRun, type GivenRun } from "./given-run.ts";
+import { refuseUnknownOptions } from "./refuse-unknown-options.ts";
 import { seededRunId } from "./seeded-run-id.ts";
 
 /**
@@ -29,7 +16,8 @@ import { seededRunId } from "./seeded-run-id.ts";
  * files and no workers.
  *
  * Tasks run one after another unless `slots` says otherwise, in an order that the seed decides. Retry, catch and timeout
- * work as in any run; the delay before another attempt is not waited for, or is as long as a `fakeClock` says.
+ * work as in any run; the delay before another attempt is not waited for, or is as long as a `fakeClock` says. A step that
+ * runs another flow, `run(Other)`, gets its run in the same memory.
  *
  * @param options.allowFailure whether a run that failed or was cancelled is a result: `status` then says so
  * @throws FlowError FLOW_RUN_FAILED with what the step threw as its cause, FLOW_RUN_CANCELLED, and what refuses the run
@@ -45,6 +33,7 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
   flow: FlowClass<T>,
   options: RunFlowOptions<T> & { readonly allowFailure?: A } = {},
 ): Promise<FlowRun<T, A>> {
+  refuseUnknownOptions("runFlow", options, FLOW_OPTIONS);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
   // Never closed: what it holds is read when it is asked for, and goes with the result.
   const stores = openMemoryStores();
@@ -58,7 +47,7 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
     environment: options.environment,
   });
   refuseMissing(run);
-  const driven = await drive(stores, run, { ...options, seed });
+  const driven = await driveGiven(stores, run, { ...options, seed });
   if (driven.row.status !== "succeeded" && options.allowFailure !== true)
     throw unfinished(driven, seed, options.signal);
   const result: FlowRun<Flow, boolean> = {
@@ -72,76 +61,22 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
   return result as unknown as FlowRun<T, A>;
 }
 
+const FLOW_OPTIONS: Readonly<Record<keyof RunFlowOptions<Flow> | "allowFailure", true>> = {
+  params: true,
+  upstreams: true,
+  tags: true,
+  signal: true,
+  clock: true,
+  seed: true,
+  with: true,
+  finishSiblings: true,
+  environment: true,
+  slots: true,
+  output: true,
+  allowFailure: true,
+};
+
 type GivenOptions = Parameters<typeof createGivenRun>[2];
-
-interface Driven {
-  readonly row: RunRow;
-  readonly events: readonly RunEvent[];
-  /** What the first failing step threw. */
-  readonly thrown?: unknown;
-}
-
-async function drive(
-  stores: MemoryStores,
-  { prepared, row }: GivenRun,
-  options: RunFlowOptions<Flow> & { readonly seed: number },
-): Promise<Driven> {
-  const thrown = new WeakMap<SerializedError, unknown>();
-  const events: RunEvent[] = [];
-  const client = new Client(stores, { project: PROJECT });
-  const { flowClass } = prepared;
-  const executor = new InlineExecutor({
-    flowClass,
-    artifacts: stores.artifacts,
-    reader: stores.reader,
-    describeError: (error) => {
-      const described = describeUserError(error);
-      thrown.set(described, error);
-      return described;
-    },
-    setEnvironment: setProcessEnvironment,
-    callHook: async (hook, id) => {
-      await (flowClass as unknown as { readonly [Name in HookName]?: (run: unknown) => unknown })[hook]?.(
-        await client.run(id),
-      );
-    },
-    ...(options.slots === undefined ? {} : { slots: options.slots }),
-    ...(options.output === undefined ? {} : { output: options.output }),
-  });
-  const { signal = new AbortController().signal, clock = new IdleClock(() => executor.isIdle), seed } = options;
-  try {
-    const finished = await executeRun({
-      stores: { metadata: stores.metadata, folder: "memory", isInPlace: () => true },
-      row,
-      execution: 1,
-      prepared,
-      executor,
-      emit: (event) => {
-        if (event.kind !== "run.progress") events.push(event);
-      },
-      signals: { stop: signal, endNow: new AbortController().signal },
-      clock,
-      random: seededRandom(`millrace:testing:delays:${seed}`),
-      shuffle: seededRandom(`millrace:testing:order:${seed}`),
-      ...(options.finishSiblings === undefined ? {} : { finishSiblings: options.finishSiblings }),
-    });
-    return { row: finished, events, ...thrownBy(finished, events, thrown) };
-  } finally {
-    await executor.close();
-  }
-}
-
-/** The object behind the failure, where it was thrown in this thread. */
-function thrownBy(
-  { failure }: RunRow,
-  events: readonly RunEvent[],
-  thrown: WeakMap<SerializedError, unknown>,
-): Pick<Driven, "thrown"> {
-  if (failure === undefined) return {};
-  const event = events.findLast((each) => each.kind === "task.failed" && each.task === failure.task);
-  const error = event?.kind === "task.failed" ? event.error : undefined;
-  return { thrown: error !== undefined && thrown.has(error) ? thrown.get(error) : deserializeError(failure.error) };
-}
 
 /** What a real run refuses before it begins: it could not have been found. */
 function refuseMissing({ prepared: { definition }, upstreams: { missing } }: GivenRun): void {

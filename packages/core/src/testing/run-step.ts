@@ -16,6 +16,7 @@ import { WorkerRun } from "../runner/worker/worker-run.ts";
 import { type MemoryStores, openMemoryStores } from "../wiring/open-memory-stores.ts";
 import { createGivenRun, type GivenRun } from "./given-run.ts";
 import { type AnyStepOptions, type GivenTaskRow, putTask } from "./given-task.ts";
+import { refuseUnknownOptions } from "./refuse-unknown-options.ts";
 import { seededRunId } from "./seeded-run-id.ts";
 import type { RunStepOptions, StepRun } from "./step-types.ts";
 import { taskLogs } from "./task-log.ts";
@@ -30,7 +31,7 @@ import { taskLogs } from "./task-log.ts";
  * @param flow the class
  * @param step which step; joins take `inputs` as a list or by step name, a step after a foreach takes `item`
  * @returns what the step left, and where it leads
- * @throws what the step throws; FlowError FLOW_PARAMETER_… and FLOW_TESTING_… with all problems of a kind at once,
+ * @throws what the step throws; FlowError FLOW_TESTING_BAD_OPTION, FLOW_PARAMETER_… and FLOW_TESTING_… with all problems of a kind at once,
  *   FLOW_ARTIFACT_UNSERIALISABLE for a value that cannot be kept
  * @example
  * ```ts
@@ -47,6 +48,7 @@ export async function runStep<T extends Flow, const K extends StepName<T>>(
   options: RunStepOptions<T, K>,
 ): Promise<StepRun<T>> {
   const given = options as unknown as AnyStepOptions;
+  refuseUnknownOptions("runStep", given, STEP_OPTIONS);
   const stores = openMemoryStores();
   try {
     const run = await createGivenRun(stores, flow, {
@@ -63,6 +65,20 @@ export async function runStep<T extends Flow, const K extends StepName<T>>(
     await stores.close();
   }
 }
+
+const STEP_OPTIONS: Readonly<Record<keyof AnyStepOptions, true>> = {
+  inputs: true,
+  before: true,
+  item: true,
+  index: true,
+  params: true,
+  upstreams: true,
+  tags: true,
+  attempt: true,
+  signal: true,
+  seed: true,
+  output: true,
+};
 
 /** Runs the step; what it throws is thrown. */
 async function execute(

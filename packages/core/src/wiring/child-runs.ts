@@ -8,43 +8,51 @@
  * before it. Calls that differ may come in another order in the next attempt, and still find their runs.
  */
 
-import path from "node:path";
+import { basename } from "node:path";
 import type { Digest } from "../artifact/artifact.ts";
-import { digestOf } from "../artifact/digest.ts";
-import { decodeValue } from "../artifact/value-codec.ts";
 import { runRecord } from "../client/run-record.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
-import type { EnvironmentRecord } from "../events/run-record.ts";
 import { runName } from "../lineage/run-name.ts";
 import { canonicalJson } from "../metadata/canonical-json.ts";
 import type { ChildRunKey } from "../metadata/execution.ts";
-import type { RunRow } from "../metadata/metadata-store.ts";
-import { selectFlow } from "../package/flow-file.ts";
-import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
-import { loadPackage } from "../package/load-package.ts";
-import { preparePackage } from "../package/prepare-package.ts";
+import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import type { ChildCall, EndedChild, KnownChild } from "../runner/child-calls.ts";
 import type { FlowRequest } from "../runner/protocol.ts";
-import type { RunFamily } from "./run-family.ts";
 import type { RunSignals } from "./running.ts";
-import type { StartRunRequest, startRun } from "./start-run.ts";
 
-export interface ChildRunsOptions {
-  readonly family: RunFamily;
+export interface ChildRunsOptions<Subject> {
+  /** Levels of runs that may stand inside each other. */
+  readonly maxDepth: number;
   /** Names of the runs that this one stands inside of, the outermost first. */
   readonly ancestors: readonly string[];
   /** The run whose steps call. */
   readonly row: RunRow;
-  /** What it was started with. */
-  readonly request: Pick<
-    StartRunRequest,
-    "package" | "stores" | "cwd" | "environment" | "command" | "readFile" | "cache"
-  >;
-  readonly environment: EnvironmentRecord;
+  readonly openMetadata: () => Promise<MetadataStore>;
+  readonly runner: ChildRunner<Subject>;
   readonly endNow: AbortSignal;
-  /** Given, because it is what calls for this. */
-  readonly start: typeof startRun;
+}
+
+/** Who finds the flows that are asked for, and runs them. */
+export interface ChildRunner<Subject> {
+  /** The flow that is asked for, and the digest of all that its run would be given. */
+  find(request: FlowRequest): Promise<{ readonly subject: Subject; readonly inputsDigest: Digest }>;
+  /**
+   * Begins a run, or goes on with one that has stopped.
+   *
+   * @param known the run, where an earlier attempt has left it without success
+   * @returns the finished run, whatever its status
+   */
+  run(child: ChildRun<Subject>, emit: (event: RunEvent) => void, signals: RunSignals): Promise<RunRow>;
+}
+
+export interface ChildRun<Subject> {
+  readonly subject: Subject;
+  readonly request: FlowRequest;
+  readonly key: ChildRunKey;
+  readonly known?: RunRow;
+  /** Names of the runs that it stands inside of, the outermost first. */
+  readonly ancestors: readonly string[];
 }
 
 /** A run that is under way for the newest of the calls that found it. */
@@ -56,15 +64,13 @@ interface UnderWay {
   known?: Omit<KnownChild, "how">;
 }
 
-type Requested = StartRunRequest & { readonly within: NonNullable<StartRunRequest["within"]> };
-
-export class ChildRuns {
-  readonly #options: ChildRunsOptions;
+export class ChildRuns<Subject> {
+  readonly #options: ChildRunsOptions<Subject>;
   readonly #underWay = new Map<string, UnderWay>();
   /** Equal calls that a task has made since it began, by the digest of what they were given. */
   readonly #equalCalls = new Map<string, Map<Digest, number>>();
 
-  constructor(options: ChildRunsOptions) {
+  constructor(options: ChildRunsOptions<Subject>) {
     this.#options = options;
   }
 
@@ -78,8 +84,7 @@ export class ChildRuns {
     if (call.index === 0) this.#equalCalls.set(place, new Map());
     const counts = this.#equalCalls.get(place) ?? new Map<Digest, number>();
     this.#refuseDepth(call);
-    const { pack, flow } = await this.#flowOf(call.request);
-    const inputsDigest = digestOfInputs(pack, flow, call.request);
+    const { subject, inputsDigest } = await this.#options.runner.find(call.request);
     const count = counts.get(inputsDigest) ?? 0;
     counts.set(inputsDigest, count + 1);
     const key: ChildRunKey = {
@@ -89,15 +94,15 @@ export class ChildRuns {
       call: count,
       inputsDigest,
     };
-    const row = await this.#runOf(call, key, pack, flow);
+    const row = await this.#runOf(call, key, subject);
     return { id: row.id, status: row.status as EndedChild["status"] };
   }
 
-  async #runOf(call: ChildCall, key: ChildRunKey, pack: FlowPackage, flow: PackagedFlow): Promise<RunRow> {
+  async #runOf(call: ChildCall, key: ChildRunKey, subject: Subject): Promise<RunRow> {
     const keyText = canonicalJson(key);
     for (;;) {
       const before = this.#underWay.get(keyText);
-      if (before === undefined) return await this.#begin(keyText, call, key, pack, flow);
+      if (before === undefined) return await this.#begin(keyText, call, key, subject);
       if (!before.stop.signal.aborted) return await this.#join(before, call);
       await before.ended.catch(() => {}); // It is being stopped: what is left of it is continued then.
     }
@@ -111,7 +116,7 @@ export class ChildRuns {
     return underWay.ended;
   }
 
-  #begin(keyText: string, call: ChildCall, key: ChildRunKey, pack: FlowPackage, flow: PackagedFlow): Promise<RunRow> {
+  #begin(keyText: string, call: ChildCall, key: ChildRunKey, subject: Subject): Promise<RunRow> {
     const ended = Promise.withResolvers<RunRow>();
     const underWay: UnderWay = {
       ended: ended.promise,
@@ -121,15 +126,15 @@ export class ChildRuns {
     };
     obey(call, underWay);
     this.#underWay.set(keyText, underWay);
-    this.#execute(underWay, key, pack, flow)
+    this.#execute(underWay, key, subject)
       .finally(() => this.#underWay.delete(keyText))
       .then(ended.resolve, ended.reject);
     return ended.promise;
   }
 
-  async #execute(underWay: UnderWay, key: ChildRunKey, pack: FlowPackage, flow: PackagedFlow): Promise<RunRow> {
-    const { request, start, endNow } = this.#options;
-    const { metadata } = await request.stores.open();
+  async #execute(underWay: UnderWay, key: ChildRunKey, subject: Subject): Promise<RunRow> {
+    const { row, ancestors, runner, openMetadata, endNow } = this.#options;
+    const metadata = await openMetadata();
     const known = await metadata.childRun(key);
     if (known?.status === "succeeded") {
       tell(underWay, known, "finished");
@@ -147,71 +152,22 @@ export class ChildRuns {
       }
       underWay.caller.emit(event);
     };
-    const asked = await this.#requestOf(underWay.caller.request, key, pack, flow);
-    if (known === undefined) return await start(asked, emit, signals);
-    tell(underWay, known, "continued");
-    const { resumeRun } = await import("./resume/resume-run.ts"); // Which starts runs like this one: it comes later.
-    // The key holds the digest of the package, so that it is the same run that goes on.
-    const subject = { row: known, package: pack, flow, before: flow.definition, isKept: false };
-    // It reads from the runs that it is pinned to, whatever the same words would find now.
-    return await resumeRun({ ...asked, upstreams: {}, subject }, emit, signals);
-  }
-
-  async #requestOf(
-    { params, tags, upstreams }: FlowRequest,
-    parent: ChildRunKey,
-    pack: FlowPackage,
-    flow: PackagedFlow,
-  ): Promise<Requested> {
-    const { request, family, ancestors, row, environment } = this.#options;
-    await loadPackage(pack); // Its modules register the classes that values may be of.
-    const values = Object.fromEntries(
-      Object.entries(params).map(([name, { codec, payload }]) => [
-        name,
-        decodeValue(codec, payload, { unknownClasses: "refuse" }),
-      ]),
-    );
-    const { stores, cwd, environment: variables, command, readFile, cache } = request;
-    return {
-      stores,
-      cwd,
-      environment: variables,
-      command,
-      readFile,
-      ...(cache === undefined ? {} : { cache }),
-      package: pack,
-      flow,
-      fields: { flags: {}, values },
-      tags,
-      upstreams,
-      within: {
-        family,
-        ancestors: [...ancestors, runName(row)],
-        parent,
-        environment,
-        root: request.package.root,
-      },
-    };
-  }
-
-  /** The flow that is asked for; one of the calling run's own file is taken from the very package that runs. */
-  async #flowOf({ flow }: FlowRequest): Promise<{ readonly pack: FlowPackage; readonly flow: PackagedFlow }> {
-    if (flow.kind === "class") throw new FlowError("FLOW_INTERNAL", { message: "A class has reached another thread" });
-    const own = this.#options.request.package;
-    const isOwn = path.join(own.root, own.manifest.entry) === flow.file;
-    const pack = isOwn ? own : await preparePackage(flow.file);
-    return { pack, flow: selectFlow(pack, flow.name) };
+    if (known !== undefined) tell(underWay, known, "continued");
+    const { request } = underWay.caller;
+    const inside = [...ancestors, runName(row)];
+    const child = { subject, request, key, ancestors: inside, ...(known === undefined ? {} : { known }) };
+    return await runner.run(child, emit, signals);
   }
 
   #refuseDepth({ request: { flow } }: ChildCall): void {
-    const { family, ancestors, row } = this.#options;
+    const { maxDepth, ancestors, row } = this.#options;
     const chain = [...ancestors, runName(row)];
-    if (chain.length <= family.maxDepth) return;
-    const name = flow.kind === "class" ? flow.flowClass.name : (flow.name ?? path.basename(flow.file));
+    if (chain.length <= maxDepth) return;
+    const name = flow.kind === "class" ? flow.flowClass.name : (flow.name ?? basename(flow.file));
     throw new FlowError("FLOW_RUNNER_TOO_DEEP", {
-      message: `Cannot run ${name} inside ${chain.at(-1)}: ${chain.length - 1} runs stand inside each other already, and ${family.maxDepth} may: ${chain.join(" → ")}`,
+      message: `Cannot run ${name} inside ${chain.at(-1)}: ${chain.length - 1} runs stand inside each other already, and ${maxDepth} may: ${chain.join(" → ")}`,
       hint: "Let a flow that starts itself stop doing so at some depth, or allow more with --max-depth",
-      context: { chain, maxDepth: family.maxDepth },
+      context: { chain, maxDepth },
     });
   }
 }
@@ -248,23 +204,4 @@ async function finishedEvent(metadata: Parameters<typeof runRecord>[0], row: Run
     durationMs: at.getTime() - row.execution.startedAt.getTime(),
     record: await runRecord(metadata, row),
   };
-}
-
-/**
- * Of all that decides what a run does: its code, and what it is given. Values of secret parameters are left out: a digest
- * of a short secret is as good as the secret.
- */
-function digestOfInputs(pack: FlowPackage, { definition }: PackagedFlow, request: FlowRequest): Digest {
-  const secrets = new Set(definition.params.filter(({ secret }) => secret).map(({ name }) => name));
-  const params = Object.entries(request.params)
-    .filter(([name]) => !secrets.has(name))
-    .map(([name, { codec, digest }]) => [name, { codec, digest }] as const);
-  const facts = {
-    package: pack.digest,
-    flow: definition.name,
-    params: Object.fromEntries(params),
-    tags: [...request.tags].sort(),
-    upstreams: request.upstreams,
-  };
-  return digestOf([Buffer.from(canonicalJson(facts))]);
 }

@@ -10,6 +10,7 @@ import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import type { RunWorkers } from "./executor-shelf.ts";
 import { failRun } from "./fail-run.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -40,6 +41,8 @@ export interface RunExecution
   readonly execution: number;
   readonly prepared: PreparedRun;
   readonly executor: Executor;
+  /** Opens workers for what comes after the run, where its own had to be ended. */
+  readonly reopen?: () => Promise<RunWorkers>;
   readonly emit: (event: RunEvent) => void;
   readonly signals: RunSignals;
 }
@@ -67,7 +70,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
   }).finally(() => heartbeat?.stop());
   const finished = await metadata.finishRun({ ...end, finishedAt: (execution.clock ?? systemClock).now() });
   if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
-  await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, emit });
+  await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, reopen: execution.reopen, emit });
   emit({
     kind: "run.finished",
     at: finished.finishedAt!,

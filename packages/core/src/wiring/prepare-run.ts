@@ -11,7 +11,7 @@ import type { Flow } from "../flow/flow.ts";
 import { lateBehaviourOf } from "../flow/late-behaviour.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { type FieldSources, type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
-import { withBehaviour } from "../flow/with-words.ts";
+import { caughtFieldProblems, withBehaviour } from "../flow/with-words.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { normalTags, tagProblems } from "../lineage/check-tags.ts";
@@ -64,7 +64,8 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
     { environment, readFile },
     otherPackages(request.package, definition),
   );
-  const problems = [...fields.problems, ...tagProblems(tags), ...missing];
+  const caught = caughtFieldProblems(flowClass, definition, request.with ?? []);
+  const problems = [...fields.problems, ...tagProblems(tags), ...caught, ...missing];
   if (problems.length > 0) {
     const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
     const hint = `Type flow run ${file} --help to see what each parameter takes`;

@@ -27,6 +27,7 @@ export async function runFromStep<T extends Flow>(
   try {
     const id = await call.ended;
     return async () => {
+      if (call.read !== undefined) return (await call.read(id, stop)) as Run<T>;
       const stores = await openDefaultStores(false);
       const row = (await stores.metadata.runById(id as RunId))!;
       refuseUnfinished(row, stop);

@@ -3,9 +3,10 @@ import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
-import type { Executor } from "../runner/executor.ts";
+import { type Executor, ExecutorLostError } from "../runner/executor.ts";
 import type { HookName, RunContext } from "../runner/protocol.ts";
 import { formatDuration } from "../util/duration.ts";
+import type { RunWorkers } from "./executor-shelf.ts";
 
 /** How long a hook may take. What it announces matters less than that the run ends. */
 const LIMIT_MS = 60_000;
@@ -21,20 +22,31 @@ export async function runHook(ended: {
   readonly row: RunRow;
   readonly context: RunContext;
   readonly executor: Executor;
+  /** Opens workers anew, where those of the run may have been ended: a step did not stop in time. */
+  readonly reopen?: (() => Promise<RunWorkers>) | undefined;
   readonly emit: (event: RunEvent) => void;
 }): Promise<void> {
-  const { flowClass, row, context, executor, emit } = ended;
+  const { flowClass, row, context, emit } = ended;
   const hook = hookFor(row);
   if (hook === undefined || typeof (flowClass as { readonly [Name in HookName]?: unknown })[hook] !== "function")
     return;
-  const submission = executor.submit({ run: context, step: NO_STEP, tasks: [], hook });
+  const batch = { run: context, step: NO_STEP, tasks: [], hook };
+  let submission = ended.executor.submit(batch);
   let isTimedOut = false;
   const timer = setTimeout(() => {
     isTimedOut = true;
     submission.end();
   }, LIMIT_MS);
+  let fresh: RunWorkers | undefined;
   try {
-    await submission.results;
+    await submission.results.catch(async (error: unknown) => {
+      const isClosed = error instanceof ExecutorLostError && error.why.kind === "ended";
+      if (!isClosed || isTimedOut || ended.reopen === undefined) throw error;
+      fresh = await ended.reopen();
+      submission = fresh.executor.submit(batch);
+      if (isTimedOut) submission.end();
+      await submission.results;
+    });
   } catch (error) {
     const why = isTimedOut ? `it took longer than ${formatDuration(LIMIT_MS)}` : (error as Error).message;
     emit({
@@ -46,6 +58,7 @@ export async function runHook(ended: {
     });
   } finally {
     clearTimeout(timer);
+    await fresh?.release();
   }
 }
 

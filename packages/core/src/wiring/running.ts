@@ -3,6 +3,7 @@
  * Events are kept only for those who ask before they happen; a run that nobody watches keeps none.
  */
 import type { RunEvent } from "../events/run-event.ts";
+import { EventQueue } from "./event-queue.ts";
 
 /** How a run is told to end. */
 export interface RunSignals {
@@ -128,62 +129,5 @@ export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike
     this.#end = end;
     for (const watcher of this.#watchers) watcher.close(end);
     this.#watchers.clear();
-  }
-}
-
-class EventQueue implements AsyncIterator<RunEvent> {
-  readonly #onLeave: () => void;
-  #events: RunEvent[] = [];
-  #waiting: PromiseWithResolvers<IteratorResult<RunEvent>> | undefined;
-  #end: { readonly error?: unknown } | undefined;
-
-  constructor(onLeave: () => void) {
-    this.#onLeave = onLeave;
-  }
-
-  push(event: RunEvent): void {
-    if (this.#waiting === undefined) this.#events.push(event);
-    else {
-      this.#waiting.resolve({ done: false, value: event });
-      this.#waiting = undefined;
-    }
-  }
-
-  close(end: { readonly error?: unknown }): void {
-    this.#end = end;
-    if (this.#waiting === undefined) return;
-    if (end.error === undefined) this.#waiting.resolve({ done: true, value: undefined });
-    else this.#waiting.reject(end.error);
-    this.#waiting = undefined;
-  }
-
-  async next(): Promise<IteratorResult<RunEvent>> {
-    const event = this.#shift();
-    if (event !== undefined) return { done: false, value: event };
-    if (this.#end !== undefined) {
-      if (this.#end.error !== undefined) throw this.#end.error;
-      return { done: true, value: undefined };
-    }
-    this.#waiting = Promise.withResolvers();
-    return this.#waiting.promise;
-  }
-
-  async return(): Promise<IteratorResult<RunEvent>> {
-    this.#onLeave();
-    return { done: true, value: undefined };
-  }
-
-  #next = 0;
-
-  /** Takes from the front without moving the rest each time. */
-  #shift(): RunEvent | undefined {
-    const event = this.#events[this.#next];
-    if (event === undefined) return undefined;
-    this.#next++;
-    if (this.#next > 1_024 && this.#next * 2 > this.#events.length) {
-      this.#events = this.#events.slice(this.#next);
-      this.#next = 0;
-    }
-    return event;
   }
 }

@@ -23,11 +23,13 @@ import { executeRun, type RunExecution } from "./execute-run.ts";
 import type { RunWorkers } from "./executor-shelf.ts";
 import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
+import { PackagedChildren } from "./packaged-children.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
 import { type FamilyPlace, openFamily } from "./run-family.ts";
 import { storeRunValues } from "./run-values.ts";
 import type { RunSignals } from "./running.ts";
+import { shortSecrets } from "./short-secrets.ts";
 import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
 
@@ -125,14 +127,15 @@ export async function executeWithin(
   const { row, signals } = execution;
   const ancestors = within?.ancestors ?? [];
   const children = new ChildRuns({
-    family,
+    maxDepth: family.maxDepth,
     ancestors,
     row,
-    request,
-    environment,
+    openMetadata: async () => (await request.stores.open()).metadata,
+    runner: new PackagedChildren({ family, request, environment, start: startRun }),
     endNow: signals.endNow,
-    start: startRun,
   });
+  for (const { code, message, hint } of shortSecrets(execution.prepared))
+    execution.emit({ kind: "run.warning", at: new Date(), code, message, ...(hint === undefined ? {} : { hint }) });
   try {
     return await executeRun({
       ...rest,
@@ -141,6 +144,10 @@ export async function executeWithin(
       slots: family.slots,
       depth: ancestors.length,
       startChild: (call) => children.start(call),
+      reopen: async () => {
+        const { within: _, ...alone } = request;
+        return await workersOf({ ...alone, maxWorkers: 1 });
+      },
       ...(finishSiblings === undefined ? {} : { finishSiblings }),
       ...(maxRounds === undefined ? {} : { maxRounds }),
     });

@@ -111,10 +111,15 @@ export const runnerCodes = {
     cause: "The field was not set, or set to a value outside its type",
     remedy: "Set the field to one of the cases",
   },
+  FLOW_RUNNER_SHORT_SECRET: {
+    meaning: "A warning: a secret is too short to be masked in output and errors",
+    cause: "It has fewer than 3 characters, and masking it would spoil every text",
+    remedy: "Give a longer secret, or none",
+  },
   FLOW_RUNNER_SUB_FLOW: {
     meaning: "A step asked for a run of a flow, and nobody is there who could run it",
-    cause: "The step runs alone (runStep(), flow step), or its flow runs in memory (runFlow())",
-    remedy: "Run the flow with run() or flow run",
+    cause: "The step runs alone (runStep(), flow step), or a flow in memory (runFlow()) asks for one by its file",
+    remedy: "Run the whole flow; in memory, give run() the class",
   },
   FLOW_RUNNER_TOO_DEEP: {
     meaning: "Steps have started runs inside runs to more levels than are allowed",

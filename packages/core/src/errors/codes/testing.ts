@@ -16,6 +16,11 @@ export const testingCodes = {
     cause: "A parameter or constant among inputs, or a misspelt upstream",
     remedy: "Give parameters as params and artifacts of other runs as upstreams",
   },
+  FLOW_TESTING_BAD_OPTION: {
+    meaning: "runStep or runFlow was given an option that it does not have",
+    cause: "A misspelt name, or an option of the other one",
+    remedy: "Use one of the options that the hint lists",
+  },
   FLOW_TESTING_NO_UPSTREAM: {
     meaning: "A step under test reads from an upstream that the test does not give",
     cause: "The step needs artifacts of another run",

@@ -2,6 +2,7 @@
  * Executes batches inside one worker: tasks one after another, output attributed, the wish to stop looked at between
  * tasks. Holds what is shared by the tasks of a worker and nothing that a task could change.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { SerializedError } from "../../errors/flow-error.ts";
 import type { TaskReader } from "../../metadata/metadata-store.ts";
 import { emptyResult } from "../empty-result.ts";
@@ -39,6 +40,7 @@ export class BatchExecutor {
   readonly #capture: OutputCapture;
   readonly #loader: ValueLoader;
   #run: WorkerRun | undefined;
+  #secrets: readonly unknown[] = [];
   #mask = new SecretMask([]);
   #untouched: Fingerprint | undefined;
   /** Whether a task was given up in this worker. */
@@ -116,15 +118,20 @@ export class BatchExecutor {
     return { ...value, logs, liveChunks };
   }
 
-  /** What tasks of one run share; a worker serves one placement, so its secrets change with the run only. */
+  /**
+   * What tasks of one run share. Secrets are compared too: a run inside a step that is continued may come back to this
+   * worker with others, and what it knows and masks must be those.
+   */
   #runOf(batch: WorkerBatch): WorkerRun {
-    if (this.#run?.context.id !== batch.run.id) {
+    const secrets = [batch.run.secrets, batch.placement?.secrets];
+    if (this.#run?.context.id !== batch.run.id || !isDeepStrictEqual(secrets, this.#secrets)) {
+      this.#secrets = secrets;
       this.#run = new WorkerRun(batch.run, this.#options.reader, this.#loader);
       this.#mask = new SecretMask([
         ...Object.values(batch.placement?.secrets ?? {}),
         ...Object.values(batch.run.secrets),
       ]);
     }
-    return this.#run;
+    return this.#run!;
   }
 }

@@ -28,6 +28,8 @@ export interface CallLine {
   send(message: WorkerMessage): void;
   /** Whether classes reach the other side as they are. */
   readonly isInline?: boolean;
+  /** As in `FlowCall`. */
+  readonly readChild?: FlowCall["read"];
 }
 
 interface OpenLine {
@@ -78,6 +80,7 @@ export class FlowCalls {
     });
     return {
       ended: ended.promise,
+      ...(this.#line.readChild === undefined ? {} : { read: this.#line.readChild }),
       onEvent(listener) {
         for (const event of early.splice(0)) listener(event);
         onEvent = listener;

@@ -70,22 +70,25 @@ export async function resumeRun(
   const workers = workersOf(asked);
   workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
-    const prepared = await prepare(asked, stores, subject);
+    const planned = await prepare(asked, stores, subject);
     const pins = await pinnedUpstreams(
       {
         metadata: stores.metadata,
-        definitions: prepared.definition.upstreams,
+        definitions: planned.definition.upstreams,
         requests: request.upstreams as Readonly<Record<string, UpstreamRequest>>,
-        lateTags: lateTagsOf(prepared.flowClass, prepared.fields),
+        lateTags: lateTagsOf(planned.flowClass, planned.fields),
         now: new Date(),
         strict: request.strict ?? false,
-        project: prepared.definition.project,
+        project: planned.definition.project,
       },
       await stores.metadata.upstreams(subject.row.sequence),
     );
-    const target = targetOf(subject, prepared, pins);
+    const target = targetOf(subject, planned, pins);
     const plan = planResume(await originOf(stores, subject, target), target, request);
-    refuseCancelled(signals.stop, prepared.definition.name);
+    refuseCancelled(signals.stop, planned.definition.name);
+    // A fork that stopped before it had run the step that it was made for goes on to run it.
+    const byHand = plan.kind === "continue" ? subject.row.origin?.fromStep : request.from;
+    const prepared = byHand === undefined ? planned : withoutLookup(planned, byHand);
     const { executor } = await workers;
     const facts = { config, environment: await environment };
     const begun =
@@ -138,6 +141,14 @@ async function prepare(
     parameters: flow.definition.params.map(({ name }) => name),
   });
   return prepareRun({ ...request, fields });
+}
+
+/** The step cache has what its step left in the run that it is run again from: it must not be asked. */
+function withoutLookup(prepared: PreparedRun, step: string): PreparedRun {
+  const policy = prepared.policies.get(step);
+  if (policy?.cache?.kind !== "keyed") return prepared;
+  const cache = { ...policy.cache, lookup: "none" } as const;
+  return { ...prepared, policies: new Map([...prepared.policies, [step, { ...policy, cache }]]) };
 }
 
 /** An execution that the store knows of: from here on, its end has to be recorded. */

@@ -37,7 +37,7 @@ interface StepLists {
 }
 
 export interface TaskCacheOptions {
-  readonly basis: Digest;
+  readonly plan: Extract<CachePlan, { readonly kind: "keyed" }>;
   readonly run: WorkerRun;
   readonly step: StepContract;
   readonly task: BatchTask;
@@ -72,7 +72,8 @@ export class TaskCache {
    * @param valueReads takes the names of the run's values and upstreams that the step would have read
    */
   find(record: RecordRead, valueReads: Set<string>): CacheHit | undefined {
-    const { run, artifacts } = this.#options;
+    const { run, artifacts, plan } = this.#options;
+    if (plan.lookup === "none") return undefined;
     for (const names of this.#lists().lists) {
       const reads = this.#identify(names);
       if (!("reads" in reads)) continue;
@@ -112,12 +113,12 @@ export class TaskCache {
   }
 
   get #listing(): Digest {
-    return textDigest(`${CACHE_FORM}\nlists\nbasis ${this.#options.basis}`);
+    return textDigest(`${CACHE_FORM}\nlists\nbasis ${this.#options.plan.basis}`);
   }
 
   #key(reads: Readonly<Record<string, string>>): Digest {
     const lines = Object.entries(reads).map(([name, identity]) => `read ${name} = ${identity}`);
-    return textDigest([CACHE_FORM, `basis ${this.#options.basis}`, ...this.#given, ...lines].join("\n"));
+    return textDigest([CACHE_FORM, `basis ${this.#options.plan.basis}`, ...this.#given, ...lines].join("\n"));
   }
 
   /** Identities in the order of the names, which is a fixed one; or the first name that has none. */
@@ -167,10 +168,10 @@ export class TaskCache {
 /** The cache of a task, if its step takes part; what keeps it out otherwise. */
 export function taskCache(
   plan: CachePlan | undefined,
-  options: Omit<TaskCacheOptions, "basis">,
+  options: Omit<TaskCacheOptions, "plan">,
 ): TaskCache | { readonly uncached: string } | undefined {
   if (plan === undefined || options.task.fallback !== undefined) return undefined;
-  return plan.kind === "never" ? { uncached: plan.why } : new TaskCache({ ...options, basis: plan.basis });
+  return plan.kind === "never" ? { uncached: plan.why } : new TaskCache({ ...options, plan });
 }
 
 /** What the step gets without asking for it. */
@@ -182,7 +183,9 @@ function givenOf({ run, step, task, flowClass }: TaskCacheOptions): readonly str
       if (last?.[0] === from) last[1]++;
       else sources.push([from, 1]);
     }
-    return [`sources ${JSON.stringify(sources)}`, `before ${task.before !== undefined}`];
+    // `inputs.maybe("x")` gives undefined for a step that was not taken, and refuses a name that is none.
+    const declared = `declared ${JSON.stringify(step.sources)}`;
+    return [declared, `sources ${JSON.stringify(sources)}`, `before ${task.before !== undefined}`];
   }
   if (task.item === undefined) return [];
   const { codec, digest } = run.itemIdentity(task.item.split, task.item.index);

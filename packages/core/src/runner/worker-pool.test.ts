@@ -1,0 +1,52 @@
+/** The account of workers that wait, with workers that the test holds in its hand. */
+import { expect, test } from "vitest";
+import type { Batch, TaskResult } from "./protocol.ts";
+import { StepConduct } from "./step-conduct.ts";
+import type { BatchReport } from "./worker-host.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+test("a task that runs once more and waits leaves its place to others, and takes it again", async () => {
+  const runs: { readonly tasks: number; readonly report: PromiseWithResolvers<BatchReport> }[] = [];
+  const pool = new WorkerPool({
+    slots: 1,
+    conduct: new StepConduct(),
+    open: () => ({
+      run: (batch) => {
+        const report = Promise.withResolvers<BatchReport>();
+        runs.push({ tasks: batch.tasks.length, report });
+        return report.promise;
+      },
+      abort() {},
+      cancel() {},
+      close: async () => {},
+    }),
+  });
+  const batch = (...sequences: readonly number[]): Batch =>
+    ({ step: { name: "work" }, tasks: sequences.map((sequence) => ({ sequence })) }) as unknown as Batch;
+  const results = (...sequences: readonly number[]) =>
+    sequences.map((sequence) => ({ sequence })) as unknown as readonly TaskResult[];
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  const first = pool.submit(batch(1, 2));
+  runs[0]!.report.resolve({ results: results(1), tasksToRedo: 1 });
+  await turn();
+  expect(runs.map(({ tasks }) => tasks)).toEqual([2, 1]);
+
+  // The second task waits for a run inside it, which needs a worker: there is one slot, and it is free now.
+  first.setWaiting(true);
+  const second = pool.submit(batch(3));
+  expect(runs).toHaveLength(3);
+  runs[2]!.report.resolve({ results: results(3) });
+  expect(await second.results).toHaveLength(1);
+
+  first.setWaiting(false);
+  const third = pool.submit(batch(4));
+  expect(runs).toHaveLength(3); // The slot is taken again.
+  runs[1]!.report.resolve({ results: results(2) });
+  expect((await first.results).map(({ sequence }) => sequence)).toEqual([1, 2]);
+  await turn();
+  expect(runs).toHaveLength(4);
+  runs[3]!.report.resolve({ results: results(4) });
+  expect(await third.results).toHaveLength(1);
+  await pool.close();
+});
