@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { NewRun, RunRow, UpstreamRead } from "../../../packages/core/src/metadata/metadata-store.ts";
-import { artifactOf, blobOf, digestOf, finished, newRun, noSuchRun, started, tick } from "./records.ts";
+import { artifactOf, blobOf, digestOf, finished, newRun, noon, noSuchRun, started, tick } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function takeOverVerb(under: MetadataStoreUnderTest): void {
   describe("createRun with takeOver", () => {
     const producer = newRun().id;
     const page = { first: 0, count: 3, codec: "cbor", digest: digestOf("page"), sizeBytes: 4 };
+    const none = { candidateCount: 0, candidates: [], resolvedAt: noon };
     const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
 
     /** start, three of fit (one tried twice, one caught, one failed), with artifacts, a page and a read. */
@@ -96,7 +97,9 @@ export function takeOverVerb(under: MetadataStoreUnderTest): void {
     test("leaves out steps, and refuses to leave out what another one starts from: then there is no run", async () => {
       const from = await origin();
       const left = async (...exceptSteps: readonly string[]) =>
-        (await fork(from, {}, exceptSteps)).taken.map((task) => `${task.step}/${task.path}`);
+        (await fork(from, { parameters: { exceptSteps } }, exceptSteps)).taken.map(
+          (task) => `${task.step}/${task.path}`,
+        );
       expect(await left("fit")).toEqual(["start/"]);
       expect(await left("join", "nothing")).toEqual(["start/", "fit/1", "fit/0"]);
       expect(await left("start", "fit")).toEqual([]);
@@ -107,6 +110,43 @@ export function takeOverVerb(under: MetadataStoreUnderTest): void {
       });
       expect(await under.store.countRuns({})).toBe(runs);
       expect((await fork(from)).to.number).toBe(runs + 1); // its number was not used up either
+    });
+
+    test("of forks that do the same one is executed at a time; what is given differently is another fork", async () => {
+      const from = await origin();
+      const pin = { name: "source", flow: { name: "Base" }, selector: { kind: "newest" }, producer, ...none } as const;
+      const value = { ...artifactOf("table", "1"), kind: "file" } as const;
+      const facts = { run: from.id, fromStep: "join" };
+      const same = {
+        origin: facts,
+        packageDigest: digestOf("p"),
+        parameters: { a: 1 },
+        upstreams: [pin],
+        values: [value],
+      };
+      under.fixture.here.time = noon.getTime();
+      const { to } = await fork(from, same);
+      const refused = {
+        code: "FLOW_METADATA_RUN_ALIVE",
+        context: { run: to.id, name: "Train/2", host: "mill", pid: 7 },
+      };
+      await expect(fork(from, { ...same, tags: ["other"] })).rejects.toMatchObject(refused);
+      const constant = { ...artifactOf("born", "2"), kind: "constant" } as const; // Which may ask the clock.
+      await expect(fork(from, { ...same, values: [value, constant] })).rejects.toMatchObject(refused);
+      for (const other of [
+        { origin: { run: from.id } },
+        { origin: { ...facts, run: (await under.store.createRun(newRun())).id } },
+        { packageDigest: digestOf("q") },
+        { parameters: { a: 2 } },
+        { upstreams: [{ ...pin, producer: newRun().id }] },
+        { values: [{ ...artifactOf("table", "2"), kind: "file" as const }] },
+      ])
+        await fork(from, { ...same, ...other });
+      under.fixture.here.time += 60_000; // Its runner is dead by now.
+      const again = (await fork(from, { ...same, createdAt: new Date(under.fixture.here.time) })).to;
+      await expect(fork(from, same)).rejects.toMatchObject({ context: { run: again.id } });
+      await under.store.finishRun({ run: again.sequence, execution: 1, status: "failed", finishedAt: noon });
+      await fork(from, same);
     });
 
     test("takes over no older attempt of a task whose newest one failed", async () => {

@@ -342,8 +342,10 @@ export interface MetadataStore extends MetadataReader {
    * A fork begins with finished tasks of its origin (`takeOver`), which are taken over in the same transaction and by set
    * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages and
    * upstream reads; each names the task that it was taken over from as its origin.
+   * Of forks of one run that have the same code, are given the same and run the same again, one is executed at a time.
    *
    * @throws FlowError FLOW_METADATA_BAD_ARGUMENT when a task would be taken over without the one that it inherits from,
+   *   FLOW_METADATA_RUN_ALIVE when a fork that does the same is running (its context names that one),
    *   FLOW_METADATA_NO_RUN when the run that is taken over from, or the one whose step calls, is not there
    */
   createRun(run: NewRun): Promise<RunRow>;

@@ -74,7 +74,7 @@ export const metadataCodes = {
     remedy: "Give the user write access to the folder, or choose another one with --store",
   },
   FLOW_METADATA_RUN_ALIVE: {
-    meaning: "A run was to be continued while the process that executes it lives",
+    meaning: "A run was to be continued, or forked in the same way, while a process that executes it lives",
     cause: "The run is going on, or two programs tried to continue it at once and the other one was first",
     remedy: "Wait until the run has ended, or end the process that the message names",
   },

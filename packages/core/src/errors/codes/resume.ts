@@ -2,9 +2,10 @@ import type { CodeEntry } from "../code-table.ts";
 
 export const resumeCodes = {
   FLOW_RESUME_RUNNING: {
-    meaning: "A run that is to be resumed is running",
-    cause: "Another process executes it; two may not execute one run",
-    remedy: "Wait until it has ended, or stop it first",
+    meaning: "A run that is to be resumed is running, or a fork of it that does the same",
+    cause: "Another process executes it; two may not execute one run, nor the same fork twice",
+    remedy:
+      "Follow the run that the message names with flow logs RUN --follow, wait until it has ended, or stop it first",
   },
   FLOW_RESUME_NO_RUN: {
     meaning: "There is no run to resume",

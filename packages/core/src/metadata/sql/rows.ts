@@ -13,6 +13,7 @@ import type {
   ItemPageRow,
   LogRow,
   LogSequence,
+  NewRun,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -90,6 +91,13 @@ export function toRunRow(
     ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...JSON.parse(row.origin_facts ?? "{}") } }),
     ...(row.parent === null ? {} : { parent: JSON.parse(row.parent) }),
   };
+}
+
+/** Where a fork comes from, as its row has it. */
+export function originColumns({ origin }: Pick<NewRun, "origin">) {
+  if (origin === undefined) return { origin: null, origin_facts: null };
+  const { run, ...facts } = origin;
+  return { origin: run, origin_facts: JSON.stringify(facts) };
 }
 
 export function toExecutionRow(row: ExecutionTable): ExecutionRow {

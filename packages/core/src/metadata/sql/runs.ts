@@ -125,6 +125,17 @@ function runsWithTag(db: SchemaBuilder) {
   return db.selectFrom("run_tag as t0").innerJoin("run", "run.sequence", "t0.run");
 }
 
+/** Runs of a flow that are stored as running and are forks of a run, newest first. */
+export const runningForks = query<{ flow: number; running: "running"; origin: string }>()((db, arg) =>
+  db
+    .selectFrom("run")
+    .select(runColumns)
+    .where("run.flow", "=", arg("flow"))
+    .where("run.status", "=", arg("running"))
+    .where("run.origin", "=", arg("origin"))
+    .orderBy("run.sequence", "desc"),
+);
+
 export const insertRun = query<Omit<RunRecord, "sequence" | "finished_at" | "end_task" | "failure">>()((db, arg) =>
   db
     .insertInto("run")

@@ -20,7 +20,7 @@ export function beginExecution(statements: Statements, begin: BeginExecution, he
   const before = statements.get(runs.runStatus, { sequence: run });
   if (before === undefined) throw noRun(run);
   // Stored as running, it may be lost: that is judged here as readers judge it.
-  if (before.status === "running") refuseAlive(statements, before.id, run, before.execution, here);
+  if (before.status === "running") refuseAlive(statements, run, before.execution, here);
   else if (!canMoveRun(before.status, "running")) throw runFinal(before.id, before.status);
 
   const number = before.execution + 1;
@@ -81,22 +81,18 @@ export function checkWriter(statements: Statements, sequence: number, execution:
   if (isOver(run.status)) throw runFinal(run.id, run.status);
 }
 
-function refuseAlive(
-  statements: Statements,
-  id: string,
-  run: number,
-  number: number,
-  here: Liveness | undefined,
-): void {
+function refuseAlive(statements: Statements, run: number, number: number, here: Liveness | undefined): void {
   const current = statements.get(executions.currentExecution, { run, number });
   if (current === undefined) return; // Begun by a program of the first schema, which left no trace of its process.
   const runner = JSON.parse(current.runner) as RunnerIdentity;
   const isLost =
     here !== undefined && livenessOf({ runner, heartbeatAt: new Date(current.heartbeat_at) }, here) === "lost";
   if (isLost) return;
+  const { id, flow_name, number: runNumber } = statements.get(runs.runBySequence, { sequence: run })!;
+  const name = `${flow_name}/${runNumber}`;
   throw new FlowError("FLOW_METADATA_RUN_ALIVE", {
-    message: `Cannot continue the run ${id}: it is running in process ${runner.pid} on "${runner.host}"`,
-    hint: "Wait until it has ended, or end that process",
-    context: { run: id, host: runner.host, pid: runner.pid, execution: number },
+    message: `Cannot continue ${name}: it is running in process ${runner.pid} on "${runner.host}"`,
+    hint: `Follow it with flow logs ${name} --follow, or wait until it has ended`,
+    context: { run: id, name, host: runner.host, pid: runner.pid, execution: number },
   });
 }

@@ -2,9 +2,10 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { ChildRunKey, RunParent } from "../execution.ts";
+import type { Liveness } from "../liveness.ts";
 import type { NewRun, RunSequence } from "../metadata-store.ts";
 import { childRun, insertChildRun } from "../sql/executions.ts";
-import { bytesOfDigest } from "../sql/rows.ts";
+import { bytesOfDigest, originColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
@@ -12,14 +13,21 @@ import type { Connection } from "./connection.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { noRun } from "./run-errors.ts";
+import { refuseSameFork } from "./same-fork.ts";
 import type { Statements } from "./statements.ts";
 import { takeOver } from "./take-over.ts";
 import { insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
-export function createRun(db: Connection, statements: Statements, run: NewRun): RunSequence {
+export function createRun(
+  db: Connection,
+  statements: Statements,
+  run: NewRun,
+  here: Liveness | undefined,
+): RunSequence {
   insertBlobs(statements, run.blobs);
   const flow = flowFor(statements, run);
+  if (run.takeOver !== undefined) refuseSameFork(statements, run, flow, here);
   const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
   const sequence = insert(statements, run, flow, number);
   const first = { ...run.execution, actor: run.actor };
@@ -99,7 +107,6 @@ function insert(statements: Statements, run: NewRun, flow: number, number: numbe
       context: { run: run.id },
     });
   }
-  const { run: origin, ...facts } = run.origin ?? { run: null };
   return statements.get(runs.insertRun, {
     id: run.id,
     flow,
@@ -115,8 +122,7 @@ function insert(statements: Statements, run: NewRun, flow: number, number: numbe
     secret_parameters: JSON.stringify(run.secretParameters),
     environment: JSON.stringify(run.environment),
     execution: 1,
-    origin,
-    origin_facts: origin === null ? null : JSON.stringify(facts),
+    ...originColumns(run),
     parent: run.parent === undefined ? null : JSON.stringify(parentOf(statements, run.parent)),
   })!.sequence;
 }

@@ -80,6 +80,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a run by its number in the store": runs.runBySequence,
   "a run by its id": runs.runById,
   "a run by its number": runs.runsByNumber,
+  "forks of a run that are running": runs.runningForks,
   "the flows of a name": runs.flowsByName,
   "the tags of a run": tags.tagsOfRun,
   "the values of a run": runs.runValues,

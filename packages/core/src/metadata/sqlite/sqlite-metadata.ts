@@ -91,7 +91,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #dataVersion: unknown;
 
   async createRun(run: NewRun): Promise<RunRow> {
-    return this.#write("Cannot create a run", (on) => readRun(on, createRun(this.db, on, run), this.liveness)!);
+    return this.#write("Cannot create a run", (on) => {
+      const sequence = createRun(this.db, on, run, this.liveness);
+      return readRun(on, sequence, this.liveness)!;
+    });
   }
 
   beginExecution(begin: BeginExecution): Promise<number> {

@@ -211,7 +211,7 @@ function refuseRunning({ name, status, runner }: ResumeOrigin): void {
   const where = runner === undefined ? "" : ` in process ${runner.pid} on "${runner.host}"`;
   throw new FlowError("FLOW_RESUME_RUNNING", {
     message: `Cannot resume ${name}: it is ${status}${where}`,
-    hint: "Wait until it has ended, or end that process",
+    hint: `Follow it with flow logs ${name} --follow, or wait until it has ended`,
     context: { run: name, status, ...runner },
   });
 }

@@ -1,5 +1,6 @@
 import { findRun } from "../../client/find-run.ts";
 import { FlowError } from "../../errors/flow-error.ts";
+import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, RunSequence } from "../../metadata/metadata-store.ts";
 
 /** Runs that are looked through for one to resume: past these, nobody waits for it any more. */
@@ -9,19 +10,23 @@ const PAGE = 100;
 /**
  * The run that is to be resumed: the one that is named, or the newest that failed, was cancelled or was lost. Of those that
  * nobody named, one that was resumed with success by a fork is over, and a run that was started inside a step is its
- * parent's.
+ * parent's. While a fork of it runs, nobody can mean it without its name.
  *
- * @throws FlowError FLOW_RESUME_NO_RUN, and what `findRun` throws for a selector
+ * @throws FlowError FLOW_RESUME_NO_RUN, FLOW_RESUME_RUNNING, and what `findRun` throws for a selector
  */
 export async function findResumable(metadata: MetadataReader, text?: string): Promise<RunRow> {
   if (text !== undefined) return (await findRun(metadata, text)).run;
   const superseded = new Set<string>();
+  const runningForks = new Map<string, RunRow>();
   let before: RunSequence | undefined;
   for (let looked = 0; looked < LOOKED_THROUGH; looked += PAGE) {
     const page = await metadata.runs({ limit: PAGE, ...(before === undefined ? {} : { before }) });
     for (const run of page) {
       if (run.status === "succeeded" && run.origin !== undefined) superseded.add(run.origin.run);
+      if (run.status === "running" && run.origin !== undefined) runningForks.set(run.origin.run, run);
       if (run.parent !== undefined || !isStopped(run)) continue;
+      const fork = runningForks.get(run.id);
+      if (fork !== undefined && !superseded.has(run.id)) throw forkRuns(run, fork);
       if (!superseded.has(run.id)) return run;
       if (run.origin !== undefined) superseded.add(run.origin.run); // A fork of a fork stands for both.
     }
@@ -31,6 +36,16 @@ export async function findResumable(metadata: MetadataReader, text?: string): Pr
   throw new FlowError("FLOW_RESUME_NO_RUN", {
     message: "Cannot find a run to resume: none failed, was cancelled or was lost",
     hint: "Name a run, such as Train/17, and the step to run again from with --from STEP",
+  });
+}
+
+function forkRuns(run: RunRow, fork: RunRow): FlowError {
+  const [name, running] = [runName(run), runName(fork)];
+  const { host, pid } = fork.execution.runner;
+  return new FlowError("FLOW_RESUME_RUNNING", {
+    message: `Cannot resume ${name}: ${running} goes on from it, and is running in process ${pid} on "${host}"`,
+    hint: `Follow it with flow logs ${running} --follow; for another fork, name the run: flow resume ${name}`,
+    context: { run: name, fork: running, host, pid },
   });
 }
 

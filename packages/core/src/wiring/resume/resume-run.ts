@@ -5,11 +5,13 @@
  */
 import { type Config, resolveConfig } from "../../config/config.ts";
 import { readProcessIdentity } from "../../config/process-identity.ts";
+import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { RunEvent } from "../../events/run-event.ts";
 import type { EnvironmentRecord } from "../../events/run-record.ts";
 import { lateTagsOf } from "../../flow/late-tags.ts";
 import { newRunId } from "../../ids/run-id.ts";
 import type { UpstreamRequest } from "../../lineage/resolve-upstreams.ts";
+import { runName } from "../../lineage/run-name.ts";
 import type { RunRow } from "../../metadata/metadata-store.ts";
 import type { FinishedTaskColumns } from "../../metadata/replay.ts";
 import type { ResumePlan, ResumeRequest } from "../../runner/resume/plan-resume.ts";
@@ -192,7 +194,7 @@ async function fork(
   const stored = storePackage(pack, artifacts);
   await metadata.putPackage(stored);
   const changed = plan.changedSteps.map(({ step }) => step);
-  const row = await metadata.createRun({
+  const creating = metadata.createRun({
     id: newRunId(),
     flow: { project: definition.project, name: definition.name },
     formerly: definition.formerly,
@@ -218,7 +220,21 @@ async function fork(
     },
     takeOver: { from: origin.sequence, exceptSteps: plan.exceptSteps },
   });
+  const row = await creating.catch((error: unknown) => {
+    throw isFlowError(error, "FLOW_METADATA_RUN_ALIVE") ? sameForkRuns(origin, error) : error;
+  });
   return begunOf(metadata, row.sequence);
+}
+
+/** Another process has made the very same fork, perhaps at this instant. */
+function sameForkRuns(origin: RunRow, cause: FlowError): FlowError {
+  const { name, host, pid } = cause.context;
+  return new FlowError("FLOW_RESUME_RUNNING", {
+    message: `Cannot resume ${runName(origin)}: ${name} goes on from it in the same way, and is running in process ${pid} on "${host}"`,
+    hint: `Follow it with flow logs ${name} --follow, or wait until it has ended`,
+    context: { run: runName(origin), fork: name, host, pid },
+    cause,
+  });
 }
 
 async function begunOf(metadata: OpenStores["metadata"], sequence: RunRow["sequence"]): Promise<Begun> {
