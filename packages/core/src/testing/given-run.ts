@@ -21,9 +21,9 @@ import { normalTags, tagProblems } from "../lineage/check-tags.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import type { RunContext } from "../runner/protocol.ts";
 import { attemptPolicies } from "../wiring/attempt-policies.ts";
-import { contextOf } from "../wiring/execute-run.ts";
 import type { MemoryStores } from "../wiring/open-memory-stores.ts";
 import type { PreparedRun } from "../wiring/prepare-run.ts";
+import { contextOf } from "../wiring/run-context.ts";
 import { encodeRunValues, storeRunValues } from "../wiring/run-values.ts";
 import { type GivenUpstreams, putUpstreams } from "./given-upstreams.ts";
 

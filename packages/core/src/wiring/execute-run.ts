@@ -3,16 +3,17 @@
  * or goes on makes no difference here.
  */
 import { runRecord } from "../client/run-record.ts";
-import { FlowError, isFlowError, serializeError } from "../errors/flow-error.ts";
+import { FlowError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
-import type { RunContext } from "../runner/protocol.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import { failRun } from "./fail-run.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PreparedRun } from "./prepare-run.ts";
+import { contextOf } from "./run-context.ts";
 import { runHook } from "./run-hook.ts";
 import type { RunSignals } from "./running.ts";
 import { type Heartbeat, startHeartbeat } from "./start-heartbeat.ts";
@@ -84,20 +85,6 @@ function beat({ databaseFile, row, execution, executor }: RunExecution): Heartbe
   return startHeartbeat({ databaseFile, run: row.sequence, execution, onFenced });
 }
 
-/** What tasks know of a run. */
-export function contextOf(row: RunRow, { fields }: PreparedRun): RunContext {
-  return {
-    id: row.id,
-    sequence: row.sequence,
-    name: runName(row),
-    flow: row.flow.name,
-    project: row.flow.project,
-    tags: row.tags,
-    createdAt: row.createdAt,
-    secrets: Object.fromEntries(fields.filter((field) => field.secret).map((field) => [field.name, field.value])),
-  };
-}
-
 function drivingOf(execution: RunExecution) {
   const { finished, attemptsBefore, finishSiblings, maxRounds, clock, random, shuffle } = execution;
   const { slots, depth, startChild } = execution;
@@ -120,10 +107,7 @@ async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDri
   try {
     return await driveRun(options);
   } catch (error) {
-    if (isFlowError(error, "FLOW_METADATA_FENCED")) throw error; // The run is another's now.
-    const failure = { error: serializeError(error) };
-    const end = { run: row.sequence, execution: options.execution, status: "failed", failure } as const;
-    await metadata.finishRun({ ...end, finishedAt: new Date() }).catch(() => {}); // The first error is the one to tell.
+    await failRun(metadata, { run: row.sequence, execution: options.execution }, error);
     throw error;
   }
 }

@@ -237,10 +237,13 @@ async function create(
   });
 }
 
-/** How the run was asked for, so that it can be continued likewise. */
-export function optionsOf(
-  request: Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxDepth" | "maxWorkers">,
-): Readonly<Record<string, unknown>> {
+/** How a run was asked for, so that it can be continued likewise. */
+export type RunOptions = Pick<
+  StartRunRequest,
+  "with" | "cache" | "finishSiblings" | "maxRounds" | "maxDepth" | "maxWorkers"
+>;
+
+export function optionsOf(request: RunOptions): Readonly<Record<string, unknown>> {
   const { with: words, cache, finishSiblings, maxRounds, maxDepth, maxWorkers } = request;
   return {
     ...(words === undefined || words.length === 0 ? {} : { with: words }),

@@ -15,7 +15,7 @@ import { checkGraph } from "../graph/check-graph.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, RunRow, TaskRow } from "../metadata/metadata-store.ts";
 import { describeUserError } from "../package/user-stack.ts";
-import type { RunContext, TaskResult } from "../runner/protocol.ts";
+import type { TaskResult } from "../runner/protocol.ts";
 import { stepContract } from "../runner/step-contract.ts";
 import { taskAgain } from "../runner/task-again.ts";
 import { executeTask } from "../runner/worker/execute-task.ts";
@@ -27,6 +27,7 @@ import { attemptPolicies } from "./attempt-policies.ts";
 import { type KeptManifest, keptManifest } from "./kept-package.ts";
 import type { OpenStores } from "./open-stores.ts";
 import { openTaskStores } from "./open-task-stores.ts";
+import { contextOf } from "./run-context.ts";
 import { type CodeSource, type StepCode, stepCode } from "./step-code.ts";
 import { type StepInputs, stepChanged, stepInputs } from "./step-inputs.ts";
 import { setThreadStore } from "./store-folder.ts";
@@ -141,19 +142,6 @@ async function taskOf({ stores, run, origin }: StepAgainRequest, manifest: KeptM
     "the record does not say what it began with",
     "Run the flow, and then the step of the new run",
   );
-}
-
-function contextOf(run: RunRow, { fields }: StepInputs): RunContext {
-  return {
-    id: run.id,
-    sequence: run.sequence,
-    name: runName(run),
-    flow: run.flow.name,
-    project: run.flow.project,
-    tags: run.tags,
-    createdAt: run.createdAt,
-    secrets: Object.fromEntries(fields.filter(({ secret }) => secret).map(({ name, value }) => [name, value])),
-  };
 }
 
 async function outcomeOf(

@@ -12,10 +12,11 @@ import { lateTagsOf } from "../../flow/late-tags.ts";
 import { newRunId } from "../../ids/run-id.ts";
 import type { UpstreamRequest } from "../../lineage/resolve-upstreams.ts";
 import { runName } from "../../lineage/run-name.ts";
-import type { RunRow } from "../../metadata/metadata-store.ts";
+import type { FinishRun, RunRow, TagMove } from "../../metadata/metadata-store.ts";
 import type { FinishedTaskColumns } from "../../metadata/replay.ts";
 import type { ResumePlan, ResumeRequest } from "../../runner/resume/plan-resume.ts";
 import { planResume } from "../../runner/resume/plan-resume.ts";
+import { failRun } from "../fail-run.ts";
 import type { OpenStores } from "../open-stores.ts";
 import { type PreparedRun, prepareRun } from "../prepare-run.ts";
 import { storeRunValues } from "../run-values.ts";
@@ -25,6 +26,7 @@ import {
   environmentOf,
   executeWithin,
   optionsOf,
+  type RunOptions,
   refuseCancelled,
   type StartRunRequest,
   workersOf,
@@ -88,19 +90,24 @@ export async function resumeRun(
     const facts = { config, environment: await environment };
     const begun =
       plan.kind === "continue"
-        ? await goOn(asked, stores, subject, prepared, facts)
+        ? await goOn(asked, stores, subject, facts)
         : await fork(asked, stores, subject, { prepared, pins, plan }, facts);
-    announceResumed({ ...begun, subject, plan, pins, stores }, emit);
+    const { row, finished } = await readyToGo(
+      stores,
+      begun,
+      plan.kind === "continue" ? tagMove(prepared, facts) : undefined,
+    );
+    announceResumed({ row, finished, subject, plan, pins, stores }, emit);
     return await executeWithin(asked, {
       stores,
-      row: begun.row,
+      row,
       prepared,
       executor,
       emit,
       signals,
       environment: facts.environment,
       ...shuffleBy(config),
-      ...takenOver(begun.finished),
+      ...takenOver(finished),
     });
   } finally {
     await workers.then(
@@ -113,15 +120,9 @@ export async function resumeRun(
 type Asked = ResumeRunRequest & StartRunRequest;
 
 /** How the run was asked to run the last time, for what is not asked otherwise now. */
-async function optionsBefore(
-  { metadata }: OpenStores,
-  row: RunRow,
-): Promise<Pick<StartRunRequest, "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers">> {
+async function optionsBefore({ metadata }: OpenStores, row: RunRow): Promise<RunOptions> {
   const last = (await metadata.executions(row.sequence)).at(-1);
-  return (last?.options ?? {}) as Pick<
-    StartRunRequest,
-    "with" | "cache" | "finishSiblings" | "maxRounds" | "maxWorkers"
-  >;
+  return (last?.options ?? {}) as RunOptions;
 }
 
 async function prepare(
@@ -139,10 +140,8 @@ async function prepare(
   return prepareRun({ ...request, fields });
 }
 
-interface Begun {
-  readonly row: RunRow;
-  readonly finished: FinishedTaskColumns;
-}
+/** An execution that the store knows of: from here on, its end has to be recorded. */
+type Begun = Pick<FinishRun, "run" | "execution">;
 
 interface Facts {
   readonly config: Config;
@@ -154,24 +153,18 @@ async function goOn(
   request: Asked,
   { metadata }: OpenStores,
   { row }: ResumeSubject,
-  prepared: PreparedRun,
   { config, environment }: Facts,
 ): Promise<Begun> {
-  const { actor, host } = config;
-  await metadata.beginExecution({
+  const execution = await metadata.beginExecution({
     run: row.sequence,
     at: new Date(),
     runner: readProcessIdentity(),
-    actor,
+    actor: config.actor,
     command: environment.command,
     ...(row.packageDigest === undefined ? {} : { packageDigest: row.packageDigest }),
     options: optionsOf(request),
   });
-  if (prepared.tags.length > 0) {
-    const move = { run: row.sequence, add: prepared.tags, remove: [], actor, host, at: new Date(), via: "flow resume" };
-    await metadata.moveTags(move);
-  }
-  return begunOf(metadata, row.sequence);
+  return { run: row.sequence, execution };
 }
 
 /** A new run that begins with what the old one has finished. */
@@ -223,7 +216,7 @@ async function fork(
   const row = await creating.catch((error: unknown) => {
     throw isFlowError(error, "FLOW_METADATA_RUN_ALIVE") ? sameForkRuns(origin, error) : error;
   });
-  return begunOf(metadata, row.sequence);
+  return { run: row.sequence, execution: row.execution.number };
 }
 
 /** Another process has made the very same fork, perhaps at this instant. */
@@ -237,6 +230,23 @@ function sameForkRuns(origin: RunRow, cause: FlowError): FlowError {
   });
 }
 
-async function begunOf(metadata: OpenStores["metadata"], sequence: RunRow["sequence"]): Promise<Begun> {
-  return { row: (await metadata.run(sequence))!, finished: await metadata.finishedTasks(sequence) };
+/** The tags that a run gets when it goes on; a fork is created with them. */
+function tagMove({ tags }: PreparedRun, { config }: Facts): Omit<TagMove, "run"> | undefined {
+  if (tags.length === 0) return undefined;
+  return { add: tags, remove: [], actor: config.actor, host: config.host, at: new Date(), via: "flow resume" };
+}
+
+/** The last of what is read and written before the run is driven; what fails here ends the execution. */
+async function readyToGo(
+  { metadata }: OpenStores,
+  begun: Begun,
+  move: Omit<TagMove, "run"> | undefined,
+): Promise<{ readonly row: RunRow; readonly finished: FinishedTaskColumns }> {
+  try {
+    if (move !== undefined) await metadata.moveTags({ ...move, run: begun.run });
+    return { row: (await metadata.run(begun.run))!, finished: await metadata.finishedTasks(begun.run) };
+  } catch (error) {
+    await failRun(metadata, begun, error);
+    throw error;
+  }
 }
