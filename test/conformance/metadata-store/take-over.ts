@@ -112,6 +112,39 @@ export function takeOverVerb(under: MetadataStoreUnderTest): void {
       expect((await fork(from)).to.number).toBe(runs + 1); // its number was not used up either
     });
 
+    test("finds the runs that the origin's steps have started, if they succeeded and their step does not run again", async () => {
+      const from = await origin();
+      const key = (step: string, path: string, call = 0) => ({
+        step,
+        path,
+        call,
+        inputsDigest: digestOf(`${step} ${call}`),
+      });
+      const child = async (call: ReturnType<typeof key>, status: "succeeded" | "failed") => {
+        const row = await under.store.createRun(newRun({ parent: { ...call, run: from.sequence } }));
+        const sequence = await under.store.reserveTasks(1);
+        await under.store.commitTick(tick({ started: [started(row, sequence)], finished: [finished(sequence)] }));
+        const end = status === "succeeded" ? { endTask: sequence } : {};
+        return await under.store.finishRun({ run: row.sequence, execution: 1, status, finishedAt: noon, ...end });
+      };
+      const [kept, unfinished] = [
+        await child(key("fit", "0"), "succeeded"),
+        await child(key("fit", "2", 1), "succeeded"),
+      ];
+      await child(key("fit", "2"), "failed");
+      const asked = await child(key("join", ""), "succeeded");
+      const { to } = await fork(from, {}, ["join"]);
+      const found = (call: ReturnType<typeof key>) => under.store.childRun({ ...call, run: to.sequence });
+      expect(await found(key("fit", "0"))).toEqual(kept);
+      expect(await found(key("fit", "2", 1))).toEqual(unfinished);
+      for (const call of [key("fit", "2"), key("join", ""), key("fit", "0", 1)])
+        expect(await found(call)).toBeUndefined();
+      expect((await under.store.childRuns(to.sequence)).map(({ id }) => id)).toEqual([kept.id, unfinished.id]);
+      expect(kept.parent).toMatchObject({ run: from.id }); // Who started it stays who it was.
+      expect((await under.store.consumers(kept.id)).map(({ id }) => id)).toEqual([to.id, from.id]);
+      expect((await under.store.consumers(asked.id)).map(({ id }) => id)).toEqual([from.id]);
+    });
+
     test("of forks that do the same one is executed at a time; what is given differently is another fork", async () => {
       const from = await origin();
       const pin = { name: "source", flow: { name: "Base" }, selector: { kind: "newest" }, producer, ...none } as const;

@@ -286,7 +286,7 @@ export interface MetadataReader {
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
-  /** Runs that name this run as a producer, and the run whose step has started it, newest first. */
+  /** Runs that name this run as a producer, the run whose step has started it, and forks that took it over, newest first. */
   consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
@@ -341,7 +341,9 @@ export interface MetadataStore extends MetadataReader {
    *
    * A fork begins with finished tasks of its origin (`takeOver`), which are taken over in the same transaction and by set
    * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages and
-   * upstream reads; each names the task that it was taken over from as its origin.
+   * upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
+   * started and that succeeded are found by the same calls of the fork, also where the calling task itself runs again
+   * because it did not finish.
    * Of forks of one run that have the same code, are given the same and run the same again, one is executed at a time.
    *
    * @throws FlowError FLOW_METADATA_BAD_ARGUMENT when a task would be taken over without the one that it inherits from,

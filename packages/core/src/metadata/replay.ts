@@ -32,7 +32,7 @@ export interface FinishedTaskColumns {
 /** What a fork begins with: all that its origin has finished, but for some steps. */
 export interface TakeOver {
   readonly from: RunSequence;
-  /** Steps that run again: none of their tasks is taken over. */
+  /** Steps that run again: none of their tasks is taken over, and none of the runs that these have started. */
   readonly exceptSteps: readonly string[];
 }
 

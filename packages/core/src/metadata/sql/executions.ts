@@ -98,8 +98,8 @@ export const childRun = query<CallArguments>()((db, arg) =>
     .where("inputs_digest", "=", arg("inputs_digest")),
 );
 
-/** The run whose step has started a run. */
-export const parentRun = query<{ id: string }>()((db, arg) =>
+/** The run whose step has started a run, and forks that took it over with the call. */
+export const parentRuns = query<{ id: string }>()((db, arg) =>
   db
     .selectFrom("run")
     .innerJoin("child_run", "child_run.child", "run.sequence")

@@ -110,7 +110,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the runs of all calls of a run": executions.childRuns({ limit: false }),
   "the first runs of all calls of a run": executions.childRuns({ limit: true }),
   "the number of runs of all calls of a run": executions.childRunCount,
-  "the run whose call started a run": executions.parentRun,
+  "the runs whose calls mean a run": executions.parentRuns,
   "tasks under a key": cacheEntries,
   "where the bytes of a task are": blobsOfTask,
   "all attempts of a run": tasks.attemptsOfRun,

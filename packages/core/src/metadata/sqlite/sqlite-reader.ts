@@ -160,9 +160,8 @@ export class SqliteReader implements MetadataReader {
           { producer, limit: limit ?? 0 },
         )
         .map(({ run }) => run);
-      const parent = on.get(executions.parentRun, { id: producer })?.run;
-      if (parent !== undefined && !found.includes(parent)) found.push(parent);
-      return found
+      const parents = on.all(executions.parentRuns, { id: producer }).map(({ run }) => run);
+      return [...new Set([...found, ...parents])]
         .sort((left, right) => right - left)
         .slice(0, limit)
         .map((run) => readRun(on, run, this.liveness)!);

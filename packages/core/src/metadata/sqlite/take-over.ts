@@ -43,6 +43,12 @@ const text = {
     SELECT task.run, task.sequence, seen.upstream, seen.producer, seen.artifact, seen.codec, seen.digest
     FROM task CROSS JOIN upstream_read AS seen ON seen.run = :from AND seen.task = task.origin
     WHERE task.run = :to AND task.sequence >= :first`,
+  // A run that did not succeed belongs to the origin, which may go on with it: the fork's call begins one of its own.
+  children: `
+    INSERT INTO child_run (run, step, path, call, inputs_digest, child)
+    SELECT :to, call.step, call.path, call.call, call.inputs_digest, call.child
+    FROM child_run AS call CROSS JOIN run AS child ON child.sequence = call.child
+    WHERE call.run = :from AND child.status = 'succeeded' AND call.step NOT IN (SELECT value FROM json_each(:steps))`,
 } as const;
 
 /** @param to the new run, which has no tasks yet */
@@ -64,4 +70,5 @@ export function takeOver(db: Connection, statements: Statements, { from, exceptS
   db.prepare(text.artifacts).run({ to, first });
   db.prepare(text.pages).run({ to, first });
   db.prepare(text.reads).run({ from, to, first });
+  db.prepare(text.children).run({ from, to, steps });
 }

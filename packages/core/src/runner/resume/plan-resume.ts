@@ -83,7 +83,7 @@ export type ResumePlan =
       readonly kind: "fork";
       readonly kept: readonly KeptStep[];
       readonly rerun: readonly RerunStep[];
-      /** Steps of the old run whose finished tasks are not taken over: those that run again, and those that are gone. */
+      /** Steps of which nothing is taken over: those that run again, and those of the old run that are gone. */
       readonly exceptSteps: readonly string[];
       readonly changedSteps: readonly ChangedStep[];
       readonly changedParameters: readonly string[];
@@ -120,7 +120,9 @@ export function planResume(origin: ResumeOrigin, target: ResumeTarget, request: 
     kind: "fork",
     kept,
     rerun,
-    exceptSteps: [...counts.keys()].filter((step) => !kept.some((one) => one.step === step)),
+    exceptSteps: [...new Set([...reasons.keys(), ...counts.keys()])].filter(
+      (step) => !kept.some((one) => one.step === step),
+    ),
     changedSteps,
     changedParameters,
     warnings: keptWarnings(origin, target, { kept, reads, changedSteps }),
