@@ -173,7 +173,7 @@ describe("a run that failed", () => {
     const resumed = await project.flow(["resume", "--tag", "late"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(executed(project)).toEqual(["end", "gather", "report", "work/3"]);
-    expect(resumed.stderr).toContain("keeps      start, work (7)");
+    expect(resumed.stderr).toContain("keeps      start, work (7 of 8)");
     expect(resumed.stdout).toContain("Train/1 succeeded");
     expect(await record(project, "Train/1")).toMatchObject({ tags: ["late"], execution: { number: 2 } });
     expect((await project.flow(["runs", "--json"])).lines.length).toBe(1);
@@ -190,8 +190,8 @@ describe("a run that failed", () => {
       adopted: 8,
       execution: 2,
       kept: [
-        { step: "start", tasks: 1 },
-        { step: "work", tasks: 7 },
+        { step: "start", tasks: 1, of: 1 },
+        { step: "work", tasks: 7, of: 8 },
       ],
       again: [],
       changedParameters: [],

@@ -6,6 +6,7 @@ import { renderTaskError } from "../render/errors.ts";
 import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
 import { renderNewStore, renderOutcome, renderResumed, renderUpstream, renderWarning } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
+import { tookText } from "../render/took.ts";
 import type { Context } from "./command.ts";
 
 /** How long a second Ctrl-C waits for tasks to be ended and for the run's end to be recorded. */
@@ -105,7 +106,7 @@ export async function followRun(
         {
           status,
           record,
-          duration: options.formatDuration(finished.durationMs),
+          duration: tookText(record, options.formatDuration) ?? options.formatDuration(finished.durationMs),
           summary: summary(board, {
             hasSucceeded: status === "succeeded",
             hasCause: record.failure?.task !== undefined,

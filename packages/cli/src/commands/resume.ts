@@ -9,6 +9,7 @@ import { loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderCommandHelp } from "../render/help.ts";
 import { type Command, type Context, DEBUG_FLAG, HELP_FLAG, invocation, STORE_FLAG } from "./command.ts";
+import { CONDUCT_FLAGS, conductOf, optional } from "./conduct-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { commandTable } from "./table.ts";
 
@@ -19,15 +20,7 @@ const OWN_FLAGS: readonly Flag[] = [
   { name: "tag", type: "list", placeholder: "TAG", help: "Tag the run, such as prod:v1" },
   { name: "params", type: "text", placeholder: "FILE", help: "Parameters from a JSON file; flags go before it" },
   { name: "max-workers", type: "number", min: 1, help: "Tasks at the same time (default: as the run had it)" },
-  {
-    name: "with",
-    type: "list",
-    placeholder: "WORDS",
-    notEmpty: "a behaviour, such as retry=3",
-    help: "Behaviour for every step that does not state it itself, such as retry=3 or timeout=5m",
-  },
-  { name: "finish-siblings", type: "boolean", help: "After a failure, let the tasks that can still run go on" },
-  { name: "max-rounds", type: "number", min: 1, placeholder: "N", help: "How often a loop may come back to a step" },
+  ...CONDUCT_FLAGS,
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
@@ -60,37 +53,33 @@ async function run(context: Context): Promise<number> {
   }
   const known = invocation(first.values, first.positionals);
   const core = await loadCore();
-  const store = known.text("store");
   const stores = core.planStores({
-    ...(store === undefined ? {} : { store }),
+    ...optional("store", known.text("store")),
     cwd: context.cwd,
     environment: context.environment,
     create: false,
   });
   try {
     const subject = await core.findResumeSubject(stores, {
-      ...(first.run === undefined ? {} : { run: first.run }),
+      ...optional("run", first.run),
       cwd: context.cwd,
       sameCode: known.isOn("same-code"),
+      changed: known.isOn("changed"),
     });
     const words = readResumeFlowWords(context.words, OWN_FLAGS, subject.flow.definition);
     if (words.faults.length > 0) throw await faultsError("flow resume", words.faults);
     const own = invocation(words.values, words.positionals);
-    const [from, params, maxWorkers] = [own.text("from"), own.text("params"), own.number("max-workers")];
-    const maxRounds = own.number("max-rounds");
     const running = core.startResume({
       subject,
       stores,
       flags: words.flags,
-      ...(params === undefined ? {} : { paramsFile: params }),
-      ...(from === undefined ? {} : { from }),
+      ...optional("paramsFile", own.text("params")),
+      ...optional("from", own.text("from")),
       changed: own.isOn("changed"),
       tags: own.list("tag"),
       upstreams: words.upstreams,
-      ...(maxWorkers === undefined ? {} : { maxWorkers }),
-      ...(own.list("with").length === 0 ? {} : { with: own.list("with") }),
-      ...(own.isOn("finish-siblings") ? { finishSiblings: true } : {}),
-      ...(maxRounds === undefined ? {} : { maxRounds }),
+      ...optional("maxWorkers", own.number("max-workers")),
+      ...conductOf(own),
       strict: own.isOn("strict"),
       environment: context.environment,
       cwd: context.cwd,

@@ -9,15 +9,8 @@ import { FILE_ARGUMENT, readFlowWords, readRunWords } from "../arguments/run-arg
 import { loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderCommandHelp } from "../render/help.ts";
-import {
-  type Command,
-  type Context,
-  DEBUG_FLAG,
-  HELP_FLAG,
-  type Invocation,
-  invocation,
-  STORE_FLAG,
-} from "./command.ts";
+import { type Command, type Context, DEBUG_FLAG, HELP_FLAG, invocation, STORE_FLAG } from "./command.ts";
+import { CONDUCT_FLAGS, conductOf, optional } from "./conduct-flags.ts";
 import { followRun } from "./follow-run.ts";
 import { commandTable } from "./table.ts";
 
@@ -26,28 +19,7 @@ const OWN_FLAGS: readonly Flag[] = [
   { name: "params", type: "text", placeholder: "FILE", help: "Parameters from a JSON file; flags go before it" },
   { name: "flow", type: "text", placeholder: "NAME", help: "Which flow, when the file holds several" },
   { name: "max-workers", type: "number", min: 1, help: "Tasks at the same time (default: one a core)" },
-  {
-    name: "with",
-    type: "list",
-    placeholder: "WORDS",
-    notEmpty: "a behaviour, such as retry=3",
-    help: "Behaviour for every step that does not state it itself, such as retry=3 or timeout=5m",
-  },
-  { name: "finish-siblings", type: "boolean", help: "After a failure, let the tasks that can still run go on" },
-  {
-    name: "cache",
-    type: "boolean",
-    negatable: true,
-    help: "Take tasks over from earlier runs that had the same code and inputs; --no-cache takes none",
-  },
-  { name: "max-rounds", type: "number", min: 1, placeholder: "N", help: "How often a loop may come back to a step" },
-  {
-    name: "max-depth",
-    type: "number",
-    min: 1,
-    placeholder: "N",
-    help: "Levels of runs that steps may start inside each other (default: 8)",
-  },
+  ...CONDUCT_FLAGS,
   { name: "strict", type: "boolean", help: "Fail when several runs match an upstream, instead of taking the newest" },
   STORE_FLAG,
   { name: "json", type: "boolean", help: "Print events as JSON, one a line; the last holds the run's whole record" },
@@ -132,11 +104,7 @@ async function run(context: Context): Promise<number> {
       upstreams: words.upstreams,
       ...optional("maxWorkers", own.number("max-workers")),
       strict: own.isOn("strict"),
-      ...(own.list("with").length === 0 ? {} : { with: own.list("with") }),
-      ...(own.isOn("finish-siblings") ? { finishSiblings: true } : {}),
-      ...optional("cache", cacheOf(own)),
-      ...optional("maxRounds", own.number("max-rounds")),
-      ...optional("maxDepth", own.number("max-depth")),
+      ...conductOf(own),
       cwd: context.cwd,
       command: ["flow", "run", ...context.words],
     });
@@ -149,15 +117,4 @@ async function run(context: Context): Promise<number> {
   } finally {
     await stores.close();
   }
-}
-
-/** `--cache`, `--no-cache`, or neither: then each step decides. */
-function cacheOf(own: Invocation): "on" | "off" | undefined {
-  const value = own.values.get("cache");
-  return value === undefined ? undefined : value === true ? "on" : "off";
-}
-
-/** A property that is there only when it has a value. */
-function optional<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]?: Value });
 }

@@ -1,4 +1,5 @@
 /** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its attempts and artifacts. */
+
 import type { OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
@@ -6,6 +7,7 @@ import { renderTaskError } from "../render/errors.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
 import { byteSize, count, dateTime, harmless } from "../render/text.ts";
+import { tookText } from "../render/took.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { showTasks } from "./show-tasks.ts";
 import { selectRun, withStores } from "./with-stores.ts";
@@ -99,7 +101,8 @@ function renderRecord(
     ["runner", executionText(record)],
     ["read by", consumers.join(", ")],
   ];
-  const took = record.durationMs === undefined ? "" : ` after ${formatDuration(record.durationMs)}`;
+  const duration = tookText(record, formatDuration);
+  const took = duration === undefined ? "" : ` after ${duration}`;
   let text = `${statusMark(record.status, paint)} ${paint.bold(record.run)} ${statusWord(record.status, paint)}${took}\n`;
   for (const [name, value] of facts)
     if (value !== "") text += `  ${paint.dim(name.padEnd(8))} ${harmless(value, { colours: true })}\n`;

@@ -29,7 +29,9 @@ export function resumedText({ run, origin }: Pick<EventOf<"run.resumed">, "run" 
 /** What a resumed run keeps, and what runs again and why. */
 export function renderResumed(event: EventOf<"run.resumed">, paint: Paint): readonly string[] {
   const { kept, again, changedParameters } = event;
-  const shown = kept.map((one) => (one.tasks === 1 ? one.step : `${one.step} (${one.tasks})`));
+  const shown = kept.map(({ step, tasks, of }) =>
+    tasks < of ? `${step} (${tasks} of ${of})` : tasks === 1 ? step : `${step} (${tasks})`,
+  );
   const reasons = again.map(({ step, reason }) => `${step} (${reason})`);
   const line = (title: string, names: readonly string[]): string =>
     `  ${paint.dim(title.padEnd(10))} ${names.join(", ")}`;

@@ -50,7 +50,7 @@ export type RunEvent =
       readonly store: string;
       /** Of a fork: the run that it takes its finished tasks from. */
       readonly origin?: string;
-      readonly kept: readonly { readonly step: string; readonly tasks: number }[];
+      readonly kept: readonly { readonly step: string; readonly tasks: number; readonly of: number }[];
       /** Steps that run again although they had finished tasks, or are asked to, each with the reason in words. */
       readonly again: readonly { readonly step: string; readonly tasks: number; readonly reason: string }[];
       readonly changedParameters: readonly string[];
@@ -110,6 +110,7 @@ export type RunEvent =
   | (At & {
       readonly kind: "run.finished";
       readonly status: "succeeded" | "failed" | "cancelled";
+      /** Of this execution; of a run that was resumed, the record's `durationMs` is the time since it was first begun. */
       readonly durationMs: number;
       readonly record: RunRecord;
     });

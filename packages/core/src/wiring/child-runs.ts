@@ -245,7 +245,7 @@ async function finishedEvent(metadata: Parameters<typeof runRecord>[0], row: Run
     kind: "run.finished",
     at,
     status: "succeeded",
-    durationMs: at.getTime() - row.createdAt.getTime(),
+    durationMs: at.getTime() - row.execution.startedAt.getTime(),
     record: await runRecord(metadata, row),
   };
 }

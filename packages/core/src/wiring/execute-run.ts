@@ -72,7 +72,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     kind: "run.finished",
     at: finished.finishedAt!,
     status: end.status,
-    durationMs: finished.finishedAt!.getTime() - row.createdAt.getTime(),
+    durationMs: finished.finishedAt!.getTime() - row.execution.startedAt.getTime(),
     record: await runRecord(metadata, finished),
   });
   return finished;

@@ -12,6 +12,16 @@ export const resumeCodes = {
     cause: "No run of this store failed, was cancelled or was lost, or all that did were resumed with success",
     remedy: "Name a run: flow resume Train/17 --from STEP runs again from a step, also of a run that succeeded",
   },
+  FLOW_RESUME_NOT_A_RUN: {
+    meaning: "What is to be resumed is a step, a task or an artifact",
+    cause: "A name such as Train/17/fit, where a run was wanted",
+    remedy: "Name the run; --from STEP runs a step again, and all that comes after it",
+  },
+  FLOW_RESUME_CONTRADICTION: {
+    meaning: "A resume was asked for things that exclude each other",
+    cause: "--same-code keeps the code that the run had, and --changed runs again what is different in the code of now",
+    remedy: "Leave out one of the two",
+  },
   FLOW_RESUME_UNKNOWN_STEP: {
     meaning: "The step named by --from is no step of the flow",
     cause: "A misspelt name, or a step that was renamed or removed since",

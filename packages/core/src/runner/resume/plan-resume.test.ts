@@ -185,14 +185,17 @@ describe("a graph that changed", () => {
     const plan = planResume(origin(), target({ packageDigest: B, flow }));
     expect(reasonsOf(plan)).toEqual({ check: "new", note: "graph", report: "after note", end: "after report" });
     expect(keptOf(plan)).toEqual(["start 1", "split 1", "work 2"]);
-    expect(plan).toMatchObject({ exceptSteps: ["check", "report", "end", "note"] });
+    expect(plan.kind === "fork" && plan.exceptSteps.toSorted()).toEqual(["check", "end", "note", "report"]);
   });
 
   test("a step that is gone keeps nothing", () => {
     const { note: _, ...rest } = STEPS;
     const flow = definition({ ...rest, start: { next: "split" }, report: { next: "end" } });
     const plan = planResume(origin(), target({ packageDigest: B, flow }));
-    expect(plan).toMatchObject({ exceptSteps: ["report", "end", "note"], changedSteps: [{ step: "note", kind: "removed" }] });
+    expect(plan).toMatchObject({
+      exceptSteps: ["report", "end", "note"],
+      changedSteps: [{ step: "note", kind: "removed" }],
+    });
     expect(reasonsOf(plan)).toEqual({ report: "graph", end: "after report" });
   });
 

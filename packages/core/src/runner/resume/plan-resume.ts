@@ -60,6 +60,8 @@ export interface ResumeRequest {
 export interface KeptStep {
   readonly step: string;
   readonly tasks: number;
+  /** How many tasks of it the run is known to need: those that were begun, and all items of a foreach that has finished. */
+  readonly of: number;
 }
 
 export interface RerunStep {
@@ -103,12 +105,12 @@ export function planResume(origin: ResumeOrigin, target: ResumeTarget, request: 
   const isSame =
     origin.packageDigest === target.packageDigest && changedParameters.length === 0 && changedUpstreams.length === 0;
   if (isSame && request.from === undefined && origin.status !== "succeeded")
-    return { kind: "continue", kept: keptSteps(target.graph, counts, new Map()) };
+    return { kind: "continue", kept: keptSteps(target.graph, origin.finished, counts, new Map()) };
 
   const changedSteps =
     origin.packageDigest === target.packageDigest ? [] : compareSteps(origin.flow, target.graph.flow);
   const reasons = rerunReasons(origin, target.graph, request, changedSteps);
-  const kept = keptSteps(target.graph, counts, reasons);
+  const kept = keptSteps(target.graph, origin.finished, counts, reasons);
   const reads = readsOfKept(origin.finished, new Set(kept.map(({ step }) => step)));
   refuseReadValues(origin, target, { reads, changedParameters, changedUpstreams });
   const rerun = target.graph.order.flatMap((step) => {
@@ -159,13 +161,35 @@ function rerunReasons(
 
 function keptSteps(
   graph: Graph,
+  finished: FinishedTaskColumns,
   counts: ReadonlyMap<string, number>,
   reasons: ReadonlyMap<string, RerunReason>,
 ): readonly KeptStep[] {
+  const needed = neededTasks(graph, finished, counts);
   return graph.order.flatMap((step) => {
     const tasks = counts.get(step);
-    return tasks === undefined || reasons.has(step) ? [] : [{ step, tasks }];
+    return tasks === undefined || reasons.has(step) ? [] : [{ step, tasks, of: needed(step) }];
   });
+}
+
+/** Tasks of a step that are known of, finished or not. */
+function neededTasks(
+  graph: Graph,
+  { steps, fanOuts, unfinished }: FinishedTaskColumns,
+  counts: ReadonlyMap<string, number>,
+): (step: string) => number {
+  const begun = new Map(counts);
+  for (const { step } of unfinished) begun.set(step, (begun.get(step) ?? 0) + 1);
+  const items = new Map<string, number>();
+  for (const [index, step] of steps.entries()) {
+    const fanOut = fanOuts[index];
+    if (fanOut === undefined) continue;
+    for (const edge of graph.nodes[step]?.outgoing ?? []) {
+      const { to } = graph.edges[edge]!;
+      items.set(to, (items.get(to) ?? 0) + fanOut);
+    }
+  }
+  return (step) => Math.max(begun.get(step) ?? 0, items.get(step) ?? 0);
 }
 
 function countSteps({ steps }: FinishedTaskColumns): ReadonlyMap<string, number> {

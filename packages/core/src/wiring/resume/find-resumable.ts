@@ -1,5 +1,6 @@
 import { findRun } from "../../client/find-run.ts";
 import { FlowError } from "../../errors/flow-error.ts";
+import type { Selector } from "../../ids/selector.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, RunSequence } from "../../metadata/metadata-store.ts";
 
@@ -12,10 +13,14 @@ const PAGE = 100;
  * nobody named, one that was resumed with success by a fork is over, and a run that was started inside a step is its
  * parent's. While a fork of it runs, nobody can mean it without its name.
  *
- * @throws FlowError FLOW_RESUME_NO_RUN, FLOW_RESUME_RUNNING, and what `findRun` throws for a selector
+ * @throws FlowError FLOW_RESUME_NO_RUN, FLOW_RESUME_NOT_A_RUN, FLOW_RESUME_RUNNING, and what `findRun` throws for a selector
  */
 export async function findResumable(metadata: MetadataReader, text?: string): Promise<RunRow> {
-  if (text !== undefined) return (await findRun(metadata, text)).run;
+  if (text !== undefined) {
+    const { run, selector } = await findRun(metadata, text);
+    if (selector.step === undefined && selector.artifact === undefined) return run;
+    throw notARun(run, text, selector);
+  }
   const superseded = new Set<string>();
   const runningForks = new Map<string, RunRow>();
   let before: RunSequence | undefined;
@@ -36,6 +41,16 @@ export async function findResumable(metadata: MetadataReader, text?: string): Pr
   throw new FlowError("FLOW_RESUME_NO_RUN", {
     message: "Cannot find a run to resume: none failed, was cancelled or was lost",
     hint: "Name a run, such as Train/17, and the step to run again from with --from STEP",
+  });
+}
+
+function notARun(run: RunRow, text: string, { step, artifact }: Selector): FlowError {
+  const name = runName(run);
+  const what = artifact !== undefined ? "an artifact" : "a step or a task";
+  return new FlowError("FLOW_RESUME_NOT_A_RUN", {
+    message: `Cannot resume "${text}": it names ${what} of ${name}, and whole runs are resumed`,
+    hint: `Go on with flow resume ${name}${step === undefined ? "" : `, or run the step and all after it again with flow resume ${name} --from ${step}`}`,
+    context: { run: name, ...(step === undefined ? {} : { step }) },
   });
 }
 

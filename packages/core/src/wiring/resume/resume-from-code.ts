@@ -34,7 +34,11 @@ export async function resumeFromCode<T extends Flow>(
   const { cwd, environment, command } = readProcess();
   const stores = await openDefaultStores(false);
   const found = await findResumable(stores.metadata, typeof run === "object" ? run.id : run);
-  const subject = await resumeSubject(stores, found, { cwd, sameCode: o.sameCode === true });
+  const subject = await resumeSubject(stores, found, {
+    cwd,
+    sameCode: o.sameCode === true,
+    changed: o.changed === true,
+  });
   const row = await resumeRun(
     {
       subject,

@@ -32,17 +32,26 @@ export interface ResumePackageOptions {
   readonly cwd: string;
   /** Go on with the code that the run had, also where its sources are. */
   readonly sameCode: boolean;
+  /** Whether steps whose code changed are to run again: then the code cannot be the same. Default false. */
+  readonly changed?: boolean;
 }
 
 /**
- * @throws FlowError FLOW_RESUME_NO_PACKAGE, what refuses a flow file (`preparePackage`) and what refuses a kept package
+ * @throws FlowError FLOW_RESUME_CONTRADICTION, FLOW_RESUME_NO_PACKAGE, what refuses a flow file (`preparePackage`) and what refuses a kept package
  *   (`restorePackage`)
  */
 export async function resumeSubject(
   stores: OpenStores,
   row: RunRow,
-  { cwd, sameCode }: ResumePackageOptions,
+  { cwd, sameCode, changed }: ResumePackageOptions,
 ): Promise<ResumeSubject> {
+  if (sameCode && changed === true) {
+    throw new FlowError("FLOW_RESUME_CONTRADICTION", {
+      message: `Cannot resume ${runName(row)} with the code that it had, and run again what changed in it`,
+      hint: "Leave out one of --same-code and --changed",
+      context: { run: runName(row) },
+    });
+  }
   const manifest = await recordedManifest(stores, row);
   const before = flowOf({ flows: manifest.flows, manifest }, row).definition;
   const root = sameCode ? undefined : rootWithSource(row, manifest, [cwd, stores.folder]);
