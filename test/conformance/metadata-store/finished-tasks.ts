@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { digestOf, finished, newRun, noSuchRun, started, tick } from "./records.ts";
+import { finished, newRun, noSuchRun, started, tick } from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 export function finishedTasksVerb(under: MetadataStoreUnderTest): void {
@@ -9,7 +9,7 @@ export function finishedTasksVerb(under: MetadataStoreUnderTest): void {
       const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
       const begins = ["0", "1", "2", "3", "4"].map((path, index) => started(run, index + 1, { path, attempt: 1 }));
       const facts = [
-        { status: "caught" as const, error, valueReads: ["rate", "seed"], itemDigest: digestOf("i"), durationMs: 12.5 },
+        { status: "caught" as const, error, valueReads: ["rate", "seed"], durationMs: 12.5 },
         { status: "skipped" as const, valueReads: [] },
         { status: "cancelled" as const, cancelledBy: "Train/1/start/3" },
         { status: "failed" as const, error, durationMs: 0 },
@@ -65,7 +65,7 @@ export function finishedTasksVerb(under: MetadataStoreUnderTest): void {
             finished(2, { status: "failed" }),
             finished(3, { status: "failed" }),
             finished(4, { status: "skipped", valueReads: [] }),
-            finished(5, { status: "caught", itemDigest: digestOf("0"), valueReads: ["rate", "seed"] }),
+            finished(5, { status: "caught", valueReads: ["rate", "seed"] }),
             finished(6, { status: "failed" }),
             finished(7, { choice: "left" }),
             finished(8),
@@ -82,7 +82,6 @@ export function finishedTasksVerb(under: MetadataStoreUnderTest): void {
         fanOuts: [undefined, undefined, undefined, 4],
         choices: [undefined, undefined, "left", undefined],
         valueReads: [["rate", "seed"], [], undefined, ["rate"]],
-        itemDigests: [digestOf("0"), undefined, undefined, undefined],
         unfinished: [
           { step: "fit", path: "1", attempt: 2 },
           { step: "fit", path: "2", attempt: 2 },

@@ -34,7 +34,6 @@ export function takeOverVerb(under: MetadataStoreUnderTest): void {
             finished(6, { status: "failed", error }),
             finished(8, {
               artifacts: [artifactOf("model", "2"), artifactOf("rows", "2")],
-              itemDigest: digestOf("item"),
               durationMs: 3,
             }),
           ],

@@ -104,7 +104,7 @@ await store.commitTick(
     started: [fold(6, "1", 1), fold(7, "2", 0), fold(8, "3", 0), fold(9, "4", 0)],
     blobs: ["3"].map(blobOf),
     finished: [
-      finished(6, { status: "caught", error, artifacts: [artifactOf("x", "3")], valueReads: ["rate"], itemDigest: digestOf("item"), durationMs: 1.25 }),
+      finished(6, { status: "caught", error, artifacts: [artifactOf("x", "3")], valueReads: ["rate"], durationMs: 1.25 }),
       finished(7, { status: "skipped", valueReads: [] }),
       finished(8, { status: "cancelled", cancelledBy: "Train/1/fold/1" }),
     ],
@@ -137,7 +137,7 @@ await store.commitTick(
 await store.finishRun({ run: child.sequence, execution: 1, status: "succeeded", finishedAt: noon, endTask: two });
 await store.moveTags({ run: generate.sequence, add: ["prod:v1"], remove: ["test:v1"], actor: "ann", host: "north", at: noon, via: "tag", reason: "better" });
 
-fs.writeFileSync(path.join(here, "expected.json"), `${JSON.stringify(await readEverything(store, blobs), undefined, 1)}\n`);
+fs.writeFileSync(path.join(here, "expected.json"), `${JSON.stringify(await readEverything(store, blobs), undefined, 2)}\n`);
 await store.close();
 await blobs.close();
 fs.rmSync(layout.temporary, { recursive: true });

@@ -1,8 +1,8 @@
 /**
  * Items of a foreach as pages (docs/formats/pages.md): a CBOR array of pairs, the codec of an item and its payload.
  *
- * Each item is encoded on its own, so that a child reads its item without the others, and an item has an identity that
- * a resumed run can compare. A value that several items share becomes a copy in each, as it would for the children
+ * Each item is encoded on its own, so that a child reads its item without the others, and an item has an identity of its
+ * own. A value that several items share becomes a copy in each, as it would for the children
  * anyway. Not here: which task gets which item.
  */
 import type { CodecId, Digest, EncodedArtifact } from "./artifact.ts";

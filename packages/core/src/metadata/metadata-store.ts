@@ -135,8 +135,6 @@ export interface TaskRow extends NewTask {
   readonly valueReads?: readonly string[];
   /** Who caused the cancelling: the name of a task, or "Ctrl-C". */
   readonly cancelledBy?: string;
-  /** Of the item that it was given. */
-  readonly itemDigest?: Digest;
   /** By a monotonic clock; absent when not known. */
   readonly durationMs?: number;
 }
@@ -197,7 +195,6 @@ export interface FinishedTask {
   readonly pages: readonly Omit<ItemPageRow, "split">[];
   readonly valueReads?: readonly string[];
   readonly cancelledBy?: string;
-  readonly itemDigest?: Digest;
   readonly durationMs?: number;
   readonly cache?: CacheOffer;
   /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */

@@ -23,8 +23,6 @@ export interface FinishedTaskColumns {
   readonly choices: readonly (string | undefined)[];
   /** Names of the run's values that the task read; undefined when it is not known (which is not "none"). */
   readonly valueReads: readonly (readonly string[] | undefined)[];
-  /** Digest of the item of a foreach that the task was given. */
-  readonly itemDigests: readonly (Digest | undefined)[];
   /** Places that have attempts of which none counts: their next attempt is `attempt + 1`. */
   readonly unfinished: readonly { readonly step: string; readonly path: TaskPath; readonly attempt: number }[];
 }

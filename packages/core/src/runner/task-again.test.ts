@@ -20,7 +20,6 @@ function finished(tasks: Readonly<Record<string, readonly [number, (number | str
     fanOuts: rows.map(({ fact }) => (typeof fact === "number" ? fact : undefined)),
     choices: rows.map(({ fact }) => (typeof fact === "string" ? fact : undefined)),
     valueReads: rows.map(() => undefined),
-    itemDigests: rows.map(() => undefined),
     unfinished: [],
   };
 }

@@ -136,7 +136,6 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
       : { origin: { task: row.origin as TaskSequence, kind: row.origin_kind } }),
     ...(row.value_reads === null ? {} : { valueReads: JSON.parse(row.value_reads) }),
     ...(row.cancelled_by === null ? {} : { cancelledBy: row.cancelled_by }),
-    ...(row.item_digest === null ? {} : { itemDigest: digestOfBytes(row.item_digest) }),
     ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
 }

@@ -177,7 +177,7 @@ export interface TaskTable {
   readonly origin_kind: "resume" | "cache" | null;
   readonly value_reads: string | null;
   readonly cancelled_by: string | null;
-  readonly item_digest: Uint8Array | null;
+  // The column item_digest is there and never used: an item cannot change under a task that is kept (see `Adoption`).
   readonly duration_ms: number | null;
 }
 

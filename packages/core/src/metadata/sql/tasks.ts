@@ -21,7 +21,6 @@ const taskColumns = [
   "origin_kind",
   "value_reads",
   "cancelled_by",
-  "item_digest",
   "duration_ms",
 ] as const;
 
@@ -82,7 +81,7 @@ function newerAttempt(of: ExpressionBuilder<Schema, "task">) {
 export const attemptsOfRun = query<{ run: number }>()((db, arg) =>
   db
     .selectFrom("task")
-    .select(["sequence", "step", "path", "attempt", "status", "fan_out", "choice", "value_reads", "item_digest"])
+    .select(["sequence", "step", "path", "attempt", "status", "fan_out", "choice", "value_reads"])
     .where("run", "=", arg("run"))
     .orderBy("step")
     .orderBy("path")
@@ -152,7 +151,6 @@ export const insertTask = query<TaskTable>()((db, arg) =>
     origin_kind: arg("origin_kind"),
     value_reads: arg("value_reads"),
     cancelled_by: arg("cancelled_by"),
-    item_digest: arg("item_digest"),
     duration_ms: arg("duration_ms"),
   }),
 );
@@ -176,7 +174,6 @@ export const finishTask = query<FinishTaskArguments>()((db, arg) =>
       origin_kind: arg("origin_kind"),
       value_reads: arg("value_reads"),
       cancelled_by: arg("cancelled_by"),
-      item_digest: arg("item_digest"),
       duration_ms: arg("duration_ms"),
     })
     .where("sequence", "=", arg("sequence"))

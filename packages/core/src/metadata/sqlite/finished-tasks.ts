@@ -1,7 +1,5 @@
-import type { Digest } from "../../artifact/artifact.ts";
 import type { TaskSequence } from "../metadata-store.ts";
 import type { FinishedTaskColumns, ReplayableStatus } from "../replay.ts";
-import { digestOfBytes } from "../sql/rows.ts";
 import { attemptsOfRun } from "../sql/tasks.ts";
 import type { Statements } from "./statements.ts";
 
@@ -14,7 +12,6 @@ type Row = readonly [
   fanOut: number | null,
   choice: string | null,
   valueReads: string | null,
-  itemDigest: Uint8Array | null,
 ];
 
 /**
@@ -31,7 +28,6 @@ export function readFinishedTasks(statements: Statements, run: number): Finished
     fanOuts: [] as (number | undefined)[],
     choices: [] as (string | undefined)[],
     valueReads: [] as (readonly string[] | undefined)[],
-    itemDigests: [] as (Digest | undefined)[],
   };
   const unfinished: { step: string; path: string; attempt: number }[] = [];
   // Tasks of one step read the same few lists of names, and a step's name is one text for all of its tasks.
@@ -54,7 +50,6 @@ export function readFinishedTasks(statements: Statements, run: number): Finished
     columns.fanOuts.push(row[5] ?? undefined);
     columns.choices.push(row[6] ?? undefined);
     columns.valueReads.push(row[7] === null ? undefined : parsed(lists, row[7]));
-    columns.itemDigests.push(row[8] === null ? undefined : digestOfBytes(row[8]));
   }
   return { count: columns.sequences.length, ...columns, unfinished };
 }

@@ -28,7 +28,7 @@ export class TickWriter {
 
   constructor(statements: Statements) {
     this.#statements = statements;
-    const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "item_digest", "duration_ms"] as const;
+    const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
       "run",
@@ -121,7 +121,6 @@ export class TickWriter {
         end?.takenFrom === undefined ? null : "cache",
         end?.valueReads === undefined ? null : JSON.stringify(end.valueReads),
         end?.cancelledBy ?? null,
-        end?.itemDigest === undefined ? null : bytesOfDigest(end.itemDigest),
         end?.durationMs ?? null,
       );
     } catch (error) {
@@ -152,7 +151,6 @@ export class TickWriter {
       task.takenFrom === undefined ? null : "cache",
       task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
       task.cancelledBy ?? null,
-      task.itemDigest === undefined ? null : bytesOfDigest(task.itemDigest),
       task.durationMs ?? null,
       task.sequence,
       run,

@@ -46,7 +46,6 @@ function finished(tasks: Readonly<Record<string, readonly string[] | undefined>>
     fanOuts: of(() => undefined),
     choices: of(() => undefined),
     valueReads: of((name) => tasks[name]),
-    itemDigests: of(() => undefined),
     unfinished: [],
   };
 }

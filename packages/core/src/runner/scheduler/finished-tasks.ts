@@ -47,7 +47,15 @@ export class Adoption {
     return this.isOver ? 0 : this.#count * edgesPerStep + this.#fanOut;
   }
 
-  /** The finished task of a step at a place, if there is one that says all that is needed to go on behind it. */
+  /**
+   * The finished task of a step at a place, if there is one that says all that is needed to go on behind it.
+   *
+   * The path is enough to know that it is the same task: the item of a foreach cannot be another one. A child of a foreach
+   * begins only after its split is recorded as done, with its items as pages that never change, and a split that is done is
+   * taken over before its children are asked for. A split runs again only if it has no such record, so that nothing behind
+   * it is finished, or in a fork, where the steps that run again are closed under "comes after" (plan-resume.ts) and the
+   * store refuses to take over a child without the very split that it inherits from.
+   */
   take(step: StepPlan, path: TaskPath): (FinishedTask & { readonly status: SuccessState }) | undefined {
     if (this.isOver) return undefined;
     const found = this.#finished!.get(step.name, path);
