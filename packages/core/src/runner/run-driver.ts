@@ -85,7 +85,7 @@ class RunDriver {
       ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
     });
     const policies = options.policies ?? new Map<string, AttemptPolicy>();
-    const triesOf = (task: ReadyTask): number => this.#triesOf(task);
+    const triesOf = this.#triesOf.bind(this);
     this.#judge = new Judge({
       scheduler: this.#scheduler,
       policies,
@@ -103,8 +103,8 @@ class RunDriver {
       clock: this.#clock,
       slots: this.#slots,
       triesOf,
-      onReturn: (flight, returned) => this.#returned(flight, returned),
-      onError: (error) => this.#giveUp(error),
+      onReturn: this.#returned.bind(this),
+      onError: this.#giveUp.bind(this),
       onTimeout: (task) =>
         this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
     });
@@ -177,7 +177,10 @@ class RunDriver {
 
   #returned(flight: Flight, returned: Returned): void {
     if (this.#isOver) return;
-    if (returned.kind === "lost") return this.#lost(flight, returned.error);
+    if (returned.kind === "lost") {
+      this.#lost(flight, returned.error);
+      return;
+    }
     for (const result of returned.results) this.#reported(flight, result);
     this.#giveBack(returned.rest, false);
     this.#pace.soon();
@@ -277,8 +280,7 @@ class RunDriver {
 
   /** The store, or what is counted here, cannot be trusted any more: nothing new begins, and what comes back is dropped. */
   #giveUp(error: unknown): void {
-    this.#isOver = true;
-    this.#isStopping = true;
+    this.#isOver = this.#isStopping = true;
     this.#ended.reject(error);
   }
 
