@@ -85,11 +85,10 @@ class RunDriver {
       ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
     });
     const policies = options.policies ?? new Map<string, AttemptPolicy>();
-    const triesOf = this.#triesOf.bind(this);
     this.#judge = new Judge({
       scheduler: this.#scheduler,
       policies,
-      triesOf,
+      triesOf: this.#triesOf.bind(this),
       random: options.random ?? Math.random,
       warn: (warning) => this.#warn(warning),
     });
@@ -102,7 +101,7 @@ class RunDriver {
       policies,
       clock: this.#clock,
       slots: this.#slots,
-      triesOf,
+      triesOf: this.#triesOf.bind(this),
       onReturn: this.#returned.bind(this),
       onError: this.#giveUp.bind(this),
       onTimeout: (task) =>
@@ -179,11 +178,11 @@ class RunDriver {
     if (this.#isOver) return;
     if (returned.kind === "lost") {
       this.#lost(flight, returned.error);
-      return;
+    } else {
+      for (const result of returned.results) this.#reported(flight, result);
+      this.#giveBack(returned.rest, false);
+      this.#pace.soon();
     }
-    for (const result of returned.results) this.#reported(flight, result);
-    this.#giveBack(returned.rest, false);
-    this.#pace.soon();
   }
 
   /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
