@@ -85,11 +85,10 @@ class RunDriver {
       ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
     });
     const policies = options.policies ?? new Map<string, AttemptPolicy>();
-    const triesOf = (task: ReadyTask): number => this.#triesOf(task);
     this.#judge = new Judge({
       scheduler: this.#scheduler,
       policies,
-      triesOf,
+      triesOf: this.#triesOf.bind(this),
       random: options.random ?? Math.random,
       warn: (warning) => this.#warn(warning),
     });
@@ -102,9 +101,9 @@ class RunDriver {
       policies,
       clock: this.#clock,
       slots: this.#slots,
-      triesOf,
-      onReturn: (flight, returned) => this.#returned(flight, returned),
-      onError: (error) => this.#giveUp(error),
+      triesOf: this.#triesOf.bind(this),
+      onReturn: this.#returned.bind(this),
+      onError: this.#giveUp.bind(this),
       onTimeout: (task) =>
         this.#calls.stopOf(task.sequence, `${this.#report.nameOf(task)} took longer than its timeout`),
     });
@@ -177,10 +176,13 @@ class RunDriver {
 
   #returned(flight: Flight, returned: Returned): void {
     if (this.#isOver) return;
-    if (returned.kind === "lost") return this.#lost(flight, returned.error);
-    for (const result of returned.results) this.#reported(flight, result);
-    this.#giveBack(returned.rest, false);
-    this.#pace.soon();
+    if (returned.kind === "lost") {
+      this.#lost(flight, returned.error);
+    } else {
+      for (const result of returned.results) this.#reported(flight, result);
+      this.#giveBack(returned.rest, false);
+      this.#pace.soon();
+    }
   }
 
   /** A worker ended without a result: alone in its message, a task has failed; in company nobody knows which one it was. */
@@ -277,8 +279,7 @@ class RunDriver {
 
   /** The store, or what is counted here, cannot be trusted any more: nothing new begins, and what comes back is dropped. */
   #giveUp(error: unknown): void {
-    this.#isOver = true;
-    this.#isStopping = true;
+    this.#isOver = this.#isStopping = true;
     this.#ended.reject(error);
   }
 
