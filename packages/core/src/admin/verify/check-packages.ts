@@ -1,6 +1,5 @@
 /** Code packages: what runs were made with is there, and its files are those that its digest names. */
 import type { Digest } from "../../artifact/artifact.ts";
-import { isFlowError } from "../../errors/flow-error.ts";
 import type { RecordAudit } from "../../metadata/record-audit.ts";
 import { packageDigestOfFiles } from "../../package/package-digest.ts";
 import type { FindingSink } from "./finding.ts";
@@ -12,16 +11,7 @@ export interface PackageCheckInput {
   readonly onUntied: (untied: { readonly package: Digest; readonly digest: Digest }) => void;
 }
 
-export async function checkPackages(input: PackageCheckInput): Promise<void> {
-  try {
-    await check(input);
-  } catch (error) {
-    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
-    input.sink.add("S01", "damage", `the code packages cannot be read: ${error.message}`, { remedy: "copy" });
-  }
-}
-
-async function check({ audit, sink, onUntied }: PackageCheckInput): Promise<void> {
+export async function checkPackages({ audit, sink, onUntied }: PackageCheckInput): Promise<void> {
   for (const { digest, run } of await audit.missingPackages()) {
     sink.add("S09", "damage", `the code package of ${run} is not in the store`, {
       subject: { run, digest },

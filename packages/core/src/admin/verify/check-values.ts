@@ -6,6 +6,7 @@
 import type { BlobRow, Digest } from "../../artifact/artifact.ts";
 import type { ArtifactStore, BlobVerdict } from "../../artifact/artifact-store.ts";
 import { blobKey } from "../../artifact/blob-layout.ts";
+import { DEFAULT_MAX_BYTES } from "../../artifact/value-codec.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { AuditedBlob, BlobUses, RecordAudit } from "../../metadata/record-audit.ts";
 import type { SyncBlobStore } from "../../storage/blob-store.ts";
@@ -171,6 +172,7 @@ async function byOtherRecords(
 ): Promise<Extract<BlobVerdict, { kind: "whole" }> | undefined> {
   const sizes = new Set(uses?.first.flatMap(({ sizeBytes }) => (sizeBytes === undefined ? [] : [sizeBytes])));
   sizes.add(row.sizeBytes);
+  sizes.add(DEFAULT_MAX_BYTES); // No record may be right: then as much as a value may be.
   for (const sizeBytes of sizes) {
     for (const compression of ["none", "zstd"] as const) {
       const verdict = await examine(input, { ...row, sizeBytes, compression });
@@ -211,12 +213,7 @@ const WORDS = { sizeBytes: "its size", storedBytes: "its stored size", compressi
  */
 export async function findWithoutRow(input: ValueCheckInput): Promise<ReadonlySet<string>> {
   const whole = new Set<string>();
-  let missing: readonly Digest[] = [];
-  try {
-    missing = await input.audit.missingBlobs();
-  } catch (error) {
-    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error; // Which the checks of records tell.
-  }
+  const missing = await input.audit.missingBlobs();
   for (let at = 0; at < missing.length; at += 500) {
     const digests = missing.slice(at, at + 500);
     const uses = await input.audit.uses(digests);

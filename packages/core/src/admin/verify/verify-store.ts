@@ -92,8 +92,6 @@ async function verifyRecords(
   audit: RecordAudit,
   { readData, sink, progress, listener }: Verifying & { readonly listener: VerifyListener },
 ): Promise<ValueTotals> {
-  progress({ phase: "database" });
-  for await (const fault of audit.databaseFaults()) sink.fault(fault);
   const input: ValueCheckInput = {
     audit,
     artifacts,
@@ -104,20 +102,37 @@ async function verifyRecords(
     onProgress: ({ blobs: done, bytes }) => progress({ done, bytes }),
     onBroken: listener.onBroken ?? (() => {}),
   };
+  progress({ phase: "database" });
+  for await (const fault of audit.databaseFaults()) sink.fault(fault);
   progress({ phase: "records" });
-  const whole = await findWithoutRow(input);
-  for await (const fault of audit.recordFaults()) {
-    const isWhole = fault.check === "S03" && whole.has(fault.subject.digest ?? "");
-    sink.fault(
-      isWhole ? { ...fault, remedy: "repair", evidence: `${fault.evidence}; its bytes are there all the same` } : fault,
-    );
-  }
-  await checkPackages({ audit, sink, onUntied: listener.onUntied ?? (() => {}) });
+  await guarded(sink, "the records", async () => {
+    const whole = await findWithoutRow(input);
+    for await (const fault of audit.recordFaults()) {
+      const isWhole = fault.check === "S03" && whole.has(fault.subject.digest ?? "");
+      const evidence = `${fault.evidence}; its bytes are there all the same`;
+      sink.fault(isWhole ? { ...fault, remedy: "repair", evidence } : fault);
+    }
+  });
+  await guarded(sink, "the code packages", () =>
+    checkPackages({ audit, sink, onUntied: listener.onUntied ?? (() => {}) }),
+  );
   progress({ phase: "values", total: await countOf(audit) });
-  const values = await checkValues(input);
+  const nothing: ValueTotals = { values: 0, hashed: { blobs: 0, bytes: 0 } };
+  const values = (await guarded(sink, "the values", () => checkValues(input))) ?? nothing;
   progress({ phase: "folder" });
-  await checkFolder({ audit, folder, sink });
+  await guarded(sink, "the records of values", () => checkFolder({ audit, folder, sink }));
   return values;
+}
+
+/** A page that cannot be read ends one part of the work, and is what that part has found. */
+async function guarded<T>(sink: FindingSink, place: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    sink.add("S01", "damage", `${place} cannot all be read: ${error.message}`, { remedy: "copy" });
+    return undefined;
+  }
 }
 
 async function countOf(audit: RecordAudit): Promise<number> {

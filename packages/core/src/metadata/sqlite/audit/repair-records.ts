@@ -13,7 +13,7 @@ import type { BlobTable } from "../../sql/schema.ts";
 import { type Connection, openWriter } from "../connection.ts";
 import { keepPages } from "../keep-copy.ts";
 import { migrate } from "../migrate.ts";
-import { metadataError } from "../sqlite-error.ts";
+import { metadataError, sqliteCode } from "../sqlite-error.ts";
 import { WriteTurns } from "../write-turns.ts";
 import { integrityFaults, isRebuildable, schemaOf, schemaParts } from "./database-checks.ts";
 import { derivedRules } from "./derived.ts";
@@ -68,7 +68,7 @@ function mendAll(db: Connection, repairs: RecordRepairs): readonly string[] {
       const changed = db.transaction(work)();
       if (changed > 0) done.push(what);
     } catch (error) {
-      if (!isUnreadable(error) && !isConstraint(error)) throw error; // It is told again by the check that comes after.
+      if (sqliteCode(error) === undefined || !(isUnreadable(error) || isConstraint(error))) throw error; // It is told again by the check that comes after.
     }
   };
   const changes = (sql: string, ...values: readonly unknown[]): number => db.prepare(sql).run(...values).changes;
@@ -82,7 +82,7 @@ function mendAll(db: Connection, repairs: RecordRepairs): readonly string[] {
       (sum, tie) =>
         sum +
         changes(
-          "INSERT INTO code_package_blob (package, digest) SELECT ?1, digest FROM blob WHERE digest = ?2 ON CONFLICT DO NOTHING",
+          "INSERT INTO code_package_blob (package, digest) SELECT ?, digest FROM blob WHERE digest = ? ON CONFLICT DO NOTHING",
           bytesOfDigest(tie.package),
           bytesOfDigest(tie.digest),
         ),

@@ -44,15 +44,15 @@ export function openSqliteAudit(file: string): RecordAudit {
     return new SqliteAudit(db, file);
   } catch (error) {
     db?.close();
-    throw openError(file, error);
+    throw readError("Cannot open the records", file, error);
   }
 }
 
-/** A header, a schema or a first table that cannot be read is damage too, whatever SQLite calls it. */
-function openError(file: string, error: unknown): unknown {
-  if (error instanceof FlowError || !isUnreadable(error)) return metadataError("Cannot open the records", file, error);
+/** A header, a schema or a row that cannot be read is damage too, whatever SQLite calls it. */
+function readError(action: string, file: string, error: unknown): unknown {
+  if (error instanceof FlowError || !isUnreadable(error)) return metadataError(action, file, error);
   return new FlowError("FLOW_METADATA_CORRUPT", {
-    message: `Cannot open the records in "${file}": ${reasonOf(error)}`,
+    message: `${action} in "${file}": ${reasonOf(error)}`,
     hint: "Restore the store from a copy",
     context: { path: file },
     cause: error,
@@ -110,20 +110,21 @@ class SqliteAudit implements RecordAudit {
     const sql = `SELECT ${columns} FROM blob WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE_BLOBS}`;
     type Row = BlobTable & { readonly place: number; readonly is_inline: 0 | 1; readonly inline_bytes: number | null };
     for (let after = Number.MIN_SAFE_INTEGER; ; ) {
-      let rows: readonly Row[] | undefined;
+      let page: readonly AuditedBlob[] | undefined;
       for (const fault of this.#guarded("the values", () => {
-        rows = this.#db.prepare(sql).all(after) as Row[];
+        const rows = this.#db.prepare(sql).all(after) as Row[];
+        after = rows.at(-1)?.place ?? after;
+        page = rows.map((row) => ({
+          ...toBlobRow(row),
+          isInline: row.is_inline === 1,
+          ...(row.inline_bytes === null ? {} : { inlineBytes: row.inline_bytes }),
+        }));
         return [];
       }))
         yield fault;
-      if (rows === undefined) return;
-      yield rows.map((row) => ({
-        ...toBlobRow(row),
-        isInline: row.is_inline === 1,
-        ...(row.inline_bytes === null ? {} : { inlineBytes: row.inline_bytes }),
-      }));
-      if (rows.length < PAGE_BLOBS) return;
-      after = rows.at(-1)!.place;
+      if (page === undefined) return;
+      yield page;
+      if (page.length < PAGE_BLOBS) return;
     }
   }
 
@@ -317,7 +318,7 @@ class SqliteAudit implements RecordAudit {
     try {
       return question();
     } catch (error) {
-      throw metadataError("Cannot read the records", this.#file, error);
+      throw readError("Cannot read the records", this.#file, error);
     }
   }
 }
