@@ -63,7 +63,7 @@ test("a broken file is put aside, its runs are told what to do, and doing it mak
   expect((await flow(...words, "--quiet")).code).toBe(0);
   expect(await store.verify()).toMatchObject({ ok: false }); // The step draws other numbers in another run.
   fs.copyFileSync(store.file(quarantined[0].file), store.file("tmp/copy"));
-  flip(store.file("quarantine/" + path.basename(file))); // The bytes are what they were: as from a copy.
+  flip(store.file(`quarantine/${path.basename(file)}`)); // The bytes are what they were: as from a copy.
   const restored = await store.repair();
   expect([restored.ok, restored.restored]).toEqual([true, [digest]]);
   expect((await store.verify()).ok).toBe(true);
