@@ -58,6 +58,8 @@ async function killAtRandom(run: SpawnedFlow, before: string): Promise<any> {
 /** Every attempt that is recorded is whole, and no task has succeeded twice. */
 async function expectWhole(row: any): Promise<void> {
   const { stderr, lines } = await project.flow(["validate", row.run, "--json"]);
+  const verified = await project.flow(["store", "verify", "--read-data", "--json"]);
+  expect([verified.stderr, verified.lines.filter(({ kind }) => kind === "damage")]).toEqual(["", []]);
   // V00 says that the run has not succeeded, which is so.
   const failed = lines[0].checks.filter((check: any) => check.status === "fail" && check.id !== "V00");
   expect([stderr, failed]).toEqual(["", []]);

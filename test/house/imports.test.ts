@@ -23,10 +23,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   metadata: ["artifact"],
   lineage: ["graph", "metadata"],
   client: ["lineage", "artifact", "metadata"],
+  // What looks at a store as a whole; a code package is told by its own digest.
+  admin: ["artifact", "metadata", "storage", "package"],
   runner: ["flow", "graph", "lineage", "artifact", "metadata", "events"],
   config: [],
   // The one room where all rooms meet: it opens stores, loads packages and starts runs.
   wiring: [
+    "admin",
     "config",
     "artifact",
     "storage",
@@ -74,6 +77,8 @@ const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Single files of a room that a whole room is otherwise kept from: contracts, and no back-end behind them. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "artifact → storage": ["storage/blob-store.ts"],
+  "admin → storage": ["storage/blob-store.ts", "storage/folder-audit.ts"],
+  "admin → package": ["package/package-digest.ts"],
 };
 
 interface Import {

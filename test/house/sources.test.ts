@@ -41,12 +41,14 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "isFlowError",
     "join",
     "param",
+    "repairStore",
     "resume",
     "run",
     "runs",
     "step",
     "storable",
     "upstream",
+    "verifyStore",
     "z",
   ]);
   expect(exportedTypes(readText("packages/core/src/index.ts"))).toEqual([
@@ -66,6 +68,7 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "Params",
     "Problem",
     "Query",
+    "RepairReport",
     "Resources",
     "ResumeOptions",
     "Retry",
@@ -82,10 +85,12 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "StepName",
     "StepProgress",
     "StorableOptions",
+    "StoreFinding",
     "TaskFailure",
     "Upstream",
     "UpstreamOptions",
     "Upstreams",
+    "VerifyReport",
   ]);
 });
 

@@ -6,6 +6,8 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   store: 3,
+  /** What a store holds is not what was written to it. */
+  damaged: 4,
   internal: 70,
   interrupted: 130,
   terminated: 143,

@@ -1,6 +1,9 @@
 /** The public API of Millrace, grouped by what a user does. */
 
 export * as z from "zod";
+// Look after a store.
+export type { RepairReport } from "./admin/repair/repair-store.ts";
+export type { StoreFinding, VerifyReport } from "./admin/verify/finding.ts";
 export { StoredInstance } from "./artifact/cbor/kept-values.ts";
 // Keep values of your own classes.
 export { type CodecDefinition, defineCodec, type StorableOptions, storable } from "./artifact/codecs/define-codec.ts";
@@ -12,7 +15,6 @@ export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export { around, type StepCall } from "./flow/around.ts";
 export { artifact } from "./flow/artifact.ts";
 export { config } from "./flow/config.ts";
-
 // Inside a step.
 export { type Current, current } from "./flow/current.ts";
 export { choose, join, step } from "./flow/decorators.ts";
@@ -49,6 +51,7 @@ export type {
   Upstreams,
 } from "./flow/public-types.ts";
 export { upstream } from "./flow/upstream.ts";
+export { repairStore, verifyStore } from "./wiring/look-after-store.ts";
 // Start and find runs.
 export { resume } from "./wiring/resume/resume.ts";
 export { run } from "./wiring/run.ts";

@@ -4,6 +4,9 @@
  * that `flow graph` pays for neither.
  */
 
+import type { RepairOptions, RepairReport } from "./admin/repair/repair-store.ts";
+import type { VerifyReport } from "./admin/verify/finding.ts";
+import type { VerifyOptions } from "./admin/verify/verify-store.ts";
 import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
@@ -12,7 +15,11 @@ import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
+import type { StoreToCheck } from "./wiring/store-admin.ts";
 
+export type { Loss } from "./admin/repair/losses.ts";
+export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
+export { parsePart } from "./admin/verify/parse-part.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
@@ -79,7 +86,7 @@ export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
-export type { Client, OpenStores, ValidationReport };
+export type { Client, OpenStores, RepairReport, ValidationReport, VerifyReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
@@ -96,6 +103,18 @@ export async function packFlow(pack: FlowPackage): Promise<Uint8Array> {
 export async function validate(stores: ValidateStores, options: ValidateOptions): Promise<ValidationReport> {
   const client = await import("./client/validate/validate.ts");
   return client.validate(stores, options);
+}
+
+/** Checks a store as a whole; see `admin/verify/verify-store.ts`. */
+export async function verifyStore(input: StoreToCheck, options: VerifyOptions): Promise<VerifyReport> {
+  const wiring = await import("./wiring/store-admin.ts");
+  return wiring.verifyStore(input, options);
+}
+
+/** Mends what can be mended in a store; see `admin/repair/repair-store.ts`. */
+export async function repairStore(input: StoreToCheck, options: RepairOptions): Promise<RepairReport> {
+  const wiring = await import("./wiring/store-admin.ts");
+  return wiring.repairStore(input, options);
 }
 
 /** One value, checked against its digest; see `client/artifact-reader.ts`. */

@@ -121,8 +121,9 @@ function choose(core: Core, owner: Owner, names: readonly string[]): Owner["arti
 }
 
 /** The payload, checked against its digest. */
-async function payloadOf(stores: OpenStores, artifact: ArtifactRow): Promise<Uint8Array> {
-  return await stores.artifacts.payload(artifact, await stores.metadata.blob(artifact.digest));
+async function payloadOf(stores: OpenStores, owner: Owner, artifact: ArtifactRow): Promise<Uint8Array> {
+  const subject = `"${artifact.name}" of ${owner.name}`;
+  return await stores.artifacts.payload(artifact, await stores.metadata.blob(artifact.digest), { subject });
 }
 
 async function readValue(core: Core, stores: OpenStores, owner: Owner, artifact: ArtifactRow): Promise<unknown> {
@@ -144,7 +145,7 @@ async function save(
       hint: "Name the artifact behind the selector",
     });
   }
-  const payload = await payloadOf(stores, artifact);
+  const payload = await payloadOf(stores, owner, artifact);
   if (output === "-") {
     context.stdout.write(payload);
     return EXIT.done;

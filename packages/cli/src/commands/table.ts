@@ -1,4 +1,5 @@
 import type { CommandEntry } from "./command.ts";
+import { storeCommands } from "./store/store.ts";
 
 /** The commands in the order of `flow --help`: what a user meets first comes first. */
 export const commandTable: readonly CommandEntry[] = [
@@ -44,4 +45,5 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "List tags and the runs that they name",
     load: async () => (await import("./tag.ts")).tagListCommand,
   },
+  ...storeCommands,
 ];

@@ -186,12 +186,12 @@ describe("ArtifactStore", () => {
     expect(reads).toBe(first);
   });
 
-  it("does not promise that a new run mends a value in the database", () => {
+  it("says that a value in the database is mended by a repair and a new run", () => {
     const { store } = open();
     const encoded = encodeValue({ score: 0.5 });
     const row = store.storeSync(encoded);
     expect(() => store.loadSync(encoded, { ...row, stored: flipped(row.stored!, 1) })).toThrow(
-      expect.objectContaining({ hint: expect.stringContaining("a new run does not mend it") as string }),
+      expect.objectContaining({ hint: expect.stringContaining("flow store repair and start a new run") as string }),
     );
   });
 

@@ -11,6 +11,7 @@ import {
 import { blobKey } from "./blob-layout.ts";
 import { compress, decompress } from "./compression.ts";
 import { digestOf } from "./digest.ts";
+import { hashStored, type ReadPart } from "./hash-stored.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { type DecodeOptions, decodeValue } from "./value-codec.ts";
 
@@ -18,6 +19,14 @@ export interface PayloadOptions {
   /** What messages call the artifact, such as `artifact "modeler" of Train/17`; default: its digest. */
   readonly subject?: string;
 }
+
+/** What became of stored bytes since they were written. */
+export type BlobVerdict =
+  | { readonly kind: "whole"; readonly payloadBytes: number; readonly storedBytes: number; readonly form: Form }
+  | { readonly kind: "missing"; readonly why: string }
+  | { readonly kind: "damaged"; readonly why: string };
+
+type Form = BlobRow["compression"];
 
 /**
  * Payloads in and out of a store: small ones ride in the row that names them, large ones are durable in the blob store
@@ -67,7 +76,12 @@ export class ArtifactStore {
    */
   payloadSync(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions = {}): Uint8Array {
     const known = existingRow(ref, row, options);
-    return verified(ref, known, known.stored ?? this.blobs.getSync(blobKey(ref.digest, known.compression)), options);
+    const stored = known.stored ?? this.blobs.getSync(blobKey(ref.digest, known.compression));
+    if (stored !== undefined) return verified(ref, known, stored, options);
+    const compression = otherForm(known.compression);
+    const other = this.blobs.getSync(blobKey(ref.digest, compression));
+    if (other === undefined) throw missing(ref, options, notThere(known));
+    return verified(ref, { ...known, compression }, other, options);
   }
 
   /** Whether the blob store holds the bytes of a payload, as many as were stored; what they are is seen when they are read. */
@@ -75,15 +89,37 @@ export class ArtifactStore {
     return this.blobs.statSync(blobKey(digest, compression))?.sizeBytes === storedBytes;
   }
 
+  /**
+   * Reads and hashes what is stored of a value, in pieces: nothing of it is kept. Gives the number of bytes after each piece.
+   *
+   * @throws FlowError of the blob store
+   */
+  *examine(row: BlobRow): Generator<number, BlobVerdict, undefined> {
+    const { digest, compression, sizeBytes, stored } = row;
+    const forms: readonly Form[] = stored === undefined ? [compression, otherForm(compression)] : [compression];
+    for (const form of forms) {
+      const read: ReadPart =
+        stored === undefined
+          ? (start, end) => this.blobs.getSync(blobKey(digest, form), { start, end })
+          : (start, end) => stored.subarray(start, end);
+      const hashed = yield* hashStored(read, form, sizeBytes);
+      if (hashed.kind === "missing") continue;
+      if (hashed.kind === "broken") return { kind: "damaged", why: notWritten(hashed.why) };
+      if (hashed.digest !== digest) return { kind: "damaged", why: notWritten(`their digest is ${hashed.digest}`) };
+      return { kind: "whole", payloadBytes: hashed.sizeBytes, storedBytes: hashed.storedBytes, form };
+    }
+    return { kind: "missing", why: notThere(row) };
+  }
+
   /** As `payloadSync`, for callers that can wait. */
   async payload(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions = {}): Promise<Uint8Array> {
     const known = existingRow(ref, row, options);
-    return verified(
-      ref,
-      known,
-      known.stored ?? (await this.blobs.get(blobKey(ref.digest, known.compression))),
-      options,
-    );
+    const stored = known.stored ?? (await this.blobs.get(blobKey(ref.digest, known.compression)));
+    if (stored !== undefined) return verified(ref, known, stored, options);
+    const compression = otherForm(known.compression);
+    const other = await this.blobs.get(blobKey(ref.digest, compression));
+    if (other === undefined) throw missing(ref, options, notThere(known));
+    return verified(ref, { ...known, compression }, other, options);
   }
 
   /**
@@ -115,14 +151,28 @@ function existingRow(ref: ArtifactRef, row: BlobRow | undefined, options: Payloa
   return row;
 }
 
-function verified(ref: ArtifactRef, row: BlobRow, stored: Uint8Array | undefined, options: PayloadOptions): Uint8Array {
-  if (stored === undefined)
-    throw missing(ref, options, `the blob "${blobKey(ref.digest, row.compression)}" is not there`);
+/**
+ * A row keeps the form of its first writer. When the file was lost and the value was stored again by a program whose zstd
+ * decides otherwise, it lies there in the other one.
+ */
+function otherForm(form: Form): Form {
+  return form === "zstd" ? "none" : "zstd";
+}
+
+function verified(ref: ArtifactRef, row: BlobRow, stored: Uint8Array, options: PayloadOptions): Uint8Array {
   const payload = row.compression === "zstd" ? decompress(stored, row.sizeBytes) : stored;
   if (payload === undefined) throw damaged(ref, row, options, "they cannot be decompressed");
   const actual = digestOf([payload]);
   if (actual !== ref.digest) throw damaged(ref, row, options, `their digest is ${actual}`);
   return payload;
+}
+
+function notThere({ digest, compression }: BlobRow): string {
+  return `the blob "${blobKey(digest, compression)}" is not there`;
+}
+
+function notWritten(reason: string): string {
+  return `the stored bytes are not those that were written, ${reason}`;
 }
 
 function missing(ref: ArtifactRef, options: PayloadOptions, reason: string): FlowError {
@@ -135,12 +185,12 @@ function missing(ref: ArtifactRef, options: PayloadOptions, reason: string): Flo
 
 function damaged(ref: ArtifactRef, row: BlobRow, options: PayloadOptions, reason: string): FlowError {
   return new FlowError("FLOW_ARTIFACT_DAMAGED", {
-    message: `Cannot read ${subjectOf(ref, options)}: the stored bytes are not those that were written, ${reason}`,
+    message: `Cannot read ${subjectOf(ref, options)}: ${notWritten(reason)}`,
     // A row is never written twice, so that the same value stored again does not mend what lies in the database.
     hint:
       row.stored === undefined
         ? "Restore the blob from a copy of the store, or start a new run of the flow that wrote it: the same value mends it"
-        : "Restore the store's database from a copy: a value this small lies in it, and a new run does not mend it",
+        : "Restore the store's database from a copy, or type flow store repair and start a new run of the flow that wrote it",
     context: { digest: ref.digest, codec: ref.codec },
   });
 }

@@ -43,22 +43,26 @@ export function decompress(stored: Uint8Array, sizeBytes: number): Uint8Array | 
   for (let start = 0; start < stored.byteLength; ) {
     const end = frameEnd(stored, start);
     if (end === undefined) return undefined;
-    const left = Math.min(sizeBytes - position, FRAME_BYTES);
-    let piece: Buffer;
-    try {
-      piece = zstdDecompressSync(stored.subarray(start, end), {
-        maxOutputLength: Math.max(left, 1),
-        chunkSize: Math.max(left, 64),
-      });
-    } catch {
-      return undefined; // Broken frames and larger contents are one to the caller: these are not the bytes that were stored.
-    }
-    if (piece.length > left) return undefined;
+    const piece = openFrame(stored.subarray(start, end), Math.min(sizeBytes - position, FRAME_BYTES));
+    if (piece === undefined) return undefined;
     payload.set(piece, position);
     position += piece.length;
     start = end;
   }
   return position === sizeBytes ? payload : undefined;
+}
+
+/** What one frame holds, if it is no more than `maxBytes`; undefined when it is none or holds more. */
+export function openFrame(frame: Uint8Array, maxBytes: number): Uint8Array | undefined {
+  try {
+    const piece = zstdDecompressSync(frame, {
+      maxOutputLength: Math.max(maxBytes, 1),
+      chunkSize: Math.max(maxBytes, 64),
+    });
+    return piece.length > maxBytes ? undefined : piece;
+  } catch {
+    return undefined; // Broken frames and larger contents are one to the caller: these are not the bytes that were stored.
+  }
 }
 
 /** A block of 128 KiB takes four bytes at least, so a claim beyond this ratio is not worth the memory to try. */
@@ -93,7 +97,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
  *
  * @see RFC 8878 section 3.1.1 (Zstandard frames)
  */
-function frameEnd(stored: Uint8Array, start: number): number | undefined {
+export function frameEnd(stored: Uint8Array, start: number): number | undefined {
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
   const size = stored.byteLength;
   if (start + 5 > size || view.getUint32(start, true) !== 0xfd2f_b528) return undefined;

@@ -28,8 +28,14 @@ export interface PackageContent {
  * the order bundle, map, manifest. So `sha256sum flow.mjs flow.mjs.map manifest.json | sha256sum` gives the same.
  */
 export function packageDigest(content: PackageContent): Digest {
-  const line = (name: string, bytes: string | Uint8Array) => `${contentDigest(bytes)}  ${name}\n`;
-  return contentDigest(
-    line(BUNDLE_FILE, content.code) + line(MAP_FILE, content.map) + line(MANIFEST_FILE, content.manifest),
-  );
+  return packageDigestOfFiles([
+    { name: BUNDLE_FILE, digest: contentDigest(content.code) },
+    { name: MAP_FILE, digest: contentDigest(content.map) },
+    { name: MANIFEST_FILE, digest: contentDigest(content.manifest) },
+  ]);
+}
+
+/** As `packageDigest`, from the digests of the three files in the same order. */
+export function packageDigestOfFiles(files: readonly { readonly name: string; readonly digest: string }[]): Digest {
+  return contentDigest(files.map(({ name, digest }) => `${digest}  ${name}\n`).join(""));
 }

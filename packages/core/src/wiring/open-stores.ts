@@ -87,7 +87,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
 }
 
 /** A folder that may not be entered is another trouble than a store that is missing. */
-function isThere(file: string): boolean {
+export function isThere(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
@@ -112,7 +112,7 @@ function isWritable(file: string): boolean {
   }
 }
 
-function noStore(store: StoreChoice, cwd: string): FlowError {
+export function noStore(store: StoreChoice, cwd: string): FlowError {
   const looked = store.from === "workspace" ? `from "${cwd}" upwards` : `in "${store.folder}"`;
   const by = store.from === "option" ? " (from --store)" : store.from === "environment" ? " (from MILLRACE_STORE)" : "";
   return new FlowError("FLOW_CLIENT_NO_STORE", {

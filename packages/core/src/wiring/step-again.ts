@@ -153,7 +153,10 @@ async function outcomeOf(
 ): Promise<StepOutcome> {
   const fresh = new Map<string, BlobRow>(blobs.map((blob) => [blob.digest, blob]));
   const read = (ref: ArtifactRef): unknown =>
-    artifacts.loadSync(ref, fresh.get(ref.digest) ?? inputs.reader.blob(ref.digest), { unknownClasses: "keep" });
+    artifacts.loadSync(ref, fresh.get(ref.digest) ?? inputs.reader.blob(ref.digest), {
+      unknownClasses: "keep",
+      ...("name" in ref ? { subject: `"${String(ref.name)}" of the task "${origin.step}"` } : {}),
+    });
   const ended = { durationMs, artifacts: [], read };
   if (outcome.kind === "failed") return { ...ended, status: "failed", error: outcome.error };
   if (outcome.kind === "cancelled" || outcome.kind === "caught") return { ...ended, status: "cancelled" };

@@ -1,5 +1,13 @@
 import type { ArtifactRef, Digest } from "../../artifact/artifact.ts";
-import type { ReadingStores } from "../artifact-reader.ts";
+import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import type { MetadataReader } from "../../metadata/metadata-store.ts";
+import { inTurns } from "../../util/in-turns.ts";
+
+/** What checking needs: records, and stored values that are read in pieces. */
+export interface CheckingStores {
+  readonly metadata: MetadataReader;
+  readonly artifacts: Pick<ArtifactStore, "examine">;
+}
 
 export type BlobVerdict =
   | { readonly kind: "whole"; readonly recordedBytes: number; readonly payloadBytes: number }
@@ -7,11 +15,11 @@ export type BlobVerdict =
 
 /** Reads and hashes stored values, each once however many runs hold it, one after the other to keep memory bounded. */
 export class BlobChecker {
-  readonly #stores: ReadingStores;
+  readonly #stores: CheckingStores;
   readonly #verdicts = new Map<Digest, BlobVerdict>();
   #bytes = 0;
 
-  constructor(stores: ReadingStores) {
+  constructor(stores: CheckingStores) {
     this.#stores = stores;
   }
 
@@ -31,17 +39,12 @@ export class BlobChecker {
     try {
       const row = await this.#stores.metadata.blob(ref.digest);
       if (row === undefined) return { kind: "damaged", why: "the store has no record of these bytes" };
-      // Asked for with the size of the blob's own record: a wrong size in an artifact's record is a finding of its own (V05).
-      const payload = await this.#stores.artifacts.payload(
-        { codec: ref.codec, digest: ref.digest, sizeBytes: row.sizeBytes },
-        row,
-      );
-      this.#bytes += payload.byteLength;
-      return { kind: "whole", recordedBytes: row.sizeBytes, payloadBytes: payload.byteLength };
+      const verdict = await inTurns(this.#stores.artifacts.examine(row));
+      if (verdict.kind !== "whole") return { kind: "damaged", why: verdict.why };
+      this.#bytes += verdict.payloadBytes;
+      return { kind: "whole", recordedBytes: row.sizeBytes, payloadBytes: verdict.payloadBytes };
     } catch (error) {
-      // The evidence names the artifact itself: of the message, only the reason is wanted.
-      const message = error instanceof Error ? error.message : String(error);
-      return { kind: "damaged", why: message.replace(/^Cannot read the artifact [0-9a-f]{64}: /, "") };
+      return { kind: "damaged", why: error instanceof Error ? error.message : String(error) };
     }
   }
 }

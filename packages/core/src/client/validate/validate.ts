@@ -10,9 +10,8 @@
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, MetadataStore, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
-import type { ReadingStores } from "../artifact-reader.ts";
 import { findRun } from "../find-run.ts";
-import { BlobChecker } from "./blob-checker.ts";
+import { BlobChecker, type CheckingStores } from "./blob-checker.ts";
 import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
 import { checkCurrency } from "./check-currency.ts";
 import { checkProducers, checkSelectors } from "./check-edges.ts";
@@ -43,7 +42,7 @@ export interface ValidateOptions {
 }
 
 /** Stores to validate; packages are looked at when the store can give them. */
-export interface ValidateStores extends ReadingStores {
+export interface ValidateStores extends CheckingStores {
   readonly metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>;
 }
 

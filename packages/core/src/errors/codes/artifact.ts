@@ -20,7 +20,7 @@ export const artifactCodes = {
     meaning: "Stored bytes are not those that were written: their digest is another one",
     cause: "A disk fault, or a change of the store by other means than Millrace",
     remedy:
-      "Restore the store from a copy; a value of more than 16 KiB is also mended when a new run of its flow stores it again",
+      "Type flow store repair, then run the flow again: the value is mended when it is stored again; or restore the store from a copy",
   },
   FLOW_ARTIFACT_MISSING: {
     meaning: "The bytes of an artifact are not in the store",

@@ -24,7 +24,8 @@ export const metadataCodes = {
   FLOW_METADATA_CORRUPT: {
     meaning: "The database of the store is damaged",
     cause: "A failing disk, or the file was copied or changed while it was in use",
-    remedy: "Restore the store from a copy; until then, do not write to it",
+    remedy:
+      "See with flow store verify what is damaged; restore the store from a copy, and until then do not write to it",
   },
   FLOW_METADATA_FENCED: {
     meaning: "A runner wanted to write to a run that another one has taken over",

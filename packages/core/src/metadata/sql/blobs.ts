@@ -2,7 +2,10 @@
 import { query } from "./query.ts";
 import type { BlobTable } from "./schema.ts";
 
-/** A blob that is there stays as it is: equal digests are equal bytes. */
+/**
+ * A blob that is there stays as it is: equal digests are equal bytes. Only one whose bytes a repair took out of the database,
+ * because they were broken, gets them again.
+ */
 export const insertBlob = query<BlobTable>()((db, arg) =>
   db
     .insertInto("blob")
@@ -13,7 +16,18 @@ export const insertBlob = query<BlobTable>()((db, arg) =>
       compression: arg("compression"),
       stored: arg("stored"),
     })
-    .onConflict((conflict) => conflict.column("digest").doNothing()),
+    .onConflict((conflict) =>
+      conflict
+        .column("digest")
+        .doUpdateSet((of) => ({
+          size_bytes: of.ref("excluded.size_bytes"),
+          stored_bytes: of.ref("excluded.stored_bytes"),
+          compression: of.ref("excluded.compression"),
+          stored: of.ref("excluded.stored"),
+        }))
+        .where("blob.stored", "is", null)
+        .where("excluded.stored", "is not", null),
+    ),
 );
 
 export const blobByDigest = query<{ digest: Uint8Array }>()((db, arg) =>

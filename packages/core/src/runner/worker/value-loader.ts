@@ -5,6 +5,7 @@
  */
 import type { ArtifactRef, BlobRow, Digest } from "../../artifact/artifact.ts";
 import { decodeValue } from "../../artifact/value-codec.ts";
+import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow } from "../../metadata/metadata-store.ts";
 import { PayloadCache } from "./payload-cache.ts";
 
@@ -29,8 +30,13 @@ export class ValueLoader {
    * @param owner whose artifact it is, for messages: `Train/17`
    */
   load(row: ArtifactRow, owner: string): unknown {
-    const { payload, isKept } = this.#read(row, `artifact "${row.name}" of ${owner}`);
-    return decodeValue(row.codec, payload, { unknownClasses: "refuse", isGiven: !isKept });
+    const subject = `artifact "${row.name}" of ${owner}`;
+    const { payload, isKept } = this.#read(row, subject);
+    try {
+      return decodeValue(row.codec, payload, { unknownClasses: "refuse", isGiven: !isKept });
+    } catch (error) {
+      throw isFlowError(error, "FLOW_ARTIFACT_CORRUPT") ? named(error, subject, row) : error;
+    }
   }
 
   /** The verified payload; the caller must not change it. */
@@ -44,4 +50,14 @@ export class ValueLoader {
     const payload = this.#source.payloadSync(ref, this.#blob(ref.digest), { subject });
     return { payload, isKept: this.#cache.set(ref.digest, payload) };
   }
+}
+
+/** What decoding says names a byte, not whose value it is. */
+function named(error: FlowError, subject: string, { digest, codec }: ArtifactRow): FlowError {
+  return new FlowError(error.code, {
+    message: `Cannot read ${subject} (${digest}): ${error.message}`,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    context: { ...error.context, digest, codec },
+    cause: error,
+  });
 }

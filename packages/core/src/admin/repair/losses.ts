@@ -1,0 +1,61 @@
+/** What each run has lost with the values that are gone, and what brings it back. */
+import type { Digest } from "../../artifact/artifact.ts";
+import type { BlobUse, BlobUses } from "../../metadata/record-audit.ts";
+
+export interface Loss {
+  /** Such as `Train/17`; absent for what no run of this store names. */
+  readonly run?: string;
+  readonly runId?: string;
+  /** In words: `"model" of Train/17/fit`. */
+  readonly lost: readonly string[];
+  /** Digests of the values. */
+  readonly digests: readonly string[];
+  /** What to type: it stores the values again where the step gives what it gave then. */
+  readonly commands: readonly string[];
+  /** What is to be known of the commands. */
+  readonly advice: string;
+}
+
+/** Values of one run that are named; the others are only in `digests`. */
+const MAX_NAMED = 20;
+
+/** By run, in the order in which they are met. */
+export function lossesOf(uses: ReadonlyMap<Digest, BlobUses>): readonly Loss[] {
+  const byRun = new Map<string, { uses: BlobUse[]; digests: Set<string> }>();
+  for (const [digest, { first }] of uses) {
+    for (const use of first) {
+      const key = use.run ?? "";
+      const run = byRun.get(key) ?? { uses: [], digests: new Set() };
+      byRun.set(key, run);
+      run.uses.push(use);
+      run.digests.add(digest);
+    }
+  }
+  return [...byRun].map(([run, { uses: lost, digests }]) => ({
+    ...(run === "" ? {} : { run }),
+    ...(lost[0]?.runId === undefined ? {} : { runId: lost[0].runId }),
+    lost: lost.slice(0, MAX_NAMED).map(({ what }) => what),
+    digests: [...digests],
+    ...waysBack(run, lost),
+  }));
+}
+
+function waysBack(run: string, lost: readonly BlobUse[]): Pick<Loss, "commands" | "advice"> {
+  if (run === "") return { commands: [], advice: "No run of this store names these values" };
+  const needsInputs = lost.some(({ kind }) => kind === "value" || kind === "package");
+  if (needsInputs) {
+    const flow = run.slice(0, run.indexOf("/"));
+    return {
+      commands: [],
+      advice: `Run ${flow} again with flow run, with the same code and parameters: what ${run} was started with is lost, so it cannot be resumed`,
+    };
+  }
+  const steps = [...new Set(lost.flatMap(({ step }) => (step === undefined ? [] : [step])))];
+  return {
+    commands: steps.map((step) => `flow resume ${run} --from ${step}`),
+    advice:
+      steps.length === 1
+        ? "This runs the step again, and all after it; where it gives the same values, this run has them again too"
+        : "The first of these steps is enough where the others come after it",
+  };
+}

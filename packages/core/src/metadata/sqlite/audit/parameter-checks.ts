@@ -1,0 +1,40 @@
+/** What runs are found by when a parameter's value is asked for, computed again from the parameters of each run. */
+import type { Connection } from "../connection.ts";
+import { parameterDigest } from "../parameter-digest.ts";
+
+const PAGE = 1_000;
+
+/** Runs, a page at a time, whose rows in `run_parameter` are not what their parameters give; with what they give. */
+export function* wrongParameters(db: Connection): Generator<{
+  readonly run: number;
+  readonly rows: ReadonlyMap<string, string>;
+}> {
+  const page = db
+    .prepare(
+      `SELECT sequence, parameters, (SELECT json_group_object(name, lower(hex(value_digest))) FROM run_parameter
+         WHERE run_parameter.run = run.sequence) AS kept
+       FROM run WHERE sequence > ? AND json_valid(parameters) ORDER BY sequence LIMIT ${PAGE}`,
+    )
+    .raw();
+  for (let after = 0; ; ) {
+    const runs = page.all(after) as (readonly [number, string, string])[];
+    for (const [run, parameters, kept] of runs) {
+      const rows = digestsOf(JSON.parse(parameters));
+      if (!isSame(rows, JSON.parse(kept))) yield { run, rows };
+    }
+    if (runs.length < PAGE) return;
+    after = runs.at(-1)![0];
+  }
+}
+
+function digestsOf(parameters: unknown): ReadonlyMap<string, string> {
+  if (typeof parameters !== "object" || parameters === null) return new Map();
+  return new Map(
+    Object.entries(parameters).map(([name, value]) => [name, parameterDigest(name, value).toString("hex")]),
+  );
+}
+
+function isSame(wanted: ReadonlyMap<string, string>, kept: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(kept);
+  return names.length === wanted.size && names.every((name) => wanted.get(name) === kept[name]);
+}

@@ -1,0 +1,109 @@
+/** Verifying and repairing the store that option, environment and folder name. Neither opens it as runs do: it may be damaged. */
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type RepairOptions, type RepairReport, repairStore as repair } from "../admin/repair/repair-store.ts";
+import type { VerifyReport } from "../admin/verify/finding.ts";
+import { type VerifyOptions, verifyStore as verify } from "../admin/verify/verify-store.ts";
+import { ArtifactStore } from "../artifact/artifact-store.ts";
+import { type Environment, resolveConfig } from "../config/config.ts";
+import { isProcessAlive } from "../config/process-identity.ts";
+import { FlowError, isFlowError } from "../errors/flow-error.ts";
+import type { RecordAudit } from "../metadata/record-audit.ts";
+import { repairRecords } from "../metadata/sqlite/audit/repair-records.ts";
+import { openSqliteAudit } from "../metadata/sqlite/audit/sqlite-audit.ts";
+import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
+import { inspectFolder } from "../storage/fs/inspect-folder.ts";
+import { repairFolder } from "../storage/fs/repair-folder.ts";
+import { isThere, noStore } from "./open-stores.ts";
+import { locateStore, type StoreLocation } from "./store-location.ts";
+
+export interface StoreToCheck {
+  /** The `--store` option. */
+  readonly store?: string;
+  readonly cwd: string;
+  readonly environment: Environment;
+}
+
+/**
+ * Verifies a store; changes nothing, and may be called while runs write.
+ *
+ * @throws FlowError FLOW_CLIENT_NO_STORE, FLOW_METADATA_NEWER_STORE, FLOW_METADATA_READ_ONLY and others of the metadata
+ *   and storage rooms for a store that cannot be looked at; damage is a finding
+ */
+export async function verifyStore(input: StoreToCheck, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { folder, location } = locate(input);
+  const { blobs, artifacts } = openBlobs(location);
+  const audit = openAudit(location);
+  try {
+    return await verify({ audit, artifacts, blobs, folder: inspectFolder(folder, { isAlive }) }, options);
+  } finally {
+    if (!isFlowError(audit)) await audit.close();
+    await blobs.close();
+  }
+}
+
+/**
+ * Verifies a store with all of its data and mends what can be mended without guessing.
+ *
+ * @throws FlowError as `verifyStore`, FLOW_METADATA_CORRUPT when only a copy of the records helps, and
+ *   FLOW_STORAGE_DENIED and others for what cannot be written
+ */
+export async function repairStore(input: StoreToCheck, options: RepairOptions = {}): Promise<RepairReport> {
+  const { folder, location } = locate(input);
+  const { blobs, artifacts } = openBlobs(location);
+  try {
+    return await repair(
+      {
+        blobs,
+        artifacts,
+        folder: repairFolder(folder, { isAlive }),
+        openAudit: () => openAudit(location),
+        repairRecords: (repairs) => repairRecords(location.databaseFile, repairs),
+      },
+      options,
+    );
+  } finally {
+    await blobs.close();
+  }
+}
+
+function locate(input: StoreToCheck): { readonly folder: string; readonly location: StoreLocation } {
+  const { store } = resolveConfig(input);
+  const location = locateStore(store.folder);
+  if (!isThere(location.databaseFile) && !hasValues(location)) throw noStore(store, input.cwd);
+  return { folder: store.folder, location };
+}
+
+function openBlobs(location: StoreLocation) {
+  const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+  return { blobs, artifacts: new ArtifactStore(blobs) };
+}
+
+/** Records that cannot be read are what there is to find; that they may not be read is an error. */
+function openAudit({ databaseFile }: StoreLocation): RecordAudit | FlowError {
+  if (!existsSync(databaseFile))
+    return new FlowError("FLOW_METADATA_CORRUPT", {
+      message: `Cannot open the records in "${databaseFile}": the file is not there, though the store holds values`,
+      hint: "Restore it from a copy of the store",
+      context: { path: databaseFile },
+    });
+  try {
+    return openSqliteAudit(databaseFile);
+  } catch (error) {
+    if (isFlowError(error, "FLOW_METADATA_CORRUPT") || isFlowError(error, "FLOW_METADATA_NOT_A_STORE")) return error;
+    throw error;
+  }
+}
+
+/** Whether this is a store that has lost its records, and not any other folder. */
+function hasValues({ databaseFile, blobFolder }: StoreLocation): boolean {
+  if (existsSync(join(blobFolder, "blobs", "sha256"))) return true;
+  return (
+    existsSync(dirname(databaseFile)) &&
+    readdirSync(dirname(databaseFile)).some((name) => name.startsWith("millrace.db"))
+  );
+}
+
+function isAlive(pid: number): boolean | undefined {
+  return isProcessAlive(pid, undefined);
+}
