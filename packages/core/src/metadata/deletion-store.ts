@@ -30,7 +30,10 @@ export interface DeletionStore {
   deleteRuns(choice: RunChoice, by: DeletedBy, onProgress: (runs: number) => void): Promise<DeletedRuns>;
   /** Runs that are under way, judged by their runners. */
   running(): Promise<RunningPrograms>;
-  /** Artifacts whose time was over at an instant, but for those of runs that are under way. */
+  /**
+   * Artifacts whose time was over at an instant, but for those of runs that are under way, and of those that the last scan
+   * took for deleted.
+   */
   expired(at: number): Promise<Amount>;
   expire(at: number): Promise<Amount>;
   /**

@@ -126,9 +126,7 @@ class Collection {
     this.#tell({ doing: "choosing runs" });
     const choice = await this.#records.choose(selectionOf(this.#options, this.#now));
     const runs = await this.#deleteRuns(choice);
-    const expired = await (this.#isDryRun ? this.#records.expired(this.#now) : this.#records.expire(this.#now));
-    this.#tell({ doing: "looking for what nothing names" });
-    await this.#records.scan(this.#isDryRun ? { choice, expiredAt: this.#now } : undefined);
+    const expired = await this.#scan(choice);
     const marked = await (this.#isDryRun ? this.#records.unmarked() : this.#records.mark(this.#now));
     const values = await this.#deleteValues();
     const { isOld } = await this.#records.running();
@@ -158,6 +156,14 @@ class Collection {
       this.#tell({ doing: "deleting runs", done, of }),
     );
     return { count: deleted.runs, tasks: deleted.tasks };
+  }
+
+  /** Finds what nothing names, once the values whose time is over are given up. Answers how many those are. */
+  async #scan(choice: RunChoice): Promise<Amount> {
+    const given = this.#isDryRun ? undefined : await this.#records.expire(this.#now);
+    this.#tell({ doing: "looking for what nothing names" });
+    await this.#records.scan(given === undefined ? { choice, expiredAt: this.#now } : undefined);
+    return given ?? this.#records.expired(this.#now);
   }
 
   async #deleteValues(): Promise<Amount> {

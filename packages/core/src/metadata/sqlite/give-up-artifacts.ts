@@ -15,8 +15,8 @@ function statements(due: string) {
     move: `
       INSERT OR REPLACE INTO gone_artifact (task, name, codec, digest, size_bytes, reason, gone_at)
       SELECT artifact.task, artifact.name, artifact.codec, artifact.digest, artifact.size_bytes, :reason, :at
-      FROM artifact_term AS term CROSS JOIN artifact ON artifact.task = term.task AND artifact.name = term.name
-      WHERE ${due}`,
+      FROM (SELECT task, name FROM artifact_term WHERE ${due}) AS term
+        CROSS JOIN artifact ON artifact.task = term.task AND artifact.name = term.name`,
     forget: `DELETE FROM artifact WHERE (task, name) IN (SELECT task, name FROM artifact_term WHERE ${due})`,
     terms: `DELETE FROM artifact_term WHERE ${due}`,
   };

@@ -149,7 +149,8 @@ class SqliteDeletion implements DeletionStore {
       .prepare(
         `SELECT count(*) AS count, coalesce(sum(artifact.size_bytes), 0) AS bytes FROM artifact_term AS term
         JOIN artifact ON artifact.task = term.task AND artifact.name = term.name
-        WHERE expires_at <= :at AND run NOT IN (SELECT value FROM json_each(:running))`,
+        WHERE expires_at <= :at AND run NOT IN (SELECT value FROM json_each(:running))
+          AND run NOT IN (SELECT run FROM temp.leaving)`,
       )
       .get({ at, running: this.#runningJson() }) as { readonly count: number; readonly bytes: number };
     return { count: amount.count, inlineBytes: amount.bytes, fileBytes: 0 };
