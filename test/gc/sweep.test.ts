@@ -194,16 +194,16 @@ describe("a writer that finds a file", () => {
     key = blobKey(digest, compression);
     store.age(9);
   });
-  const before = () => store.here.time - DAY;
+  const aDayAgo = () => store.here.time - DAY;
 
   test("makes it young, so that a sweep that had seen it old leaves it", () => {
     store.artifacts.storeSync(encoded);
-    expect(store.sweep.removeOld(key, before())).toBe(false);
+    expect(store.sweep.removeOld(key, aDayAgo())).toBe(false);
     expect(store.files()).toBe(1);
   });
 
   test("after it was swept writes it anew", () => {
-    expect(store.sweep.removeOld(key, before())).toBe(true);
+    expect(store.sweep.removeOld(key, aDayAgo())).toBe(true);
     expect(store.files()).toBe(0);
     store.artifacts.storeSync(encoded);
     expect(store.files()).toBe(1);
@@ -218,7 +218,7 @@ describe("a writer that finds a file", () => {
       rename(from, to);
     };
     try {
-      expect(store.sweep.removeOld(key, before())).toBe(false);
+      expect(store.sweep.removeOld(key, aDayAgo())).toBe(false);
     } finally {
       fs.renameSync = rename;
     }
