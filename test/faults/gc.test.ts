@@ -24,7 +24,7 @@ beforeAll(async () => {
   const gc = await start(...ALL).ended;
   expect([gc.code, JSON.parse(gc.stdout).runs.count]).toEqual([0, 1]);
   gcMs = gc.durationMs;
-});
+}, 120_000);
 
 function start(...words: readonly string[]): SpawnedFlow {
   return new SpawnedFlow([...words], { cwd: project.folder });

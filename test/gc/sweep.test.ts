@@ -180,8 +180,11 @@ describe("files", () => {
     const run = await store.run({}, { end: undefined });
     store.artifacts.storeSync(encodeValue(large("not committed yet")));
     store.here.time += 365 * DAY;
+    store.age(400); // It found a file that was there, and does not make it young.
     store.execute(`UPDATE execution SET program_schema = NULL WHERE run = ${run.sequence}`);
     expect(await store.gc({ graceMs: 0 })).toMatchObject({ filesLeft: "old-runs", files: { count: 0 } });
+    store.execute(`UPDATE execution SET program_schema = 3 WHERE run = ${run.sequence}`);
+    expect((await store.gc({ graceMs: 0 })).files.count).toBe(1);
   });
 });
 
