@@ -4,8 +4,8 @@ import type { ArtifactDefinition } from "./definition.ts";
 import type { ArtifactFact } from "./field-facts.ts";
 
 /** A declared artifact with how long it is kept; into `report` what is wrong with its options. */
-export function defineArtifact(name: string, { options = {} }: ArtifactFact, report: Report): ArtifactDefinition {
-  const { transient, ttl, ...others } = options as Readonly<Record<string, unknown>>;
+export function defineArtifact(name: string, { options }: ArtifactFact, report: Report): ArtifactDefinition {
+  const { transient, ttl, ...others } = (options ?? {}) as Readonly<Record<string, unknown>>; // none in definitions of an older copy
   const problem = (message: string, hint: string): void => report("FLOW_DEFINITION_BAD_OPTION", message, hint);
   for (const other of Object.keys(others))
     problem(`"${name}" has the option "${other}", which an artifact does not have`, "Use transient or ttl");

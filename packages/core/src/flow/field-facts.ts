@@ -30,8 +30,7 @@ export interface ParamFact extends Sited {
 export interface ArtifactFact extends Sited {
   readonly kind: "artifact";
   readonly schema: z.ZodType;
-  /** Absent in definitions of an older copy of the package. */
-  readonly options?: { readonly transient?: unknown; readonly ttl?: unknown };
+  readonly options: { readonly transient?: unknown; readonly ttl?: unknown };
 }
 
 export interface UpstreamFact extends Sited {
