@@ -77,7 +77,7 @@ const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Single files of a room that a whole room is otherwise kept from: contracts, and no back-end behind them. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "artifact → storage": ["storage/blob-store.ts"],
-  "admin → storage": ["storage/blob-store.ts", "storage/folder-audit.ts"],
+  "admin → storage": ["storage/blob-store.ts", "storage/folder-audit.ts", "storage/sweep.ts"],
   "admin → package": ["package/package-digest.ts"],
 };
 

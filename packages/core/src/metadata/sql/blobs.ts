@@ -1,4 +1,6 @@
 /** Queries about blobs. */
+import { sql } from "kysely";
+import { INLINE_LIMIT_BYTES } from "../../artifact/artifact.ts";
 import { query } from "./query.ts";
 import type { BlobTable } from "./schema.ts";
 
@@ -26,6 +28,7 @@ export const insertBlob = query<BlobTable>()((db, arg) =>
           stored: of.ref("excluded.stored"),
         }))
         .where("blob.stored", "is", null)
+        .where("blob.size_bytes", "<=", sql.lit(INLINE_LIMIT_BYTES))
         .where("excluded.stored", "is not", null),
     ),
 );

@@ -4,28 +4,31 @@ import { canonicalJson } from "../canonical-json.ts";
 import type { ChildRunKey, RunParent } from "../execution.ts";
 import type { Liveness } from "../liveness.ts";
 import type { NewRun, RunSequence } from "../metadata-store.ts";
+import { deletedRunById, moveDeletedRuns } from "../sql/deletions.ts";
 import { childRun, insertChildRun } from "../sql/executions.ts";
-import { bytesOfDigest, originColumns } from "../sql/rows.ts";
+import { bytesOfDigest, originColumns, toDeletedRun } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
 import type { Connection } from "./connection.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
-import { noRun } from "./run-errors.ts";
+import { deletedRun, noRun } from "./run-errors.ts";
 import { refuseSameFork } from "./same-fork.ts";
 import type { Statements } from "./statements.ts";
 import { takeOver } from "./take-over.ts";
-import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
+
+export interface CreateRunContext {
+  readonly db: Connection;
+  readonly statements: Statements;
+  readonly here: Liveness | undefined;
+  readonly holds: HoldsBlob | undefined;
+}
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
-export function createRun(
-  db: Connection,
-  statements: Statements,
-  run: NewRun,
-  here: Liveness | undefined,
-): RunSequence {
-  insertBlobs(statements, run.blobs);
+export function createRun({ db, statements, here, holds }: CreateRunContext, run: NewRun): RunSequence {
+  insertBlobs(statements, run.blobs, holds);
   const flow = flowFor(statements, run);
   if (run.takeOver !== undefined) refuseSameFork(statements, run, flow, here);
   const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
@@ -53,6 +56,9 @@ export function createRun(
     );
   }
   for (const upstream of run.upstreams) {
+    // It was there when it was resolved. (A producer of another store is neither here nor deleted.)
+    const gone = upstream.producer && statements.get(deletedRunById, { id: upstream.producer });
+    if (gone) throw deletedRun(`Cannot read from it as "${upstream.name}"`, toDeletedRun(gone));
     statements.run(insertUpstream, {
       run: sequence,
       name: upstream.name,
@@ -164,6 +170,7 @@ function mergeFlows(statements: Statements, from: number, to: number): void {
     newest_run: Math.max(one.newest_run, other.newest_run),
   });
   statements.run(runs.moveRuns, { from, to });
+  statements.run(moveDeletedRuns, { from, to });
   statements.run(runs.moveRunTags, { from, to });
   statements.run(runs.moveFlowNames, { from, to });
   statements.run(runs.deleteFlow, { id: from });
