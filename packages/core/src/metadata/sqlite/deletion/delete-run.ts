@@ -5,6 +5,7 @@
  * begin with something else, again and again. That nothing is left behind is what the statements are for; tests hold the
  * store to `PRAGMA foreign_key_check` after each kill.
  */
+import type { Statement } from "better-sqlite3";
 import type { RunId } from "../../../ids/run-id.ts";
 import type { DeletedBy } from "../../deletion-store.ts";
 import type { RunSequence } from "../../metadata-store.ts";
@@ -43,28 +44,43 @@ const counters = `
       THEN coalesce((SELECT max(sequence) FROM run WHERE flow = :flow AND sequence <> :run), 0) ELSE newest_run END
   WHERE id = :flow`;
 
-/** Answers how many tasks it had. */
-export function deleteRun(
-  db: Connection,
-  statements: Statements,
-  run: { readonly sequence: RunSequence; readonly status: string },
-  by: DeletedBy,
-): number {
-  const { sequence } = run;
-  const stored = statements.get(runStatus, { sequence })!;
-  // The tags that runs hold are what the log adds up to: it has to say that they are gone.
-  const remove = statements.all(tagsOfRun, { run: sequence }).map(({ tag }) => tag);
-  if (remove.length > 0)
-    moveTags(
-      statements,
-      { sequence, id: stored.id as RunId, flow: stored.flow, status: stored.status },
-      { add: [], remove, ...by },
-    );
-  for (const statement of deletions) db.prepare(statement).run({ run: sequence });
-  const tasks = db.prepare("DELETE FROM task WHERE run = ?").run(sequence).changes;
-  const { actor, host, via, at, reason = null } = by;
-  db.prepare(tombstone).run({ run: sequence, status: run.status, at: at.getTime(), actor, host, via, reason });
-  db.prepare(counters).run({ run: sequence, flow: stored.flow });
-  db.prepare("DELETE FROM run WHERE sequence = ?").run(sequence);
-  return tasks;
+/** Deletes runs through one connection; each statement is prepared once. */
+export class RunDeleter {
+  readonly #statements: Statements;
+  readonly #deletions: readonly Statement[];
+  readonly #tasks: Statement;
+  readonly #tombstone: Statement;
+  readonly #counters: Statement;
+  readonly #run: Statement;
+
+  constructor(db: Connection, statements: Statements) {
+    this.#statements = statements;
+    this.#deletions = deletions.map((text) => db.prepare(text));
+    this.#tasks = db.prepare("DELETE FROM task WHERE run = ?");
+    this.#tombstone = db.prepare(tombstone);
+    this.#counters = db.prepare(counters);
+    this.#run = db.prepare("DELETE FROM run WHERE sequence = ?");
+  }
+
+  /** Answers how many tasks it had. */
+  delete(run: { readonly sequence: RunSequence; readonly status: string }, by: DeletedBy): number {
+    const statements = this.#statements;
+    const { sequence } = run;
+    const stored = statements.get(runStatus, { sequence })!;
+    // The tags that runs hold are what the log adds up to: it has to say that they are gone.
+    const remove = statements.all(tagsOfRun, { run: sequence }).map(({ tag }) => tag);
+    if (remove.length > 0)
+      moveTags(
+        statements,
+        { sequence, id: stored.id as RunId, flow: stored.flow, status: stored.status },
+        { add: [], remove, ...by },
+      );
+    for (const statement of this.#deletions) statement.run({ run: sequence });
+    const tasks = this.#tasks.run(sequence).changes;
+    const { actor, host, via, at, reason = null } = by;
+    this.#tombstone.run({ run: sequence, status: run.status, at: at.getTime(), actor, host, via, reason });
+    this.#counters.run({ run: sequence, flow: stored.flow });
+    this.#run.run(sequence);
+    return tasks;
+  }
 }

@@ -19,7 +19,7 @@ import { isBusy, metadataError } from "../sqlite-error.ts";
 import { Statements } from "../statements.ts";
 import { WriteTurns } from "../write-turns.ts";
 import { RunChooser } from "./choose-runs.ts";
-import { deleteRun } from "./delete-run.ts";
+import { RunDeleter } from "./delete-run.ts";
 import { Garbage } from "./garbage.ts";
 
 /** A transaction of deletions ends after so long, or with the one run that takes longer. */
@@ -52,7 +52,8 @@ class SqliteDeletion implements DeletionStore {
   readonly #file: string;
   readonly #options: DeletionOptions;
   readonly #turns: WriteTurns;
-  readonly #statements: Statements;
+  readonly #deleter: RunDeleter;
+  #dataVersion: unknown;
   readonly #chooser: RunChooser;
   readonly #garbage: Garbage;
 
@@ -61,8 +62,7 @@ class SqliteDeletion implements DeletionStore {
     this.#file = file;
     this.#options = options;
     this.#turns = new WriteTurns(file, {});
-    this.#turns.othersWrote(); // Whoever else writes has precedence: there is no hurry here.
-    this.#statements = new Statements(db);
+    this.#deleter = new RunDeleter(db, new Statements(db));
     this.#chooser = new RunChooser(db, options.liveness);
     this.#garbage = new Garbage(db, (transaction) => this.#write(transaction));
   }
@@ -124,7 +124,7 @@ class SqliteDeletion implements DeletionStore {
     }
     const isSame = run.status === before.status && run.execution === before.execution;
     if (isSame && this.#chooser.reasons(run, left as RunChoice["going"], choice.protects).length === 0) {
-      done.tasks += deleteRun(this.#db, this.#statements, run, by);
+      done.tasks += this.#deleter.delete(run, by);
       done.runs++;
       return;
     }
@@ -257,8 +257,12 @@ class SqliteDeletion implements DeletionStore {
   #write<T>(work: () => T): Promise<T> {
     return this.#named("Cannot delete", () =>
       this.#turns.take(() => {
-        this.#turns.othersWrote();
-        return this.#db.transaction(work).immediate();
+        const answer = this.#db.transaction(work).immediate();
+        // Grows by commits of others alone: beside them, gaps are left for their transactions.
+        const dataVersion = this.#db.pragma("data_version", { simple: true });
+        if (this.#dataVersion !== undefined && this.#dataVersion !== dataVersion) this.#turns.othersWrote();
+        this.#dataVersion = dataVersion;
+        return answer;
       }),
     );
   }
