@@ -8,7 +8,8 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 export const MIN_COMPRESSED_BYTES = 512;
 export const SAMPLE_BYTES = 256 * 1024;
 export const FRAME_BYTES = 4 * 1024 * 1024;
-const KEPT_RATIO = 0.9;
+/** A compressed payload is kept when it has at most this part of the size. */
+export const KEPT_RATIO = 0.9;
 
 const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -44,21 +45,28 @@ export function decompress(stored: Uint8Array, sizeBytes: number): Uint8Array | 
     const end = frameEnd(stored, start);
     if (end === undefined) return undefined;
     const left = Math.min(sizeBytes - position, FRAME_BYTES);
-    let piece: Buffer;
-    try {
-      piece = zstdDecompressSync(stored.subarray(start, end), {
-        maxOutputLength: Math.max(left, 1),
-        chunkSize: Math.max(left, 64),
-      });
-    } catch {
-      return undefined; // Broken frames and larger contents are one to the caller: these are not the bytes that were stored.
-    }
-    if (piece.length > left) return undefined;
+    const piece = decompressFrame(stored.subarray(start, end), left);
+    if (piece === undefined) return undefined;
     payload.set(piece, position);
     position += piece.length;
     start = end;
   }
   return position === sizeBytes ? payload : undefined;
+}
+
+/** The payload of one frame, of at most `left` bytes; undefined for a broken frame and for one that holds more. */
+export function decompressFrame(frame: Uint8Array, left: number): Uint8Array | undefined {
+  try {
+    const piece = zstdDecompressSync(frame, { maxOutputLength: Math.max(left, 1), chunkSize: Math.max(left, 64) });
+    return piece.length > left ? undefined : piece;
+  } catch {
+    return undefined; // Broken frames and larger contents are one to the caller: these are not the bytes that were stored.
+  }
+}
+
+/** One piece of at most FRAME_BYTES as a frame. */
+export function compressFrame(piece: Uint8Array): Uint8Array {
+  return zstdCompressSync(piece, options);
 }
 
 /** A block of 128 KiB takes four bytes at least, so a claim beyond this ratio is not worth the memory to try. */
@@ -93,7 +101,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
  *
  * @see RFC 8878 section 3.1.1 (Zstandard frames)
  */
-function frameEnd(stored: Uint8Array, start: number): number | undefined {
+export function frameEnd(stored: Uint8Array, start: number): number | undefined {
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
   const size = stored.byteLength;
   if (start + 5 > size || view.getUint32(start, true) !== 0xfd2f_b528) return undefined;
