@@ -4,7 +4,8 @@
  *
  * Clauses that hold for every back-end:
  * - A write that returned is durable. Each writing method is one transaction: all of it or nothing.
- * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it.
+ * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it. Imported
+ *   runs were created elsewhere: they stand below all runs that are there, in numbers below 0.
  * - `number` counts the runs of one flow identity from 1 and is never used again.
  * - A task counts as done only through `commitTick`, and a run is over only through `finishRun`. Tasks still running when
  *   a run ends without success are recorded as cancelled with it. A run that succeeded never changes; one that failed or
@@ -24,17 +25,17 @@ import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
+import type { ImportRuns, RunImport } from "./imported-run.ts";
+import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log.ts";
 import type { CacheEntry, CacheOffer, FinishedTaskColumns, ForkTasks, KeptBlob, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 
-export type { BlobRow, NewBlob, TagEvent, TagMove };
+export type { BlobRow, LogChunk, LogQuery, LogRow, LogSequence, NewBlob, TagEvent, TagMove };
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
 /** The store's own row number of a task. */
 export type TaskSequence = number & { readonly __brand: "TaskSequence" };
-/** The store's own row number of a piece of output; grows in the order in which pieces were committed. */
-export type LogSequence = number & { readonly __brand: "LogSequence" };
 
 export interface RunRow {
   readonly sequence: RunSequence;
@@ -62,6 +63,8 @@ export interface RunRow {
   readonly origin?: RunOrigin;
   /** Of a run that was started inside a step. */
   readonly parent?: RunParent;
+  /** Of a run that another store ran. */
+  readonly imported?: RunImport;
 }
 
 export interface NewRun {
@@ -160,28 +163,6 @@ export interface UpstreamRead {
   readonly artifact: string;
   readonly codec: CodecId;
   readonly digest: Digest;
-}
-
-export interface LogChunk {
-  readonly task: TaskSequence;
-  readonly attempt: number;
-  readonly stream: "stdout" | "stderr";
-  readonly at: Date;
-  readonly text: string;
-}
-
-export interface LogRow extends LogChunk {
-  readonly sequence: LogSequence;
-}
-
-export interface LogQuery {
-  readonly task: TaskSequence;
-  readonly attempt?: number;
-  readonly stream?: "stdout" | "stderr";
-  /** Only what came later: the key of the next page. */
-  readonly after?: LogSequence;
-  /** Default: all. */
-  readonly limit?: number;
 }
 
 export interface FinishedTask {
@@ -298,6 +279,8 @@ export interface MetadataReader {
   /** Runs that were started inside steps of a run, in the order of their creation. */
   childRuns(parent: RunSequence, limit?: number): Promise<readonly RunRow[]>;
   childRunCount(parent: RunSequence): Promise<number>;
+  /** The call that started a run; undefined for other runs, and where the run of that step is not in this store. */
+  childCall(child: RunSequence): Promise<ChildRunKey | undefined>;
   /** What need not run again when the run goes on or is forked. */
   finishedTasks(run: RunSequence): Promise<FinishedTaskColumns>;
   /** Succeeded tasks that were offered under a key, newest first, at most `limit`. */
@@ -372,6 +355,15 @@ export interface MetadataStore extends MetadataReader {
     readonly manifest: string;
     readonly blobs: readonly NewBlob[];
   }): Promise<void>;
+  /**
+   * Takes over runs of another store with all their rows, blobs first, or none of them. A run keeps its id and gets the next
+   * number of its flow; it is older than every run that is there, and of several the later one is the newer. Tags go through
+   * the log of this store.
+   *
+   * @returns the runs, in the order in which they were given
+   * @throws FlowError FLOW_METADATA_CONFLICT when one of them is there already, FLOW_METADATA_MISSING_BLOB
+   */
+  importRuns(input: ImportRuns): Promise<readonly RunRow[]>;
   /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
 }
