@@ -26,6 +26,7 @@ const ROOMS = {
   CLIENT: "Reading runs",
   CLI: "The flow command",
   TESTING: "Testing flows",
+  TRANSFER: "Exported and imported runs",
 };
 
 const text = errorDocs(codeTable);

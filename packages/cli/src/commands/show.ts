@@ -95,6 +95,7 @@ function renderRecord(
         : `${record.codePackage.entry}  ${paint.dim(`sha256:${record.codePackage.digest.slice(0, 16)}`)}`,
     ],
     ["from", originText(record.origin)],
+    ["imported", importText(record.imported)],
     ["inside", record.parent === undefined ? "" : parentText(record.parent)],
     ["runner", executionText(record)],
     ["read by", consumers.join(", ")],
@@ -125,7 +126,7 @@ function renderRecord(
           [{ title: "NAME" }, { title: "RUN" }, { title: "ASKED FOR", shrinkTo: 10 }, { title: "READ", shrinkTo: 10 }],
           record.upstreams.map((upstream) => [
             upstream.name,
-            upstream.run ?? "none",
+            upstream.run ?? (upstream.runThere === undefined ? "none" : `${upstream.runThere} (not here)`),
             describeSelector(upstream.selector),
             upstream.reads.map((read) => read.name).join(", "),
           ]),
@@ -190,6 +191,13 @@ function originText(origin: RunRecord["origin"]): string {
     ...(origin.fromStep === undefined ? [] : [`from step ${origin.fromStep} on`]),
     ...(changed.length === 0 ? [] : [`changed: ${changed.join(", ")}`]),
   ].join(", ");
+}
+
+/** What it is called where it ran, and how it came here. */
+function importText(imported: RunRecord["imported"]): string {
+  if (imported === undefined) return "";
+  const { run, store, at, actor, host } = imported;
+  return `${run} of the store ${store}, ${dateTime(at)} by ${actor} on ${host}`;
 }
 
 function parentText({ run, runId, step, path }: NonNullable<RunRecord["parent"]>): string {

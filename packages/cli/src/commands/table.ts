@@ -37,6 +37,16 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Check that what runs read is what was stored, and still current",
     load: async () => (await import("./validate.ts")).validateCommand,
   },
+  {
+    name: "export",
+    summary: "Write runs with all that belongs to them into one file",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  {
+    name: "import",
+    summary: "Take over the runs of such a file",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
   { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
   { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
   {

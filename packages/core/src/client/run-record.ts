@@ -1,4 +1,4 @@
-import type { ArtifactRecord, ExecutionRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
+import type { ArtifactRecord, ExecutionRecord, ImportRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { runName } from "../lineage/run-name.ts";
 import { parseUpstreamPath } from "../lineage/upstream-path.ts";
@@ -19,7 +19,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
-    upstreams.push(await upstreamRecord(metadata, edge, reads));
+    upstreams.push(await upstreamRecord(metadata, edge, reads, run));
   const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
   const byStatus: Record<string, number> = {};
   let attempts = 0;
@@ -63,6 +63,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     execution: executionRecord(run),
     ...(run.origin === undefined ? {} : { origin: await pointer(metadata, run.origin) }),
     ...(run.parent === undefined ? {} : { parent: await pointer(metadata, run.parent) }),
+    ...(run.imported === undefined ? {} : { imported: importRecord(run.imported) }),
     ...(children === undefined ? {} : { children }),
     environment: run.environment,
     ...(pack === undefined ? {} : { codePackage: pack }),
@@ -98,10 +99,12 @@ async function upstreamRecord(
   metadata: MetadataReader,
   edge: PinnedUpstream,
   reads: readonly UpstreamRead[],
+  { imported }: RunRow,
 ): Promise<UpstreamRecord> {
   const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
   const identity = edge.flow ?? producer?.flow ?? { name: "" };
   const flow = "project" in identity ? `${identity.project}/${identity.name}` : identity.name;
+  const there = producer === undefined ? imported?.references.find(({ id }) => id === edge.producer)?.run : undefined;
   // Many tasks of a foreach read the same artifact: it is named once, and a second digest under one name would show.
   const distinct = new Map<string, UpstreamRecord["reads"][number]>();
   for (const read of reads) {
@@ -118,11 +121,16 @@ async function upstreamRecord(
     selector: edge.selector,
     ...(producer === undefined ? {} : { run: runName(producer) }),
     ...(edge.producer === undefined ? {} : { runId: edge.producer }),
+    ...(there === undefined ? {} : { runThere: there }),
     candidateCount: edge.candidateCount,
     candidates: edge.flow === undefined && producer !== undefined ? [runName(producer)] : edge.candidates,
     resolvedAt: edge.resolvedAt.toISOString(),
     reads: [...distinct.values()].sort(byName),
   };
+}
+
+function importRecord({ store, run, at, actor, host }: NonNullable<RunRow["imported"]>): ImportRecord {
+  return { store, run, at: at.toISOString(), actor, host };
 }
 
 function executionRecord({ execution }: RunRow): ExecutionRecord {

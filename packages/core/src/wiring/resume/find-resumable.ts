@@ -8,8 +8,8 @@ const PAGE = 100;
 
 /**
  * The run that is to be resumed: the one that is named, or the newest that failed, was cancelled or was lost. Of those that
- * nobody named, one that was resumed with success by a fork is over, and a run that was started inside a step is its
- * parent's.
+ * nobody named, one that was resumed with success by a fork is over, a run that was started inside a step is its
+ * parent's, and an imported one is left alone.
  *
  * @throws FlowError FLOW_RESUME_NO_RUN, and what `findRun` throws for a selector
  */
@@ -21,7 +21,8 @@ export async function findResumable(metadata: MetadataReader, text?: string): Pr
     const page = await metadata.runs({ limit: PAGE, ...(before === undefined ? {} : { before }) });
     for (const run of page) {
       if (run.status === "succeeded" && run.origin !== undefined) superseded.add(run.origin.run);
-      if (run.parent !== undefined || !isStopped(run)) continue;
+      // The code of an imported run is another's: it runs where somebody asks for that very run.
+      if (run.parent !== undefined || run.imported !== undefined || !isStopped(run)) continue;
       if (!superseded.has(run.id)) return run;
       if (run.origin !== undefined) superseded.add(run.origin.run); // A fork of a fork stands for both.
     }
