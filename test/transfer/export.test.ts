@@ -5,6 +5,7 @@ import type { NewRun, RunRow } from "../../packages/core/src/metadata/metadata-s
 import { openMemoryMetadata } from "../../packages/core/src/metadata/sqlite/memory-metadata.ts";
 import { openMemoryBlobStore } from "../../packages/core/src/storage/memory/memory-blob-store.ts";
 import { exportRuns } from "../../packages/core/src/transfer/export-runs.ts";
+import { splitLines } from "../../packages/core/src/transfer/json-lines.ts";
 import { logPieces } from "../../packages/core/src/transfer/run-lines.ts";
 import { newRun, noon, runner } from "../conformance/metadata-store/records.ts";
 
@@ -64,4 +65,16 @@ test("output is cut into pieces that a reader takes, and no character in two", (
   expect(pieces.length).toBe(3);
   for (const piece of pieces) expect([piece.isWellFormed(), piece.length <= 65_536]).toEqual([true, true]);
   expect([...logPieces("")]).toEqual([""]);
+});
+
+test("lines are put together from pieces that lie in the same memory", () => {
+  const text = Array.from({ length: 40 }, (_, n) => `${n} ${"ü".repeat(n)}\n`).join("");
+  const bytes = Buffer.from(text);
+  for (const size of [1, 2, 3, 7, 64, 1_000, bytes.length]) {
+    const memory = Buffer.alloc(size);
+    function* pieces(): Generator<Uint8Array, void> {
+      for (let at = 0; at < bytes.length; at += size) yield memory.subarray(0, bytes.copy(memory, 0, at, at + size));
+    }
+    expect([...splitLines(pieces())].map((line) => `${line}\n`).join("")).toBe(text);
+  }
 });

@@ -32,7 +32,7 @@ export function* splitLines(pieces: Iterable<Uint8Array>): Generator<string, voi
       yield decodeText(line);
     }
     if (from === piece.length) continue;
-    open.push(piece.slice(from)); // A copy: the piece is used again for the next one.
+    open.push(Uint8Array.from(piece.subarray(from))); // A copy (`slice` of a Buffer is none): the piece is used again.
     openBytes += piece.length - from;
     if (openBytes > MAX_LINE_BYTES) throw new BadContent("a line in it is too long");
   }

@@ -14,6 +14,8 @@ import { MAX_LOG_CHARACTERS } from "./limits.ts";
 import type { OriginLine, RecordLine, RunLine } from "./lines.ts";
 
 const PAGE = 1_000;
+/** A look for the output of one task costs as much as some twenty rows that are passed over. */
+const MOST_LOOKS = 1_000;
 
 /** Told of every value and package that a line names. */
 export interface LineListener {
@@ -176,8 +178,10 @@ async function* logLines(
   run: RunRow,
   places: ReadonlyMap<TaskSequence, number>,
 ): AsyncGenerator<RecordLine, void> {
-  let first = Number.POSITIVE_INFINITY;
-  for (const task of places.keys()) {
+  if ((await metadata.logEnd()) === 0) return;
+  // Where the run's output begins: a look for each task, or, of many tasks, at all output of the store.
+  let first = places.size > MOST_LOOKS ? 1 : Number.POSITIVE_INFINITY;
+  for (const task of first === 1 ? [] : places.keys()) {
     const [row] = await metadata.logs({ task, limit: 1 });
     if (row !== undefined) first = Math.min(first, row.sequence);
   }

@@ -62,6 +62,8 @@ export interface PlannedBlob {
   readonly owner: string;
 }
 
+const WRITE_BYTES = 256 * 1024;
+
 /** Writes what was planned, in its order. */
 export async function writePlan(stores: ExportStores, plan: Plan, options: ExportOptions): Promise<void> {
   await new Writer(stores, plan, options).write();
@@ -72,6 +74,9 @@ class Writer {
   readonly #plan: Plan;
   readonly #options: ExportOptions;
   #doneBytes = 0;
+  /** Heads, small values and what lies between are gathered: a write for each would cost more than they do. */
+  #open: Uint8Array[] = [];
+  #openBytes = 0;
 
   constructor(stores: ExportStores, plan: Plan, options: ExportOptions) {
     this.#stores = stores;
@@ -84,9 +89,11 @@ class Writer {
     await this.#put(entryHead(MANIFEST_NAME, manifest.length));
     await this.#put(manifest);
     await this.#put(new Uint8Array(tarPadding(manifest.length)));
+    await this.#flush(); // Whoever reads a pipe learns at once how much is to come.
     for (const entry of entries) await this.#entry(entry);
     for (const blob of blobs) await this.#blob(blob);
     await this.#put(new Uint8Array(TAIL_BYTES));
+    await this.#flush();
   }
 
   async #entry({ name, sizeBytes, digest, content, owner }: Entry): Promise<void> {
@@ -123,9 +130,18 @@ class Writer {
   async #put(piece: Uint8Array): Promise<void> {
     this.#options.signal?.throwIfAborted();
     if (piece.length === 0) return;
-    await this.#options.write(piece);
+    this.#open.push(piece);
+    this.#openBytes += piece.length;
+    if (this.#openBytes >= WRITE_BYTES) await this.#flush();
     this.#doneBytes += piece.length;
     this.#options.onProgress?.({ doneBytes: this.#doneBytes, totalBytes: this.#plan.sizeBytes });
+  }
+
+  async #flush(): Promise<void> {
+    const pieces = this.#open;
+    this.#open = [];
+    this.#openBytes = 0;
+    if (pieces.length > 0) await this.#options.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
   }
 }
 

@@ -49,7 +49,7 @@ class MemoryBlobStore implements SyncBlobStore {
     this.#check(key);
     if (this.#values.has(key)) return "exists";
     const kept: Uint8Array[] = [];
-    for await (const piece of pieces) kept.push(piece.slice());
+    for await (const piece of pieces) kept.push(Uint8Array.from(piece)); // `slice` of a Buffer would be no copy.
     return this.putSync(key, kept);
   }
 
