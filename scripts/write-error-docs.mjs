@@ -27,6 +27,7 @@ const ROOMS = {
   GC: "Deleting runs and values",
   CLI: "The flow command",
   TESTING: "Testing flows",
+  TRANSFER: "Exported and imported runs",
 };
 
 const text = errorDocs(codeTable);

@@ -27,6 +27,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   admin: ["artifact", "metadata", "storage", "package"],
   runner: ["flow", "graph", "lineage", "artifact", "metadata", "events"],
   config: [],
+  // Runs as a file: records, values and tags of one store as another one takes them.
+  transfer: ["lineage", "artifact", "metadata"],
   // The one room where all rooms meet: it opens stores, loads packages and starts runs.
   wiring: [
     "admin",
@@ -41,6 +43,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "client",
     "runner",
     "events",
+    "transfer",
   ],
   // A run in memory: the same rooms as in wiring, put together for tests.
   testing: [
@@ -68,6 +71,8 @@ const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   lineage: ["flow", "events"],
   // The client is typed by the flow class of its user, and writes the record whose form `events` defines.
   client: ["flow", "events"],
+  // Lines of a file hold the parts of records that events define.
+  transfer: ["events"],
   // The environment of a run is a part of its record.
   config: ["events"],
   // A package is named by a digest, and a digest is the artifact room's type.

@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { loadFlowArchive, packFlow } from "../../packages/core/src/package/flow-archive.ts";
 import { loadPackage } from "../../packages/core/src/package/load-package.ts";
 import { preparePackage } from "../../packages/core/src/package/prepare-package.ts";
-import { readTar, writeTar } from "../../packages/core/src/package/tar.ts";
+import { readTar, writeTar } from "../../packages/core/src/util/tar.ts";
 import { Project } from "../kit/project.ts";
 import { HELLO, installed, makeProject } from "./project-kit.ts";
 

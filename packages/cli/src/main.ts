@@ -161,6 +161,7 @@ function processContext(): Context {
     words,
     stdout,
     stderr: streamOutput(process.stderr, process.env, outputFailed),
+    stdin: () => process.stdin,
     now: Date.now,
     signals: {
       take(onSignal) {

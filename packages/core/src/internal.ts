@@ -15,9 +15,12 @@ import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
+import type { ExportReport } from "./transfer/export-runs.ts";
+import type { ImportReport } from "./transfer/import-runs.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
+import type { ExportRequest, ImportRequest } from "./wiring/transfer.ts";
 
 export type { GcOptions, GcProgress, GcReport } from "./admin/gc/collect-garbage.ts";
 export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts";
@@ -86,6 +89,7 @@ export { isOver } from "./metadata/run-state.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
+export type { TransferProgress } from "./transfer/export-runs.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
@@ -99,7 +103,17 @@ export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
-export type { Client, OpenStores, RepairReport, ValidationReport, VerifyReport };
+export type {
+  Client,
+  ExportReport,
+  ExportRequest,
+  ImportReport,
+  ImportRequest,
+  OpenStores,
+  RepairReport,
+  ValidationReport,
+  VerifyReport,
+};
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
@@ -110,6 +124,22 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
 export async function packFlow(pack: FlowPackage): Promise<Uint8Array> {
   const archive = await import("./package/flow-archive.ts");
   return archive.packFlow(pack);
+}
+
+/** Runs of a store as a file; see `wiring/transfer.ts`. */
+export async function exportRuns(
+  stores: OpenStores,
+  runs: readonly RunRow[],
+  request: ExportRequest,
+): Promise<ExportReport> {
+  const wiring = await import("./wiring/transfer.ts");
+  return wiring.exportToFile(stores, runs, request);
+}
+
+/** Runs of a file into a store; see `wiring/transfer.ts`. */
+export async function importRuns(stores: OpenStores | undefined, request: ImportRequest): Promise<ImportReport> {
+  const wiring = await import("./wiring/transfer.ts");
+  return wiring.importFromFile(stores, request);
 }
 
 /** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */

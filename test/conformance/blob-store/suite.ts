@@ -8,6 +8,7 @@ import { deleteVerb } from "./delete.ts";
 import { getVerb } from "./get.ts";
 import { listVerb } from "./list.ts";
 import { putVerb } from "./put.ts";
+import { putStreamVerb } from "./put-stream.ts";
 import { replaceVerb } from "./replace.ts";
 import { statVerb } from "./stat.ts";
 
@@ -45,6 +46,7 @@ export function blobStoreSuite(name: string, factory: () => Promise<BlobStoreFix
       },
     };
     putVerb(under);
+    putStreamVerb(under);
     replaceVerb(under);
     getVerb(under);
     statVerb(under);

@@ -42,6 +42,8 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.childRun({ run: sequence, step: "s", path: "", call: 0, inputsDigest: digestOf("x") }),
         () => store.childRuns(sequence),
         () => store.childRunCount(sequence),
+        () => store.childCall(sequence),
+        () => store.importRuns({ runs: [], packages: [], blobs: () => [] }),
         () => store.finishedTasks(sequence),
         () => store.cacheEntries(digestOf("x"), 1),
         () => store.beginExecution({ run: sequence, runner, actor: "a", command: [], at: noon }),

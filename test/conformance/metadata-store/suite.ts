@@ -13,6 +13,7 @@ import { commitTickVerb } from "./commit-tick.ts";
 import { createRunVerb } from "./create-run.ts";
 import { finishRunVerb } from "./finish-run.ts";
 import { finishedTasksVerb } from "./finished-tasks.ts";
+import { importRunsVerb } from "./import-runs.ts";
 import { lineageVerb } from "./lineage.ts";
 import { livenessVerb } from "./liveness.ts";
 import { logsVerb } from "./logs.ts";
@@ -96,6 +97,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     takeOverVerb(under);
     cacheVerb(under);
     childRunVerb(under);
+    importRunsVerb(under);
     moveTagsVerb(under);
     lineageVerb(under);
     packageVerb(under);

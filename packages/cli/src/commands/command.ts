@@ -2,6 +2,7 @@
  * What every command of `flow` is: a table of flags and arguments, from which parsing and help follow, and a function
  * that does the work and gives the exit code. A command prints through its context alone and has no logic that core lacks.
  */
+import type { Readable } from "node:stream";
 import type { Flag, Positional } from "../arguments/flag.ts";
 import type { FlagValue } from "../arguments/parse-arguments.ts";
 import type { Output } from "../render/output.ts";
@@ -14,6 +15,8 @@ export interface Context {
   readonly words: readonly string[];
   readonly stdout: Output;
   readonly stderr: Output;
+  /** What comes in: opened by who asks for it. */
+  readonly stdin: () => Readable;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly signals: Signals;

@@ -96,6 +96,7 @@ function renderRecord(
         : `${record.codePackage.entry}  ${paint.dim(`sha256:${record.codePackage.digest.slice(0, 16)}`)}`,
     ],
     ["from", originText(record.origin)],
+    ["imported", importText(record.imported)],
     ["inside", record.parent === undefined ? "" : parentText(record.parent)],
     ["runner", executionText(record)],
     ["read by", consumers.join(", ")],
@@ -128,7 +129,7 @@ function renderRecord(
           record.upstreams.map((upstream) => [
             upstream.name,
             upstream.deleted === undefined
-              ? (upstream.run ?? "none")
+              ? (upstream.run ?? (upstream.runThere === undefined ? "none" : `${upstream.runThere} (not here)`))
               : `${upstream.run} (${deletedText(upstream.deleted)})`,
             describeSelector(upstream.selector),
             upstream.reads.map((read) => read.name).join(", "),
@@ -207,6 +208,13 @@ function originText(origin: RunRecord["origin"]): string {
     ...(origin.fromStep === undefined ? [] : [`from step ${origin.fromStep} on`]),
     ...(changed.length === 0 ? [] : [`changed: ${changed.join(", ")}`]),
   ].join(", ");
+}
+
+/** What it is called where it ran, and how it came here. */
+function importText(imported: RunRecord["imported"]): string {
+  if (imported === undefined) return "";
+  const { run, store, at, actor, host } = imported;
+  return `${run} of the store ${store}, ${dateTime(at)} by ${actor} on ${host}`;
 }
 
 function parentText({ run, runId, step, path }: NonNullable<RunRecord["parent"]>): string {

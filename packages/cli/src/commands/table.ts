@@ -48,6 +48,16 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Delete old runs and the values that nothing names",
     load: async () => (await import("./store/gc.ts")).storeGcCommand,
   },
+  {
+    name: "export",
+    summary: "Write runs with all that belongs to them into one file",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  {
+    name: "import",
+    summary: "Take over the runs of such a file",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
   { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
   { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
   {

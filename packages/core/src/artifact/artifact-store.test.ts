@@ -247,3 +247,79 @@ describe("blobKey", () => {
       expect(parseBlobKey(key)).toBeUndefined();
   });
 });
+
+describe("payloads that need not fit into memory", () => {
+  const SIZE = 33 * 1024 * 1024 + 7;
+  const wave = Buffer.alloc(SIZE, "a wave of text that comes again and again, ");
+  const noise = randomBytes(SIZE);
+  const late = Buffer.concat([wave.subarray(0, 1024 * 1024), noise.subarray(1024 * 1024)]);
+
+  async function stored(store: ArtifactStore, bytes: Uint8Array, ref = encodeValue(bytes)): Promise<NewBlob> {
+    return await store.storeFrom(ref, async (start, end) => bytes.slice(start, end));
+  }
+
+  async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+    const all: Uint8Array[] = [];
+    for await (const piece of pieces) all.push(piece);
+    return Buffer.concat(all);
+  }
+
+  it.each([
+    ["text", wave, "zstd"],
+    ["noise", noise, "none"],
+    ["noise that begins as text", late, "none"],
+    ["few bytes", Buffer.from("few"), "none"],
+  ])("%s is stored as in one piece, and read in pieces", async (_, bytes, compression) => {
+    const { blobs, store } = open();
+    const row = await stored(store, bytes);
+    expect(row).toMatchObject({ compression, sizeBytes: bytes.length });
+    const whole = open();
+    const other = whole.store.storeSync(encodeValue(bytes));
+    expect([row.storedBytes, row.compression]).toEqual([other.storedBytes, other.compression]);
+    expect((await blobs.list({ prefix: "" })).keys).toEqual((await whole.blobs.list({ prefix: "" })).keys);
+    expect(Buffer.compare(await joined(store.pieces(encodeValue(bytes), row)), bytes)).toBe(0);
+    expect(Buffer.compare(store.payloadSync(encodeValue(bytes), row), bytes)).toBe(0);
+  });
+
+  it("refuses bytes of another digest, and stores nothing", async () => {
+    const { blobs, store } = open();
+    for (const bytes of [wave, noise, Buffer.from("few")]) {
+      const ref = encodeValue(Buffer.concat([bytes.subarray(1), Buffer.of(0)]));
+      await expect(stored(store, bytes, ref)).rejects.toMatchObject({ code: "FLOW_ARTIFACT_DAMAGED" });
+    }
+    expect((await blobs.list({ prefix: "" })).keys).toEqual([]);
+  });
+
+  it.each([
+    ["zstd", wave],
+    ["none", noise],
+  ] as const)("finds a wrong byte, a cut and a loss while reading (%s)", async (compression, bytes) => {
+    const ref = encodeValue(bytes);
+    const key = blobKey(ref.digest, compression);
+    const changes: readonly ((bytes: Uint8Array) => Uint8Array)[] = [
+      (all) => flipped(all, all.length - 40),
+      (all) => all.subarray(0, all.length - 9),
+      (all) => Buffer.concat([all, all.subarray(0, 5_000)]),
+    ];
+    for (const change of changes) {
+      const { blobs, store } = open();
+      const row = await stored(store, bytes);
+      await replaced(blobs, key, change);
+      await expect(joined(store.pieces(ref, row, { subject: "that one" }))).rejects.toMatchObject({
+        code: "FLOW_ARTIFACT_DAMAGED",
+        message: expect.stringContaining("that one"),
+      });
+    }
+    const { blobs, store } = open();
+    const row = await stored(store, bytes);
+    await blobs.delete(key);
+    await expect(joined(store.pieces(ref, row))).rejects.toMatchObject({ code: "FLOW_ARTIFACT_MISSING" });
+  });
+
+  it("does not take a damaged blob for one that is there already", async () => {
+    const { blobs, store } = open();
+    const row = await stored(store, noise);
+    await replaced(blobs, blobKey(row.digest, "none"), (all) => flipped(all, 5));
+    await expect(stored(store, noise)).rejects.toMatchObject({ code: "FLOW_ARTIFACT_DAMAGED" });
+  });
+});

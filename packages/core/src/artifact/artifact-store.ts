@@ -10,9 +10,10 @@ import {
   type NewBlob,
 } from "./artifact.ts";
 import { blobKey } from "./blob-layout.ts";
-import { compress, decompress } from "./compression.ts";
+import { compress, decompress, FRAME_BYTES } from "./compression.ts";
 import { digestOf } from "./digest.ts";
 import { hashStored, type ReadPart } from "./hash-stored.ts";
+import { checkedPieces, storeLarge } from "./large-payload.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { type DecodeOptions, decodeValue } from "./value-codec.ts";
 
@@ -28,6 +29,8 @@ export type BlobVerdict =
   | { readonly kind: "damaged"; readonly why: string };
 
 type Form = BlobRow["compression"];
+/** Payloads up to this size are stored in one piece, larger ones as they are read: a choice between memory and calls. */
+const WHOLE_LIMIT_BYTES = 32 * 1024 * 1024;
 
 /**
  * Payloads in and out of a store: small ones ride in the row that names them, large ones are durable in the blob store
@@ -83,6 +86,52 @@ export class ArtifactStore {
     const other = this.blobs.getSync(blobKey(ref.digest, compression));
     if (other === undefined) throw missing(ref, options, notThere(known));
     return verified(ref, { ...known, compression }, other, options);
+  }
+
+  /**
+   * The payload of an artifact piece by piece, at most FRAME_BYTES of it in memory: for what may be larger than that. Only who
+   * came to the end without an error has read the payload: its digest is known then.
+   *
+   * @throws as `payload`
+   */
+  async *pieces(
+    ref: ArtifactRef,
+    row: BlobRow | undefined,
+    options: PayloadOptions = {},
+  ): AsyncGenerator<Uint8Array, void> {
+    const known = existingRow(ref, row, options);
+    if (known.stored !== undefined || known.sizeBytes <= FRAME_BYTES) {
+      yield await this.payload(ref, known, options);
+      return;
+    }
+    const fault = yield* checkedPieces(this.blobs, known);
+    if (fault === "missing")
+      throw missing(ref, options, `the blob "${blobKey(ref.digest, known.compression)}" is not there`);
+    if (fault !== undefined) throw damaged(ref, known, options, fault);
+  }
+
+  /**
+   * Stores a payload that can be read again and again in parts, and gives the row to commit: as `storeSync`, with little of
+   * it in memory.
+   *
+   * @param read the bytes from `start` to `end`
+   * @throws FlowError FLOW_ARTIFACT_DAMAGED when what is read has another digest, and those of the blob store
+   */
+  async storeFrom(
+    ref: ArtifactRef,
+    read: (start: number, end: number) => Promise<Uint8Array>,
+    options: PayloadOptions = {},
+  ): Promise<NewBlob> {
+    if (ref.sizeBytes <= WHOLE_LIMIT_BYTES) {
+      const chunks = [await read(0, ref.sizeBytes)];
+      const actual = digestOf(chunks);
+      if (actual !== ref.digest) throw otherDigest(ref, options, actual);
+      return this.storeSync({ ...ref, chunks });
+    }
+    const { row, isNew } = await storeLarge(this.blobs, ref, read, (actual) => otherDigest(ref, options, actual));
+    // What was there already is looked at, as storeSync does: it may be damaged, and only a smaller value is mended on the way.
+    if (!isNew) for await (const _ of this.pieces(ref, row, options));
+    return row;
   }
 
   /** Whether the blob store holds the bytes of a payload, as many as were stored; what they are is seen when they are read. */
@@ -187,6 +236,14 @@ export function goneError(ref: ArtifactRef, { reason, at }: Gone, subject: strin
         : `Cannot read ${subject}: its time to live is over, ${since}`,
     hint: "Run the flow again for a new value, or declare the artifact without transient and ttl to keep it",
     context: { digest: ref.digest, codec: ref.codec, reason, goneAt: at.toISOString() },
+  });
+}
+
+function otherDigest(ref: ArtifactRef, options: PayloadOptions, actual: string): FlowError {
+  return new FlowError("FLOW_ARTIFACT_DAMAGED", {
+    message: `Cannot store ${subjectOf(ref, options)}: the bytes that came have the digest ${actual}`,
+    hint: "Get the bytes again from where they come from",
+    context: { digest: ref.digest, codec: ref.codec },
   });
 }
 

@@ -8,7 +8,8 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 export const MIN_COMPRESSED_BYTES = 512;
 export const SAMPLE_BYTES = 256 * 1024;
 export const FRAME_BYTES = 4 * 1024 * 1024;
-const KEPT_RATIO = 0.9;
+/** A compressed payload is kept when it has at most this part of the size. */
+export const KEPT_RATIO = 0.9;
 
 const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -63,6 +64,11 @@ export function openFrame(frame: Uint8Array, maxBytes: number): Uint8Array | und
   } catch {
     return undefined; // Broken frames and larger contents are one to the caller: these are not the bytes that were stored.
   }
+}
+
+/** One piece of at most FRAME_BYTES as a frame. */
+export function compressFrame(piece: Uint8Array): Uint8Array {
+  return zstdCompressSync(piece, options);
 }
 
 /** A block of 128 KiB takes four bytes at least, so a claim beyond this ratio is not worth the memory to try. */

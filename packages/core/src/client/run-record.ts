@@ -2,6 +2,7 @@ import type {
   ArtifactRecord,
   DeletedRecord,
   ExecutionRecord,
+  ImportRecord,
   RunRecord,
   UpstreamRecord,
 } from "../events/run-record.ts";
@@ -32,7 +33,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
-    upstreams.push(await upstreamRecord(metadata, edge, reads));
+    upstreams.push(await upstreamRecord(metadata, edge, reads, run));
   const pack = run.packageDigest === undefined ? undefined : await packageEntry(metadata, run);
   const byStatus: Record<string, number> = {};
   let attempts = 0;
@@ -76,6 +77,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     execution: executionRecord(run),
     ...(run.origin === undefined ? {} : { origin: await pointer(metadata, run.origin) }),
     ...(run.parent === undefined ? {} : { parent: await pointer(metadata, run.parent) }),
+    ...(run.imported === undefined ? {} : { imported: importRecord(run.imported) }),
     ...(children === undefined ? {} : { children }),
     environment: run.environment,
     ...(pack === undefined ? {} : { codePackage: pack }),
@@ -111,6 +113,7 @@ async function upstreamRecord(
   metadata: MetadataReader,
   edge: PinnedUpstream,
   reads: readonly UpstreamRead[],
+  { imported }: RunRow,
 ): Promise<UpstreamRecord> {
   const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
   const deleted =
@@ -118,6 +121,7 @@ async function upstreamRecord(
   const named = producer ?? deleted;
   const identity = edge.flow ?? named?.flow ?? { name: "" };
   const flow = "project" in identity ? `${identity.project}/${identity.name}` : identity.name;
+  const there = producer === undefined ? imported?.references.find(({ id }) => id === edge.producer)?.run : undefined;
   // Many tasks of a foreach read the same artifact: it is named once, and a second digest under one name would show.
   const distinct = new Map<string, UpstreamRecord["reads"][number]>();
   for (const read of reads) {
@@ -135,11 +139,16 @@ async function upstreamRecord(
     ...(named === undefined ? {} : { run: runName(named) }),
     ...(edge.producer === undefined ? {} : { runId: edge.producer }),
     ...(deleted === undefined ? {} : { deleted: deletedRecord(deleted) }),
+    ...(there === undefined ? {} : { runThere: there }),
     candidateCount: edge.candidateCount,
     candidates: edge.flow === undefined && named !== undefined ? [runName(named)] : edge.candidates,
     resolvedAt: edge.resolvedAt.toISOString(),
     reads: [...distinct.values()].sort(byName),
   };
+}
+
+function importRecord({ store, run, at, actor, host }: NonNullable<RunRow["imported"]>): ImportRecord {
+  return { store, run, at: at.toISOString(), actor, host };
 }
 
 function executionRecord({ execution }: RunRow): ExecutionRecord {

@@ -15,6 +15,7 @@ import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { storageCodes } from "./codes/storage.ts";
 import { testingCodes } from "./codes/testing.ts";
+import { transferCodes } from "./codes/transfer.ts";
 
 /** What is written about a code. */
 export interface CodeEntry {
@@ -42,6 +43,7 @@ export const codeTable = {
   ...gcCodes,
   ...cliCodes,
   ...testingCodes,
+  ...transferCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;
 
 export type ErrorCode = keyof typeof codeTable;

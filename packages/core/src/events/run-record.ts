@@ -50,6 +50,8 @@ export interface RunRecord {
   readonly execution: ExecutionRecord;
   readonly origin?: OriginRecord;
   readonly parent?: ParentRecord;
+  /** Of a run that another store ran. */
+  readonly imported?: ImportRecord;
   /** Runs that its steps have started, in the order of their creation: the first 100, and how many there are. */
   readonly children?: { readonly count: number; readonly runs: readonly ChildRecord[] };
   readonly environment: EnvironmentRecord;
@@ -74,6 +76,17 @@ export interface OriginRecord {
   readonly fromStep?: string;
   readonly changedSteps?: readonly string[];
   readonly changedParameters?: readonly string[];
+}
+
+/** Where a run was imported from, when and by whom. */
+export interface ImportRecord {
+  /** Id of the store that ran it. */
+  readonly store: string;
+  /** What that store calls it: `shop/Train/17`. */
+  readonly run: string;
+  readonly at: string;
+  readonly actor: string;
+  readonly host: string;
 }
 
 /** The task inside which a run was started. */
@@ -114,6 +127,8 @@ export interface UpstreamRecord {
   readonly runId?: string;
   /** Present when that run was deleted. */
   readonly deleted?: DeletedRecord;
+  /** Of an imported run, whose upstream did not come along: what the store that ran it calls that run. */
+  readonly runThere?: string;
   /** How many successful runs matched, and their names, newest first, at most 20. */
   readonly candidateCount: number;
   readonly candidates: readonly string[];

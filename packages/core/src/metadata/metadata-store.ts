@@ -4,7 +4,8 @@
  *
  * Clauses that hold for every back-end:
  * - A write that returned is durable. Each writing method is one transaction: all of it or nothing.
- * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it.
+ * - `sequence` of a run grows by creation and is the only meaning of "newest"; nothing but creation ever sets it. Imported
+ *   runs were created elsewhere: they stand below all runs that are there, in numbers below 0.
  * - `number` counts the runs of one flow identity from 1 and is never used again.
  * - A task counts as done only through `commitTick`, and a run is over only through `finishRun`. Tasks still running when
  *   a run ends without success are recorded as cancelled with it. A run that succeeded never changes; one that failed or
@@ -31,10 +32,13 @@ import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
+import type { ImportRuns, RunImport } from "./imported-run.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
 import type { CacheEntry, CacheOffer, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
+import type { FinishRun, Tick } from "./tick.ts";
 
+export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";
 export type { BlobRow, DeletedRun, LogChunk, LogQuery, LogRow, LogSequence, NewBlob, TagEvent, TagMove };
 
 /** The store's own row number of a run; grows by creation. */
@@ -68,6 +72,8 @@ export interface RunRow {
   readonly origin?: RunOrigin;
   /** Of a run that was started inside a step. */
   readonly parent?: RunParent;
+  /** Of a run that another store ran. */
+  readonly imported?: RunImport;
 }
 
 export interface NewRun {
@@ -168,52 +174,6 @@ export interface UpstreamRead {
   readonly digest: Digest;
 }
 
-/** An artifact to be recorded, and how long it is kept where that is not as long as its run. */
-export interface NewArtifact extends ArtifactRow {
-  readonly term?: ArtifactTerm;
-}
-
-export interface FinishedTask {
-  readonly sequence: TaskSequence;
-  readonly status: "succeeded" | "failed" | "caught" | "skipped" | "cancelled" | "lost";
-  readonly finishedAt: Date;
-  readonly error?: SerializedError;
-  readonly fanOut?: number;
-  readonly choice?: string;
-  readonly artifacts: readonly NewArtifact[];
-  readonly pages: readonly Omit<ItemPageRow, "split">[];
-  readonly valueReads?: readonly string[];
-  readonly cancelledBy?: string;
-  readonly durationMs?: number;
-  readonly cache?: CacheOffer;
-  /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */
-  readonly takenFrom?: TaskSequence;
-}
-
-/** All that happened in one run since the last tick, written in one transaction in this order. */
-export interface Tick {
-  readonly run: RunSequence;
-  /** The execution that writes: refused when it is not the run's current one. */
-  readonly execution: number;
-  readonly started: readonly NewTask[];
-  readonly blobs: readonly NewBlob[];
-  readonly finished: readonly FinishedTask[];
-  readonly reads: readonly UpstreamRead[];
-  readonly logs: readonly LogChunk[];
-}
-
-export interface FinishRun {
-  readonly run: RunSequence;
-  /** The execution that writes: refused when it is not the run's current one. */
-  readonly execution: number;
-  readonly status: "succeeded" | "failed" | "cancelled";
-  readonly finishedAt: Date;
-  readonly endTask?: TaskSequence;
-  readonly failure?: RunRow["failure"];
-  /** Who caused the cancelling of tasks that are still running. Default: the task of `failure`. */
-  readonly cancelledBy?: string;
-}
-
 export interface RunQuery {
   readonly flow?: { readonly project?: string; readonly name: string };
   /** All of them must be held. */
@@ -292,6 +252,8 @@ export interface MetadataReader {
   /** Runs that were started inside steps of a run, in the order of their creation. */
   childRuns(parent: RunSequence, limit?: number): Promise<readonly RunRow[]>;
   childRunCount(parent: RunSequence): Promise<number>;
+  /** The call that started a run; undefined for other runs, and where the run of that step is not in this store. */
+  childCall(child: RunSequence): Promise<ChildRunKey | undefined>;
   /** What need not run again when the run goes on or is forked. */
   finishedTasks(run: RunSequence): Promise<FinishedTaskColumns>;
   /** Succeeded tasks that were offered under a key, newest first, at most `limit`. */
@@ -369,6 +331,15 @@ export interface MetadataStore extends MetadataReader {
     readonly manifest: string;
     readonly blobs: readonly NewBlob[];
   }): Promise<void>;
+  /**
+   * Takes over runs of another store with all their rows, blobs first, or none of them. A run keeps its id and gets the next
+   * number of its flow; it is older than every run that is there, and of several the later one is the newer. Tags go through
+   * the log of this store.
+   *
+   * @returns the runs, in the order in which they were given
+   * @throws FlowError FLOW_METADATA_CONFLICT when one of them is there already, FLOW_METADATA_MISSING_BLOB
+   */
+  importRuns(input: ImportRuns): Promise<readonly RunRow[]>;
   /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
 }

@@ -8,12 +8,12 @@ import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Digest } from "../artifact/artifact.ts";
 import { FlowError } from "../errors/flow-error.ts";
+import { readTar, writeTar } from "../util/tar.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage, PackagedFlow } from "./flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "./package-files.ts";
 import { portableFlows } from "./portable-flows.ts";
 import { restorePackage } from "./restore-package.ts";
-import { readTar, writeTar } from "./tar.ts";
 
 /** Unpacked, at most: a bundle of this size is no flow, and a small file may claim to hold it. */
 const MAX_UNPACKED_BYTES = 512 * 1024 * 1024;

@@ -18,6 +18,12 @@ export interface BlobStore {
   readonly capabilities: BlobStoreCapabilities;
   /** Stores bytes under a key. `chunks` are written one after another and are not kept or changed. */
   put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists">;
+  /**
+   * As `put`, for a value that comes piece by piece and need not fit into memory. The pieces are read to their end before
+   * anything has the key: what they throw is thrown, and nothing is stored. Where the key exists they may stay unread. A piece
+   * may be used again by the caller once the next one is asked for.
+   */
+  putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<"created" | "exists">;
   /** The bytes of a key, or the part of them that a range names (cut at the end of the value); undefined when missing. */
   get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
   /** Size in bytes, or undefined when missing. */

@@ -57,6 +57,16 @@ export async function checkProducers(metadata: MetadataReader, run: RunRow, sink
         );
         continue;
       }
+      const there = next.run.imported?.references.find(({ id }) => id === edge.producer)?.run;
+      if (producer === undefined && there !== undefined) {
+        sink.add(
+          "V15",
+          "warn",
+          `${there}, which ${runName(next.run)} read from as "${edge.name}", was left in the store that ${runName(next.run)} was imported from`,
+          about,
+        );
+        continue;
+      }
       if (producer === undefined) {
         sink.add(
           "V15",

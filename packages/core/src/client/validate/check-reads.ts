@@ -46,10 +46,12 @@ export async function checkReads(
       continue;
     }
     if (producer === undefined) {
+      const there = run.imported?.references.find(({ id }) => id === read.producer)?.run;
+      const left = `${there}, which was left in the store that ${runName(run)} was imported from`;
       sink.add(
         "V02",
-        "fail",
-        `"${read.artifact}" was read from the run ${read.producer}, which is not in this store`,
+        there === undefined ? "fail" : "warn",
+        `"${read.artifact}" was read from ${there === undefined ? `the run ${read.producer}, which is not in this store` : left}`,
         about,
       );
       continue;

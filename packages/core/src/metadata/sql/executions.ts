@@ -99,6 +99,11 @@ export const childRun = query<CallArguments>()((db, arg) =>
     .where("inputs_digest", "=", arg("inputs_digest")),
 );
 
+/** The call that started a run. */
+export const childCall = query<{ child: number }>()((db, arg) =>
+  db.selectFrom("child_run").select(["run", "step", "path", "call", "inputs_digest"]).where("child", "=", arg("child")),
+);
+
 /** The run whose step has started a run, and forks that took it over with the call. */
 export const parentRuns = query<{ id: string }>()((db, arg) =>
   db

@@ -8,6 +8,7 @@ import type { RunId } from "../../ids/run-id.ts";
 import type { TaskPath } from "../../ids/task-path.ts";
 import type { DeletedRun } from "../deleted-run.ts";
 import type { ExecutionRow } from "../execution.ts";
+import type { RunImport } from "../imported-run.ts";
 import type {
   ArtifactRow,
   BlobRow,
@@ -67,6 +68,7 @@ export function toRunRow(
   status = row.status,
 ): RunRow {
   const environment = JSON.parse(row.environment);
+  const { imported, ...facts } = JSON.parse(row.origin_facts ?? "{}");
   return {
     sequence: row.sequence as RunSequence,
     id: row.id as RunId,
@@ -90,8 +92,9 @@ export function toRunRow(
       startedAt: new Date(execution?.started_at ?? row.started_at ?? row.created_at),
       heartbeatAt: new Date(execution?.heartbeat_at ?? row.started_at ?? row.created_at),
     },
-    ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...JSON.parse(row.origin_facts ?? "{}") } }),
+    ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...facts } }),
     ...(row.parent === null ? {} : { parent: JSON.parse(row.parent) }),
+    ...(imported === undefined ? {} : { imported: toRunImport(imported) }),
   };
 }
 
@@ -100,6 +103,14 @@ export function originColumns({ origin }: Pick<NewRun, "origin">) {
   if (origin === undefined) return { origin: null, origin_facts: null };
   const { run, ...facts } = origin;
   return { origin: run, origin_facts: JSON.stringify(facts) };
+}
+
+function toRunImport(stored: RunImport): RunImport {
+  const tagLogs = stored.tagLogs.map(({ store, events }) => ({
+    store,
+    events: events.map((event) => ({ ...event, at: new Date(event.at) })),
+  }));
+  return { ...stored, at: new Date(stored.at), tagLogs };
 }
 
 export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): ExecutionRow {

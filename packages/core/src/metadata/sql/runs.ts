@@ -161,6 +161,38 @@ export const insertRun = query<Omit<RunRecord, "sequence" | "finished_at" | "end
     .returning("sequence"),
 );
 
+/** The lowest number of all runs: imported ones go below it. */
+export const lowestRun = query<Record<never, never>>()((db) =>
+  db.selectFrom("run").select((of) => of.fn.min<number | null>("sequence").as("sequence")),
+);
+
+/** A run that is over, with everything that it ended with, under a number that the caller chose. */
+export const insertOverRun = query<RunRecord>()((db, arg) =>
+  db.insertInto("run").values({
+    sequence: arg("sequence"),
+    id: arg("id"),
+    flow: arg("flow"),
+    project: arg("project"),
+    flow_name: arg("flow_name"),
+    number: arg("number"),
+    status: arg("status"),
+    created_at: arg("created_at"),
+    started_at: arg("started_at"),
+    finished_at: arg("finished_at"),
+    end_task: arg("end_task"),
+    package_digest: arg("package_digest"),
+    system_tags: arg("system_tags"),
+    parameters: arg("parameters"),
+    secret_parameters: arg("secret_parameters"),
+    environment: arg("environment"),
+    failure: arg("failure"),
+    execution: arg("execution"),
+    origin: arg("origin"),
+    origin_facts: arg("origin_facts"),
+    parent: arg("parent"),
+  }),
+);
+
 export const insertRunParameter = query<{ run: number; name: string; value_digest: Uint8Array }>()((db, arg) =>
   db.insertInto("run_parameter").values({ run: arg("run"), name: arg("name"), value_digest: arg("value_digest") }),
 );

@@ -181,6 +181,25 @@ export const finishTask = query<FinishTaskArguments>()((db, arg) =>
     .where("status", "=", arg("running")),
 );
 
+/** An attempt by its place, in a run by its id: how tasks of other runs are named between stores. */
+export const taskByPlace = query<{ id: string; step: string; path: string; attempt: number }>()((db, arg) =>
+  db
+    .selectFrom("run")
+    .innerJoin("task", "task.run", "run.sequence")
+    .select("task.sequence")
+    .where("run.id", "=", arg("id"))
+    .where("task.step", "=", arg("step"))
+    .where("task.path", "=", arg("path"))
+    .where("task.attempt", "=", arg("attempt")),
+);
+
+export const setTaskOrigin = query<{ sequence: number; origin: number }>()((db, arg) =>
+  db
+    .updateTable("task")
+    .set({ origin: arg("origin") })
+    .where("sequence", "=", arg("sequence")),
+);
+
 interface EndTasksArguments {
   readonly run: number;
   readonly running: "running";

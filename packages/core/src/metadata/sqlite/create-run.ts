@@ -140,7 +140,7 @@ function insert(statements: Statements, run: NewRun, flow: number, number: numbe
  * already (the earlier name was declared late), the two become one flow; runs keep the names and numbers they ran under,
  * and new numbers go on from the larger.
  */
-function flowFor(statements: Statements, run: NewRun): number {
+export function flowFor(statements: Statements, run: Pick<NewRun, "flow" | "formerly">): number {
   const { project, name } = run.flow;
   const earlier = run.formerly.filter((former) => former !== name);
   let flow = statements.get(runs.flowOf, { project, name })?.flow;

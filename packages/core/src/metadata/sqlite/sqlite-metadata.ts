@@ -11,6 +11,7 @@ import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { BeginExecution } from "../execution.ts";
+import type { ImportRuns } from "../imported-run.ts";
 import type { Liveness } from "../liveness.ts";
 import type {
   BlobRow,
@@ -34,6 +35,7 @@ import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
 import { giveUpTransient } from "./give-up-artifacts.ts";
+import { importRuns } from "./import-runs.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
 import { noRun } from "./run-errors.ts";
@@ -174,6 +176,12 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
         );
       }
     });
+  }
+
+  importRuns(input: ImportRuns): Promise<readonly RunRow[]> {
+    return this.#write("Cannot import runs", (on) =>
+      importRuns(on, input).map((sequence) => readRun(on, sequence, this.liveness)!),
+    );
   }
 
   moveTags(move: TagMove): Promise<readonly TagEvent[]> {

@@ -218,6 +218,15 @@ export class SqliteReader implements MetadataReader {
     return this.read((on) => on.get(executions.childRunCount, { run: parent })!.count);
   }
 
+  childCall(child: RunSequence): Promise<ChildRunKey | undefined> {
+    return this.read((on) => {
+      const row = on.get(executions.childCall, { child });
+      if (row === undefined) return undefined;
+      const { step, path, call } = row;
+      return { run: row.run as RunSequence, step, path, call, inputsDigest: map.digestOfBytes(row.inputs_digest) };
+    });
+  }
+
   task(sequence: TaskSequence): Promise<TaskRow | undefined> {
     return this.read((on) => readTask(on, sequence, this.liveness));
   }

@@ -15,7 +15,7 @@ import { call, type FileSteps, type FileSystem, nodeFileSystem, runAsync, runSyn
 import { errnoOf, fileError, foreignFile } from "./file-error.ts";
 import { listKeys } from "./list-keys.ts";
 import { readValue } from "./read-value.ts";
-import { type WriteTarget, writeOnce, writeOver } from "./write-once.ts";
+import { beginAside, dropAside, finishAside, type WriteTarget, writeAll, writeOnce, writeOver } from "./write-once.ts";
 
 export interface FsBlobStoreOptions {
   /** Where values are written aside; must be on the same file system. Default: `TMP` inside the folder. */
@@ -56,6 +56,20 @@ class FsBlobStore implements SyncBlobStore {
 
   async put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists"> {
     return this.#async("Cannot store a value", this.#file(key), this.#put(key, chunks));
+  }
+
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<"created" | "exists"> {
+    const target = this.#target(key);
+    const take = <T>(steps: FileSteps<T>) => this.#async("Cannot store a value", target.file, steps);
+    const aside = await take(beginAside(target));
+    if (aside === undefined) return "exists";
+    try {
+      for await (const piece of pieces) await take(writeAll(aside.fd, [piece]));
+    } catch (error) {
+      await take(dropAside(aside));
+      throw error;
+    }
+    return await take(finishAside(target, aside));
   }
 
   putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {

@@ -59,21 +59,72 @@ function* fromAside<T>(
   chunks: readonly Uint8Array[],
   place: (aside: string) => FileSteps<T>,
 ): FileSteps<T> {
-  yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
-  const aside = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
-  const fd = yield* call("open", aside, WRITE_ASIDE, 0o600);
+  const aside = yield* openAside(target);
   try {
     try {
-      yield* call("fchmod", fd, 0o600); // open() takes the umask away from the mode, which may leave too little.
-      yield* writeAll(fd, chunks);
-      yield* call("fsync", fd);
+      yield* writeAll(aside.fd, chunks);
+      yield* call("fsync", aside.fd);
     } finally {
-      yield* call("close", fd);
+      yield* call("close", aside.fd);
     }
-    return yield* place(aside);
+    return yield* place(aside.file);
   } finally {
-    yield* removeAside(aside);
+    yield* removeAside(aside.file);
   }
+}
+
+/** A value that is being written: a new file under a random name, open. */
+export interface Aside {
+  readonly file: string;
+  readonly fd: number;
+}
+
+/**
+ * The first part of `writeOnce`, for a value that comes piece by piece: then `writeAll` for each piece, then `finishAside`, or
+ * `dropAside` where there will be no value. Undefined when the name is taken.
+ */
+export function* beginAside(target: WriteTarget): FileSteps<Aside | undefined> {
+  const folder = path.dirname(target.file);
+  yield* ensureFolder(folder, target);
+  if (yield* isPlainFile(target.file)) {
+    yield* syncFolder(folder); // As in writeOnce.
+    return undefined;
+  }
+  return yield* openAside(target);
+}
+
+export function* finishAside(target: WriteTarget, aside: Aside): FileSteps<"created" | "exists"> {
+  let created: boolean;
+  try {
+    try {
+      yield* call("fsync", aside.fd);
+    } finally {
+      yield* call("close", aside.fd);
+    }
+    created = yield* linkOnce(aside.file, target.file);
+  } finally {
+    yield* removeAside(aside.file);
+  }
+  yield* syncFolder(path.dirname(target.file));
+  return created ? "created" : "exists";
+}
+
+export function* dropAside(aside: Aside): FileSteps<void> {
+  yield* call("close", aside.fd);
+  yield* removeAside(aside.file);
+}
+
+function* openAside(target: WriteTarget): FileSteps<Aside> {
+  yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
+  const file = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const fd = yield* call("open", file, WRITE_ASIDE, 0o600);
+  try {
+    yield* call("fchmod", fd, 0o600); // open() takes the umask away from the mode, which may leave too little.
+  } catch (error) {
+    yield* dropAside({ file, fd });
+    throw error;
+  }
+  return { file, fd };
 }
 
 /** Makes a folder and those above it, up to the root, private and durable; refuses links below the root. */
@@ -126,7 +177,7 @@ function* isPlainFile(file: string): FileSteps<boolean> {
 }
 
 /** Writes every chunk, many in one call, without joining them; a short write goes on where it stopped. */
-function* writeAll(fd: number, chunks: readonly Uint8Array[]): FileSteps<void> {
+export function* writeAll(fd: number, chunks: readonly Uint8Array[]): FileSteps<void> {
   let index = 0;
   let offset = 0;
   while (index < chunks.length) {

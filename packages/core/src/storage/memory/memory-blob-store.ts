@@ -45,6 +45,14 @@ class MemoryBlobStore implements SyncBlobStore {
     return this.putSync(key, chunks);
   }
 
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<"created" | "exists"> {
+    this.#check(key);
+    if (this.#values.has(key)) return "exists";
+    const kept: Uint8Array[] = [];
+    for await (const piece of pieces) kept.push(Uint8Array.from(piece)); // `slice` of a Buffer would be no copy.
+    return this.putSync(key, kept);
+  }
+
   async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
     return this.getSync(key, range);
   }

@@ -22,6 +22,8 @@ export function openOverlayBlobStore(base: SyncBlobStore): SyncBlobStore {
     get: async (key, range) => read(key, range),
     putSync: put,
     put: async (key, chunks) => put(key, chunks),
+    putStream: async (key, pieces) =>
+      (await base.stat(key)) === undefined ? await memory.putStream(key, pieces) : "exists",
     replaceSync: (key, chunks) => memory.replaceSync(key, chunks),
     statSync: (key) => memory.statSync(key) ?? base.statSync(key),
     stat: async (key) => (await memory.stat(key)) ?? (await base.stat(key)),

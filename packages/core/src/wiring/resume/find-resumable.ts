@@ -10,8 +10,8 @@ const PAGE = 100;
 
 /**
  * The run that is to be resumed: the one that is named, or the newest that failed, was cancelled or was lost. Of those that
- * nobody named, one that was resumed with success by a fork is over, and a run that was started inside a step is its
- * parent's. While a fork of it runs, nobody can mean it without its name.
+ * nobody named, one that was resumed with success by a fork is over, a run that was started inside a step is its
+ * parent's, and an imported one is left alone. While a fork of it runs, nobody can mean it without its name.
  *
  * @throws FlowError FLOW_RESUME_NO_RUN, FLOW_RESUME_NOT_A_RUN, FLOW_RESUME_RUNNING, and what `findRun` throws for a selector
  */
@@ -29,7 +29,8 @@ export async function findResumable(metadata: MetadataReader, text?: string): Pr
     for (const run of page) {
       if (run.status === "succeeded" && run.origin !== undefined) superseded.add(run.origin.run);
       if (run.status === "running" && run.origin !== undefined) runningForks.set(run.origin.run, run);
-      if (run.parent !== undefined || !isStopped(run)) continue;
+      // The code of an imported run is another's: it runs where somebody asks for that very run.
+      if (run.parent !== undefined || run.imported !== undefined || !isStopped(run)) continue;
       const fork = runningForks.get(run.id);
       if (fork !== undefined && !superseded.has(run.id)) throw forkRuns(run, fork);
       if (!superseded.has(run.id)) return run;

@@ -1,0 +1,50 @@
+/** A code package as a store keeps it: JSON with the digests of its files and the definitions of its flows. */
+import { hash } from "node:crypto";
+import * as z from "zod";
+import type { Digest } from "../artifact/artifact.ts";
+import { BadContent, checkShape, parseJson } from "./json-lines.ts";
+import * as of from "./shapes.ts";
+
+export interface PackageText {
+  readonly digest: Digest;
+  readonly text: string;
+  readonly files: readonly { readonly name: string; readonly digest: Digest; readonly sizeBytes: number }[];
+  readonly manifestFile: Digest;
+  /** The manifest of the package itself, as it lies among its files. */
+  readonly own: unknown;
+}
+
+/** In the order in which the digest of a package covers them (docs/formats/code-package.md). */
+const FILES = ["flow.mjs", "flow.mjs.map", "manifest.json"];
+
+const shape = z.object({
+  entry: of.text,
+  files: z.array(z.strictObject({ name: z.string(), digest: of.digest, sizeBytes: of.size })).length(FILES.length),
+  flows: z
+    .array(
+      z.object({
+        definition: z.object({
+          name: of.name,
+          project: of.project,
+          steps: z.array(z.object({ name: of.name, next: z.array(of.name).max(100_000) })).max(100_000),
+        }),
+      }),
+    )
+    .max(10_000),
+});
+
+/**
+ * Reads the text of a package and checks that its files give its digest. Nothing of it is executed.
+ *
+ * @throws BadContent
+ */
+export function packageText(digest: Digest, text: string): PackageText {
+  const value = parseJson(text);
+  const { files } = checkShape(value, shape);
+  if (files.some((file, index) => file.name !== FILES[index]))
+    throw new BadContent("its files are not those of a code package");
+  const lines = files.map((file) => `${file.digest}  ${file.name}\n`).join("");
+  if (hash("sha256", lines, "hex") !== digest) throw new BadContent("its files are not those that its digest names");
+  const { files: _, flows: __, ...own } = value as Readonly<Record<string, unknown>>;
+  return { digest, text, files, manifestFile: files[2]!.digest, own };
+}

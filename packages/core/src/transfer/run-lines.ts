@@ -1,0 +1,224 @@
+/** A stored run as the lines of its entries. The same run gives the same lines from whichever store it is read. */
+import type { ArtifactRef, Digest } from "../artifact/artifact.ts";
+import { FlowError } from "../errors/flow-error.ts";
+import { runName } from "../lineage/run-name.ts";
+import type {
+  LogSequence,
+  MetadataReader,
+  RunRow,
+  TaskRow,
+  TaskSequence,
+  UpstreamRead,
+} from "../metadata/metadata-store.ts";
+import { MAX_LOG_CHARACTERS } from "./limits.ts";
+import type { OriginLine, RecordLine, RunLine } from "./lines.ts";
+
+const PAGE = 1_000;
+/** A look for the output of one task costs as much as some twenty rows that are passed over. */
+const MOST_LOOKS = 1_000;
+
+/** Told of every value and package that a line names. */
+export interface LineListener {
+  blob(ref: ArtifactRef, owner: string): void;
+  package(digest: Digest): void;
+}
+
+/** Lines of `records.jsonl`. */
+export async function* recordLines(
+  metadata: MetadataReader,
+  run: RunRow,
+  listener?: LineListener,
+): AsyncGenerator<RecordLine, void> {
+  const named = runName(run);
+  const { sequence } = run;
+  const counts = await metadata.taskCounts(sequence);
+  const executions = await metadata.executions(sequence);
+  const reads = Map.groupBy(await metadata.reads(sequence), (read) => read.task);
+  const places = await placesOf(metadata, run);
+  if (run.packageDigest !== undefined) listener?.package(run.packageDigest);
+  yield runLine(run, {
+    tasks: counts.reduce((sum, { attempts }) => sum + attempts, 0),
+    executions: executions.length,
+    endTask: run.endTask === undefined ? undefined : places.get(run.endTask),
+  });
+  for (const { run: _, packageDigest, startedAt, heartbeatAt, endedAt, status, command, ...rest } of executions) {
+    if (packageDigest !== undefined) listener?.package(packageDigest);
+    yield {
+      kind: "execution",
+      ...rest,
+      command: [...command],
+      packageDigest,
+      startedAt: startedAt.toISOString(),
+      heartbeatAt: heartbeatAt.toISOString(),
+      endedAt: endedAt?.toISOString(),
+      // What is shown as lost is stored as running: nobody was left to write it.
+      status: status === "running" ? "lost" : status,
+    };
+  }
+  for (const { kind, ...value } of await metadata.runValues(sequence)) {
+    listener?.blob(value, `${kind} "${value.name}" of ${named}`);
+    yield { kind: "value", as: kind, ...value };
+  }
+  for (const { run: _, flow, resolvedAt, candidates, ...rest } of await metadata.upstreams(sequence)) {
+    const identity = "project" in flow ? { project: flow.project, name: flow.name } : { name: flow.name };
+    yield {
+      kind: "upstream",
+      ...rest,
+      flow: identity,
+      candidates: [...candidates],
+      resolvedAt: resolvedAt.toISOString(),
+    };
+  }
+  for await (const row of tasksOf(metadata, run)) yield* taskLines(metadata, row, { named, places, reads, listener });
+  yield* logLines(metadata, run, places);
+}
+
+interface TaskFacts {
+  readonly named: string;
+  readonly places: ReadonlyMap<TaskSequence, number>;
+  readonly reads: ReadonlyMap<TaskSequence, readonly UpstreamRead[]>;
+  readonly listener: LineListener | undefined;
+}
+
+async function* taskLines(
+  metadata: MetadataReader,
+  row: TaskRow,
+  { named, places, reads, listener }: TaskFacts,
+): AsyncGenerator<RecordLine, void> {
+  const task = places.get(row.sequence)!;
+  const { sequence, run: _, inherits, origin, startedAt, finishedAt, status, valueReads, ...rest } = row;
+  yield {
+    kind: "task",
+    task,
+    ...rest,
+    status: status as (RecordLine & { kind: "task" })["status"],
+    startedAt: startedAt.toISOString(),
+    finishedAt: finishedAt?.toISOString(),
+    inherits: inherits === undefined ? undefined : places.get(inherits),
+    takenFrom: origin?.kind,
+    valueReads: valueReads === undefined ? undefined : [...valueReads],
+  };
+  const owner = `${named}/${row.step}${row.path === "" ? "" : `/${row.path}`}`;
+  for (const artifact of await metadata.ownArtifacts(sequence)) {
+    listener?.blob(artifact, `artifact "${artifact.name}" of ${owner}`);
+    yield { kind: "artifact", task, ...artifact };
+  }
+  if (row.fanOut !== undefined) {
+    for (let first = 0; ; ) {
+      const page = await metadata.itemPage(sequence, first);
+      if (page === undefined) break;
+      const { split, ...ref } = page;
+      listener?.blob(ref, `items from ${ref.first} of ${owner}`);
+      yield { kind: "page", task, ...ref };
+      first = ref.first + ref.count;
+    }
+  }
+  for (const { task: _, ...read } of reads.get(sequence) ?? []) yield { kind: "read", task, ...read };
+}
+
+function runLine(
+  run: RunRow,
+  facts: { readonly tasks: number; readonly executions: number; readonly endTask: number | undefined },
+): RunLine {
+  const { id, flow, status, packageDigest, systemTags, parameters, secretParameters, environment, failure } = run;
+  if (status === "running" || status === "queued") throw notOver(run);
+  return {
+    kind: "run",
+    id,
+    flow: { project: flow.project, name: flow.name },
+    status,
+    createdAt: run.createdAt.toISOString(),
+    startedAt: run.startedAt?.toISOString(),
+    finishedAt: run.finishedAt?.toISOString(),
+    endTask: facts.endTask,
+    tasks: facts.tasks,
+    executions: facts.executions,
+    packageDigest,
+    systemTags: [...systemTags],
+    parameters,
+    secretParameters: [...secretParameters],
+    environment,
+    failure: failure as RunLine["failure"],
+    origin: run.origin as RunLine["origin"],
+    parent: run.parent,
+  };
+}
+
+export function notOver(run: RunRow): FlowError {
+  return new FlowError("FLOW_TRANSFER_NOT_OVER", {
+    message: `Cannot export ${runName(run)}: it is ${run.status}`,
+    hint: "Wait until it has ended",
+    context: { run: run.id, status: run.status },
+  });
+}
+
+async function* tasksOf(metadata: MetadataReader, run: RunRow): AsyncGenerator<TaskRow, void> {
+  let after: TaskSequence | undefined;
+  for (;;) {
+    const page = await metadata.tasks({
+      run: run.sequence,
+      limit: PAGE,
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page;
+    after = page.at(-1)?.sequence;
+    if (page.length < PAGE) return;
+  }
+}
+
+/** Where each attempt stands among all of the run, from 0. */
+async function placesOf(metadata: MetadataReader, run: RunRow): Promise<ReadonlyMap<TaskSequence, number>> {
+  const places = new Map<TaskSequence, number>();
+  for await (const { sequence } of tasksOf(metadata, run)) places.set(sequence, places.size);
+  return places;
+}
+
+async function* logLines(
+  metadata: MetadataReader,
+  run: RunRow,
+  places: ReadonlyMap<TaskSequence, number>,
+): AsyncGenerator<RecordLine, void> {
+  if ((await metadata.logEnd()) === 0) return;
+  // Where the run's output begins: a look for each task, or, of many tasks, at all output of the store.
+  let first = places.size > MOST_LOOKS ? 1 : Number.POSITIVE_INFINITY;
+  for (const task of first === 1 ? [] : places.keys()) {
+    const [row] = await metadata.logs({ task, limit: 1 });
+    if (row !== undefined) first = Math.min(first, row.sequence);
+  }
+  if (first === Number.POSITIVE_INFINITY) return;
+  for (let after = (first - 1) as LogSequence; ; ) {
+    const { rows, next } = await metadata.runLogs({ run: run.sequence, after, limit: PAGE });
+    for (const { task, attempt, stream, at, text } of rows) {
+      const line = { kind: "log", task: places.get(task)!, attempt, stream, at: at.toISOString() } as const;
+      for (const piece of logPieces(text)) yield { ...line, text: piece };
+    }
+    if (rows.length < PAGE) return;
+    after = next;
+  }
+}
+
+/** A text in pieces that a reader takes; no character is cut in two. */
+export function* logPieces(text: string): Generator<string, void> {
+  if (text === "") yield "";
+  for (let from = 0; from < text.length; ) {
+    let end = Math.min(from + MAX_LOG_CHARACTERS, text.length);
+    const last = text.charCodeAt(end - 1);
+    if (end < text.length && last >= 0xd800 && last < 0xdc00) end--;
+    yield text.slice(from, end);
+    from = end;
+  }
+}
+
+/** Lines of `origins.jsonl`: of tasks that were taken over from tasks that this store has. */
+export async function* originLines(metadata: MetadataReader, run: RunRow): AsyncGenerator<OriginLine, void> {
+  const ids = new Map<number, RunRow["id"] | undefined>();
+  let place = -1;
+  for await (const { origin } of tasksOf(metadata, run)) {
+    place++;
+    const task = origin === undefined ? undefined : await metadata.task(origin.task);
+    if (task === undefined) continue;
+    if (!ids.has(task.run)) ids.set(task.run, (await metadata.run(task.run))?.id);
+    const id = ids.get(task.run);
+    if (id !== undefined) yield { task: place, run: id, step: task.step, path: task.path, attempt: task.attempt };
+  }
+}

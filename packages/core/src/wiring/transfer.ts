@@ -1,0 +1,87 @@
+/** Export and import between a store and a file: stores, files and the transfer room put together. */
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { FlowError, isFlowError } from "../errors/flow-error.ts";
+import type { RunRow } from "../metadata/metadata-store.ts";
+import { checkArchive } from "../transfer/check-archive.ts";
+import { type ExportOptions, type ExportReport, exportRuns } from "../transfer/export-runs.ts";
+import { type ImportOptions, type ImportReport, importRuns, planImport } from "../transfer/import-runs.ts";
+import { openArchive } from "../transfer/open-archive.ts";
+import { OutputFile } from "../transfer/output-file.ts";
+import type { OpenStores } from "./open-stores.ts";
+
+export interface ExportRequest extends Omit<ExportOptions, "write"> {
+  /** A file, which is there as a whole when this has answered and otherwise not at all; or a function that takes its pieces. */
+  readonly to: string | ExportOptions["write"];
+}
+
+/**
+ * Exports runs of a store.
+ *
+ * @throws as `exportRuns` of the transfer room; FLOW_STORAGE_ for a file that cannot be written
+ */
+export async function exportToFile(
+  stores: OpenStores,
+  runs: readonly RunRow[],
+  { to, ...options }: ExportRequest,
+): Promise<ExportReport> {
+  if (typeof to !== "string") return await exportRuns(stores, runs, { ...options, write: to });
+  const file = await OutputFile.open(to).catch((error: unknown) => {
+    throw notWritten(to, error);
+  });
+  const write = async (piece: Uint8Array): Promise<void> => {
+    await file.write(piece).catch((error: unknown) => {
+      throw notWritten(to, error);
+    });
+  };
+  try {
+    const report = await exportRuns(stores, runs, { ...options, write });
+    await file.keep().catch((error: unknown) => {
+      throw notWritten(to, error);
+    });
+    return report;
+  } catch (error) {
+    await file.drop();
+    throw error;
+  }
+}
+
+export interface ImportRequest extends ImportOptions {
+  /** A path, or what the file comes through. */
+  readonly from: string | Readable;
+  /** What messages call it. Default: the path. */
+  readonly name?: string;
+  /** Whether only to say what would come in. */
+  readonly isDryRun?: boolean;
+}
+
+/**
+ * Imports the runs of a file, or says what would come in.
+ *
+ * @param stores undefined only with `isDryRun`, for a store that is not there yet
+ * @throws as `checkArchive`, `planImport` and `importRuns` of the transfer room
+ */
+export async function importFromFile(stores: OpenStores | undefined, request: ImportRequest): Promise<ImportReport> {
+  const { from, isDryRun = false, ...options } = request;
+  const name = request.name ?? (typeof from === "string" ? from : "standard input");
+  const folder = stores === undefined || stores.isReadonly ? tmpdir() : stores.locate().temporaryFolder;
+  const file = await openArchive(from, { folder, name });
+  try {
+    const archive = await checkArchive(file, options);
+    if (isDryRun || stores === undefined) return await planImport(stores?.metadata, archive);
+    return await importRuns(stores, archive, options);
+  } finally {
+    file.close();
+  }
+}
+
+function notWritten(file: string, cause: unknown): FlowError {
+  if (isFlowError(cause)) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new FlowError("FLOW_CLI_OUTPUT_NOT_WRITABLE", {
+    message: `Cannot write "${file}": ${reason}`,
+    hint: `Name a file in a folder that exists and can be written, such as ${path.basename(file)}`,
+    cause,
+  });
+}

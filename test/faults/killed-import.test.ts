@@ -1,0 +1,73 @@
+/** An import is killed at random instants: the store is whole, holds all runs of the file or none, and a second import completes. */
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Project } from "../kit/project.ts";
+import { seeded } from "../kit/seed.ts";
+import { SpawnedFlow } from "../kit/spawned-flow.ts";
+import { TWENTY, times } from "./twenty.ts";
+
+const project = new Project({ "twenty.ts": TWENTY });
+const { random } = seeded("killed-import");
+let digests: unknown;
+let undisturbedMs: number;
+
+afterAll(() => project[Symbol.asyncDispose]());
+
+const start = (words: readonly string[]): SpawnedFlow => new SpawnedFlow([...words, "--json"], { cwd: project.folder });
+const digestsOf = async (...words: readonly string[]): Promise<unknown> => {
+  const { lines } = await project.flow(["dump", "Twenty/1", "--json", ...words]);
+  return Object.fromEntries(lines.map((line) => [line.name, line.digest]));
+};
+
+beforeAll(async () => {
+  for (let run = 0; run < 3; run++) expect((await start(["run", "twenty.ts"]).ended).code).toBe(0);
+  digests = await digestsOf();
+  const words = ["export", "Twenty/1", "Twenty/2", "Twenty/3", "-o", "twenty.tar"];
+  expect((await start(words).ended).code).toBe(0);
+  const { code, durationMs } = await start(["import", "twenty.tar", "--store", project.file("first")]).ended;
+  expect(code).toBe(0);
+  undisturbedMs = durationMs;
+}, 300_000);
+
+describe("an import that is killed", () => {
+  test(`leaves all or nothing, ${times(8, 200)} times`, { timeout: 3_600_000 }, async () => {
+    for (let kill = 0; kill < times(8, 200); kill++) {
+      const store = project.file(`store-${kill}`);
+      const importing = start(["import", "twenty.tar", "--store", store]);
+      await importing.after(random() * undisturbedMs);
+      importing.killGroup();
+      await importing.ended;
+      if (fs.existsSync(path.join(store, "millrace.db"))) {
+        const { code, lines, stderr } = await project.flow(["runs", "--json", "--store", store]);
+        expect([code, [0, 3].includes(lines.length), stderr === "" || stderr === "No run matches\n"]).toEqual([
+          0,
+          true,
+          true,
+        ]);
+      }
+      const again = await start(["import", "twenty.tar", "--store", store]).ended;
+      expect([again.code, JSON.parse(again.stdout).runs.length]).toEqual([0, 3]);
+      expect(await digestsOf("--store", store)).toEqual(digests);
+      const { lines } = await project.flow(["validate", "Twenty/2", "--json", "--store", store]);
+      expect(lines[0].checks.filter((check: any) => check.status === "fail")).toEqual([]);
+      fs.rmSync(store, { recursive: true });
+    }
+  });
+});
+
+test(`an export that is killed leaves nothing under the name, ${times(5, 100)} times`, {
+  timeout: 600_000,
+}, async () => {
+  const words = ["export", "Twenty/1", "Twenty/2", "Twenty/3", "-o", "killed.tar"];
+  const whole = fs.readFileSync(project.file("twenty.tar"));
+  for (let kill = 0; kill < times(5, 100); kill++) {
+    const exporting = start(words);
+    await exporting.after(random() * undisturbedMs);
+    exporting.killGroup();
+    await exporting.ended;
+    if (!fs.existsSync(project.file("killed.tar"))) continue;
+    expect(Buffer.compare(fs.readFileSync(project.file("killed.tar")), whole)).toBe(0);
+    fs.rmSync(project.file("killed.tar"));
+  }
+});
