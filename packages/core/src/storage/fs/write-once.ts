@@ -59,7 +59,8 @@ function* fromAside<T>(
   chunks: readonly Uint8Array[],
   place: (aside: string) => FileSteps<T>,
 ): FileSteps<T> {
-  yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
+  // The folder above it is the store's own and may be reached through a link; this one may not be a link itself.
+  yield* ensureFolder(target.temporaryFolder, { ...target, root: path.dirname(target.temporaryFolder) });
   const aside = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
   const fd = yield* call("open", aside, WRITE_ASIDE, 0o600);
   try {
