@@ -8,7 +8,7 @@ import { isAbsolute, join } from "node:path";
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 15)) {
   console.error(
-    `✗ Millrace needs Node 22.15 or newer, this is Node ${process.versions.node}\n  → Install a newer Node: https://nodejs.org`,
+    `✗ Millrace needs Node 22.15 or newer, this is Node ${process.versions.node} (${process.execPath})\n  → Install a newer Node: https://nodejs.org, and see that it comes first in PATH`,
   );
   process.exit(2);
 }

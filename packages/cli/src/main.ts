@@ -14,9 +14,7 @@ import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
 import { streamOutput } from "./render/output.ts";
-
-declare const __MILLRACE_VERSION__: string | undefined;
-const version = typeof __MILLRACE_VERSION__ === "string" ? __MILLRACE_VERSION__ : "0.0.0-source";
+import { COMMAND_VERSION } from "./version.ts";
 
 const writeStdout = process.stdout.write.bind(process.stdout);
 const context = processContext();
@@ -53,7 +51,9 @@ async function dispatch(context: Context): Promise<number> {
   }
   if (first === "--version" || first === "-V") {
     context.stdout.write(
-      wantsJson(words) ? `${JSON.stringify({ version, node: process.versions.node })}\n` : `${version}\n`,
+      wantsJson(words)
+        ? `${JSON.stringify({ version: COMMAND_VERSION, node: process.versions.node })}\n`
+        : `${COMMAND_VERSION}\n`,
     );
     return EXIT.done;
   }

@@ -10,6 +10,8 @@ import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
+import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
+import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 
@@ -79,7 +81,7 @@ export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
-export type { Client, OpenStores, ValidationReport };
+export type { Client, DoctorFinding, DoctorReport, OpenStores, ValidationReport };
 
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
@@ -90,6 +92,12 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
 export async function packFlow(pack: FlowPackage): Promise<Uint8Array> {
   const archive = await import("./package/flow-archive.ts");
   return archive.packFlow(pack);
+}
+
+/** What is wrong with the installation, the project and the store; see `wiring/doctor/doctor.ts`. */
+export async function examine(request: DoctorRequest): Promise<DoctorReport> {
+  const wiring = await import("./wiring/doctor/doctor.ts");
+  return wiring.examine(request);
 }
 
 /** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */

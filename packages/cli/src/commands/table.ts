@@ -44,4 +44,9 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "List tags and the runs that they name",
     load: async () => (await import("./tag.ts")).tagListCommand,
   },
+  {
+    name: "doctor",
+    summary: "Say what is wrong with the installation, the project and the store",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
 ];

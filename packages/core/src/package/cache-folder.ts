@@ -12,16 +12,22 @@ import { FlowError } from "../errors/flow-error.ts";
  * @throws FlowError FLOW_PACKAGE_CACHE_UNWRITABLE when no place is left
  */
 export function cacheFolders(root: string): readonly string[] {
-  const modules = path.join(root, "node_modules");
-  const own = path.join(userCacheFolder(), "millrace");
-  const folders = fs.existsSync(modules) ? [path.join(modules, ".cache", "millrace"), own] : [own];
+  const folders = cacheFoldersOf(root);
   const trusted = folders.filter((folder) => foreignReason(folder) === undefined);
   if (trusted.length > 0) return trusted;
+  const own = folders.at(-1)!;
   throw new FlowError("FLOW_PACKAGE_CACHE_UNWRITABLE", {
     message: `Cannot keep code packages in "${own}": ${foreignReason(own)}, so what lies in it cannot be trusted`,
     hint: "Remove the folder, or set XDG_CACHE_HOME to a folder of your own",
     context: { cacheFolder: own },
   });
+}
+
+/** The same places, trusted or not. */
+export function cacheFoldersOf(root: string): readonly string[] {
+  const modules = path.join(root, "node_modules");
+  const own = path.join(userCacheFolder(), "millrace");
+  return fs.existsSync(modules) ? [path.join(modules, ".cache", "millrace"), own] : [own];
 }
 
 /** Why code in a folder could be another user's, in words; undefined when only this user can have put it there. */
