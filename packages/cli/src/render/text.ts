@@ -15,6 +15,9 @@ const CONTROL = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u
 /** Anything that `harmless` would change; most lines have none of it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const UNSAFE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+/** Anything that `forTerminal` may have to change: also an escape, which may begin a colour. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const UNSAFE_ON_TERMINAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 /** Anything that `plain` would change. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const UNSAFE_IN_LINE = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
@@ -26,6 +29,17 @@ export function harmless(text: string, options: { readonly colours: boolean }): 
     .replace(ESCAPE, (sequence) => (options.colours && sequence.replace(SGR, "") === "" ? sequence : ""))
     .replace(CONTROL, pictureOf);
   return clean.includes("\x1b") ? clean + RESET : clean;
+}
+
+/**
+ * The last wall before a terminal: whatever was not made harmless on its way moves no cursor, sets no title and turns no
+ * text around. Colours stay, since they are ours as well.
+ */
+export function forTerminal(text: string): string {
+  if (!UNSAFE_ON_TERMINAL.test(text)) return text;
+  return text
+    .replace(ESCAPE, (sequence) => (sequence.replace(SGR, "") === "" ? sequence : ""))
+    .replace(CONTROL, pictureOf);
 }
 
 /** A line of task output: as `harmless`, tabs as spaces, and of a line redrawn with carriage returns only its last state. */
