@@ -114,7 +114,7 @@ beforeAll(() => {
   git("remote", "add", "origin", `https://user:${REMOTE}@git.example/shop.git?token=${REMOTE}`);
   git("add", "secrets.ts");
   git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-m", "first");
-});
+}, 120_000);
 afterAll(() => project?.[Symbol.asyncDispose]());
 
 const env = () => ({ ...ENVIRONMENT, XDG_CACHE_HOME: project.file("cache"), MILLRACE_STORE: project.store });
@@ -210,6 +210,15 @@ describe("of twenty secrets nothing is left", () => {
       const called = await project.flow(words, { env: { ...env(), MILLRACE_PARAM_PIN: canary("pin") } });
       expect([called.code, hits(called.stdout), hits(called.stderr)]).toEqual([2, [], []]);
       expect(called.stderr + called.stdout).not.toContain(canary("pin"));
+    }
+    // What a parser says of a broken file quotes it.
+    project.write({ "broken.json": `{\n  "token": "${"x".repeat(60)}", ${FILES.token} }` });
+    for (const more of [[], ["--json"], ["--debug"]]) {
+      const words = ["run", "secrets.ts", "--params", "broken.json", "--how", "succeed", ...more];
+      const called = await project.flow(words, { env: env() });
+      expect([called.code, hits(called.stdout), hits(called.stderr)]).toEqual([2, [], []]);
+      expect(called.stderr + called.stdout).toContain("line 2, column 75");
+      expect(called.stderr + called.stdout).not.toContain(FILES.token.slice(0, 8));
     }
   });
 

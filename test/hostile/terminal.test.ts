@@ -64,7 +64,7 @@ beforeAll(async () => {
   db.prepare("UPDATE artifact SET name = name || ?, codec = codec || ? WHERE name = 'evil'").run(ATTACK, ATTACK);
   db.prepare("UPDATE run_tag SET tag = 't' || ?").run(ATTACK);
   db.close();
-});
+}, 120_000);
 afterAll(() => project?.[Symbol.asyncDispose]());
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it reads what is written to a terminal.
