@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { expect, test } from "vitest";
 import { BINARY, flow, temporaryFolder } from "./kit.ts";
 
@@ -114,3 +115,32 @@ test("colours follow FORCE_COLOR and NO_COLOR", async () => {
   expect((await flow(["rnus"], { env: { FORCE_COLOR: "1" } })).stderr).toContain("\x1b[31m");
   expect((await flow(["rnus"], { env: { FORCE_COLOR: "1", NO_COLOR: "1" } })).stderr).not.toContain("\x1b");
 });
+
+test.skipIf(process.platform === "win32")(
+  "compiled code is kept where nobody else can write, or not at all",
+  async () => {
+    using folder = temporaryFolder();
+    const cached = (cache: string) =>
+      existsSync(`${cache}/millrace/compile`) && readdirSync(`${cache}/millrace/compile`);
+    const call = async (cache: string) => {
+      // Node writes the cache when it ends; a command that loads nothing else is enough.
+      expect((await flow(["--help"], { env: { XDG_CACHE_HOME: cache }, cwd: folder.path })).code).toBe(0);
+      return cached(cache);
+    };
+    const before = process.umask(0);
+    try {
+      expect(await call(`${folder.path}/own`)).toHaveLength(1);
+      expect(statSync(`${folder.path}/own/millrace/compile`).mode & 0o777).toBe(0o700);
+      mkdirSync(`${folder.path}/shared/millrace/compile`, { recursive: true, mode: 0o777 });
+      expect(await call(`${folder.path}/shared`)).toEqual([]);
+    } finally {
+      process.umask(before);
+    }
+    // A folder below the working directory is not the user's own: the working directory may be anyone's.
+    expect(
+      (await flow(["--help"], { env: { XDG_CACHE_HOME: "relative", HOME: `${folder.path}/home` }, cwd: folder.path }))
+        .code,
+    ).toBe(0);
+    expect(readdirSync(folder.path).toSorted()).toEqual(["home", "own", "shared"]);
+  },
+);

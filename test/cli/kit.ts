@@ -74,8 +74,8 @@ export function memoryOutput(terminal?: {
   let text = "";
   let taken = 0;
   return {
-    write: (more) => {
-      text += String(more);
+    write: (more, cursor = "") => {
+      text += cursor + String(more);
     },
     isOpen: () => true,
     drained: async () => {},

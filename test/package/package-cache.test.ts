@@ -205,6 +205,72 @@ test("without node_modules the package goes to the user's cache folder, which is
   }
 });
 
+test("packages are private whatever the umask is", async () => {
+  const root = makeProject({ "flow.ts": HELLO, "node_modules/x.js": "" });
+  const before = process.umask(0);
+  try {
+    const pack = await preparePackage(path.join(root, "flow.ts"));
+    const cache = path.join(root, "node_modules/.cache/millrace");
+    const modes = fs
+      .readdirSync(cache, { recursive: true, withFileTypes: true })
+      .map((entry) => [entry.isFile(), fs.statSync(path.join(entry.parentPath, entry.name)).mode & 0o777]);
+    expect(modes.length).toBeGreaterThan(5);
+    expect(modes.filter(([isFile, mode]) => mode !== (isFile ? 0o600 : 0o700))).toEqual([]);
+    expect(pack.folder.startsWith(cache)).toBe(true);
+  } finally {
+    process.umask(before);
+  }
+});
+
+describe.skipIf(process.platform === "win32")("a cache that others may write to", () => {
+  const withCache = async (cache: string, work: () => Promise<void>) => {
+    const before = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = cache;
+    try {
+      await work();
+    } finally {
+      if (before === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = before;
+    }
+  };
+
+  test.each([0o777, 0o770, 0o722])("(mode %o) is passed over for one of one's own", async (mode) => {
+    const root = makeProject({ "flow.ts": HELLO, "node_modules/.cache/millrace/x": "" });
+    const shared = path.join(root, "node_modules/.cache/millrace");
+    fs.chmodSync(shared, mode);
+    const own = makeProject({});
+    await withCache(own, async () => {
+      const pack = await preparePackage(path.join(root, "flow.ts"));
+      expect(pack.folder.startsWith(path.join(own, "millrace"))).toBe(true);
+      expect(fs.readdirSync(shared)).toEqual(["x"]);
+    });
+  });
+
+  test("is refused when there is no other", async () => {
+    const root = makeProject({ "flow.ts": HELLO });
+    const shared = makeProject({ "millrace/x": "" });
+    fs.chmodSync(path.join(shared, "millrace"), 0o777);
+    await withCache(shared, async () => {
+      await expect(preparePackage(path.join(root, "flow.ts"))).rejects.toMatchObject({
+        code: "FLOW_PACKAGE_CACHE_UNWRITABLE",
+        message: expect.stringContaining("others may write to it (mode 777)"),
+        hint: expect.stringContaining("XDG_CACHE_HOME"),
+      });
+      expect(fs.readdirSync(path.join(shared, "millrace"))).toEqual(["x"]);
+    });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("or belongs to another user is passed over", async () => {
+    const root = makeProject({ "flow.ts": HELLO, "node_modules/.cache/millrace/x": "" });
+    fs.chownSync(path.join(root, "node_modules/.cache/millrace"), 54_321, 54_321);
+    const own = makeProject({});
+    await withCache(own, async () => {
+      const pack = await preparePackage(path.join(root, "flow.ts"));
+      expect(pack.folder.startsWith(path.join(own, "millrace"))).toBe(true);
+    });
+  });
+});
+
 test("a faulty definition is reported again by each call", async () => {
   const { root, entry } = await prepared();
   writeFiles(root, { "src/flow.ts": HELLO.replace("greeting!: string", 'accessor greeting = ""') });

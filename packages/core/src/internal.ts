@@ -17,6 +17,8 @@ import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
 import type { ImportReport } from "./transfer/import-runs.ts";
+import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
+import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
@@ -105,6 +107,8 @@ export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } fr
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {
   Client,
+  DoctorFinding,
+  DoctorReport,
   ExportReport,
   ExportRequest,
   ImportReport,
@@ -140,6 +144,12 @@ export async function exportRuns(
 export async function importRuns(stores: OpenStores | undefined, request: ImportRequest): Promise<ImportReport> {
   const wiring = await import("./wiring/transfer.ts");
   return wiring.importFromFile(stores, request);
+}
+
+/** What is wrong with the installation, the project and the store; see `wiring/doctor/doctor.ts`. */
+export async function examine(request: DoctorRequest): Promise<DoctorReport> {
+  const wiring = await import("./wiring/doctor/doctor.ts");
+  return wiring.examine(request);
 }
 
 /** Checks the integrity and currency of runs; see `client/validate/validate.ts`. */

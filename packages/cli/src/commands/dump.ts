@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { ArtifactRow, OpenStores, RunRow, Selector, TaskRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
-import { byteSize, harmless } from "../render/text.ts";
+import { byteSize, harmless, plain } from "../render/text.ts";
 import { jsonSafe, renderValue } from "../render/value.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { selectRun, withStores } from "./with-stores.ts";
@@ -230,7 +230,7 @@ async function print(
     if (names.length === 1) stdout.write(text.endsWith("\n") ? text : `${text}\n`);
     else
       stdout.write(
-        `${paint.bold(artifact.name)} ${paint.dim(`${artifact.kind}, ${artifact.codec}, ${byteSize(artifact.sizeBytes)}`)}\n${text.replace(/^/gm, "  ")}\n`,
+        `${paint.bold(plain(artifact.name))} ${paint.dim(`${artifact.kind}, ${plain(artifact.codec)}, ${byteSize(artifact.sizeBytes)}`)}\n${text.replace(/^/gm, "  ")}\n`,
       );
   }
   if (wanted.length === 0)

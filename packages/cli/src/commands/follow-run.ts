@@ -33,7 +33,7 @@ export async function followRun(
   const board = createStepBoard();
   const say = (line: string | undefined): void => {
     if (line !== undefined && !options.json)
-      progress === silentProgress ? stderr.write(`${freshLine(stderr)}${line}\n`) : progress.note(line);
+      progress === silentProgress ? stderr.write(`${line}\n`, freshLine(stderr)) : progress.note(line);
   };
   let interrupted: "SIGINT" | "SIGTERM" | undefined;
   let isLeaving = false;

@@ -3,7 +3,7 @@ import type { RunQuery, RunRow, RunStatus } from "@millrace/core/internal";
 import { EXIT } from "../exit-code.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
-import { dateTime } from "../render/text.ts";
+import { dateTime, plain } from "../render/text.ts";
 import { type Command, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { withStores } from "./with-stores.ts";
 
@@ -73,12 +73,12 @@ export const runsCommand: Command = {
             { title: "PARAMETERS", shrinkTo: 10 },
           ],
           rows.map((row) => [
-            `${statusMark(row.status, paint)} ${nameOf(row)}`,
+            `${statusMark(row.status, paint)} ${plain(nameOf(row))}`,
             statusWord(row.status, paint),
-            row.tags.join(", "),
+            plain(row.tags.join(", ")),
             dateTime(row.createdAt),
             duration(row),
-            parameterText(row.parameters),
+            plain(parameterText(row.parameters)),
           ]),
           { paint, width: stdout.columns() },
         ),

@@ -5,7 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
-import { byteSize, dateTime, harmless } from "../render/text.ts";
+import { byteSize, dateTime, plain } from "../render/text.ts";
 import type { Context, Invocation } from "./command.ts";
 
 /** Tasks listed of one step; the rest is counted. */
@@ -79,7 +79,7 @@ async function taskTable(page: Page, tasks: readonly Task[], origins: Origins): 
       attempts.length > 1 ? String(attempts.length) : "",
       took(core, newest),
       newest.fanOut === undefined ? "" : String(newest.fanOut),
-      newest.choice ?? "",
+      plain(newest.choice ?? ""),
       (await origins.of(newest))?.text ?? "",
       reasonOf(newest),
     ]);
@@ -147,9 +147,9 @@ async function artifactTable({ stores, context }: Page, task: TaskRow): Promise<
     ...(anyGone ? [{ title: "GONE", shrinkTo: 10 } as const] : []),
   ];
   const rows = visible.map((row) => [
-    row.name,
+    plain(row.name),
     own.has(row.name) ? "yes" : "",
-    row.codec,
+    plain(row.codec),
     byteSize(row.sizeBytes),
     row.digest.slice(0, 16),
     ...(anyGone ? [row.gone === undefined ? "" : `${row.gone.reason}, gone since ${dateTime(row.gone.at)}`] : []),
@@ -201,7 +201,7 @@ function durationOf({ durationMs, startedAt, finishedAt }: TaskRow): number | un
 
 /** The first line of the error, or who cancelled it. */
 function reasonOf({ error, cancelledBy }: TaskRow): string {
-  return harmless((error?.message ?? cancelledBy ?? "").split("\n", 1)[0]!, { colours: false });
+  return plain((error?.message ?? cancelledBy ?? "").split("\n", 1)[0]!);
 }
 
 async function taskJson(page: Page, { newest, attempts }: Task, origins: Origins): Promise<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
-import { byteSize, count, dateTime, harmless } from "../render/text.ts";
+import { byteSize, count, dateTime, harmless, plain } from "../render/text.ts";
 import { tookText } from "../render/took.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { showTasks } from "./show-tasks.ts";
@@ -93,7 +93,7 @@ function renderRecord(
       "code",
       record.codePackage === undefined
         ? ""
-        : `${record.codePackage.entry}  ${paint.dim(`sha256:${record.codePackage.digest.slice(0, 16)}`)}`,
+        : `${record.codePackage.entry}  sha256:${record.codePackage.digest.slice(0, 16)}`,
     ],
     ["from", originText(record.origin)],
     ["imported", importText(record.imported)],
@@ -104,14 +104,13 @@ function renderRecord(
   const duration = tookText(record, formatDuration);
   const took = duration === undefined ? "" : ` after ${duration}`;
   let text = `${statusMark(record.status, paint)} ${paint.bold(record.run)} ${statusWord(record.status, paint)}${took}\n`;
-  for (const [name, value] of facts)
-    if (value !== "") text += `  ${paint.dim(name.padEnd(8))} ${harmless(value, { colours: true })}\n`;
+  for (const [name, value] of facts) if (value !== "") text += `  ${paint.dim(name.padEnd(8))} ${plain(value)}\n`;
 
   const section = (title: string, body: string): void => {
     if (body !== "") text += `\n${paint.bold(title)}\n${body}`;
   };
   const parameters = [
-    ...Object.entries(record.parameters).map(([name, value]) => [name, JSON.stringify(value)] as const),
+    ...Object.entries(record.parameters).map(([name, value]) => [plain(name), plain(JSON.stringify(value))] as const),
     ...record.secretParameters.map((name) => [name, "(secret)"] as const),
   ];
   section(
@@ -131,8 +130,8 @@ function renderRecord(
             upstream.deleted === undefined
               ? (upstream.run ?? (upstream.runThere === undefined ? "none" : `${upstream.runThere} (not here)`))
               : `${upstream.run} (${deletedText(upstream.deleted)})`,
-            describeSelector(upstream.selector),
-            upstream.reads.map((read) => read.name).join(", "),
+            plain(describeSelector(upstream.selector)),
+            plain(upstream.reads.map((read) => read.name).join(", ")),
           ]),
           style,
         ),
@@ -154,9 +153,9 @@ function renderRecord(
             ...(anyGone ? [{ title: "GONE", shrinkTo: 10 } as const] : []),
           ],
           record.artifacts.map((artifact) => [
-            artifact.name,
+            plain(artifact.name),
             artifact.kind,
-            artifact.codec,
+            plain(artifact.codec),
             byteSize(artifact.sizeBytes),
             artifact.digest.slice(0, 16),
             ...(anyGone ? [artifact.gone === undefined ? "" : goneText(artifact.gone)] : []),

@@ -66,4 +66,9 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./tag.ts")).tagListCommand,
   },
   ...storeCommands,
+  {
+    name: "doctor",
+    summary: "Say what is wrong with the installation, the project and the store",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
 ];

@@ -1,7 +1,7 @@
 /** `flow tag add|remove|list`: labels on runs. Every move is kept in the store's log with who, when and why. */
 import { EXIT } from "../exit-code.ts";
 import { renderTable } from "../render/table.ts";
-import { dateTime } from "../render/text.ts";
+import { dateTime, plain } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
@@ -91,7 +91,7 @@ function list(invocation: Invocation, context: Context): Promise<number> {
         return EXIT.done;
       }
       stdout.write(
-        `${stdout.paint.bold(core.runName(run))} holds ${run.tags.length === 0 ? "no tags" : run.tags.join(", ")}\n`,
+        `${stdout.paint.bold(core.runName(run))} holds ${run.tags.length === 0 ? "no tags" : plain(run.tags.join(", "))}\n`,
       );
       if (events.length > 0) {
         const columns = [
@@ -108,10 +108,10 @@ function list(invocation: Invocation, context: Context): Promise<number> {
             events.map((event) => [
               dateTime(event.at),
               event.verb === "add" ? "added" : "removed",
-              event.tag,
-              event.actor,
-              event.via,
-              event.reason ?? "",
+              plain(event.tag),
+              plain(event.actor),
+              plain(event.via),
+              plain(event.reason ?? ""),
             ]),
             style,
           ),
@@ -131,7 +131,7 @@ function list(invocation: Invocation, context: Context): Promise<number> {
       stdout.write(
         renderTable(
           [{ title: "TAG", shrinkTo: 20 }, { title: "RUNS", align: "right" }, { title: "NEWEST" }],
-          rows.map((row) => [row.tag, String(row.runs), row.newest]),
+          rows.map((row) => [plain(row.tag), String(row.runs), row.newest]),
           style,
         ),
       );

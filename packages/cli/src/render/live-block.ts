@@ -44,7 +44,7 @@ export function createLiveBlock(
     const lines = isEnded || run === "" ? [] : blockLines();
     // The cursor is never hidden: a process that is killed could not show it again.
     if (drawn.length > 0 || waiting !== "" || lines.length > 0)
-      output.write(erase() + waiting + lines.map((line) => `${line}\n`).join(""));
+      output.write(waiting + lines.map((line) => `${line}\n`).join(""), erase());
     drawn = lines;
     drawnAt = now();
     waiting = "";

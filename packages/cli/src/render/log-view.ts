@@ -27,7 +27,7 @@ export interface LogViewOptions {
 
 /** The bytes, whatever stdout is: no names, no marks, nothing made harmless. */
 export function createRawView(output: Output): LogView {
-  return { add: (entry) => output.write(entry.text), live: () => {}, idle: () => {}, end: () => {} };
+  return { add: (entry) => output.write(Buffer.from(entry.text)), live: () => {}, idle: () => {}, end: () => {} };
 }
 
 /** One JSON object for each piece. */
@@ -64,7 +64,7 @@ function createLineView(output: Output, options: LogViewOptions): LogView {
   const { isOneTask, hasTimes } = options;
   let isShowing = false; // an unfinished line stands at the bottom
   const erase = (): void => {
-    if (isShowing) output.write(freshLine(output));
+    if (isShowing) output.write("", freshLine(output));
     isShowing = false;
   };
   const lines = createOutputLines({
@@ -95,7 +95,7 @@ function createLineView(output: Output, options: LogViewOptions): LogView {
       const [line] = lines.unfinished(1);
       erase();
       if (line === undefined) return;
-      output.write(`${freshLine(output)}${truncate(line, output.columns() - 1)}`);
+      output.write(truncate(line, output.columns() - 1), freshLine(output));
       isShowing = true;
     },
     end() {

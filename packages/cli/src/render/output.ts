@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { forTerminal } from "./text.ts";
 
 /** The colour functions of one stream; each gives the text back unchanged when the stream shows no colours. */
 export type Paint = ReturnType<typeof pc.createColors>;
@@ -10,7 +11,11 @@ export function createPaint(colours: boolean): Paint {
 
 /** One of the two streams of the command, with what the renderers must know about it. */
 export interface Output {
-  write(text: string | Uint8Array): void;
+  /**
+   * Writes text, or bytes as they are. On a terminal all control sequences but colours are taken out of a text, whoever
+   * wrote it; `cursor` goes before it untouched, in the same write, so that nothing flickers.
+   */
+  write(text: string | Uint8Array, cursor?: string): void;
   /** Whether somebody still reads it: not after `flow logs … | head` has seen enough. */
   readonly isOpen: () => boolean;
   /**
@@ -51,9 +56,11 @@ export function streamOutput(
   stream.on("close", () => closed.resolve());
   const isTerminal = stream.isTTY === true && environment.TERM !== "dumb";
   return {
-    write: (text) => {
+    write: (text, cursor = "") => {
       writes++;
-      if (isOpen) write(text);
+      if (!isOpen) return;
+      if (typeof text === "string") write(cursor + (stream.isTTY === true ? forTerminal(text) : text));
+      else write(text);
     },
     isOpen: () => isOpen,
     async drained() {

@@ -15,6 +15,12 @@ const CONTROL = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u
 /** Anything that `harmless` would change; most lines have none of it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const UNSAFE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+/** Anything that `forTerminal` may have to change: also an escape, which may begin a colour. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const UNSAFE_ON_TERMINAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+/** Anything that `plain` would change. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const UNSAFE_IN_LINE = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 const RESET = "\x1b[0m";
 
 /** Text of others as it may be printed: colours stay (when wanted), every other control sequence is made harmless. */
@@ -25,11 +31,51 @@ export function harmless(text: string, options: { readonly colours: boolean }): 
   return clean.includes("\x1b") ? clean + RESET : clean;
 }
 
+/**
+ * The last wall before a terminal: whatever was not made harmless on its way moves no cursor, sets no title and turns no
+ * text around. Colours stay, since they are ours as well.
+ */
+export function forTerminal(text: string): string {
+  if (!UNSAFE_ON_TERMINAL.test(text)) return text;
+  return text
+    .replace(ESCAPE, (sequence) => (sequence.replace(SGR, "") === "" ? sequence : ""))
+    .replace(CONTROL, pictureOf);
+}
+
 /** A line of task output: as `harmless`, tabs as spaces, and of a line redrawn with carriage returns only its last state. */
 export function harmlessLine(line: string, options: { readonly colours: boolean }): string {
   if (!UNSAFE.test(line)) return line;
   const states = line.split("\r").filter((state) => state !== "");
   return harmless((states.at(-1) ?? "").replaceAll("\t", "    "), options);
+}
+
+/**
+ * Text of others as a part of a line of ours: on one line, without colours. For names, tags, values and paths, which must
+ * neither end the line they stand in nor hide what stands beside them.
+ */
+export function plain(text: string): string {
+  if (!UNSAFE_IN_LINE.test(text)) return text;
+  return harmless(text.replaceAll("\t", " "), { colours: false }).replaceAll("\n", "\u240a");
+}
+
+/** Lines of at most so many columns, broken between words; a word that is longer is broken where the line ends. */
+export function wrapText(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  const end = (): void => {
+    if (line !== "") lines.push(line);
+    line = "";
+  };
+  for (const word of text.split(" ")) {
+    if (line !== "" && displayWidth(line) + 1 + displayWidth(word) > width) end();
+    if (line !== "") line += " ";
+    for (const character of word) {
+      if (displayWidth(line) + characterWidth(character) > width) end();
+      line += character;
+    }
+  }
+  end();
+  return lines;
 }
 
 function pictureOf(character: string): string {

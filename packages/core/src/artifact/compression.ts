@@ -3,6 +3,7 @@
  * 256 KiB, kept when it saves a tenth; nothing below 512 bytes. A compressed payload is a row of frames, each of 4 MiB
  * of payload: so neither side ever holds more than one frame besides the result, and `zstd -d` reads it.
  */
+import { constants as bufferConstants } from "node:buffer";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 export const MIN_COMPRESSED_BYTES = 512;
@@ -10,6 +11,7 @@ export const SAMPLE_BYTES = 256 * 1024;
 export const FRAME_BYTES = 4 * 1024 * 1024;
 /** A compressed payload is kept when it has at most this part of the size. */
 export const KEPT_RATIO = 0.9;
+const MAX_BUFFER_BYTES = bufferConstants.MAX_LENGTH;
 
 const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -38,14 +40,18 @@ export function frames(chunks: readonly Uint8Array[]): Uint8Array[] {
 
 /** The payload of `sizeBytes` bytes behind a row of frames; undefined when the bytes are none or give another size. */
 export function decompress(stored: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+  // The size comes from a row, for which nobody vouches.
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes > MAX_BUFFER_BYTES) return undefined;
   if (sizeBytes > stored.byteLength * MAX_ZSTD_RATIO) return undefined;
   const payload = Buffer.allocUnsafeSlow(sizeBytes);
   let position = 0;
   for (let start = 0; start < stored.byteLength; ) {
     const end = frameEnd(stored, start);
     if (end === undefined) return undefined;
-    const piece = openFrame(stored.subarray(start, end), Math.min(sizeBytes - position, FRAME_BYTES));
-    if (piece === undefined) return undefined;
+    const left = Math.min(sizeBytes - position, FRAME_BYTES);
+    const piece = openFrame(stored.subarray(start, end), left);
+    // All frames but the last are full: many that hold next to nothing would each cost as much as a full one.
+    if (piece?.length !== left) return undefined;
     payload.set(piece, position);
     position += piece.length;
     start = end;

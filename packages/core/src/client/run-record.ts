@@ -17,6 +17,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
+import { readObject } from "../metadata/stored-json.ts";
 
 /**
  * The whole record of a run as plain JSON: what `flow show --json` prints and what the last event of a run carries.
@@ -211,6 +212,6 @@ async function packageEntry(
   if (run.packageDigest === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
   if (pack === undefined) return undefined;
-  const manifest = JSON.parse(pack.manifest) as { readonly entry?: string };
+  const manifest = readObject<{ readonly entry?: string }>(pack.manifest, "package.manifest");
   return { digest: run.packageDigest, entry: manifest.entry ?? "" };
 }

@@ -1,8 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { resolveConfig } from "./config.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { resolveConfig, resolveTrustedConfig } from "./config.ts";
+import { checkStoreOwner } from "./find-store.ts";
 import { MILLRACE_VERSION } from "./version.ts";
 
 let root: string;
@@ -92,4 +104,48 @@ test("the version is that of the package", () => {
     version: string;
   };
   expect(MILLRACE_VERSION).toBe(manifest.version);
+});
+
+test("a store that was found must belong to this user, to root, or to the owner of the working directory", () => {
+  const cwd = folder("a");
+  const store = folder(".millrace");
+  const owner = statSync(store).uid;
+  const stranger = owner + 12_345;
+  const at = (from: "found" | "option" | "environment", user: number | undefined) => () =>
+    checkStoreOwner({ folder: store, from }, { cwd: join(root, "elsewhere"), user });
+  expect(at("found", owner)).not.toThrow();
+  if (owner === 0) expect(at("found", stranger)).not.toThrow();
+  else expect(at("found", stranger)).toThrow(expect.objectContaining({ code: "FLOW_CLIENT_FOREIGN_STORE" }));
+  expect(at("option", stranger)).not.toThrow();
+  expect(at("environment", stranger)).not.toThrow();
+  expect(at("found", undefined)).not.toThrow(); // a system without numbers for users
+  // The owner of the working directory: their flows are what this user runs.
+  expect(() => checkStoreOwner({ folder: store, from: "found" }, { cwd, user: stranger })).not.toThrow();
+});
+
+describe.skipIf(process.getuid?.() !== 0)("a store of a stranger", () => {
+  const STRANGER = 54_321;
+  const refused = expect.objectContaining({
+    code: "FLOW_CLIENT_FOREIGN_STORE",
+    message: expect.stringContaining(String(STRANGER)),
+    hint: expect.stringContaining("--store"),
+  });
+
+  test("in a folder that all share is not taken for one's own", () => {
+    const cwd = folder("mine");
+    const store = folder(".millrace");
+    chownSync(store, STRANGER, STRANGER);
+    expect(() => resolveTrustedConfig({ cwd, environment: {} })).toThrow(refused);
+    expect(resolveTrustedConfig({ cwd, environment: { MILLRACE_STORE: store } }).store.folder).toBe(store);
+    expect(resolveConfig({ cwd, environment: {} }).store.folder).toBe(store);
+    chownSync(cwd, STRANGER, STRANGER);
+    expect(resolveTrustedConfig({ cwd, environment: {} }).store.folder).toBe(store);
+  });
+
+  test("is not reached through a stranger's link to a folder of one's own either", () => {
+    const cwd = folder("mine");
+    symlinkSync(folder("target"), join(root, ".millrace"));
+    lchownSync(join(root, ".millrace"), STRANGER, STRANGER);
+    expect(() => resolveTrustedConfig({ cwd, environment: {} })).toThrow(refused);
+  });
 });

@@ -6,7 +6,7 @@
  * without touching the process. Not here: parameters of flows (the CLI and the flow room), opening of stores (wiring).
  */
 import { hostname, userInfo } from "node:os";
-import { findStore, type StoreChoice } from "./find-store.ts";
+import { checkStoreOwner, findStore, type StoreChoice } from "./find-store.ts";
 
 /** Variables of a process, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -57,6 +57,17 @@ export function resolveConfig(input: {
     host: hostname() || "unknown",
     ...(shuffle === undefined || shuffle === "" ? {} : { shuffle }),
   });
+}
+
+/**
+ * The settings, for what is about to open their store: one that was found and belongs to a stranger is refused.
+ *
+ * @throws FlowError FLOW_CLIENT_FOREIGN_STORE
+ */
+export function resolveTrustedConfig(input: Parameters<typeof resolveConfig>[0]): Config {
+  const config = resolveConfig(input);
+  checkStoreOwner(config.store, { cwd: input.cwd, user: process.geteuid?.() });
+  return config;
 }
 
 function findActor(environment: Environment): string {

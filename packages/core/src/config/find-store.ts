@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { FlowError } from "../errors/flow-error.ts";
 
 /** Name of the store's folder. */
 export const STORE_FOLDER = ".millrace";
@@ -32,6 +33,30 @@ export function findStore(input: {
     if (isFolder(store)) return { folder: store, from: "found" };
   }
   return { folder: join(findWorkspaceRoot(input.cwd), STORE_FOLDER), from: "workspace" };
+}
+
+/**
+ * Refuses a store of a stranger. A store holds code that `flow resume` runs, and takes what runs leave; so one that was
+ * merely found must belong to this user, to root, or to whoever owns the working directory, whose flows this user runs
+ * anyway: in a folder such as `/tmp` anyone can leave a `.millrace` for others to find. A store that was named is trusted.
+ *
+ * @param here.user  the user of this process; undefined where the system has no numbers for users
+ * @throws FlowError FLOW_CLIENT_FOREIGN_STORE
+ */
+export function checkStoreOwner(
+  { folder, from }: StoreChoice,
+  here: { readonly cwd: string; readonly user: number | undefined },
+): void {
+  if (from !== "found" || here.user === undefined || !existsSync(folder)) return;
+  const trusted = [here.user, 0, statSync(here.cwd, { throwIfNoEntry: false })?.uid];
+  // The link too, if it is one: who may set it chooses where this user's data go.
+  const stranger = [statSync(folder).uid, lstatSync(folder).uid].find((owner) => !trusted.includes(owner));
+  if (stranger === undefined) return;
+  throw new FlowError("FLOW_CLIENT_FOREIGN_STORE", {
+    message: `Cannot use the store in "${folder}": it belongs to another user (${stranger})`,
+    hint: "Name it with --store or MILLRACE_STORE when you trust its owner, or name another one",
+    context: { folder, owner: stranger },
+  });
 }
 
 /**

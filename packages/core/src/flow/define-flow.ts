@@ -5,7 +5,9 @@
  * `define-upstreams.ts`, `define-files.ts`) and `define-names.ts`. What the steps
  * mean together (targets, joins, cycles) is not looked at here but in `graph/check-graph.ts`.
  */
+
 import { isFlowError, type Problem, problemsError, type SourceLocation } from "../errors/flow-error.ts";
+import { isProject } from "../ids/names.ts";
 import { constructionError } from "./bind-flow.ts";
 import { defineFields } from "./define-fields.ts";
 import { nameProblems } from "./define-names.ts";
@@ -63,6 +65,14 @@ export function examineFlow(flowClass: FlowClass, options: DefineFlowOptions): E
   }
   const naming = flowNameProblem(flowClass);
   if (naming !== undefined) problems.push({ ...naming, ...at });
+  if (!isProject(options.project)) {
+    problems.push({
+      code: "FLOW_DEFINITION_BAD_NAME",
+      message: `${JSON.stringify(options.project.slice(0, 300))}, the "name" of package.json, cannot name a project`,
+      hint: 'Give package.json a name as npm takes it, such as "shop" or "@acme/shop"',
+      ...at,
+    });
+  }
 
   const { steps, isGraphKnown } = defineSteps(flowClass, problems);
   if (steps.length === 0 && problems.every((problem) => problem.code !== "FLOW_DEFINITION_BAD_DECORATOR")) {

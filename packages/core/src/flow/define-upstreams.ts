@@ -1,4 +1,4 @@
-import { isName, tagProblem } from "../ids/names.ts";
+import { isName, isProject, tagProblem } from "../ids/names.ts";
 import { locate } from "../util/call-site.ts";
 import { type Duration, parseDurationMs } from "../util/duration.ts";
 import { nearestName } from "../util/nearest-name.ts";
@@ -84,7 +84,7 @@ function producerOf(
   if (typeof flow === "string") {
     const slash = flow.lastIndexOf("/");
     const [project, flowName] = [flow.slice(0, Math.max(slash, 0)), flow.slice(slash + 1)];
-    if (!isName(flowName) || slash === 0) {
+    if (!isName(flowName) || slash === 0 || (slash > 0 && !isProject(project))) {
       report(
         "FLOW_DEFINITION_BAD_UPSTREAM",
         `"${flow}" of "${name}" cannot be the name of a flow`,

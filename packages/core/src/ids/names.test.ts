@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isName, MAX_TAG_LENGTH, tagProblem } from "./names.ts";
+import { isName, isProject, MAX_TAG_LENGTH, tagProblem } from "./names.ts";
 
 describe("a name", () => {
   test.each(["a", "Train", "_", "$", "a1", "pickBest", "x".repeat(128), "constructor", "toString", "then"])(
@@ -26,6 +26,39 @@ describe("a name", () => {
     "а" /* Cyrillic */,
   ])("cannot be %j", (text) => {
     expect(isName(text)).toBe(false);
+  });
+});
+
+describe("a project", () => {
+  test.each(["shop", "@acme/shop", "my-shop.eu", "a", "x".repeat(214), "Shop_2", "...", "@a.b/c.d"])(
+    "may be %j",
+    (text) => {
+      expect(isProject(text)).toBe(true);
+    },
+  );
+
+  test.each([
+    "",
+    ".",
+    "..",
+    "../shop",
+    "/shop",
+    "shop/",
+    "a/b",
+    "@acme/..",
+    "@../shop",
+    "@acme/a/b",
+    "x".repeat(215),
+    "a b",
+    "a\n",
+    "a\0",
+    "\x1b[31m",
+    "\u202eshop",
+    "sh\u043ep" /* Cyrillic */,
+    "a\\b",
+    "C:",
+  ])("cannot be %j", (text) => {
+    expect(isProject(text)).toBe(false);
   });
 });
 

@@ -9,6 +9,15 @@ export function isName(text: string): boolean {
   return NAME.test(text) && text !== "__proto__";
 }
 
+/** Longest name of a package that npm takes. */
+const MAX_PROJECT_LENGTH = 214;
+const PROJECT = /^(?:@[\w.~-]+\/)?[\w.~-]+$/;
+
+/** Whether a text can name a project: the name of a package, with its scope if it has one, of at most 214 characters. */
+export function isProject(text: string): boolean {
+  return text.length <= MAX_PROJECT_LENGTH && PROJECT.test(text) && !/^@?\.{1,2}(?:\/|$)|\/\.{1,2}$/.test(text);
+}
+
 /** Longest tag, in characters. The same limit as Metaflow's. */
 export const MAX_TAG_LENGTH = 500;
 

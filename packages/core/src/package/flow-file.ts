@@ -15,8 +15,9 @@ const MODULE = /\.(?:[cm]?[jt]sx?|flow)$/;
  * @throws FlowError FLOW_PACKAGE_FILE_MISSING, FLOW_PACKAGE_NOT_A_FILE, FLOW_PACKAGE_NOT_A_MODULE
  */
 export function findFlowFile(file: string): string {
+  if (file.includes("\0")) throw missingError(path.resolve(file.replaceAll("\0", "\ufffd"))); // no system has such a path
   const absolute = path.resolve(file);
-  const stat = fs.statSync(absolute, { throwIfNoEntry: false });
+  const stat = statOf(absolute);
   if (stat === undefined) throw missingError(absolute);
   if (!stat.isFile()) throw notAFileError(absolute, stat.isDirectory());
   if (!MODULE.test(absolute)) {
@@ -57,6 +58,17 @@ export function selectFlow(pack: Pick<FlowPackage, "flows" | "manifest">, name?:
     hint: `Choose one with --flow ${names[0] ?? "NAME"}, or make one the default export`,
     context: { entry: pack.manifest.entry, flows: names },
   });
+}
+
+/** A name that is too long, or that leads round in a circle, names no file either. */
+function statOf(file: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENAMETOOLONG" || code === "ELOOP") return undefined;
+    throw error;
+  }
 }
 
 function missingError(file: string): FlowError {

@@ -41,9 +41,11 @@ export function storePackage(cacheFolder: string, digest: Digest, content: Packa
   try {
     makePrivateFolder(cacheFolder);
     fs.mkdirSync(aside, { recursive: true, mode: 0o700 });
-    fs.writeFileSync(path.join(aside, BUNDLE_FILE), content.code);
-    fs.writeFileSync(path.join(aside, MAP_FILE), content.map);
-    fs.writeFileSync(path.join(aside, MANIFEST_FILE), content.manifest);
+    const write = (name: string, bytes: string | Uint8Array) =>
+      fs.writeFileSync(path.join(aside, name), bytes, { flag: "wx", mode: 0o600 });
+    write(BUNDLE_FILE, content.code);
+    write(MAP_FILE, content.map);
+    write(MANIFEST_FILE, content.manifest);
     moveInto(aside, folder, () => readStoredPackage(cacheFolder, digest) !== undefined);
   } catch (cause) {
     fs.rmSync(aside, { recursive: true, force: true });
@@ -75,7 +77,7 @@ export function replaceFile(cacheFolder: string, file: string, content: string):
   const aside = `${file}.${asideName()}`;
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    fs.writeFileSync(aside, content, { mode: 0o600 });
+    fs.writeFileSync(aside, content, { flag: "wx", mode: 0o600 });
     fs.renameSync(aside, file);
   } catch (cause) {
     fs.rmSync(aside, { force: true });

@@ -3,7 +3,7 @@
  * process's folder and environment name. Opened once for each folder and kept for the life of the process.
  */
 import { Client } from "../client/client.ts";
-import { readProcess, resolveConfig } from "../config/config.ts";
+import { readProcess, resolveConfig, resolveTrustedConfig } from "../config/config.ts";
 import { recordCurrentRead, recordUnknownRead } from "../flow/current.ts";
 import { type OpenStores, openStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
@@ -41,7 +41,7 @@ export async function openDefaultStores(create: boolean): Promise<OpenStores> {
 
 function defaultFolder(): string {
   const { cwd, environment } = readProcess();
-  return threadStore() ?? resolveConfig({ cwd, environment }).store.folder;
+  return threadStore() ?? resolveTrustedConfig({ cwd, environment }).store.folder;
 }
 
 /** A client on stores, acting as the user of this process. */

@@ -1,6 +1,7 @@
 import { FlowError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import { readObject } from "../metadata/stored-json.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
 import { restorePackage } from "../package/restore-package.ts";
@@ -16,8 +17,26 @@ export interface KeptManifest extends PackageManifest {
 /** The manifest of the code package that a run was made with. */
 export async function keptManifest({ metadata }: Pick<OpenStores, "metadata">, run: RunRow): Promise<KeptManifest> {
   const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
-  if (pack !== undefined) return JSON.parse(pack.manifest) as KeptManifest;
+  if (pack !== undefined) return readKept(pack.manifest);
   throw new FlowError("FLOW_INTERNAL", { message: `${runName(run)} has no code package in its store` });
+}
+
+/** What follows is loaded and run, so what it leans on is looked at first. */
+function readKept(text: string): KeptManifest {
+  const manifest = readObject<Partial<KeptManifest>>(text, "package.manifest");
+  const { files, flows, externals, entry } = manifest;
+  const isWhole =
+    typeof entry === "string" &&
+    Array.isArray(flows) &&
+    Array.isArray(externals) &&
+    Array.isArray(files) &&
+    files.every((file) => /^[0-9a-f]{64}$/.test(file?.digest) && typeof file.name === "string");
+  if (isWhole) return manifest as KeptManifest;
+  throw new FlowError("FLOW_METADATA_CORRUPT", {
+    message: 'Cannot read the records: "package.manifest" lacks what a code package has',
+    hint: "Restore the store from a copy, or run the flow file again",
+    context: { column: "package.manifest" },
+  });
 }
 
 /**

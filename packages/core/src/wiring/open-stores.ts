@@ -7,7 +7,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ArtifactStore } from "../artifact/artifact-store.ts";
-import { type Environment, resolveConfig } from "../config/config.ts";
+import { type Environment, resolveTrustedConfig } from "../config/config.ts";
 import type { StoreChoice } from "../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError } from "../errors/flow-error.ts";
@@ -49,11 +49,11 @@ export interface OpenStoresInput {
  * Opens the store that option, environment and folder name.
  *
  * @throws FlowError FLOW_CLIENT_NO_STORE (nothing there and `create` is false), FLOW_CLIENT_NOT_A_STORE,
- *   FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
+ *   FLOW_CLIENT_FOREIGN_STORE, FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
  *   of a newer version or one that is no database
  */
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
-  const { store } = resolveConfig(input);
+  const { store } = resolveTrustedConfig(input);
   const location = locateStore(store.folder);
   let isNew = false;
   if (input.create) isNew = prepareStoreFolder(store.folder, location);

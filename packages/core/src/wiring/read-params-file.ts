@@ -18,17 +18,21 @@ export async function readParamsFile(
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw bad(
-      file,
-      `it is not JSON: ${(cause as Error).message}`,
-      "Write a JSON object with one entry for each parameter",
-      cause,
-    );
+  } catch (error) {
+    // Without the error itself: it quotes the file, which may hold secrets.
+    throw bad(file, `it is not JSON${placeOf(error, text)}`, "Write a JSON object with one entry for each parameter");
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value))
     return value as Readonly<Record<string, unknown>>;
   throw bad(file, "it holds no JSON object", "Write a JSON object with one entry for each parameter");
+}
+
+/** `: line 3, column 7`, where the parser tells. */
+function placeOf(error: unknown, text: string): string {
+  const position = /at position (\d+)/.exec((error as Error).message)?.[1];
+  if (position === undefined) return "";
+  const lines = text.slice(0, Number(position)).split("\n");
+  return `: line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
 }
 
 function bad(file: string, why: string, hint: string, cause?: unknown): FlowError {

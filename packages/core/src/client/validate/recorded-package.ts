@@ -1,6 +1,7 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import type { FlowDefinition } from "../../flow/definition.ts";
 import type { MetadataReader, MetadataStore, RunRow } from "../../metadata/metadata-store.ts";
+import { readObject } from "../../metadata/stored-json.ts";
 
 /** What validation needs of a stored code package. All parts may be missing: another version may have written it. */
 export interface RecordedPackage {
@@ -15,5 +16,5 @@ export async function recordedPackage(
 ): Promise<RecordedPackage | "missing" | undefined> {
   if (run.packageDigest === undefined || metadata.package === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
-  return pack === undefined ? "missing" : (JSON.parse(pack.manifest) as RecordedPackage);
+  return pack === undefined ? "missing" : readObject<RecordedPackage>(pack.manifest, "package.manifest");
 }

@@ -16,6 +16,12 @@ export const clientCodes = {
     cause: "It is a file, or a folder that holds other things and no store",
     remedy: "Name an empty or new folder, or the folder of a store",
   },
+  FLOW_CLIENT_FOREIGN_STORE: {
+    meaning: "A store that was found upwards of the working directory belongs to another user",
+    cause:
+      "Someone left a .millrace in a folder that several users share, such as /tmp, or the folder was copied with its owner",
+    remedy: "Name the store with --store or MILLRACE_STORE when you trust its owner, or name another one",
+  },
   FLOW_CLIENT_NO_ARTIFACT: {
     meaning: "A run or task has no artifact of that name",
     cause: "A typing error, or no step on the way to the end set the field",

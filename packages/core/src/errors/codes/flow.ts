@@ -47,8 +47,9 @@ export const flowCodes = {
     remedy: "Let it return a number, and read parameters and configs only",
   },
   FLOW_DEFINITION_BAD_NAME: {
-    meaning: "A step or field has a name that cannot be used",
-    cause: "It is not a plain ASCII identifier of at most 128 characters",
+    meaning: "A step, field or project has a name that cannot be used",
+    cause:
+      "It is not a plain ASCII identifier of at most 128 characters, or, for the name in package.json, none that npm takes",
     remedy: "Rename it",
   },
   FLOW_DEFINITION_RESERVED_NAME: {

@@ -1,7 +1,7 @@
 /**
  * Rows of tables to and from rows of the contract: digests as 32 bytes inside and lower-case hex outside, times as
- * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: types only from
- * elsewhere.
+ * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: of other files
+ * types only, and what reads JSON.
  */
 import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
@@ -26,6 +26,7 @@ import type {
   UpstreamRow,
 } from "../metadata-store.ts";
 import type { CacheEntry, KeptBlob } from "../replay.ts";
+import { readList, readObject, readTexts, readTime } from "../stored-json.ts";
 import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
@@ -67,33 +68,37 @@ export function toRunRow(
   execution: CurrentExecution | undefined,
   status = row.status,
 ): RunRow {
-  const environment = JSON.parse(row.environment);
-  const { imported, ...facts } = JSON.parse(row.origin_facts ?? "{}");
+  const environment = readObject<RunRow["environment"]>(row.environment, "run.environment");
+  const { imported, ...facts } = readObject<{ readonly imported?: RunImport }>(
+    row.origin_facts ?? "{}",
+    "run.origin_facts",
+  );
   return {
     sequence: row.sequence as RunSequence,
     id: row.id as RunId,
     flow: { project: row.project, name: row.flow_name },
     number: row.number,
     status,
-    createdAt: new Date(row.created_at),
-    ...(row.started_at === null ? {} : { startedAt: new Date(row.started_at) }),
-    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
+    createdAt: readTime(row.created_at, "created_at"),
+    ...(row.started_at === null ? {} : { startedAt: readTime(row.started_at, "started_at") }),
+    ...(row.finished_at === null ? {} : { finishedAt: readTime(row.finished_at, "finished_at") }),
     tags,
-    systemTags: JSON.parse(row.system_tags),
-    parameters: JSON.parse(row.parameters),
-    secretParameters: JSON.parse(row.secret_parameters),
+    systemTags: readTexts(row.system_tags, "run.system_tags"),
+    parameters: readObject(row.parameters, "run.parameters"),
+    secretParameters: readTexts(row.secret_parameters, "run.secret_parameters"),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
     environment,
-    ...(row.failure === null ? {} : { failure: JSON.parse(row.failure) }),
+    ...(row.failure === null ? {} : { failure: readObject(row.failure, "run.failure") }),
     ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
     execution: {
       number: row.execution,
-      runner: execution === undefined ? { host: environment.host, pid: 0 } : JSON.parse(execution.runner),
-      startedAt: new Date(execution?.started_at ?? row.started_at ?? row.created_at),
-      heartbeatAt: new Date(execution?.heartbeat_at ?? row.started_at ?? row.created_at),
+      runner:
+        execution === undefined ? { host: environment.host, pid: 0 } : readObject(execution.runner, "execution.runner"),
+      startedAt: readTime(execution?.started_at ?? row.started_at ?? row.created_at, "execution.started_at"),
+      heartbeatAt: readTime(execution?.heartbeat_at ?? row.started_at ?? row.created_at, "execution.heartbeat_at"),
     },
     ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...facts } }),
-    ...(row.parent === null ? {} : { parent: JSON.parse(row.parent) }),
+    ...(row.parent === null ? {} : { parent: readObject(row.parent, "run.parent") }),
     ...(imported === undefined ? {} : { imported: toRunImport(imported) }),
   };
 }
@@ -117,14 +122,14 @@ export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): Exe
   return {
     run: row.run as RunSequence,
     number: row.number,
-    runner: JSON.parse(row.runner),
+    runner: readObject(row.runner, "execution.runner"),
     actor: row.actor,
-    command: JSON.parse(row.command),
+    command: readTexts(row.command, "execution.command"),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
-    options: JSON.parse(row.options),
-    startedAt: new Date(row.started_at),
-    heartbeatAt: new Date(row.heartbeat_at),
-    ...(row.ended_at === null ? {} : { endedAt: new Date(row.ended_at) }),
+    options: readObject(row.options, "execution.options"),
+    startedAt: readTime(row.started_at, "started_at"),
+    heartbeatAt: readTime(row.heartbeat_at, "heartbeat_at"),
+    ...(row.ended_at === null ? {} : { endedAt: readTime(row.ended_at, "ended_at") }),
     status: row.status,
   };
 }
@@ -137,17 +142,17 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
     step: row.step,
     path: row.path,
     attempt: row.attempt,
-    startedAt: new Date(row.started_at),
+    startedAt: readTime(row.started_at, "started_at"),
     ...(row.inherits === null ? {} : { inherits: row.inherits as TaskSequence }),
     status,
-    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
-    ...(row.error === null ? {} : { error: JSON.parse(row.error) }),
+    ...(row.finished_at === null ? {} : { finishedAt: readTime(row.finished_at, "finished_at") }),
+    ...(row.error === null ? {} : { error: readObject(row.error, "task.error") }),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
     ...(row.origin === null || row.origin_kind === null
       ? {}
       : { origin: { task: row.origin as TaskSequence, kind: row.origin_kind } }),
-    ...(row.value_reads === null ? {} : { valueReads: JSON.parse(row.value_reads) }),
+    ...(row.value_reads === null ? {} : { valueReads: readList(row.value_reads, "task.value_reads") }),
     ...(row.cancelled_by === null ? {} : { cancelledBy: row.cancelled_by }),
     ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
@@ -157,8 +162,8 @@ export function toCacheEntry(row: CacheEntryRecord): CacheEntry {
   return {
     task: row.task as TaskSequence,
     run: row.run as RunSequence,
-    reads: JSON.parse(row.reads),
-    createdAt: new Date(row.created_at),
+    reads: readObject(row.reads, "cache_entry.reads"),
+    createdAt: readTime(row.created_at, "created_at"),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
     at: { flow: row.flow_name, number: row.number, step: row.step, path: row.path as TaskPath },
@@ -255,11 +260,11 @@ export function toUpstreamRow(row: UpstreamTable): UpstreamRow {
     run: row.run as RunSequence,
     name: row.name,
     flow: row.flow_project === null ? { name: row.flow_name } : { project: row.flow_project, name: row.flow_name },
-    selector: JSON.parse(row.selector),
+    selector: readObject(row.selector, "upstream.selector"),
     ...(row.producer === null ? {} : { producer: row.producer as RunId }),
     candidateCount: row.candidate_count,
-    candidates: JSON.parse(row.candidates),
-    resolvedAt: new Date(row.resolved_at),
+    candidates: readList(row.candidates, "upstream.candidates"),
+    resolvedAt: readTime(row.resolved_at, "resolved_at"),
   };
 }
 
@@ -280,7 +285,7 @@ export function toLogRow(row: LogRowTable): LogRow {
     task: row.task as TaskSequence,
     attempt: row.attempt,
     stream: row.stream,
-    at: new Date(row.at),
+    at: readTime(row.at, "at"),
     text: row.text,
   };
 }
@@ -288,7 +293,7 @@ export function toLogRow(row: LogRowTable): LogRow {
 export function toTagEvent(row: TagEventTable): TagEvent {
   return {
     sequence: row.sequence,
-    at: new Date(row.at),
+    at: readTime(row.at, "at"),
     actor: row.actor,
     host: row.host,
     verb: row.verb,

@@ -16,6 +16,7 @@ export const APPLICATION_ID = 0x4d494c52;
 /** Opens a file that exists for reading; waits up to 10 s for a lock, which in WAL only recovery takes. */
 export function openReader(file: string): Connection {
   checkPlainFile(file);
+  checkPlainSiblings(file);
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 10_000 });
   try {
     db.pragma("temp_store = MEMORY");
@@ -75,12 +76,14 @@ export function openWriter(file: string): Connection {
 
 /** Opens a file that another connection of this process has open for writing; never makes one. */
 export function openExisting(file: string, busyTimeoutMs: number): Connection {
-  checkPlainFile(file);
+  checkPlainFile(file, { mayNotBeShared: true });
+  checkPlainSiblings(file, { mayNotBeShared: true });
   return new Database(file, { fileMustExist: true, timeout: busyTimeoutMs });
 }
 
 function createPrivateFile(file: string): void {
-  if (checkPlainFile(file, { mayBeMissing: true })) {
+  checkPlainSiblings(file, { mayNotBeShared: true });
+  if (checkPlainFile(file, { mayBeMissing: true, mayNotBeShared: true })) {
     checkWritable(file);
     return;
   }
@@ -98,8 +101,27 @@ function createPrivateFile(file: string): void {
   }
 }
 
-/** Whether a plain file is there; anything else under the name is refused. */
-function checkPlainFile(file: string, options: { readonly mayBeMissing?: boolean } = {}): boolean {
+/**
+ * Files that SQLite makes and finds by the name of the database. It would follow a link that lies in place of a log, and
+ * write what the log holds to wherever the link leads.
+ */
+const SIBLINGS = ["-wal", "-shm", "-journal"];
+
+function checkPlainSiblings(file: string, options: { readonly mayNotBeShared?: boolean } = {}): void {
+  for (const ending of SIBLINGS) checkPlainFile(`${file}${ending}`, { ...options, mayBeMissing: true });
+}
+
+/**
+ * Whether a plain file is there; anything else under the name is refused. A file that is written (`mayNotBeShared`) may
+ * have no second name either: what is written would change under that name too, and two programs that open one database
+ * by two names have a log each, which ruins it.
+ *
+ * @see https://www.sqlite.org/howtocorrupt.html, "Multiple links to the same file"
+ */
+function checkPlainFile(
+  file: string,
+  options: { readonly mayBeMissing?: boolean; readonly mayNotBeShared?: boolean } = {},
+): boolean {
   let facts: Stats;
   try {
     facts = fs.lstatSync(file);
@@ -107,10 +129,13 @@ function checkPlainFile(file: string, options: { readonly mayBeMissing?: boolean
     if (errno(error) === "ENOENT" && options.mayBeMissing === true) return false;
     throw unavailable(file, error);
   }
-  if (facts.isFile()) return true;
+  const isShared = options.mayNotBeShared === true && facts.nlink > 1;
+  if (facts.isFile() && !isShared) return true;
   throw new FlowError("FLOW_METADATA_NOT_A_STORE", {
-    message: `Cannot open the records in "${file}": it is not a plain file`,
-    hint: "Choose the folder of a store with --store",
+    message: `Cannot open the records in "${file}": ${isShared ? "the file has a second name (a hard link)" : "it is not a plain file"}`,
+    hint: isShared
+      ? "Put a copy of the file in its place (cp, then mv), or choose another store with --store"
+      : "Choose the folder of a store with --store",
     context: { path: file },
   });
 }

@@ -45,6 +45,39 @@ describe("opening", () => {
     }
   });
 
+  test.each(["-wal", "-shm", "-journal"])("never goes through a link that lies in place of FILE%s", async (ending) => {
+    await (await openSqliteMetadata(file)).close();
+    const target = path.join(folder, "target");
+    for (const content of ["mine", undefined]) {
+      if (content === undefined) fs.rmSync(target);
+      else fs.writeFileSync(target, content);
+      fs.rmSync(`${file}${ending}`, { force: true });
+      fs.symlinkSync(target, `${file}${ending}`);
+      const refused = { code: "FLOW_METADATA_NOT_A_STORE", message: expect.stringContaining(ending) };
+      await expect(openSqliteMetadata(file)).rejects.toMatchObject(refused);
+      await expect(openSqliteMetadata(file, { readonly: true })).rejects.toMatchObject(refused);
+      expect(() => openSqliteTaskReader(file)).toThrow(expect.objectContaining(refused));
+      if (content === undefined) expect(fs.existsSync(target)).toBe(false);
+      else expect(fs.readFileSync(target, "utf8")).toBe(content);
+    }
+  });
+
+  test.each(["", "-wal"])("writes no FILE%s that has a second name", async (ending) => {
+    await (await openSqliteMetadata(file)).close();
+    const other = path.join(folder, "other");
+    if (ending !== "") fs.writeFileSync(`${file}${ending}`, "mine");
+    fs.linkSync(`${file}${ending}`, other);
+    const before = fs.readFileSync(other);
+    await expect(openSqliteMetadata(file)).rejects.toMatchObject({
+      code: "FLOW_METADATA_NOT_A_STORE",
+      message: expect.stringContaining("hard link"),
+      hint: expect.stringContaining("copy"),
+    });
+    expect(fs.readFileSync(other).equals(before)).toBe(true);
+    // Reading changes nothing under either name.
+    if (ending === "") await (await openSqliteMetadata(file, { readonly: true })).close();
+  });
+
   test("for writing has the settings that the promises rest on", async () => {
     await (await openSqliteMetadata(file)).close();
     const db = openWriter(file);

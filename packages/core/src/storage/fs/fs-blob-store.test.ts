@@ -72,6 +72,20 @@ describe("files", () => {
     expect((await store.list({ prefix: "" })).keys).toEqual([]);
   });
 
+  test("are not written aside through a link either", () => {
+    fs.mkdirSync(path.join(parent, "outside"));
+    fs.mkdirSync(path.join(parent, "store"));
+    const temporaryFolder = path.join(parent, "store", "tmp");
+    fs.symlinkSync(path.join(parent, "outside"), temporaryFolder);
+    const before = fs.statSync(path.join(parent, "outside")).mtimeMs;
+    const store = openFsBlobStore(path.join(parent, "store"), { temporaryFolder });
+    expect(() => store.putSync("k", [value(1)])).toThrow(
+      expect.objectContaining({ code: "FLOW_STORAGE_FOREIGN_FILE" }),
+    );
+    // A file that came and went would have changed the folder's time.
+    expect(fs.statSync(path.join(parent, "outside")).mtimeMs).toBe(before);
+  });
+
   test("that are folders or pipes are no values", () => {
     const store = openFsBlobStore(folder);
     store.putSync("a/b", [value(1)]);

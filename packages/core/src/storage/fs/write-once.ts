@@ -115,7 +115,8 @@ export function* dropAside(aside: Aside): FileSteps<void> {
 }
 
 function* openAside(target: WriteTarget): FileSteps<Aside> {
-  yield* ensureFolder(target.temporaryFolder, { ...target, root: target.temporaryFolder });
+  // The folder above it is the store's own and may be reached through a link; this one may not be a link itself.
+  yield* ensureFolder(target.temporaryFolder, { ...target, root: path.dirname(target.temporaryFolder) });
   const file = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
   const fd = yield* call("open", file, WRITE_ASIDE, 0o600);
   try {

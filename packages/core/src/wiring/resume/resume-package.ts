@@ -2,6 +2,7 @@
  * The code that a resumed run goes on with: what the flow file is now, where it can be found, or else the package that the
  * run's store kept.
  */
+
 import fs from "node:fs";
 import path from "node:path";
 import type { ArtifactRef, Digest } from "../../artifact/artifact.ts";
@@ -9,6 +10,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { FlowDefinition } from "../../flow/definition.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { RunRow } from "../../metadata/metadata-store.ts";
+import { readObject } from "../../metadata/stored-json.ts";
 import { selectFlow } from "../../package/flow-file.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../../package/package-files.ts";
@@ -75,7 +77,7 @@ interface RecordedManifest extends PackageManifest {
 
 async function recordedManifest({ metadata }: OpenStores, row: RunRow): Promise<RecordedManifest> {
   const recorded = row.packageDigest === undefined ? undefined : await metadata.package(row.packageDigest);
-  if (recorded !== undefined) return JSON.parse(recorded.manifest) as RecordedManifest;
+  if (recorded !== undefined) return readObject<RecordedManifest>(recorded.manifest, "package.manifest");
   throw new FlowError("FLOW_RESUME_NO_PACKAGE", {
     message: `Cannot resume ${runName(row)}: its store does not hold its code package`,
     hint: "Run the flow anew",

@@ -1,0 +1,52 @@
+import { FlowError } from "../errors/flow-error.ts";
+
+/**
+ * JSON out of a record. Nobody vouches for a store: a text that is no JSON, or JSON of another form than the schema says,
+ * is damage with a name and not an error somewhere in the middle of what asked for it.
+ *
+ * @param what names the column, such as `run.environment`
+ * @throws FlowError FLOW_METADATA_CORRUPT
+ */
+export function readObject<T>(text: string, what: string): T {
+  const value = parse(text, what);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as T;
+  throw corrupt(what, "no JSON object");
+}
+
+/** As `readObject`, for a list. */
+export function readList<T>(text: string, what: string): readonly T[] {
+  const value = parse(text, what);
+  if (Array.isArray(value)) return value as readonly T[];
+  throw corrupt(what, "no JSON list");
+}
+
+/** As `readList`, for a list of texts. */
+export function readTexts(text: string, what: string): readonly string[] {
+  const list = readList<unknown>(text, what);
+  if (list.every((item) => typeof item === "string")) return list as readonly string[];
+  throw corrupt(what, "a list of other things than texts");
+}
+
+/** Milliseconds of a column as a time; those that JavaScript cannot tell are damage too. */
+export function readTime(ms: number, what: string): Date {
+  const time = new Date(ms);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw corrupt(what, "no time");
+}
+
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw corrupt(what, "no JSON", cause);
+  }
+}
+
+function corrupt(what: string, held: string, cause?: unknown): FlowError {
+  return new FlowError("FLOW_METADATA_CORRUPT", {
+    message: `Cannot read the records: "${what}" holds ${held}`,
+    hint: "Restore the store from a copy",
+    context: { column: what },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
