@@ -5,7 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
-import { byteSize, count, dateTime, harmless, plain } from "../render/text.ts";
+import { byteSize, count, dateTime, plain } from "../render/text.ts";
 import { tookText } from "../render/took.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { showTasks } from "./show-tasks.ts";

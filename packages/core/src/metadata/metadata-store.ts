@@ -27,14 +27,14 @@
 import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
-import type { ArtifactTerm, FlowIdentity } from "../flow/definition.ts";
+import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
 import type { ImportRuns, RunImport } from "./imported-run.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
-import type { CacheEntry, CacheOffer, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
+import type { CacheEntry, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 import type { FinishRun, Tick } from "./tick.ts";
 
