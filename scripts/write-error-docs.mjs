@@ -24,6 +24,7 @@ const ROOMS = {
   METADATA: "Records",
   LINEAGE: "Finding upstreams",
   CLIENT: "Reading runs",
+  GC: "Deleting runs and values",
   CLI: "The flow command",
   TESTING: "Testing flows",
 };

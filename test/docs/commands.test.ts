@@ -53,7 +53,8 @@ test("documents name verbs and flags that exist", async () => {
   for (const { place, words } of pages.flatMap(commandLines)) {
     const [first, second] = words as [string, string?];
     if (first.startsWith("--") || first === "VERB" || first === "…") continue; // `flow --version`, `flow VERB --help`
-    const entry = commandTable.find(({ name }) => name === first || name === `${first} ${second}`);
+    const entry =
+      commandTable.find(({ name }) => name === `${first} ${second}`) ?? commandTable.find(({ name }) => name === first);
     const isGroup = commandTable.some(({ name }) => name.startsWith(`${first} `));
     if (entry === undefined) {
       if (!isGroup || (second !== undefined && !second.startsWith("-"))) wrong.push(`${place}: there is no such verb`);

@@ -13,7 +13,7 @@ export async function readEverything(store: MetadataReader & Pick<MetadataStore,
     for (const task of tasks) {
       const visible = await store.visibleArtifacts(task.sequence);
       const page = await store.itemPage(task.sequence, 1);
-      for (const ref of [...visible, ...(page === undefined ? [] : [page])]) digests.add(ref.digest);
+      for (const ref of [...visible, ...(page === undefined ? [] : [page])]) if (ref.gone === undefined) digests.add(ref.digest);
       taskRecords.push({ task, own: await store.ownArtifacts(task.sequence), visible, page, logs: await store.logs({ task: task.sequence }) });
     }
     const values = await store.runValues(run.sequence);

@@ -23,6 +23,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   metadata: ["artifact"],
   lineage: ["graph", "metadata"],
   client: ["lineage", "artifact", "metadata"],
+  // What deletes is handed contracts: deletions of records, the sweep of files.
+  admin: ["artifact", "metadata", "storage"],
   runner: ["flow", "graph", "lineage", "artifact", "metadata", "events"],
   config: [],
   // The one room where all rooms meet: it opens stores, loads packages and starts runs.

@@ -50,6 +50,7 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "z",
   ]);
   expect(exportedTypes(readText("packages/core/src/index.ts"))).toEqual([
+    "ArtifactOptions",
     "Artifacts",
     "Behaviour",
     "ByteSize",

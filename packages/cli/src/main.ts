@@ -101,7 +101,8 @@ function verbFirst(words: readonly string[]): readonly string[] {
 }
 
 function findEntry(words: readonly string[]): CommandEntry | undefined {
-  return commandTable.find((entry) => entry.name === words[0] || entry.name === `${words[0]} ${words[1]}`);
+  const called = (name: string) => commandTable.find((entry) => entry.name === name);
+  return called(`${words[0]} ${words[1]}`) ?? called(words[0] ?? "");
 }
 
 /** `flow tag --help`: the verbs below a word. */

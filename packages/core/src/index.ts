@@ -21,6 +21,7 @@ export { Flow } from "./flow/flow.ts";
 export { includeFile } from "./flow/include-file.ts";
 export { param } from "./flow/param.ts";
 export type {
+  ArtifactOptions,
   Artifacts,
   Behaviour,
   ByteSize,

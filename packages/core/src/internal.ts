@@ -4,15 +4,19 @@
  * that `flow graph` pays for neither.
  */
 
+import type { GcOptions, GcReport } from "./admin/gc/collect-garbage.ts";
+import type { DeleteRunsOptions } from "./admin/gc/delete-runs.ts";
 import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
-import type { ArtifactRow, RunRow } from "./metadata/metadata-store.ts";
+import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 
+export type { GcOptions, GcProgress, GcReport } from "./admin/gc/collect-garbage.ts";
+export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
@@ -33,7 +37,14 @@ export {
   serializeError,
 } from "./errors/flow-error.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
-export type { ArtifactRecord, RunRecord, RunStatus, TaskStatus, UpstreamRecord } from "./events/run-record.ts";
+export type {
+  ArtifactRecord,
+  DeletedRecord,
+  RunRecord,
+  RunStatus,
+  TaskStatus,
+  UpstreamRecord,
+} from "./events/run-record.ts";
 export type {
   FileDefinition,
   FlowDefinition,
@@ -53,6 +64,8 @@ export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
+export type { DeletedRun } from "./metadata/deleted-run.ts";
+export type { KeptRun } from "./metadata/deletion-store.ts";
 export type {
   ArtifactRow,
   MetadataStore,
@@ -119,4 +132,28 @@ export async function prepareStepAgain(request: StepAgainRequest): Promise<Prepa
 export async function openClient(stores: OpenStores, options: ClientOptions = {}): Promise<Client> {
   const client = await import("./client/client.ts");
   return new client.Client(stores, options);
+}
+
+/** Deletes what is not kept; see `admin/gc/collect-garbage.ts`. */
+export async function collectGarbage(stores: OpenStores, options: GcOptions): Promise<GcReport> {
+  const [{ openDeletion }, gc] = await Promise.all([
+    import("./wiring/open-deletion.ts"),
+    import("./admin/gc/collect-garbage.ts"),
+  ]);
+  const deletion = openDeletion(stores, { now: options.now });
+  return gc.collectGarbage(deletion, options).finally(() => deletion.close());
+}
+
+/** Deletes runs by name; see `admin/gc/delete-runs.ts`. */
+export async function deleteRuns(
+  stores: OpenStores,
+  runs: readonly RunSequence[],
+  options: DeleteRunsOptions,
+): Promise<{ readonly runs: number; readonly tasks: number }> {
+  const [{ openDeletion }, gc] = await Promise.all([
+    import("./wiring/open-deletion.ts"),
+    import("./admin/gc/delete-runs.ts"),
+  ]);
+  const deletion = openDeletion(stores);
+  return gc.deleteRuns(deletion.records, runs, options).finally(() => deletion.close());
 }

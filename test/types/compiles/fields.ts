@@ -1,4 +1,5 @@
 import {
+  artifact,
   config,
   current,
   Flow,
@@ -31,6 +32,20 @@ export class Fields extends Flow {
     const bytes: Uint8Array = this.picture;
     this.size = text.length + bytes.length + this.folds + this.token.length + this.model.run.id.length;
     if (current.index === undefined && !this.signal.aborted) this.size += current.random();
+  }
+}
+
+/** Artifacts that do not stay have the type of their schema all the same. */
+export class Terms extends Flow {
+  features = artifact(z.array(z.number()), { transient: true });
+  report = artifact(z.string(), { ttl: "30d" });
+  both = artifact(z.string().optional(), { transient: false, ttl: "1.5h" });
+
+  @step()
+  start() {
+    this.features = [1];
+    this.report = String(this.features.length);
+    this.both = undefined;
   }
 }
 

@@ -51,6 +51,12 @@ export class BadFields extends Flow {
   // @ts-expect-error 2322 Type '() => string' is not assignable to type '() => number'.
   readonly wrongDefault = param(z.number(), { default: () => "x" });
   scores = artifact(z.array(z.number()));
+  // @ts-expect-error 2322 Type '"soon"' is not assignable to type '`${number}d` | `${number}h` | `${number}m` | `${number}ms` | `${number}s` | undefined'.
+  late = artifact(z.string(), { ttl: "soon" });
+  // @ts-expect-error 2322 Type 'string' is not assignable to type 'boolean | undefined'.
+  brief = artifact(z.string(), { transient: "yes" });
+  // @ts-expect-error 2353 Object literal may only specify known properties, and 'keep' does not exist in type 'ArtifactOptions'.
+  kept = artifact(z.string(), { keep: true });
   text!: string;
 
   @step()

@@ -52,7 +52,7 @@ export const dumpCommand: Command = {
       const wanted = choose(core, owner, names);
       const output = invocation.text("output");
       if (output !== undefined) return await save(core, stores, owner, wanted, output, context);
-      if (invocation.isOn("json")) return await printJson(core, stores, owner, wanted, context);
+      if (invocation.isOn("json")) return await printJson(core, stores, owner, wanted, names, context);
       return await print(core, stores, owner, wanted, names, context);
     }),
 };
@@ -170,6 +170,7 @@ async function printJson(
   stores: OpenStores,
   owner: Owner,
   wanted: Owner["artifacts"],
+  names: readonly string[],
   context: Context,
 ): Promise<number> {
   for (const artifact of wanted) {
@@ -178,6 +179,12 @@ async function printJson(
         message: `Cannot print "${artifact.name}" of ${owner.name} as JSON: it has ${byteSize(artifact.sizeBytes)}, the limit is ${byteSize(MAX_JSON_BYTES)}`,
         hint: `Type flow dump ${owner.name} ${artifact.name} -o FILE`,
       });
+    }
+    if (artifact.gone !== undefined && names.length === 0) {
+      const { name, kind, codec, digest, sizeBytes, gone } = artifact;
+      const record = { of: owner.name, runId: owner.run.id, name, kind, codec, digest, sizeBytes, gone };
+      context.stdout.write(`${JSON.stringify(record)}\n`);
+      continue;
     }
     const { value, notes, isExact } = jsonSafe(await readValue(core, stores, owner, artifact));
     const { name, kind, codec, digest, sizeBytes } = artifact;
@@ -213,8 +220,11 @@ async function print(
           : renderValue(value, style);
     } catch (error) {
       if (names.length > 0 || !core.isFlowError(error) || error.code === "FLOW_INTERNAL") throw error;
-      failed ??= error;
-      text = paint.red(`✗ ${harmless(error.message, { colours: false })}`);
+      // Given up on purpose is no failure of a dump of everything.
+      if (error.code !== "FLOW_ARTIFACT_GONE") failed ??= error;
+      text = (error.code === "FLOW_ARTIFACT_GONE" ? paint.dim : paint.red)(
+        `✗ ${harmless(error.message, { colours: false })}`,
+      );
     }
     if (names.length === 1) stdout.write(text.endsWith("\n") ? text : `${text}\n`);
     else

@@ -137,19 +137,22 @@ async function artifactTable({ stores, context }: Page, task: TaskRow): Promise<
   const visible = await stores.metadata.visibleArtifacts(task.sequence);
   if (visible.length === 0) return "";
   const own = new Set((await stores.metadata.ownArtifacts(task.sequence)).map((row) => row.name));
+  const anyGone = visible.some(({ gone }) => gone !== undefined);
   const columns = [
     { title: "NAME" },
     { title: "SET HERE" },
     { title: "CODEC", shrinkTo: 6 },
-    { title: "SIZE", align: "right" },
+    { title: "SIZE", align: "right" as const },
     { title: "SHA-256" },
-  ] as const;
+    ...(anyGone ? [{ title: "GONE", shrinkTo: 10 } as const] : []),
+  ];
   const rows = visible.map((row) => [
     row.name,
     own.has(row.name) ? "yes" : "",
     row.codec,
     byteSize(row.sizeBytes),
     row.digest.slice(0, 16),
+    ...(anyGone ? [row.gone === undefined ? "" : `${row.gone.reason}, gone since ${dateTime(row.gone.at)}`] : []),
   ]);
   return `\n${paint.bold("Artifacts")}\n${renderTable(columns, rows, { paint, width: context.stdout.columns() })}`;
 }
@@ -171,7 +174,8 @@ class Origins {
     const { core, stores } = this.#page;
     const task = await stores.metadata.task(origin.task);
     const run = task === undefined ? undefined : await this.#run(task.run);
-    if (task === undefined || run === undefined) return { kind: origin.kind, text: origin.kind };
+    if (task === undefined || run === undefined)
+      return { kind: origin.kind, text: `${origin.kind === "cache" ? "the cache" : origin.kind}: deleted` };
     const name = core.taskName(run, task);
     return {
       kind: origin.kind,

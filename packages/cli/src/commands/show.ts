@@ -1,5 +1,5 @@
 /** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its attempts and artifacts. */
-import type { OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
+import type { DeletedRecord, OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
@@ -125,7 +125,9 @@ function renderRecord(
           [{ title: "NAME" }, { title: "RUN" }, { title: "ASKED FOR", shrinkTo: 10 }, { title: "READ", shrinkTo: 10 }],
           record.upstreams.map((upstream) => [
             upstream.name,
-            upstream.run ?? "none",
+            upstream.deleted === undefined
+              ? (upstream.run ?? "none")
+              : `${upstream.run} (${deletedText(upstream.deleted)})`,
             describeSelector(upstream.selector),
             upstream.reads.map((read) => read.name).join(", "),
           ]),
@@ -134,6 +136,7 @@ function renderRecord(
   );
   section("Steps", stepTable(counts, style));
   section("Runs of its steps", childTable(record.children, style));
+  const anyGone = record.artifacts.some(({ gone }) => gone !== undefined);
   section(
     "Artifacts",
     record.artifacts.length === 0
@@ -145,6 +148,7 @@ function renderRecord(
             { title: "CODEC", shrinkTo: 6 },
             { title: "SIZE", align: "right" },
             { title: "SHA-256" },
+            ...(anyGone ? [{ title: "GONE", shrinkTo: 10 } as const] : []),
           ],
           record.artifacts.map((artifact) => [
             artifact.name,
@@ -152,6 +156,7 @@ function renderRecord(
             artifact.codec,
             byteSize(artifact.sizeBytes),
             artifact.digest.slice(0, 16),
+            ...(anyGone ? [artifact.gone === undefined ? "" : goneText(artifact.gone)] : []),
           ]),
           style,
         ),
@@ -182,11 +187,21 @@ function nextSteps({ run, status, failure }: RunRecord): readonly string[] {
   ];
 }
 
+/** `deleted 2026-05-04 12:00 by ann on mill: too old` */
+function deletedText({ at, actor, host, reason }: DeletedRecord): string {
+  return `deleted ${dateTime(at)} by ${actor} on ${host}${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+/** `transient, gone since 2026-05-04 12:00` */
+function goneText({ reason, at }: { readonly reason: string; readonly at: string }): string {
+  return `${reason === "ttl" ? "past its time to live" : reason}, gone since ${dateTime(at)}`;
+}
+
 function originText(origin: RunRecord["origin"]): string {
   if (origin === undefined) return "";
   const changed = [...(origin.changedSteps ?? []), ...(origin.changedParameters ?? []).map((name) => `--${name}`)];
   return [
-    `fork of ${origin.run ?? origin.runId}`,
+    `fork of ${origin.run ?? origin.runId}${origin.deleted === undefined ? "" : ` (${deletedText(origin.deleted)})`}`,
     ...(origin.fromStep === undefined ? [] : [`from step ${origin.fromStep} on`]),
     ...(changed.length === 0 ? [] : [`changed: ${changed.join(", ")}`]),
   ].join(", ");

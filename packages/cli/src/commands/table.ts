@@ -37,6 +37,16 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Check that what runs read is what was stored, and still current",
     load: async () => (await import("./validate.ts")).validateCommand,
   },
+  {
+    name: "runs delete",
+    summary: "Delete runs by name",
+    load: async () => (await import("./runs-delete.ts")).runsDeleteCommand,
+  },
+  {
+    name: "store gc",
+    summary: "Delete old runs and the values that nothing names",
+    load: async () => (await import("./store/gc.ts")).storeGcCommand,
+  },
   { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
   { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
   {

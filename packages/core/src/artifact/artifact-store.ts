@@ -5,6 +5,7 @@ import {
   type BlobRow,
   type Digest,
   type EncodedArtifact,
+  type Gone,
   INLINE_LIMIT_BYTES,
   type NewBlob,
 } from "./artifact.ts";
@@ -106,6 +107,7 @@ export class ArtifactStore {
 }
 
 function existingRow(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions): BlobRow {
+  if (ref.gone !== undefined) throw goneError(ref, ref.gone, subjectOf(ref, options));
   if (row === undefined) throw missing(ref, options, "the store has no record of its blob");
   if (row.digest !== ref.digest) {
     throw new FlowError("FLOW_INTERNAL", {
@@ -123,6 +125,19 @@ function verified(ref: ArtifactRef, row: BlobRow, stored: Uint8Array | undefined
   const actual = digestOf([payload]);
   if (actual !== ref.digest) throw damaged(ref, row, options, `their digest is ${actual}`);
   return payload;
+}
+
+/** What is said to whoever asks for a value that was given up on purpose. */
+export function goneError(ref: ArtifactRef, { reason, at }: Gone, subject: string): FlowError {
+  const since = `gone since ${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return new FlowError("FLOW_ARTIFACT_GONE", {
+    message:
+      reason === "transient"
+        ? `Cannot read ${subject}: it is transient, ${since}, when its run succeeded`
+        : `Cannot read ${subject}: its time to live is over, ${since}`,
+    hint: "Run the flow again for a new value, or declare the artifact without transient and ttl to keep it",
+    context: { digest: ref.digest, codec: ref.codec, reason, goneAt: at.toISOString() },
+  });
 }
 
 function missing(ref: ArtifactRef, options: PayloadOptions, reason: string): FlowError {

@@ -14,6 +14,15 @@ export interface ArtifactRef {
   readonly digest: Digest;
   /** Size of the payload before compression. */
   readonly sizeBytes: number;
+  /** Of a value that was given up on purpose: its bytes are not to be had, though they may still lie in the store. */
+  readonly gone?: Gone;
+}
+
+/** Why a value was given up: its run succeeded (transient), or its time was over. */
+export type GoneReason = "transient" | "ttl";
+export interface Gone {
+  readonly reason: GoneReason;
+  readonly at: Date;
 }
 
 /** An encoded value that is not stored yet. The chunks may alias the caller's memory: hash or write them first. */

@@ -1,6 +1,7 @@
 import { FlowError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { Run, StepName } from "../flow/public-types.ts";
+import { describeDeleted } from "../lineage/deleted-run.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
@@ -154,6 +155,14 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     }
     const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
     if (producer !== undefined) return new RunHandle(this.#context, producer);
+    const deleted = edge.producer === undefined ? undefined : await metadata.deletedRun(edge.producer);
+    if (deleted !== undefined) {
+      throw new FlowError("FLOW_LINEAGE_RUN_DELETED", {
+        message: `Cannot follow "${name}" of ${this.name}: ${describeDeleted(deleted)}`,
+        hint: "What was read from it is recorded with its digests: look at the record of this run with flow show",
+        context: { run: this.id, upstream: name, producer: deleted.id },
+      });
+    }
     throw new FlowError("FLOW_CLIENT_NO_UPSTREAM", {
       message:
         edge.producer === undefined

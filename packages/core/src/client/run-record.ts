@@ -1,8 +1,21 @@
-import type { ArtifactRecord, ExecutionRecord, RunRecord, UpstreamRecord } from "../events/run-record.ts";
+import type {
+  ArtifactRecord,
+  DeletedRecord,
+  ExecutionRecord,
+  RunRecord,
+  UpstreamRecord,
+} from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { runName } from "../lineage/run-name.ts";
 import { parseUpstreamPath } from "../lineage/upstream-path.ts";
-import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metadata/metadata-store.ts";
+import type {
+  ArtifactRow,
+  DeletedRun,
+  MetadataReader,
+  RunRow,
+  UpstreamRead,
+  UpstreamRow,
+} from "../metadata/metadata-store.ts";
 
 /**
  * The whole record of a run as plain JSON: what `flow show --json` prints and what the last event of a run carries.
@@ -100,7 +113,10 @@ async function upstreamRecord(
   reads: readonly UpstreamRead[],
 ): Promise<UpstreamRecord> {
   const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
-  const identity = edge.flow ?? producer?.flow ?? { name: "" };
+  const deleted =
+    producer !== undefined || edge.producer === undefined ? undefined : await metadata.deletedRun(edge.producer);
+  const named = producer ?? deleted;
+  const identity = edge.flow ?? named?.flow ?? { name: "" };
   const flow = "project" in identity ? `${identity.project}/${identity.name}` : identity.name;
   // Many tasks of a foreach read the same artifact: it is named once, and a second digest under one name would show.
   const distinct = new Map<string, UpstreamRecord["reads"][number]>();
@@ -116,10 +132,11 @@ async function upstreamRecord(
     name: edge.name,
     flow,
     selector: edge.selector,
-    ...(producer === undefined ? {} : { run: runName(producer) }),
+    ...(named === undefined ? {} : { run: runName(named) }),
     ...(edge.producer === undefined ? {} : { runId: edge.producer }),
+    ...(deleted === undefined ? {} : { deleted: deletedRecord(deleted) }),
     candidateCount: edge.candidateCount,
-    candidates: edge.flow === undefined && producer !== undefined ? [runName(producer)] : edge.candidates,
+    candidates: edge.flow === undefined && named !== undefined ? [runName(named)] : edge.candidates,
     resolvedAt: edge.resolvedAt.toISOString(),
     reads: [...distinct.values()].sort(byName),
   };
@@ -153,16 +170,24 @@ async function childrenOf(metadata: MetadataReader, run: RunRow): Promise<RunRec
 async function pointer<T extends { readonly run: RunId }>(
   metadata: MetadataReader,
   { run: runId, ...facts }: T,
-): Promise<Omit<T, "run"> & { readonly run?: string; readonly runId: string }> {
+): Promise<Omit<T, "run"> & { readonly run?: string; readonly runId: string; readonly deleted?: DeletedRecord }> {
   const row = await metadata.runById(runId);
-  return { ...(row === undefined ? {} : { run: runName(row) }), runId, ...facts };
+  if (row !== undefined) return { run: runName(row), runId, ...facts };
+  const deleted = await metadata.deletedRun(runId);
+  if (deleted === undefined) return { runId, ...facts };
+  return { run: runName(deleted), runId, deleted: deletedRecord(deleted), ...facts };
+}
+
+function deletedRecord({ deletedAt, actor, host, via, reason }: DeletedRun): DeletedRecord {
+  return { at: deletedAt.toISOString(), actor, host, via, ...(reason === undefined ? {} : { reason }) };
 }
 
 function artifactRecord(
   kind: ArtifactRecord["kind"],
-  row: { readonly name: string; readonly codec: string; readonly digest: string; readonly sizeBytes: number },
+  { name, codec, digest, sizeBytes, gone }: ArtifactRow,
 ): ArtifactRecord {
-  return { name: row.name, kind, codec: row.codec, digest: row.digest, sizeBytes: row.sizeBytes };
+  const record = { name, kind, codec, digest, sizeBytes };
+  return gone === undefined ? record : { ...record, gone: { reason: gone.reason, at: gone.at.toISOString() } };
 }
 
 function byName(left: { readonly name: string }, right: { readonly name: string }): number {

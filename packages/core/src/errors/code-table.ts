@@ -6,6 +6,7 @@ import { artifactCodes } from "./codes/artifact.ts";
 import { cliCodes } from "./codes/cli.ts";
 import { clientCodes } from "./codes/client.ts";
 import { flowCodes } from "./codes/flow.ts";
+import { gcCodes } from "./codes/gc.ts";
 import { graphCodes } from "./codes/graph.ts";
 import { lineageCodes } from "./codes/lineage.ts";
 import { metadataCodes } from "./codes/metadata.ts";
@@ -38,6 +39,7 @@ export const codeTable = {
   ...metadataCodes,
   ...lineageCodes,
   ...clientCodes,
+  ...gcCodes,
   ...cliCodes,
   ...testingCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

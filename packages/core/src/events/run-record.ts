@@ -67,9 +67,10 @@ export interface ExecutionRecord {
 
 /** The run that a fork took finished tasks from, and what was changed. */
 export interface OriginRecord {
-  /** The store's alias; absent when that run is not in this store. */
+  /** The store's alias; absent when that run never was in this store. */
   readonly run?: string;
   readonly runId: string;
+  readonly deleted?: DeletedRecord;
   readonly fromStep?: string;
   readonly changedSteps?: readonly string[];
   readonly changedParameters?: readonly string[];
@@ -79,6 +80,7 @@ export interface OriginRecord {
 export interface ParentRecord {
   readonly run?: string;
   readonly runId: string;
+  readonly deleted?: DeletedRecord;
   readonly step: string;
   readonly path: string;
   readonly call: number;
@@ -93,6 +95,15 @@ export interface ChildRecord {
   readonly path: string;
 }
 
+/** What became of a run that is named here and was deleted. */
+export interface DeletedRecord {
+  readonly at: string;
+  readonly actor: string;
+  readonly host: string;
+  readonly via: string;
+  readonly reason?: string;
+}
+
 export interface UpstreamRecord {
   readonly name: string;
   readonly flow: string;
@@ -101,6 +112,8 @@ export interface UpstreamRecord {
   /** Absent for an optional upstream that matched nothing. */
   readonly run?: string;
   readonly runId?: string;
+  /** Present when that run was deleted. */
+  readonly deleted?: DeletedRecord;
   /** How many successful runs matched, and their names, newest first, at most 20. */
   readonly candidateCount: number;
   readonly candidates: readonly string[];
@@ -121,6 +134,8 @@ export interface ArtifactRecord {
   readonly codec: string;
   readonly digest: string;
   readonly sizeBytes: number;
+  /** Present when its value was given up on purpose, and since when: its run succeeded, or its time was over. */
+  readonly gone?: { readonly reason: "transient" | "ttl"; readonly at: string };
 }
 
 export interface EnvironmentRecord {

@@ -1,10 +1,12 @@
 import * as z from "zod";
 import { FlowError } from "../errors/flow-error.ts";
+import { defineArtifact } from "./define-artifacts.ts";
+import type { ArtifactTerm } from "./definition.ts";
 import { issueText } from "./issue-text.ts";
 import { probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
-const schemas = new WeakMap<FlowClass, ReadonlyMap<string, z.ZodType>>();
+const declared = new WeakMap<FlowClass, ReadonlyMap<string, Declared>>();
 
 /**
  * Checks the value that a step left in a field declared with `artifact(schema)`.
@@ -14,7 +16,7 @@ const schemas = new WeakMap<FlowClass, ReadonlyMap<string, z.ZodType>>();
  * @throws FlowError FLOW_FLOW_ARTIFACT_MISMATCH with all issues
  */
 export function checkDeclaredArtifact(flowClass: FlowClass, name: string, value: unknown): void {
-  const schema = schemasOf(flowClass).get(name);
+  const schema = declaredOf(flowClass).get(name)?.schema;
   if (schema === undefined) return;
   // Encoding checks the output side of the schema, which is what a field holds; parsing would check its input side.
   const result = z.safeEncode(schema, value);
@@ -26,13 +28,28 @@ export function checkDeclaredArtifact(flowClass: FlowClass, name: string, value:
   });
 }
 
-function schemasOf(flowClass: FlowClass): ReadonlyMap<string, z.ZodType> {
-  const known = schemas.get(flowClass);
+/** How long the value of a field is kept; undefined when as long as its run. */
+export function termOf(flowClass: FlowClass, name: string): ArtifactTerm | undefined {
+  return declaredOf(flowClass).get(name)?.term;
+}
+
+interface Declared {
+  readonly schema: z.ZodType;
+  readonly term?: ArtifactTerm;
+}
+
+function declaredOf(flowClass: FlowClass): ReadonlyMap<string, Declared> {
+  const known = declared.get(flowClass);
   if (known !== undefined) return known;
-  const found = new Map<string, z.ZodType>();
+  const found = new Map<string, Declared>();
   for (const [name, field] of probeFlow(flowClass).fields) {
-    if (field.kind === "definition" && field.fact.kind === "artifact") found.set(name, field.fact.schema);
+    if (field.kind !== "definition" || field.fact.kind !== "artifact") continue;
+    const { schema } = field.fact;
+    const { transient, ttlMs } = defineArtifact(name, field.fact, () => {}); // Wrong options were refused at the start.
+    const hasTerm = transient !== undefined || ttlMs !== undefined;
+    const term = { isTransient: transient === true, ...(ttlMs === undefined ? {} : { ttlMs }) };
+    found.set(name, hasTerm ? { schema, term } : { schema });
   }
-  schemas.set(flowClass, found);
+  declared.set(flowClass, found);
   return found;
 }

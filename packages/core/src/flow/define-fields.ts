@@ -1,10 +1,17 @@
 import type { Problem } from "../errors/flow-error.ts";
 import { locate } from "../util/call-site.ts";
+import { defineArtifact } from "./define-artifacts.ts";
 import { defineFile } from "./define-files.ts";
 import type { DefineFlowOptions } from "./define-flow.ts";
 import { defineParam } from "./define-params.ts";
 import { defineUpstream } from "./define-upstreams.ts";
-import type { FileDefinition, FlowDefinition, ParamDefinition, UpstreamDefinition } from "./definition.ts";
+import type {
+  ArtifactDefinition,
+  FileDefinition,
+  FlowDefinition,
+  ParamDefinition,
+  UpstreamDefinition,
+} from "./definition.ts";
 import { type FieldFact, factOf } from "./field-facts.ts";
 import type { ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
@@ -12,7 +19,7 @@ import { isSchema, oneWayPart } from "./schema-facts.ts";
 
 export type DefinedFields = Pick<
   FlowDefinition,
-  "params" | "upstreams" | "artifacts" | "configs" | "files" | "constants"
+  "params" | "upstreams" | "artifacts" | "terms" | "configs" | "files" | "constants"
 >;
 
 /** How the checks of one field tell what they found. */
@@ -28,6 +35,7 @@ export function defineFields(
   const params: ParamDefinition[] = [];
   const upstreams: UpstreamDefinition[] = [];
   const artifacts: string[] = [];
+  const terms: ArtifactDefinition[] = [];
   const configs: FileDefinition[] = [];
   const files: FileDefinition[] = [];
   const constants: string[] = [];
@@ -54,7 +62,11 @@ export function defineFields(
         if (checkSchema(name, fact.schema, report)) params.push(defineParam(name, fact, report));
         break;
       case "artifact":
-        if (checkSchema(name, fact.schema, report)) artifacts.push(name);
+        if (checkSchema(name, fact.schema, report)) {
+          const definition = defineArtifact(name, fact, report);
+          artifacts.push(name);
+          if (definition.transient !== undefined || definition.ttlMs !== undefined) terms.push(definition);
+        }
         break;
       case "config":
         if (checkSchema(name, fact.schema, report)) configs.push(defineFile(name, fact, report));
@@ -74,7 +86,7 @@ export function defineFields(
         break;
     }
   }
-  return { params, upstreams, artifacts, configs, files, constants };
+  return { params, upstreams, artifacts, ...(terms.length === 0 ? {} : { terms }), configs, files, constants };
 }
 
 function reporter(fact: FieldFact, problems: Problem[]): Report {

@@ -27,10 +27,21 @@ export interface FlowDefinition extends FlowIdentity {
   readonly upstreams: readonly UpstreamDefinition[];
   /** Declared artifacts (`artifact(schema)`). */
   readonly artifacts: readonly string[];
+  /** Those of them that are not kept as long as their run. */
+  readonly terms?: readonly ArtifactDefinition[];
   readonly configs: readonly FileDefinition[];
   readonly files: readonly FileDefinition[];
   /** Names of initialised fields that are neither definitions nor functions: kept once with the run. */
   readonly constants: readonly string[];
+}
+
+/** A declared artifact, and how long it is kept. */
+export interface ArtifactDefinition {
+  readonly name: string;
+  /** Not past the success of its run. */
+  readonly transient?: boolean;
+  /** Milliseconds from the end of its task. */
+  readonly ttlMs?: number;
 }
 
 export type StepKind = "step" | "join" | "choose";
@@ -146,4 +157,12 @@ export interface FileDefinition {
   readonly defaultPath?: string;
   readonly required: boolean;
   readonly help?: string;
+}
+
+/** How long the value of a declared artifact is kept; one without a term as long as its run. */
+export interface ArtifactTerm {
+  /** Not past the success of its run. */
+  readonly isTransient: boolean;
+  /** Milliseconds from the end of its task. */
+  readonly ttlMs?: number;
 }

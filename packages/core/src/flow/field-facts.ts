@@ -30,6 +30,7 @@ export interface ParamFact extends Sited {
 export interface ArtifactFact extends Sited {
   readonly kind: "artifact";
   readonly schema: z.ZodType;
+  readonly options: { readonly transient?: unknown; readonly ttl?: unknown };
 }
 
 export interface UpstreamFact extends Sited {

@@ -178,6 +178,17 @@ export interface ParamOptions<V> {
   readonly default?: () => V;
 }
 
+/** How long the value of a declared artifact is kept; without options, as long as its run. */
+export interface ArtifactOptions {
+  /**
+   * Whether the value is given up when the run succeeds. Until then it is there, also for `flow resume`; afterwards its
+   * name, codec, size and digest are still known, and reading it is FLOW_ARTIFACT_GONE. Default false.
+   */
+  readonly transient?: boolean;
+  /** Time to live: so long after the end of its task, garbage collection gives the value up. Default: none. */
+  readonly ttl?: Duration;
+}
+
 /** How a config file is found. */
 export interface ConfigOptions {
   /** Path that is read unless another one is given. */

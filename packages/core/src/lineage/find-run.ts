@@ -8,6 +8,7 @@ import type { FlowIdentity } from "../flow/definition.ts";
 import { parseSelector, type Selector } from "../ids/selector.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { normalTags } from "./check-tags.ts";
+import { deletedProblem } from "./deleted-run.ts";
 import { type FlowName, flowText, identifyFlow, isRunOf } from "./identify-flow.ts";
 import { matchRuns } from "./match-runs.ts";
 import { describeNearMisses, quoteAll } from "./near-misses.ts";
@@ -59,6 +60,8 @@ export async function findRunBySelector(
   if (selector.runId !== undefined) {
     const run = await metadata.runById(selector.runId);
     if (run === undefined) {
+      const deleted = await metadata.deletedRun(selector.runId);
+      if (deleted !== undefined) return { kind: "problem", problem: deletedProblem(deleted) };
       return problem(
         "FLOW_LINEAGE_NO_RUN",
         `this store has no run ${selector.runId}`,
@@ -128,10 +131,8 @@ async function findByNumber(
   number: number,
   options: FindRunOptions,
 ): Promise<FoundRun> {
-  const rows = await metadata.runByNumber(
-    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name },
-    number,
-  );
+  const named = flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name };
+  const rows = await metadata.runByNumber(named, number);
   const run = rows.length === 1 ? rows[0] : rows.find((row) => row.flow.project === options.ownProject);
   if (run !== undefined) return await single(metadata, run, options.flow);
   if (rows.length > 1) {
@@ -142,8 +143,9 @@ async function findByNumber(
       `Write the project in front, such as ${names[0]}`,
     );
   }
-  const identity: FlowIdentity | { readonly name: string } =
-    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name };
+  const [deleted] = await metadata.deletedRunsByNumber(named, number);
+  if (deleted !== undefined) return { kind: "problem", problem: deletedProblem(deleted) };
+  const identity: FlowIdentity | { readonly name: string } = named;
   const [newest] = await metadata.runs({ flow: identity, limit: 1 });
   const known =
     newest === undefined

@@ -15,26 +15,32 @@
  *   shows the run and those of its tasks that were running as "lost".
  * - An attempt at a task is a row of its own; the newest attempt is what the task is.
  * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
+ * - A run that was deleted is gone with all that it named, but for its tombstone (`deletedRun`) and the tag log. Its number
+ *   is never given again.
+ * - A commit that names a value which is not stored any more is refused (FLOW_METADATA_MISSING_BLOB), wherever its bytes
+ *   are kept.
+ * - Artifacts with a term are given up in time: they are still listed, as `gone`, and name no blob any more. Transient ones
+ *   are when their run succeeds.
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
 import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
-import type { FlowIdentity } from "../flow/definition.ts";
+import type { ArtifactTerm, FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
+import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
+import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
 import type { CacheEntry, CacheOffer, FinishedTaskColumns, ForkTasks, KeptBlob, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 
-export type { BlobRow, NewBlob, TagEvent, TagMove };
+export type { BlobRow, DeletedRun, LogChunk, LogQuery, LogRow, LogSequence, NewBlob, TagEvent, TagMove };
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
 /** The store's own row number of a task. */
 export type TaskSequence = number & { readonly __brand: "TaskSequence" };
-/** The store's own row number of a piece of output; grows in the order in which pieces were committed. */
-export type LogSequence = number & { readonly __brand: "LogSequence" };
 
 export interface RunRow {
   readonly sequence: RunSequence;
@@ -162,26 +168,9 @@ export interface UpstreamRead {
   readonly digest: Digest;
 }
 
-export interface LogChunk {
-  readonly task: TaskSequence;
-  readonly attempt: number;
-  readonly stream: "stdout" | "stderr";
-  readonly at: Date;
-  readonly text: string;
-}
-
-export interface LogRow extends LogChunk {
-  readonly sequence: LogSequence;
-}
-
-export interface LogQuery {
-  readonly task: TaskSequence;
-  readonly attempt?: number;
-  readonly stream?: "stdout" | "stderr";
-  /** Only what came later: the key of the next page. */
-  readonly after?: LogSequence;
-  /** Default: all. */
-  readonly limit?: number;
+/** An artifact to be recorded, and how long it is kept where that is not as long as its run. */
+export interface NewArtifact extends ArtifactRow {
+  readonly term?: ArtifactTerm;
 }
 
 export interface FinishedTask {
@@ -191,7 +180,7 @@ export interface FinishedTask {
   readonly error?: SerializedError;
   readonly fanOut?: number;
   readonly choice?: string;
-  readonly artifacts: readonly ArtifactRow[];
+  readonly artifacts: readonly NewArtifact[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
   readonly valueReads?: readonly string[];
   readonly cancelledBy?: string;
@@ -265,6 +254,12 @@ export interface MetadataReader {
   run(sequence: RunSequence): Promise<RunRow | undefined>;
   runById(id: RunId): Promise<RunRow | undefined>;
   runByNumber(flow: { readonly project?: string; readonly name: string }, number: number): Promise<readonly RunRow[]>;
+  /** What is left of a run that was deleted. */
+  deletedRun(id: RunId): Promise<DeletedRun | undefined>;
+  deletedRunsByNumber(
+    flow: { readonly project?: string; readonly name: string },
+    number: number,
+  ): Promise<readonly DeletedRun[]>;
   /** Newest first. */
   runs(query: RunQuery): Promise<readonly RunRow[]>;
   /** How many match, without `before` and `limit`. */
@@ -336,6 +331,8 @@ export interface MetadataStore extends MetadataReader {
   /**
    * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
+   *
+   * @throws FlowError FLOW_METADATA_RUN_DELETED when it is to read from a run that was deleted meanwhile
    */
   createRun(run: NewRun): Promise<RunRow>;
   /**

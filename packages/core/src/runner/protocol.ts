@@ -12,9 +12,9 @@ import type { FlowClass, TaskFailure } from "../flow/public-types.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { UpstreamRequest } from "../lineage/asked-upstream.ts";
 import type {
-  ArtifactRow,
   ItemPageRow,
   LogChunk,
+  NewArtifact,
   RunSequence,
   TaskSequence,
   UpstreamRead,
@@ -83,7 +83,7 @@ export type HookName = "onSuccess" | "onError";
 
 /** What a task leaves that is complete: called, skipped and caught ones alike. */
 export interface TaskYield {
-  readonly artifacts: readonly ArtifactRow[];
+  readonly artifacts: readonly NewArtifact[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
   readonly fanOut?: number;
   readonly choice?: string;

@@ -9,6 +9,7 @@
  *   see the old value or the new one, whole, and a crash leaves one of the two.
  * - When `put` or `replaceSync` answers, the bytes are durable: they survive a power cut.
  * - What `get` returns belongs to the caller: changing it changes nothing that is stored.
+ * - What is put counts as new, also when it was there already: a sweep (`sweep.ts`) takes old values alone.
  * - A reader never sees a part of a value: neither while it is written nor after a crash.
  * - `get` of a missing key gives undefined; a store that cannot be reached is FLOW_STORAGE_UNAVAILABLE.
  * - After `close`, every call is FLOW_STORAGE_CLOSED.

@@ -60,12 +60,14 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   else if (!isThere(location.databaseFile)) throw noStore(store, input.cwd);
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
+  const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+  const artifacts = new ArtifactStore(blobs);
   const metadata = await openSqliteMetadata(location.databaseFile, {
     readonly: isReadonly,
+    holdsBlob: (blob) => artifacts.holdsSync(blob),
     liveness: { self: readProcessIdentity(), now: Date.now, isAlive: isProcessAlive },
   });
   try {
-    const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
     const identity = fileIdentity(location.databaseFile);
     return {
       folder: store.folder,
@@ -73,7 +75,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
       isReadonly,
       metadata,
       blobs,
-      artifacts: new ArtifactStore(blobs),
+      artifacts,
       isInPlace: () => fileIdentity(location.databaseFile) === identity,
       locate: () => location,
       async close() {

@@ -1,3 +1,4 @@
+import type { Gone } from "../../artifact/artifact.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow } from "../../metadata/metadata-store.ts";
 import type { BlobChecker } from "./blob-checker.ts";
@@ -20,8 +21,17 @@ export async function checkArtifacts(
   sink: CheckSink,
   upstream?: string,
 ): Promise<void> {
-  const artifacts = await runArtifacts(metadata, run);
+  const all = await runArtifacts(metadata, run);
   const about = upstream === undefined ? {} : { upstream };
+  // Given up on purpose is no damage.
+  for (const { name, digest, gone } of all)
+    if (gone !== undefined)
+      sink.add("V03", "pass", `"${name}" of ${runName(run)} is ${describeGone(gone)}`, {
+        ...about,
+        artifact: name,
+        digest,
+      });
+  const artifacts = all.filter(({ gone }) => gone === undefined);
   let whole = 0;
   let bytes = 0;
   for (const artifact of artifacts) {
@@ -43,6 +53,12 @@ export async function checkArtifacts(
     `${whole} of ${artifacts.length} artifacts of ${runName(run)} are there and hash to their digests (${bytes} bytes)`,
     about,
   );
+}
+
+/** `transient, gone since 2026-05-04 12:00 UTC`. */
+export function describeGone({ reason, at }: Gone): string {
+  const since = `gone since ${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return reason === "transient" ? `transient, ${since}` : `past its time to live, ${since}`;
 }
 
 /** Adds what is wrong with the bytes of one artifact; answers whether nothing is. */

@@ -1,5 +1,6 @@
 import type { SelectorRecord } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import { describeDeleted } from "../../lineage/deleted-run.ts";
 import { describeStatus, quoteAll } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
@@ -46,6 +47,16 @@ export async function checkProducers(metadata: MetadataReader, run: RunRow, sink
       const path = [...next.path, edge.name];
       const about = { upstream: path.join(".") };
       const producer = await metadata.runById(edge.producer);
+      const deleted = producer === undefined ? await metadata.deletedRun(edge.producer) : undefined;
+      if (deleted !== undefined) {
+        sink.add(
+          "V15",
+          "warn",
+          `${describeDeleted(deleted)}; ${runName(next.run)} read from it as "${edge.name}"`,
+          about,
+        );
+        continue;
+      }
       if (producer === undefined) {
         sink.add(
           "V15",

@@ -21,7 +21,7 @@ export async function checkInnerValues(
   let whole = 0;
   for await (const task of listTasks(metadata, run)) {
     for (const { what, artifact } of await innerValues(metadata, task)) {
-      if (seen.has(artifact.digest)) continue;
+      if (artifact.gone !== undefined || seen.has(artifact.digest)) continue;
       seen.add(artifact.digest);
       const about = { artifact: artifact.name, digest: artifact.digest };
       if (await checkBytes(artifact, `${what} of ${taskName(run, task)}`, blobs, sink, about)) whole += 1;

@@ -1,9 +1,10 @@
+import { describeDeleted } from "../../lineage/deleted-run.ts";
 import { runName } from "../../lineage/run-name.ts";
 import { parseUpstreamPath, pinnedProducer } from "../../lineage/upstream-path.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../../metadata/metadata-store.ts";
 import { listTasks } from "../list-tasks.ts";
 import type { BlobChecker } from "./blob-checker.ts";
-import { checkBytes, runArtifacts } from "./check-artifacts.ts";
+import { checkBytes, describeGone, runArtifacts } from "./check-artifacts.ts";
 import type { CheckSink } from "./report.ts";
 
 /**
@@ -33,6 +34,17 @@ export async function checkReads(
     };
     if (!producers.has(read.producer)) producers.set(read.producer, load(read.producer));
     const producer = await producers.get(read.producer);
+    const deleted = producer === undefined ? await metadata.deletedRun(read.producer) : undefined;
+    if (deleted !== undefined) {
+      const what = `"${read.artifact}" (${read.codec}, ${read.digest})`;
+      sink.add(
+        "V02",
+        "warn",
+        `${what} was read from a run that is not there any more: ${describeDeleted(deleted)}`,
+        about,
+      );
+      continue;
+    }
     if (producer === undefined) {
       sink.add(
         "V02",
@@ -84,6 +96,10 @@ export async function checkReads(
       about,
     );
     const what = `"${read.artifact}" of ${name}, read by ${runName(run)}`;
+    if (left.gone !== undefined) {
+      sink.add("V03", "pass", `${what}, is ${describeGone(left.gone)}`, about);
+      continue;
+    }
     if (!(await checkBytes(left, what, blobs, sink, about))) continue;
     sink.add("V03", "pass", `${what}, is there and hashes to ${read.digest}`, about);
     sink.add("V05", "pass", `${what}, has ${left.sizeBytes} bytes in its record and in the store`, about);

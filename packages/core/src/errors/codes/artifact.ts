@@ -22,6 +22,11 @@ export const artifactCodes = {
     remedy:
       "Restore the store from a copy; a value of more than 16 KiB is also mended when a new run of its flow stores it again",
   },
+  FLOW_ARTIFACT_GONE: {
+    meaning: "The value of an artifact was given up on purpose; that it was there, and its digest, are still recorded",
+    cause: "The field is declared as transient and its run has succeeded, or its time to live (ttl) is over",
+    remedy: "Run the flow again for a new value, or declare the artifact without transient and ttl to keep it",
+  },
   FLOW_ARTIFACT_MISSING: {
     meaning: "The bytes of an artifact are not in the store",
     cause: "The blob was deleted, or the store was copied in part",

@@ -32,6 +32,11 @@ export const lineageCodes = {
     cause: "The flow that makes it has not run lately",
     remedy: "Run it again, or allow a greater age",
   },
+  FLOW_LINEAGE_RUN_DELETED: {
+    meaning: "A run that is named was deleted; when and by whom is said",
+    cause: "flow runs delete, or flow store gc by the age, number, status or tag of the run",
+    remedy: "Name another run, or run the flow again: the number is never given again",
+  },
   FLOW_LINEAGE_NO_EDGE: {
     meaning: "An upstream that should be the same as one of another run cannot be followed",
     cause: "That run recorded no upstream of this name, or its producer is not in this store",

@@ -78,6 +78,11 @@ export const metadataCodes = {
     cause: "The run is going on, or two programs tried to continue it at once and the other one was first",
     remedy: "Wait until the run has ended, or end the process that the message names",
   },
+  FLOW_METADATA_RUN_DELETED: {
+    meaning: "A run was deleted between the moment when it was chosen and the moment when it was to be used",
+    cause: "Somebody deleted it, by hand or by garbage collection, at that very time",
+    remedy: "Run the command again: it chooses among the runs that are there",
+  },
   FLOW_METADATA_RUN_FINAL: {
     meaning: "A run that is finished was to be changed",
     cause: "A late result came in after the run had ended, or a run that succeeded was to be continued",

@@ -1,6 +1,8 @@
 /** Queries about artifacts and pages of foreach items. */
+import type { ExpressionBuilder } from "kysely";
+import type { GoneReason } from "../../artifact/artifact.ts";
 import { query, type SchemaBuilder } from "./query.ts";
-import type { ArtifactTable, ItemPageTable } from "./schema.ts";
+import type { ArtifactTable, ItemPageTable, Schema } from "./schema.ts";
 
 /** A chain of tasks that is longer than this can only be a circle in a damaged store. */
 const MAX_CHAIN = 100_000;
@@ -18,25 +20,77 @@ export const insertArtifact = query<ArtifactTable>()((db, arg) =>
 export const ownArtifacts = query<{ task: number }>()((db, arg) =>
   db
     .selectFrom("artifact")
-    .select(["name", "codec", "digest", "size_bytes"])
+    .select((row) => [
+      "name",
+      "codec",
+      "digest",
+      "size_bytes",
+      row.lit(null).$castTo<GoneReason | null>().as("reason"),
+      row.lit(null).$castTo<number | null>().as("gone_at"),
+    ])
     .where("task", "=", arg("task"))
+    .unionAll(
+      db
+        .selectFrom("gone_artifact")
+        .select((row) => [
+          "name",
+          "codec",
+          "digest",
+          "size_bytes",
+          row.ref("reason").$castTo<GoneReason | null>().as("reason"),
+          row.ref("gone_at").$castTo<number | null>().as("gone_at"),
+        ])
+        .where("task", "=", arg("task")),
+    )
     .orderBy("name"),
 );
+
+type Chain = Schema & { chain: { task: number; depth: number } };
+
+/** What is read of an artifact on the way along the chain, kept or given up. */
+const kept = (row: ExpressionBuilder<Chain, "chain" | "artifact">) =>
+  [
+    "artifact.name",
+    "artifact.codec",
+    "artifact.digest",
+    "artifact.size_bytes",
+    row.lit(null).$castTo<GoneReason | null>().as("reason"),
+    row.lit(null).$castTo<number | null>().as("gone_at"),
+    "chain.depth",
+  ] as const;
+const gone = (row: ExpressionBuilder<Omit<Chain, "gone"> & { gone: Schema["gone_artifact"] }, "chain" | "gone">) =>
+  [
+    "gone.name",
+    "gone.codec",
+    "gone.digest",
+    "gone.size_bytes",
+    row.ref("gone.reason").$castTo<GoneReason | null>().as("reason"),
+    row.ref("gone.gone_at").$castTo<number | null>().as("gone_at"),
+    "chain.depth",
+  ] as const;
 
 /** The artifacts of a task and of those whose artifacts it inherits, nearest task first. */
 export const visibleArtifacts = query<{ task: number }>()((db, arg) =>
   chainOf(db, arg("task"))
     .innerJoin("artifact", "artifact.task", "chain.task")
-    .select(["artifact.name", "artifact.codec", "artifact.digest", "artifact.size_bytes"])
-    .orderBy("chain.depth"),
+    .select(kept)
+    .unionAll((of) => of.selectFrom("chain").innerJoin("gone_artifact as gone", "gone.task", "chain.task").select(gone))
+    .orderBy("depth"),
 );
 
 export const visibleArtifact = query<{ task: number; name: string }>()((db, arg) =>
   chainOf(db, arg("task"))
     .innerJoin("artifact", "artifact.task", "chain.task")
-    .select(["artifact.name", "artifact.codec", "artifact.digest", "artifact.size_bytes"])
+    .select(kept)
     .where("artifact.name", "=", arg("name"))
-    .orderBy("chain.depth")
+    .unionAll((of) =>
+      of
+        .selectFrom("chain")
+        .innerJoin("gone_artifact as gone", "gone.task", "chain.task")
+        .select(gone)
+        .where("gone.name", "=", arg("name")),
+    )
+    .orderBy("depth")
     .limit(1),
 );
 

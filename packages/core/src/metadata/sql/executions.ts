@@ -16,6 +16,7 @@ export const insertExecution = query<ExecutionTable>()((db, arg) =>
     heartbeat_at: arg("heartbeat_at"),
     ended_at: arg("ended_at"),
     status: arg("status"),
+    program_schema: arg("program_schema"),
   }),
 );
 

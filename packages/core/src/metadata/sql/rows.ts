@@ -3,9 +3,10 @@
  * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: types only from
  * elsewhere.
  */
-import type { Digest } from "../../artifact/artifact.ts";
+import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { TaskPath } from "../../ids/task-path.ts";
+import type { DeletedRun } from "../deleted-run.ts";
 import type { ExecutionRow } from "../execution.ts";
 import type {
   ArtifactRow,
@@ -28,6 +29,7 @@ import type {
   ArtifactTable,
   BlobTable,
   CacheEntryTable,
+  DeletedRunTable,
   ExecutionTable,
   ItemPageTable,
   RunTable,
@@ -92,7 +94,7 @@ export function toRunRow(
   };
 }
 
-export function toExecutionRow(row: ExecutionTable): ExecutionRow {
+export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): ExecutionRow {
   return {
     run: row.run as RunSequence,
     number: row.number,
@@ -163,15 +165,39 @@ export type KeptBlobRecord = Pick<BlobTable, "digest" | "compression" | "stored_
   readonly is_inline: number;
 };
 
-export function toArtifactRow(row: Omit<ArtifactTable, "task">): ArtifactRow {
-  return { name: row.name, codec: row.codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };
+/** A row of an artifact, with what is said of one that was given up. */
+export type ArtifactRecord = Omit<ArtifactTable, "task"> & {
+  readonly reason?: GoneReason | null;
+  readonly gone_at?: number | null;
+};
+
+export function toArtifactRow(row: ArtifactRecord): ArtifactRow {
+  const { name, codec, reason, gone_at } = row;
+  const known = { name, codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };
+  if (reason === null || reason === undefined) return known;
+  return { ...known, gone: { reason, at: new Date(gone_at ?? 0) } };
+}
+
+export function toDeletedRun(row: Omit<DeletedRunTable, "sequence" | "flow">): DeletedRun {
+  return {
+    id: row.id as RunId,
+    flow: { project: row.project, name: row.flow_name },
+    number: row.number,
+    status: row.status,
+    createdAt: new Date(row.created_at),
+    deletedAt: new Date(row.deleted_at),
+    actor: row.actor,
+    host: row.host,
+    via: row.via,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+  };
 }
 
 /**
  * The artifacts that a chain of tasks leaves visible, by name: of rows that come nearest task first, the first of each
  * name counts.
  */
-export function toVisibleArtifacts(rows: readonly Omit<ArtifactTable, "task">[]): readonly ArtifactRow[] {
+export function toVisibleArtifacts(rows: readonly ArtifactRecord[]): readonly ArtifactRow[] {
   const nearest = new Map<string, ArtifactRow>();
   for (const row of rows) if (!nearest.has(row.name)) nearest.set(row.name, toArtifactRow(row));
   return [...nearest.values()].sort((left, right) => (left.name < right.name ? -1 : 1));

@@ -3,6 +3,7 @@
  * of, in migrations/. Digests are 32 bytes, times whole milliseconds UTC, structured fields JSON text.
  */
 import type { Generated } from "kysely";
+import type { GoneReason } from "../../artifact/artifact.ts";
 import type { RunStatus, TaskStatus } from "../../events/run-record.ts";
 import type { ExecutionStatus } from "../execution.ts";
 import type { RunValueKind } from "../metadata-store.ts";
@@ -28,6 +29,10 @@ export interface Schema {
   readonly log: LogTable;
   readonly tag_event: TagEventTable;
   readonly cache_entry: CacheEntryTable;
+  readonly deleted_run: DeletedRunTable;
+  readonly garbage: GarbageTable;
+  readonly artifact_term: ArtifactTermTable;
+  readonly gone_artifact: GoneArtifactTable;
 }
 
 export interface StoreTable {
@@ -112,6 +117,8 @@ export interface ExecutionTable {
   readonly heartbeat_at: number;
   readonly ended_at: number | null;
   readonly status: ExecutionStatus;
+  /** The schema that the program knew; null in rows of programs that knew none after 2. */
+  readonly program_schema: number | null;
 }
 
 /** The calls inside steps that started runs. */
@@ -237,4 +244,43 @@ export interface CacheEntryTable {
   readonly task: number;
   readonly reads: string;
   readonly created_at: number;
+}
+
+/** What is left of a run that was deleted. */
+export interface DeletedRunTable {
+  readonly id: string;
+  readonly sequence: number;
+  readonly flow: number;
+  readonly project: string;
+  readonly flow_name: string;
+  readonly number: number;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly deleted_at: number;
+  readonly actor: string;
+  readonly host: string;
+  readonly via: string;
+  readonly reason: string | null;
+}
+
+/** What nothing named when garbage collection looked. */
+export interface GarbageTable {
+  readonly kind: "blob" | "package";
+  readonly digest: Uint8Array;
+  readonly marked_at: number;
+}
+
+/** Artifacts that are not kept for ever. */
+export interface ArtifactTermTable {
+  readonly run: number;
+  readonly task: number;
+  readonly name: string;
+  readonly transient: number;
+  readonly expires_at: number | null;
+}
+
+/** Artifacts whose value was given up on purpose: what they were stays known. */
+export interface GoneArtifactTable extends ArtifactTable {
+  readonly reason: GoneReason;
+  readonly gone_at: number;
 }

@@ -4,6 +4,7 @@ import type { BeginExecution, NewExecution } from "../execution.ts";
 import { type Liveness, livenessOf } from "../liveness.ts";
 import { canMoveRun, isOver } from "../run-state.ts";
 import * as executions from "../sql/executions.ts";
+import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
@@ -60,6 +61,7 @@ export function insertExecution(
     heartbeat_at: at.getTime(),
     ended_at: null,
     status: "running",
+    program_schema: SCHEMA_VERSION,
   });
 }
 

@@ -3,20 +3,21 @@ import type { RunId } from "../../ids/run-id.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { ChildRunKey, RunParent } from "../execution.ts";
 import type { NewRun, RunSequence } from "../metadata-store.ts";
+import { deletedRunById, moveDeletedRuns } from "../sql/deletions.ts";
 import { childRun, insertChildRun } from "../sql/executions.ts";
-import { bytesOfDigest } from "../sql/rows.ts";
+import { bytesOfDigest, toDeletedRun } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
-import { noRun } from "./run-errors.ts";
+import { deletedRun, noRun } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
-import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Writes a run with all that is known when it begins, inside the caller's transaction. */
-export function createRun(statements: Statements, run: NewRun): RunSequence {
-  insertBlobs(statements, run.blobs);
+export function createRun(statements: Statements, run: NewRun, holds?: HoldsBlob): RunSequence {
+  insertBlobs(statements, run.blobs, holds);
   const flow = flowFor(statements, run);
   const number = statements.get(runs.nextNumber, { id: flow })!.last_number;
   const sequence = insert(statements, run, flow, number);
@@ -43,6 +44,9 @@ export function createRun(statements: Statements, run: NewRun): RunSequence {
     );
   }
   for (const upstream of run.upstreams) {
+    // It was there when it was resolved. (A producer of another store is neither here nor deleted.)
+    const gone = upstream.producer && statements.get(deletedRunById, { id: upstream.producer });
+    if (gone) throw deletedRun(`Cannot read from it as "${upstream.name}"`, toDeletedRun(gone));
     statements.run(insertUpstream, {
       run: sequence,
       name: upstream.name,
@@ -155,6 +159,7 @@ function mergeFlows(statements: Statements, from: number, to: number): void {
     newest_run: Math.max(one.newest_run, other.newest_run),
   });
   statements.run(runs.moveRuns, { from, to });
+  statements.run(moveDeletedRuns, { from, to });
   statements.run(runs.moveRunTags, { from, to });
   statements.run(runs.moveFlowNames, { from, to });
   statements.run(runs.deleteFlow, { id: from });

@@ -40,6 +40,16 @@ const text = {
     INSERT INTO item_page (split, first, count, codec, digest, size_bytes)
     SELECT task.sequence, page.first, page.count, page.codec, page.digest, page.size_bytes
     FROM task CROSS JOIN item_page AS page ON page.split = task.origin WHERE task.run = :to AND task.sequence >= :first`,
+  gone: `
+    INSERT INTO gone_artifact (task, name, codec, digest, size_bytes, reason, gone_at)
+    SELECT task.sequence, gone.name, gone.codec, gone.digest, gone.size_bytes, gone.reason, gone.gone_at
+    FROM task CROSS JOIN gone_artifact AS gone ON gone.task = task.origin
+    WHERE task.run = :to AND task.sequence >= :first`,
+  terms: `
+    INSERT INTO artifact_term (run, task, name, transient, expires_at)
+    SELECT task.run, task.sequence, term.name, term.transient, term.expires_at
+    FROM artifact_term AS term CROSS JOIN task ON task.run = :to AND task.sequence = term.task + :distance
+    WHERE term.run = :from`,
   reads: `
     INSERT INTO upstream_read (run, task, upstream, producer, artifact, codec, digest)
     SELECT task.run, task.sequence, seen.upstream, seen.producer, seen.artifact, seen.codec, seen.digest
@@ -76,6 +86,8 @@ export function forkTasks(db: Connection, statements: Statements, fork: ForkTask
   }
   db.prepare(text.artifacts).run({ to, first });
   db.prepare(text.pages).run({ to, first });
+  db.prepare(text.gone).run({ to, first });
+  db.prepare(text.terms).run({ from, to, distance });
   db.prepare(text.reads).run({ from, to, first });
   return taken;
 }

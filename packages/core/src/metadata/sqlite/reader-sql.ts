@@ -27,8 +27,13 @@ export const readerSql = {
       from "chain" inner join "task" on "task"."sequence" = "chain"."task"
       where "task"."inherits" is not null and "chain"."depth" < 100000
     )
-    select "artifact"."name", "artifact"."codec", "artifact"."digest", "artifact"."size_bytes"
-    from "chain" inner join "artifact" on "artifact"."task" = "chain"."task" order by "chain"."depth"`,
+    select "artifact"."name", "artifact"."codec", "artifact"."digest", "artifact"."size_bytes", null as "reason",
+      null as "gone_at", "chain"."depth"
+    from "chain" inner join "artifact" on "artifact"."task" = "chain"."task"
+    union all
+    select "gone"."name", "gone"."codec", "gone"."digest", "gone"."size_bytes", "gone"."reason" as "reason",
+      "gone"."gone_at" as "gone_at", "chain"."depth"
+    from "chain" inner join "gone_artifact" as "gone" on "gone"."task" = "chain"."task" order by "depth"`,
   itemPage: `
     select "split", "first", "count", "codec", "digest", "size_bytes"
     from "item_page" where "split" = ? and "first" <= ? order by "first" desc limit ?`,

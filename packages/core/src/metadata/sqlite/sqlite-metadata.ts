@@ -35,6 +35,7 @@ import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
 import { forkTasks } from "./fork-tasks.ts";
+import { giveUpTransient } from "./give-up-artifacts.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
 import { noRun } from "./run-errors.ts";
@@ -43,7 +44,7 @@ import { metadataError } from "./sqlite-error.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import type { Statements } from "./statements.ts";
 import { TickWriter } from "./tick-writer.ts";
-import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 import { WriteTurns, type WriteTurnsOptions } from "./write-turns.ts";
 
 export interface SqliteMetadataOptions extends WriteTurnsOptions {
@@ -53,6 +54,8 @@ export interface SqliteMetadataOptions extends WriteTurnsOptions {
   readonly now?: () => number;
   /** Judges whether the runners of running runs live. Without it, runs are shown as they are stored. */
   readonly liveness?: Liveness;
+  /** Whether the bytes of a blob are there that lies outside of the records: each commit that names a new one asks. */
+  readonly holdsBlob?: HoldsBlob;
 }
 
 /**
@@ -69,7 +72,7 @@ export async function openSqliteMetadata(file: string, options: SqliteMetadataOp
   try {
     // All of it again while locked: another process that makes the store at this instant also holds up the first pragma.
     const db = await turns.retry(() => openChecked(file, options));
-    return new SqliteMetadata(db, file, turns, options.liveness);
+    return new SqliteMetadata(db, file, turns, options.liveness, options.holdsBlob);
   } catch (error) {
     throw metadataError("Cannot open the records", file, error);
   }
@@ -91,9 +94,15 @@ function openChecked(file: string, options: SqliteMetadataOptions): Connection {
 export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
   #dataVersion: unknown;
+  readonly #holds: HoldsBlob | undefined;
+
+  constructor(db: Connection, file: string, turns: WriteTurns, liveness: Liveness | undefined, holds?: HoldsBlob) {
+    super(db, file, turns, liveness);
+    this.#holds = holds;
+  }
 
   async createRun(run: NewRun): Promise<RunRow> {
-    return this.#write("Cannot create a run", (on) => readRun(on, createRun(on, run), this.liveness)!);
+    return this.#write("Cannot create a run", (on) => readRun(on, createRun(on, run, this.#holds), this.liveness)!);
   }
 
   beginExecution(begin: BeginExecution): Promise<number> {
@@ -122,7 +131,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   commitTick(tick: Tick): Promise<void> {
     return this.#write("Cannot record what tasks did", (on) => {
-      this.#tickWriter ??= new TickWriter(on);
+      this.#tickWriter ??= new TickWriter(on, this.#holds);
       this.#tickWriter.write(tick);
     });
   }
@@ -142,7 +151,8 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
       });
       on.run(setRunTagStatus, { run, status });
       on.run(endExecution, { run, number: finish.execution, status, ended_at: finished_at, running: "running" });
-      if (status !== "succeeded") {
+      if (status === "succeeded") giveUpTransient(this.db, run, finish.finishedAt);
+      else {
         const cancelled_by = finish.cancelledBy ?? finish.failure?.task ?? null;
         on.run(endTasks, { run, running: "running", status: "cancelled", finished_at, cancelled_by });
       }
@@ -157,7 +167,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     readonly blobs: readonly BlobRow[];
   }): Promise<void> {
     return this.#write("Cannot store the code package", (on) => {
-      insertBlobs(on, pack.blobs);
+      insertBlobs(on, pack.blobs, this.#holds);
       const digest = bytesOfDigest(pack.digest);
       if (on.run(insertPackage, { digest, manifest: pack.manifest }) === 0) return;
       for (const blob of new Set(pack.blobs.map((each) => each.digest))) {

@@ -1,6 +1,7 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import type { DeletedRun } from "../deleted-run.ts";
 import type { ChildRunKey, ExecutionRow } from "../execution.ts";
 import type { Liveness } from "../liveness.ts";
 import type {
@@ -27,6 +28,7 @@ import type { CacheEntry, FinishedTaskColumns } from "../replay.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
 import { cacheEntries } from "../sql/cache.ts";
+import { deletedRunById, deletedRunsByNumber } from "../sql/deletions.ts";
 import * as executions from "../sql/executions.ts";
 import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
@@ -91,6 +93,19 @@ export class SqliteReader implements MetadataReader {
 
   runByNumber(flow: FlowName, number: number): Promise<readonly RunRow[]> {
     return this.read((on) => readRunsByNumber(on, flow, number, this.liveness));
+  }
+
+  deletedRun(id: RunId): Promise<DeletedRun | undefined> {
+    return this.read((on) => {
+      const row = on.get(deletedRunById, { id });
+      return row === undefined ? undefined : map.toDeletedRun(row);
+    });
+  }
+
+  deletedRunsByNumber(flow: FlowName, number: number): Promise<readonly DeletedRun[]> {
+    return this.read((on) =>
+      flowIds(on, flow).flatMap((id) => on.all(deletedRunsByNumber, { flow: id, number }).map(map.toDeletedRun)),
+    );
   }
 
   runs(query: RunQuery): Promise<readonly RunRow[]> {

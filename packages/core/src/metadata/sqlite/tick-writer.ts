@@ -5,9 +5,10 @@
  */
 import type { Statement } from "better-sqlite3";
 import { FlowError } from "../../errors/flow-error.ts";
-import type { FinishedTask, NewTask, Tick } from "../metadata-store.ts";
+import type { FinishedTask, NewArtifact, NewTask, Tick } from "../metadata-store.ts";
 import { copyArtifacts, copyItemPages, insertArtifact, insertItemPage } from "../sql/artifacts.ts";
 import { insertCacheEntry } from "../sql/cache.ts";
+import { copyArtifactTerms, hasGoneArtifacts, insertArtifactTerm } from "../sql/deletions.ts";
 import { insertLog } from "../sql/logs.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
 import { finishTask, insertTask, taskBySequence } from "../sql/tasks.ts";
@@ -15,10 +16,11 @@ import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
-import { insertBlobs, missingBlob } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
 
 export class TickWriter {
   readonly #statements: Statements;
+  readonly #holds: HoldsBlob | undefined;
   readonly #insertTask: Statement<unknown[], unknown>;
   readonly #finishTask: Statement<unknown[], unknown>;
   readonly #insertArtifact: Statement<unknown[], unknown>;
@@ -26,8 +28,10 @@ export class TickWriter {
   readonly #insertRead: Statement<unknown[], unknown>;
   readonly #insertLog: Statement<unknown[], unknown>;
 
-  constructor(statements: Statements) {
+  /** @param holds  whether the bytes of a blob are there that lies outside of the records */
+  constructor(statements: Statements, holds?: HoldsBlob) {
     this.#statements = statements;
+    this.#holds = holds;
     const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "item_digest", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
@@ -72,11 +76,11 @@ export class TickWriter {
   write(tick: Tick): void {
     checkWriter(this.#statements, tick.run, tick.execution);
     const startedHere = this.#writeStarted(tick);
-    insertBlobs(this.#statements, tick.blobs);
+    insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
       if (!startedHere.has(task.sequence)) this.#finish(tick.run, task);
-      if (task.takenFrom !== undefined) this.#copyOutcome(task.sequence, task.takenFrom);
-      if (task.artifacts.length > 0) this.#writeArtifacts(task);
+      if (task.takenFrom !== undefined) this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
+      if (task.artifacts.length > 0) this.#writeArtifacts(tick.run, task);
       if (task.pages.length > 0) this.#writePages(task);
       if (task.cache !== undefined) this.#offer(task, task.cache);
     }
@@ -168,7 +172,7 @@ export class TickWriter {
     throw taskFinal(task, `it is "${row.status}" already`);
   }
 
-  #copyOutcome(task: number, from: number): void {
+  #copyOutcome(run: number, task: number, from: number): void {
     const source = this.#statements.get(taskBySequence, { sequence: from });
     if (source === undefined) throw noTask(from);
     if (source.status !== "succeeded") {
@@ -177,6 +181,14 @@ export class TickWriter {
         context: { task, from },
       });
     }
+    if (this.#statements.get(hasGoneArtifacts, { task: from }) !== undefined) {
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+        message: `Cannot give task number ${task} the outcome of number ${from}: a value that it left is not kept any more`,
+        hint: "Go on with flow resume: the task runs again",
+        context: { task, from },
+      });
+    }
+    this.#statements.run(copyArtifactTerms, { run, task, fromRun: source.run, from });
     this.#statements.run(copyArtifacts, { task, from });
     this.#statements.run(copyItemPages, { task, from });
   }
@@ -197,8 +209,9 @@ export class TickWriter {
       });
   }
 
-  #writeArtifacts(task: FinishedTask): void {
+  #writeArtifacts(run: number, task: FinishedTask): void {
     for (const artifact of task.artifacts) {
+      if (artifact.term !== undefined) this.#writeTerm(run, task, artifact, artifact.term);
       try {
         this.#insertArtifact.run(
           task.sequence,
@@ -209,10 +222,20 @@ export class TickWriter {
         );
       } catch (error) {
         if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
-          throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, error);
+          throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, STORE_FIRST, error);
         throw error;
       }
     }
+  }
+
+  #writeTerm(run: number, task: FinishedTask, { name }: NewArtifact, term: NonNullable<NewArtifact["term"]>): void {
+    this.#statements.run(insertArtifactTerm, {
+      run,
+      task: task.sequence,
+      name,
+      transient: term.isTransient ? 1 : 0,
+      expires_at: term.ttlMs === undefined ? null : task.finishedAt.getTime() + Math.ceil(term.ttlMs),
+    });
   }
 
   #writePages(task: FinishedTask): void {
@@ -228,7 +251,7 @@ export class TickWriter {
         );
       } catch (error) {
         if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
-          throw missingBlob(`the items from ${page.first}`, page.digest, error);
+          throw missingBlob(`the items from ${page.first}`, page.digest, STORE_FIRST, error);
         throw error;
       }
     }

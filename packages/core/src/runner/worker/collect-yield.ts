@@ -7,10 +7,10 @@ import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { BoundFlow } from "../../flow/bind-flow.ts";
-import { checkDeclaredArtifact } from "../../flow/check-declared-artifact.ts";
+import { checkDeclaredArtifact, termOf } from "../../flow/check-declared-artifact.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
-import type { ArtifactRow } from "../../metadata/metadata-store.ts";
+import type { ArtifactRow, NewArtifact } from "../../metadata/metadata-store.ts";
 import type { StepContract, TaskYield } from "../protocol.ts";
 import { exactSize } from "./exact-size.ts";
 import { isStream, type SplitItems, splitItems } from "./split-items.ts";
@@ -64,17 +64,21 @@ async function itemsOf(
 }
 
 function encodeChanges(source: YieldSource): {
-  readonly rows: readonly ArtifactRow[];
+  readonly rows: readonly NewArtifact[];
   readonly encoded: readonly EncodedArtifact[];
 } {
   const { flowClass, bound, step, values, inherited, merged } = source;
-  const rows: ArtifactRow[] = [];
+  const rows: NewArtifact[] = [];
+  const add = (row: ArtifactRow): void => {
+    const term = termOf(flowClass, row.name);
+    rows.push(term === undefined ? row : { ...row, term });
+  };
   const changed: EncodedArtifact[] = [];
   const keep = (name: string, value: unknown): void => {
     const before = inherited.get(name) ?? values.get(name);
     const encoded = encodeValue(value, { path: `this.${name}`, ...(before === undefined ? {} : { known: before }) });
     if (before !== undefined && before.digest === encoded.digest && before.codec === encoded.codec) return;
-    rows.push({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
+    add({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
     changed.push(encoded);
   };
   const emptied = new Set(inherited.keys());
@@ -82,7 +86,7 @@ function encodeChanges(source: YieldSource): {
     emptied.delete(field.name);
     if (field.kind === "untouched") {
       const row = merged.get(field.name);
-      if (row !== undefined) rows.push(row);
+      if (row !== undefined) add(row);
       continue;
     }
     if (field.name === step.foreach && isStream(field.value)) {

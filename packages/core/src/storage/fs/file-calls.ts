@@ -24,10 +24,13 @@ export interface FileCalls {
   mkdir(path: string, mode: number): void;
   chmod(path: string, mode: number): void;
   readdir(path: string): readonly FolderEntry[];
+  /** Sets the times of a file (of a link itself, where the name is one); seconds since 1970. */
+  lutimes(path: string, accessed: number, changed: number): void;
 }
 
 export interface FileFacts {
   readonly size: number;
+  readonly mtimeMs: number;
   isFile(): boolean;
   isDirectory(): boolean;
 }
@@ -111,6 +114,7 @@ export const nodeFileSystem: FileSystem = {
     mkdir: (path, mode) => void fs.mkdirSync(path, { mode }),
     chmod: fs.chmodSync,
     readdir: (path) => fs.readdirSync(path, { withFileTypes: true }),
+    lutimes: fs.lutimesSync,
   },
   async: {
     open: (path, flags, mode) => promised((done) => fs.open(path, flags, mode, done)),
@@ -128,6 +132,7 @@ export const nodeFileSystem: FileSystem = {
     mkdir: (path, mode) => promised((done) => fs.mkdir(path, { mode }, done)),
     chmod: (path, mode) => promised((done) => fs.chmod(path, mode, done)),
     readdir: (path) => promised((done) => fs.readdir(path, { withFileTypes: true }, done)),
+    lutimes: (path, accessed, changed) => promised((done) => fs.lutimes(path, accessed, changed, done)),
   },
 };
 

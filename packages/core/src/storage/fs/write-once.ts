@@ -34,7 +34,7 @@ export interface WriteTarget {
 export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
   const folder = path.dirname(target.file);
   yield* ensureFolder(folder, target);
-  if (yield* isPlainFile(target.file)) {
+  if (yield* isThere(target.file)) {
     // The writer that came first may not have reached its own fsync of the folder yet.
     yield* syncFolder(folder);
     return "exists";
@@ -99,6 +99,22 @@ function* ensureFolder(folder: string, target: WriteTarget): FileSteps<void> {
   target.knownFolders.add(folder);
 }
 
+/**
+ * Whether the value is there already; if so, it counts as written now. What nobody names is swept when it is old, so a
+ * writer that leaves a file as it is must make it young, and one that was swept at this instant must be written.
+ */
+function* isThere(file: string): FileSteps<boolean> {
+  if (!(yield* isPlainFile(file))) return false;
+  const seconds = Date.now() / 1_000;
+  try {
+    yield* call("lutimes", file, seconds, seconds);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    // Another user's file, or a read-only place: it stays old, and the commit looks again whether it is there.
+  }
+  return true;
+}
+
 function* isPlainFile(file: string): FileSteps<boolean> {
   try {
     if ((yield* call("lstat", file)).isFile()) return true;
@@ -143,6 +159,7 @@ function* linkOnce(aside: string, file: string): FileSteps<boolean> {
   } catch (error) {
     const errno = errnoOf(error) ?? "";
     if (errno === "EEXIST") {
+      // Written by another one at this instant: it is young.
       yield* isPlainFile(file);
       return false;
     }

@@ -1,11 +1,15 @@
 import { initialMigration } from "./0001-initial.ts";
 import { executionsMigration, schema1AsSchema2 } from "./0002-executions.ts";
+import { deletionsMigration, schema2AsSchema3 } from "./0003-deletions.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
-export const migrations: readonly (readonly string[])[] = [initialMigration, executionsMigration];
+export const migrations: readonly (readonly string[])[] = [initialMigration, executionsMigration, deletionsMigration];
 
 /** The schema that this program writes and reads. */
 export const SCHEMA_VERSION = migrations.length;
 
 /** What a connection that may only read needs to show an older schema as the newest; by the version of the store. */
-export const readerViews: Readonly<Record<number, readonly string[]>> = { 1: schema1AsSchema2 };
+export const readerViews: Readonly<Record<number, readonly string[]>> = {
+  1: [...schema1AsSchema2, ...schema2AsSchema3],
+  2: schema2AsSchema3,
+};
