@@ -42,7 +42,12 @@ export function metadataError(action: string, file: string, error: unknown): unk
     return new FlowError("FLOW_METADATA_CORRUPT", { ...details, hint: "Restore the store from a copy" });
   }
   if (code === "SQLITE_FULL") {
-    return new FlowError("FLOW_METADATA_FULL", { ...details, hint: `Free room on the disk that holds "${file}"` });
+    return new FlowError("FLOW_METADATA_FULL", {
+      ...details,
+      // What the system has said, which SQLite keeps to itself.
+      message: `${action} in "${file}": no space left on device (ENOSPC, ${code})`,
+      hint: `Free room on the disk that holds "${file}"`,
+    });
   }
   if (code.startsWith("SQLITE_READONLY") || code === "SQLITE_PERM") {
     return new FlowError("FLOW_METADATA_READ_ONLY", {
@@ -65,5 +70,8 @@ export function metadataError(action: string, file: string, error: unknown): unk
   ) {
     return new FlowError("FLOW_METADATA_BAD_ARGUMENT", details);
   }
-  return new FlowError("FLOW_METADATA_UNAVAILABLE", details);
+  return new FlowError("FLOW_METADATA_UNAVAILABLE", {
+    ...details,
+    hint: `See that the disk that holds "${file}" has room and no errors, and that this user may write there`,
+  });
 }

@@ -1,0 +1,146 @@
+/**
+ * System calls seen and hurt by strace. It counts the calls of each thread by itself, so each thread is looked at alone:
+ * the main thread of the command from its start, with only the files of the store counted; a worker thread from when it
+ * runs its first task.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Ended, Victim } from "./victim.ts";
+
+/** Calls that change what is on the disk, or make it durable; those with a mark are not there on every machine. */
+const CALLS =
+  "?open,openat,?mkdir,mkdirat,?unlink,unlinkat,?link,linkat,?rename,renameat,renameat2,write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate";
+
+export type Thread = "main" | "worker";
+
+/** The K-th call of one kind in one thread. */
+export interface Place {
+  readonly thread: Thread;
+  readonly call: string;
+  readonly index: number;
+}
+
+export interface Call {
+  readonly name: string;
+  /** As strace writes them: descriptors with their paths. */
+  readonly args: string;
+  readonly result: string;
+  readonly isInjected: boolean;
+  readonly thread: string;
+}
+
+/** What is to happen at a place: `signal=KILL`, `error=EIO`; from then on at each further call when it is persistent. */
+export interface Fault {
+  readonly what: string;
+  readonly isPersistent?: boolean;
+}
+
+/** Runs the small flow with one thread traced, and hurt at a place when there is one. */
+export async function runTraced(
+  victim: Victim,
+  store: string,
+  thread: Thread,
+  hurt?: { readonly place: Place; readonly fault: Fault },
+): Promise<{ readonly ended: Ended; readonly calls: readonly Call[] }> {
+  const log = path.join(path.dirname(store), "calls");
+  fs.mkdirSync(path.dirname(store), { recursive: true });
+  const inject =
+    hurt === undefined
+      ? []
+      : [
+          "-e",
+          `inject=${hurt.place.call}:${hurt.fault.what}:when=${hurt.place.index}${hurt.fault.isPersistent ? "+" : ""}`,
+        ];
+  const strace = ["strace", "-y", "-s", "4", "-o", log, "-e", `trace=${CALLS}`, ...inject];
+  const words = ["run", "small.ts", "--max-workers", "1"];
+  if (thread === "main") {
+    const paths = ["", "millrace.db", "millrace.db-wal", "millrace.db-shm", "millrace.db-journal"]
+      .concat(".gitignore", "blobs", "tmp")
+      .flatMap((name) => ["-P", path.join(store, name)]);
+    const ended = await victim.ended(victim.start(store, words, { under: [...strace, ...paths] }));
+    return { ended, calls: readCalls(log) };
+  }
+  const ended = await heldUntil(victim, store, words, (tid) => attach([...strace, "-p", tid]));
+  return { ended, calls: readCalls(log) };
+}
+
+/** Starts a run whose first task waits until something was done with its thread. */
+async function heldUntil(
+  victim: Victim,
+  store: string,
+  words: readonly string[],
+  work: (tid: string) => Promise<void>,
+): Promise<Ended> {
+  const hold = victim.project.file("hold");
+  const thread = victim.project.file("thread");
+  fs.rmSync(thread, { force: true });
+  fs.writeFileSync(hold, "");
+  const run = victim.start(store, words);
+  try {
+    while (!/task\/\d+$/.test(fs.existsSync(thread) ? fs.readFileSync(thread, "utf8") : "")) {
+      if (run.isOver) throw new Error(`the run ended before its first task: ${(await run.ended).stdout}`);
+      await wait(5);
+    }
+    await work(/\d+$/.exec(fs.readFileSync(thread, "utf8"))![0]);
+  } finally {
+    fs.rmSync(hold);
+  }
+  return await victim.ended(run);
+}
+
+async function attach([program, ...parameters]: readonly string[]): Promise<void> {
+  const tracer = spawn(program!, parameters, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  const ended = once(tracer, "exit");
+  while (!said.includes("attached")) {
+    const [text] = await Promise.race([once(tracer.stderr!, "data"), ended]);
+    if (tracer.exitCode !== null) throw new Error(`strace could not attach: ${said}`);
+    said += text;
+  }
+  tracer.stderr!.resume();
+}
+
+/** The calls of a log of strace, in the order of their beginning; those of several threads are put together again. */
+export function readCalls(log: string): readonly Call[] {
+  const calls: Call[] = [];
+  const unfinished = new Map<string, { readonly at: number; readonly begin: string }>();
+  for (const line of fs.readFileSync(log, "utf8").split("\n")) {
+    const [, thread = "", rest = ""] = /^(?:(\d+) +)?(.*)$/.exec(line)!;
+    const begun = /^(.*) <unfinished \.\.\.>$/.exec(rest);
+    if (begun !== null) {
+      unfinished.set(thread, { at: calls.length, begin: begun[1]! });
+      calls.push({ name: "", args: "", result: "?", isInjected: false, thread });
+      continue;
+    }
+    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest);
+    const before = resumed === null ? undefined : unfinished.get(thread);
+    const text = before === undefined ? rest : before.begin + resumed![1]!;
+    const match = /^(\w+)\((.*)\)\s+= (.*)$/.exec(text);
+    if (match === null) continue;
+    const [, name, args, result] = match as unknown as [string, string, string, string];
+    const call = { name, args, result, isInjected: / \(INJECTED\)$/.test(result), thread };
+    if (before === undefined) calls.push(call);
+    else {
+      calls[before.at] = call;
+      unfinished.delete(thread);
+    }
+  }
+  return calls.filter(({ name }) => name !== "");
+}
+
+export function touches(call: Call, store: string): boolean {
+  return call.args.includes(store);
+}
+
+/** The places of a traced run at which its store is touched. */
+export function placesOf(thread: Thread, calls: readonly Call[], store: string): readonly Place[] {
+  const counts = new Map<string, number>();
+  return calls.flatMap((call) => {
+    const index = (counts.get(call.name) ?? 0) + 1;
+    counts.set(call.name, index);
+    return touches(call, store) ? [{ thread, call: call.name, index }] : [];
+  });
+}
