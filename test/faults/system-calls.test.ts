@@ -15,7 +15,7 @@ const reason = whyNot("strace", "attach");
 const victim = new Victim();
 const { random } = seeded("system-calls");
 /** How often something was tried, the fault came to pass at a call of the store, and the run had to go on later. */
-const tally = { tried: 0, hit: 0, resumed: 0 };
+const tally = { tried: 0, hit: 0, resumed: 0, slowestMs: 0, slowest: "" };
 const places: Place[] = [];
 
 beforeAll(async () => {
@@ -28,8 +28,9 @@ beforeAll(async () => {
     places.push(...placesOf(thread, calls, store));
   }
   const kinds = new Set(places.map(({ thread, call }) => `${thread} ${call}`));
-  for (const kind of ["main pwrite64", "main fsync", "worker fsync", "worker write"]) expect([...kinds]).toContain(kind);
-});
+  for (const kind of ["main pwrite64", "main fsync", "worker fsync", "worker write"])
+    expect([...kinds]).toContain(kind);
+}, 120_000);
 
 afterAll(async () => {
   console.log(`system calls: ${places.length} places, ${JSON.stringify(tally)}`);
@@ -43,6 +44,7 @@ afterAll(async () => {
 async function hurt(place: Place, fault: Fault, luck = 4): Promise<void> {
   const store = victim.newStore();
   const what = `${place.thread} ${place.call} ${place.index} ${fault.what}${fault.isPersistent ? "+" : ""}`;
+  const begin = performance.now();
   try {
     const { ended, calls } = await runTraced(victim, store, place.thread, { place, fault });
     const isKilled = ended.signal === "SIGKILL" || ended.code === 137;
@@ -60,6 +62,8 @@ async function hurt(place: Place, fault: Fault, luck = 4): Promise<void> {
       if (!isKilled) victim.expectSaid(store, ended, /^FLOW_(STORAGE|METADATA)_(UNAVAILABLE|FULL|DENIED)$/);
     }
     await victim.expectUnharmed(store, ended);
+    const took = Math.round(performance.now() - begin);
+    if (took > tally.slowestMs) Object.assign(tally, { slowestMs: took, slowest: what });
   } catch (error) {
     throw Object.assign(error as Error, { message: `${what}: ${(error as Error).message}` });
   } finally {

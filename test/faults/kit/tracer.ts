@@ -29,7 +29,15 @@ export interface Call {
   readonly args: string;
   readonly result: string;
   readonly isInjected: boolean;
-  readonly thread: string;
+  /** Lines of the log. */
+  readonly begunAt: number;
+  readonly endedAt: number;
+  /** Of the descriptor that it is called on. */
+  readonly file: string | undefined;
+  /** That it names, made absolute. */
+  readonly paths: readonly string[];
+  /** That it writes, as far as the log has them. */
+  readonly bytes: Buffer;
 }
 
 /** What is to happen at a place: `signal=KILL`, `error=EIO`; from then on at each further call when it is persistent. */
@@ -103,32 +111,64 @@ async function attach([program, ...parameters]: readonly string[]): Promise<void
   tracer.stderr!.resume();
 }
 
+/** Runs the command with all threads traced and all that is written kept. */
+export async function runRecorded(
+  victim: Victim,
+  store: string,
+  words: readonly string[],
+): Promise<{ readonly ended: Ended; readonly calls: readonly Call[] }> {
+  const log = path.join(path.dirname(path.dirname(store)), `${path.basename(path.dirname(store))}.calls`);
+  const under = ["strace", "-f", "--seccomp-bpf", "-y", "-s", "5000", "-o", log, "-e", `trace=${CALLS}`];
+  const ended = await victim.ended(victim.start(store, words, { under }));
+  return { ended, calls: readCalls(log) };
+}
+
 /** The calls of a log of strace, in the order of their beginning; those of several threads are put together again. */
 export function readCalls(log: string): readonly Call[] {
   const calls: Call[] = [];
   const unfinished = new Map<string, { readonly at: number; readonly begin: string }>();
-  for (const line of fs.readFileSync(log, "utf8").split("\n")) {
+  for (const [at, line] of fs.readFileSync(log, "latin1").split("\n").entries()) {
     const [, thread = "", rest = ""] = /^(?:(\d+) +)?(.*)$/.exec(line)!;
     const begun = /^(.*) <unfinished \.\.\.>$/.exec(rest);
     if (begun !== null) {
-      unfinished.set(thread, { at: calls.length, begin: begun[1]! });
-      calls.push({ name: "", args: "", result: "?", isInjected: false, thread });
+      unfinished.set(thread, { at, begin: begun[1]! });
       continue;
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest);
     const before = resumed === null ? undefined : unfinished.get(thread);
-    const text = before === undefined ? rest : before.begin + resumed![1]!;
-    const match = /^(\w+)\((.*)\)\s+= (.*)$/.exec(text);
+    unfinished.delete(thread);
+    const match = /^(\w+)\((.*)\)\s+= (.*)$/.exec(before === undefined ? rest : before.begin + resumed![1]!);
     if (match === null) continue;
     const [, name, args, result] = match as unknown as [string, string, string, string];
-    const call = { name, args, result, isInjected: / \(INJECTED\)$/.test(result), thread };
-    if (before === undefined) calls.push(call);
-    else {
-      calls[before.at] = call;
-      unfinished.delete(thread);
-    }
+    const isInjected = / \(INJECTED\)$/.test(result);
+    calls.push({ name, args, result, isInjected, begunAt: before?.at ?? at, endedAt: at, ...partsOf(name, args) });
   }
-  return calls.filter(({ name }) => name !== "");
+  return calls.toSorted((left, right) => left.begunAt - right.begunAt);
+}
+
+function partsOf(name: string, args: string): Pick<Call, "file" | "paths" | "bytes"> {
+  const file = /^\d+<([^>]*)>/.exec(args)?.[1];
+  const isWrite = /^p?write/.test(name);
+  const strings = [...args.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => unescaped(text!));
+  const folder = /^AT_FDCWD<([^>]*)>/.exec(args)?.[1] ?? "/";
+  return {
+    file,
+    paths: isWrite ? [] : strings.map((each) => path.resolve(folder, each.toString())),
+    bytes: isWrite ? Buffer.concat(strings) : Buffer.alloc(0),
+  };
+}
+
+const ESCAPES: Readonly<Record<string, number>> = { n: 10, t: 9, r: 13, v: 11, f: 12 };
+
+/** The bytes that strace wrote as a string of C. */
+function unescaped(text: string): Buffer {
+  const bytes: number[] = [];
+  for (const [, octal, other, plain] of text.matchAll(/\\([0-7]{1,3})|\\(.)|([^\\])/gs)) {
+    if (octal !== undefined) bytes.push(Number.parseInt(octal, 8));
+    else if (other !== undefined) bytes.push(ESCAPES[other] ?? other.charCodeAt(0));
+    else bytes.push(plain!.charCodeAt(0));
+  }
+  return Buffer.from(bytes);
 }
 
 export function touches(call: Call, store: string): boolean {

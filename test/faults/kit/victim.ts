@@ -116,8 +116,7 @@ export class Victim {
     expect([last.run, last.status]).toEqual(["Small/1", "succeeded"]);
     await this.#expectSame(store, last);
     const kept = new Map(last.rows.map((row) => [row.sequence, row]));
-    for (const row of after.rows)
-      if (row.status === "succeeded") expect(kept.get(row.sequence)).toEqual(row);
+    for (const row of after.rows) if (row.status === "succeeded") expect(kept.get(row.sequence)).toEqual(row);
   }
 
   /** A command that failed says so with a code, the place and no stack, and does not take the blame for it. */
