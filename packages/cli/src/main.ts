@@ -14,6 +14,7 @@ import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
 import { streamOutput } from "./render/output.ts";
+import { asSystemLimit } from "./system-limit.ts";
 
 declare const __MILLRACE_VERSION__: string | undefined;
 const version = typeof __MILLRACE_VERSION__ === "string" ? __MILLRACE_VERSION__ : "0.0.0-source";
@@ -21,7 +22,8 @@ const version = typeof __MILLRACE_VERSION__ === "string" ? __MILLRACE_VERSION__ 
 const writeStdout = process.stdout.write.bind(process.stdout);
 const context = processContext();
 // What nobody caught is our bug: it must not end with Node's code 1, which says that the run failed.
-process.on("uncaughtException", (error) => {
+process.on("uncaughtException", (thrown) => {
+  const error = asSystemLimit(thrown);
   report(error, context);
   process.exit(exitCodeOf(error));
 });
@@ -32,7 +34,8 @@ endProcess(code);
 async function main(context: Context): Promise<number> {
   try {
     return await dispatch(context);
-  } catch (error) {
+  } catch (thrown) {
+    const error = asSystemLimit(thrown);
     report(error, context);
     return exitCodeOf(error);
   }

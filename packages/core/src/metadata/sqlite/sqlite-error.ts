@@ -1,3 +1,5 @@
+import { statfsSync } from "node:fs";
+import path from "node:path";
 import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 
 /** SQLite's name of an error (`SQLITE_BUSY`), with its extension (`SQLITE_CONSTRAINT_UNIQUE`), or undefined. */
@@ -10,6 +12,22 @@ export function sqliteCode(error: unknown): string | undefined {
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
+}
+
+/** What SQLite makes at once beside a database: 32 KiB of shared memory, and a log or journal with its first pages. */
+const LEAST_ROOM_BYTES = 65_536;
+
+/**
+ * SQLite says SQLITE_FULL of a write alone; that there was no room for a file beside the database, or no inode, it calls
+ * by other names and keeps to itself what the system has said. So the file system is asked.
+ */
+function isDiskFull(file: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(path.dirname(file));
+    return bavail * bsize < LEAST_ROOM_BYTES || (files > 0 && ffree === 0);
+  } catch {
+    return false; // It cannot be asked: then the first error is all that is known.
+  }
 }
 
 /**
@@ -41,7 +59,7 @@ export function metadataError(action: string, file: string, error: unknown): unk
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_FORMAT") {
     return new FlowError("FLOW_METADATA_CORRUPT", { ...details, hint: "Restore the store from a copy" });
   }
-  if (code === "SQLITE_FULL") {
+  if (code === "SQLITE_FULL" || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && isDiskFull(file))) {
     return new FlowError("FLOW_METADATA_FULL", {
       ...details,
       // What the system has said, which SQLite keeps to itself.
@@ -72,6 +90,6 @@ export function metadataError(action: string, file: string, error: unknown): unk
   }
   return new FlowError("FLOW_METADATA_UNAVAILABLE", {
     ...details,
-    hint: `See that the disk that holds "${file}" has room and no errors, and that this user may write there`,
+    hint: `See that the disk that holds "${file}" has room and no errors, that this user may write there, and that more files may be open (ulimit -n)`,
   });
 }
