@@ -46,12 +46,22 @@ export interface Fault {
   readonly isPersistent?: boolean;
 }
 
-/** Runs the small flow with one thread traced, and hurt at a place when there is one. */
+/** Where the main thread of a command is looked at. */
+export interface Traced {
+  readonly words: readonly string[];
+  /** The files of the store that count, besides those that every command uses. */
+  readonly files?: readonly string[];
+}
+
+const SMALL_RUN: Traced = { words: ["run", "small.ts", "--max-workers", "1"] };
+
+/** Runs a command with one thread traced, and hurt at a place when there is one. By default it runs the small flow. */
 export async function runTraced(
   victim: Victim,
   store: string,
   thread: Thread,
   hurt?: { readonly place: Place; readonly fault: Fault },
+  { words, files = [] }: Traced = SMALL_RUN,
 ): Promise<{ readonly ended: Ended; readonly calls: readonly Call[] }> {
   const log = path.join(path.dirname(store), "calls");
   fs.mkdirSync(path.dirname(store), { recursive: true });
@@ -63,10 +73,9 @@ export async function runTraced(
           `inject=${hurt.place.call}:${hurt.fault.what}:when=${hurt.place.index}${hurt.fault.isPersistent ? "+" : ""}`,
         ];
   const strace = ["strace", "-y", "-s", "4", "-o", log, "-e", `trace=${CALLS}`, ...inject];
-  const words = ["run", "small.ts", "--max-workers", "1"];
   if (thread === "main") {
     const paths = ["", "millrace.db", "millrace.db-wal", "millrace.db-shm", "millrace.db-journal"]
-      .concat(".gitignore", "blobs", "tmp")
+      .concat(".gitignore", "blobs", "tmp", files)
       .flatMap((name) => ["-P", path.join(store, name)]);
     const ended = await victim.ended(victim.start(store, words, { under: [...strace, ...paths] }));
     return { ended, calls: readCalls(log) };
@@ -75,8 +84,8 @@ export async function runTraced(
   return { ended, calls: readCalls(log) };
 }
 
-/** Starts a run whose first task waits until something was done with its thread. */
-async function heldUntil(
+/** Starts a run whose first task waits until something was done, perhaps with its thread. */
+export async function heldUntil(
   victim: Victim,
   store: string,
   words: readonly string[],

@@ -67,6 +67,13 @@ export class Victim {
     expect(Object.keys(this.#undisturbed.digests).length).toBeGreaterThan(8);
   }
 
+  /** Expects of a run that succeeded that it has all that the undisturbed one has. */
+  async expectRight(store: string, number: number): Promise<void> {
+    const seen = await look(store, number);
+    expect([seen.run, seen.status]).toEqual([`Small/${number}`, "succeeded"]);
+    await this.#expectSame(store, seen);
+  }
+
   /** A folder for a store that is not there yet. */
   newStore(): string {
     this.#count++;
@@ -140,7 +147,7 @@ export class Victim {
   async #expectSame(store: string, seen: Seen): Promise<void> {
     this.#expectPart(seen);
     expect(seen.digests).toEqual(this.#undisturbed!.digests);
-    const report = await inStore(store, (stores) => validate(stores, { selector: "Small/1" }));
+    const report = await inStore(store, (stores) => validate(stores, { selector: seen.run! }));
     expect([report.ok, report.runs.length], JSON.stringify(report.checks)).toEqual([true, 1]);
   }
 
@@ -155,7 +162,7 @@ export function errorOf(stdout: string): any {
   return last.error ?? last.record?.failure?.error;
 }
 
-async function inStore<T>(store: string, work: (stores: OpenStores) => Promise<T>): Promise<T> {
+export async function inStore<T>(store: string, work: (stores: OpenStores) => Promise<T>): Promise<T> {
   const stores = await openStores({ store, cwd: path.dirname(store), environment: {}, create: false });
   try {
     return await work(stores);
@@ -164,13 +171,14 @@ async function inStore<T>(store: string, work: (stores: OpenStores) => Promise<T
   }
 }
 
-/** Everything that a store has of its newest run; each value is read, which checks its bytes against its digest. */
-export async function look(store: string): Promise<Seen> {
+/** Everything that a store has of its newest run, or another one; each value is read, which checks its bytes. */
+export async function look(store: string, number?: number): Promise<Seen> {
   const nothing = { run: undefined, status: undefined, rows: [], digests: {} };
   const file = path.join(store, "millrace.db");
   if (!fs.existsSync(file) || fs.statSync(file).size === 0) return nothing;
   return await inStore(store, async ({ metadata, artifacts }) => {
-    const [run] = await metadata.runs({ limit: 1 });
+    const [run] =
+      number === undefined ? await metadata.runs({ limit: 1 }) : await metadata.runByNumber({ name: "Small" }, number);
     if (run === undefined) return nothing;
     expect(isRunId(run.id)).toBe(true);
     const rows = await metadata.tasks({ run: run.sequence, limit: 1_000 });

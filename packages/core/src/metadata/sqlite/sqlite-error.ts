@@ -1,6 +1,7 @@
 import { statfsSync } from "node:fs";
 import path from "node:path";
 import { FlowError, isFlowError } from "../../errors/flow-error.ts";
+import { unavailable } from "./system-error.ts";
 
 /** SQLite's name of an error (`SQLITE_BUSY`), with its extension (`SQLITE_CONSTRAINT_UNIQUE`), or undefined. */
 export function sqliteCode(error: unknown): string | undefined {
@@ -12,6 +13,10 @@ export function sqliteCode(error: unknown): string | undefined {
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && "errno" in error;
 }
 
 /** What SQLite makes at once beside a database: 32 KiB of shared memory, and a log or journal with its first pages. */
@@ -38,7 +43,8 @@ function isDiskFull(file: string): boolean {
 export function metadataError(action: string, file: string, error: unknown): unknown {
   if (isFlowError(error)) return error;
   const code = sqliteCode(error);
-  if (code === undefined) return error;
+  // Beside SQLite's own calls are those for the copy that is kept of an older schema.
+  if (code === undefined) return isSystemError(error) ? unavailable(file, error) : error;
   const details = {
     message: `${action} in "${file}": ${(error as Error).message} (${code})`,
     context: { path: file, sqlite: code },
