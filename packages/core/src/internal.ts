@@ -67,6 +67,7 @@ export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
+export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";

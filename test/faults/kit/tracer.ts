@@ -90,12 +90,13 @@ export async function heldUntil(
   store: string,
   words: readonly string[],
   work: (tid: string) => Promise<void>,
+  env: Record<string, string> = {},
 ): Promise<Ended> {
   const hold = victim.project.file("hold");
   const thread = victim.project.file("thread");
   fs.rmSync(thread, { force: true });
   fs.writeFileSync(hold, "");
-  const run = victim.start(store, words);
+  const run = victim.start(store, words, { env });
   try {
     while (!/task\/\d+$/.test(fs.existsSync(thread) ? fs.readFileSync(thread, "utf8") : "")) {
       if (run.isOver) throw new Error(`the run ended before its first task: ${(await run.ended).stdout}`);

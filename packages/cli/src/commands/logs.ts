@@ -176,7 +176,7 @@ function sayEnd(core: Core, run: RunRow, { stderr }: Context): void {
   const took =
     run.finishedAt === undefined || run.status === "lost"
       ? ""
-      : ` after ${core.formatDuration(run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime())}`;
+      : ` after ${core.formatDuration(core.elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt))}`;
   const why = run.status === "lost" ? ": what ran it is gone" : "";
   const next = run.status === "succeeded" ? [] : [`  ${paint.dim(`flow show ${name}     flow resume ${name}`)}\n`];
   stderr.write(

@@ -3,6 +3,7 @@ import type { RunId } from "../ids/run-id.ts";
 import { runName } from "../lineage/run-name.ts";
 import { parseUpstreamPath } from "../lineage/upstream-path.ts";
 import type { MetadataReader, RunRow, UpstreamRead, UpstreamRow } from "../metadata/metadata-store.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 
 /**
  * The whole record of a run as plain JSON: what `flow show --json` prints and what the last event of a run carries.
@@ -42,7 +43,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ? {}
       : {
           finishedAt: run.finishedAt.toISOString(),
-          durationMs: run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime(),
+          durationMs: elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt),
         }),
     tags: run.tags,
     systemTags: run.systemTags,

@@ -26,6 +26,7 @@ import { loadPackage } from "../package/load-package.ts";
 import { preparePackage } from "../package/prepare-package.ts";
 import type { ChildCall, EndedChild, KnownChild } from "../runner/child-calls.ts";
 import type { FlowRequest } from "../runner/protocol.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 import type { RunFamily } from "./run-family.ts";
 import type { RunSignals } from "./running.ts";
 import type { StartRunRequest, startRun } from "./start-run.ts";
@@ -245,7 +246,7 @@ async function finishedEvent(metadata: Parameters<typeof runRecord>[0], row: Run
     kind: "run.finished",
     at,
     status: "succeeded",
-    durationMs: at.getTime() - row.createdAt.getTime(),
+    durationMs: elapsedMs(row.createdAt, at),
     record: await runRecord(metadata, row),
   };
 }

@@ -11,6 +11,7 @@ import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import type { RunContext } from "../runner/protocol.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 import type { OpenStores } from "./open-stores.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import { runHook } from "./run-hook.ts";
@@ -71,7 +72,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     kind: "run.finished",
     at: finished.finishedAt!,
     status: end.status,
-    durationMs: finished.finishedAt!.getTime() - row.createdAt.getTime(),
+    durationMs: elapsedMs(row.createdAt, finished.finishedAt!),
     record: await runRecord(metadata, finished),
   });
   return finished;
