@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { named, whyNot } from "./kit/tools.ts";
 import { heldUntil } from "./kit/tracer.ts";
 import { inStore, Victim } from "./kit/victim.ts";
+import { times } from "./twenty.ts";
 
 const DAY_MS = 86_400_000;
 const reason = whyNot("faketime");
@@ -19,10 +20,11 @@ function library(): string {
 }
 
 describe.skipIf(reason !== undefined)(named("a wall clock that jumps while a run goes on", reason), () => {
-  test.each([
-    ["a year ahead", "+1y", 365],
+  const jumps = [
     ["a day back", "-1d", -1],
-  ] as const)("%s", async (_, jump, days) => {
+    ["a year ahead", "+1y", 365],
+  ] as const;
+  test.each(jumps.slice(0, times(1, 2)))("%s", async (_, jump, days) => {
     const store = victim.newStore();
     const clock = victim.project.file("clock");
     fs.writeFileSync(clock, "+0d");

@@ -59,7 +59,7 @@ async function hurt(place: Place, fault: Fault, luck = 4): Promise<void> {
     else expect(ended.code).toBe(0);
     if (ended.code !== 0) {
       tally.resumed++;
-      if (!isKilled) victim.expectSaid(store, ended, /^FLOW_(STORAGE|METADATA)_(UNAVAILABLE|FULL|DENIED)$/);
+      if (!isKilled) victim.expectSaid(store, ended, /^FLOW_(STORAGE|METADATA)_(UNAVAILABLE|FULL|DENIED|READ_ONLY)$/);
     }
     await victim.expectUnharmed(store, ended);
     const took = Math.round(performance.now() - begin);
