@@ -36,7 +36,7 @@ function faults() {
   env.MILLRACE_FAULTS = "all";
   const files = args.length === 0 ? ["test/faults"] : args;
   // One file after another: what is measured is one fault, not how two get in each other's way.
-  run("node", ["scripts/test.mjs", "--no-file-parallelism", "--disable-console-intercept", ...files]);
+  run("node", ["scripts/test.mjs", ...files, "--no-file-parallelism", "--disable-console-intercept"]);
 }
 
 function build() {
