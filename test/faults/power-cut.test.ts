@@ -68,7 +68,8 @@ describe.skipIf(reason !== undefined)(named("a power cut", reason), () => {
     // What was made by no one but this process needs no second fsync, and neither does an empty database. Each value,
     // its folder and each commit that is told does.
     expect(needless.filter((name) => /TMP|sha256/.test(name))).toEqual([]);
+    // Several commits may stand between two things that are told; that the run is there, goes on and has ended is three.
     const commits = syncs.filter(({ file }) => file!.endsWith("-wal")).length;
-    expect(needless.filter((name) => name.endsWith("-wal")).length).toBeLessThan(commits / 2);
+    expect(commits - needless.filter((name) => name.endsWith("-wal")).length).toBeGreaterThanOrEqual(3);
   });
 });
