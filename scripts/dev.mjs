@@ -13,7 +13,7 @@ const callerFolder = process.env.INIT_CWD ?? process.cwd();
 
 install();
 const env = pinnedEnvironment();
-const tasks = { start, test, build, check, bench, flow };
+const tasks = { start, test, faults, build, check, bench, flow };
 if (task === undefined || !Object.hasOwn(tasks, task)) {
   console.error(`Unknown task "${task}": use one of ${Object.keys(tasks).join(", ")}`);
   process.exit(2);
@@ -28,6 +28,15 @@ function start() {
 function test() {
   build();
   run("node", ["scripts/test.mjs", ...args]);
+}
+
+/** All tries of test/faults, not only the few of each that `npm test` makes: an hour or two. */
+function faults() {
+  build();
+  env.MILLRACE_FAULTS = "all";
+  const files = args.length === 0 ? ["test/faults"] : args;
+  // One file after another: what is measured is one fault, not how two get in each other's way.
+  run("node", ["scripts/test.mjs", ...files, "--no-file-parallelism", "--disable-console-intercept"]);
 }
 
 function build() {

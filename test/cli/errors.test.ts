@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { exitCodeOf } from "../../packages/cli/src/exit-code.ts";
 import { errorJson, renderError, renderTaskError } from "../../packages/cli/src/render/errors.ts";
 import { createPaint } from "../../packages/cli/src/render/output.ts";
+import { asSystemLimit } from "../../packages/cli/src/system-limit.ts";
 import { codeTable } from "../../packages/core/src/errors/code-table.ts";
 import { FlowError, problemsError, serializeError } from "../../packages/core/src/errors/flow-error.ts";
 
@@ -132,6 +133,24 @@ test("as JSON an error holds code, message, hint, problems and no stack", () => 
   expect(errorJson(new FlowError("FLOW_CLI_BAD_VALUE", { message: "m" }), { debug: true }).error.stack).toBeTypeOf(
     "string",
   );
+});
+
+test("no more files to open is a limit of the system and no defect of ours", () => {
+  const thrown = Object.assign(new Error("EMFILE: too many open files, open '/a/b.js'"), { code: "EMFILE" });
+  const error = asSystemLimit(thrown);
+  expect([errorJson(error, { debug: false }), exitCodeOf(error)]).toEqual([
+    {
+      error: {
+        code: "FLOW_CLI_TOO_MANY_FILES",
+        message: "Cannot go on: too many open files, open '/a/b.js' (EMFILE)",
+        hint: "Raise the limit of open files (ulimit -n)",
+        cause: expect.any(String),
+      },
+    },
+    1,
+  ]);
+  const other = new Error("x");
+  expect(asSystemLimit(other)).toBe(other);
 });
 
 test("every code has an exit code of the table", () => {

@@ -19,10 +19,15 @@ export class SpawnedFlow {
   readonly #listeners = new Set<() => void>();
   #text = "";
 
-  constructor(words: readonly string[], options: { readonly cwd: string; readonly env?: Record<string, string> }) {
+  /** @param options.under a program that starts the command, with its arguments: a tracer, a limit, another user */
+  constructor(
+    words: readonly string[],
+    options: { readonly cwd: string; readonly env?: Record<string, string>; readonly under?: readonly string[] },
+  ) {
     const { NO_COLOR: _no, FORCE_COLOR: _force, MILLRACE_STORE: _store, ...env } = process.env;
     const begin = performance.now();
-    this.#child = spawn(process.execPath, [BINARY, ...words], {
+    const [program, ...parameters] = [...(options.under ?? []), process.execPath, BINARY, ...words];
+    this.#child = spawn(program!, parameters, {
       cwd: options.cwd,
       env: { ...env, ...options.env, [MARK]: this.#mark },
       stdio: ["ignore", "pipe", "pipe"],

@@ -2,6 +2,7 @@
  * From words to a command: finds the verb, reads its words by its table, runs it, turns what it throws into lines and an
  * exit code. Touches no process, so that tests call it as often as they like.
  */
+
 import { faultsError } from "./arguments/faults-error.ts";
 import { parseArguments } from "./arguments/parse-arguments.ts";
 import { type Command, type CommandEntry, type Context, HELP_FLAG, invocation } from "./commands/command.ts";
@@ -10,6 +11,7 @@ import { loadCore } from "./core.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
+import { asSystemLimit } from "./system-limit.ts";
 import { COMMAND_VERSION } from "./version.ts";
 
 /**
@@ -18,7 +20,8 @@ import { COMMAND_VERSION } from "./version.ts";
 export async function callFlow(context: Context): Promise<number> {
   try {
     return await dispatch(context);
-  } catch (error) {
+  } catch (thrown) {
+    const error = asSystemLimit(thrown);
     report(error, context);
     return exitCodeOf(error);
   }

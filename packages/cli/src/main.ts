@@ -8,11 +8,13 @@ import { callFlow, report } from "./dispatch.ts";
 import { endProcess } from "./end-process.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { streamOutput } from "./render/output.ts";
+import { asSystemLimit } from "./system-limit.ts";
 
 const writeStdout = process.stdout.write.bind(process.stdout);
 const context = processContext();
 // What nobody caught is our bug: it must not end with Node's code 1, which says that the run failed.
-process.on("uncaughtException", (error) => {
+process.on("uncaughtException", (thrown) => {
+  const error = asSystemLimit(thrown);
   report(error, context);
   process.exit(exitCodeOf(error));
 });

@@ -176,7 +176,7 @@ function sayEnd(core: Core, run: RunRow, { stderr }: Context): void {
   const took =
     run.finishedAt === undefined || run.status === "lost"
       ? ""
-      : ` after ${core.formatDuration(run.finishedAt.getTime() - run.execution.startedAt.getTime())}`;
+      : ` after ${core.formatDuration(core.elapsedMs(run.execution.startedAt, run.finishedAt))}`;
   const why = run.status === "lost" ? ": what ran it is gone" : "";
   const next = run.status === "succeeded" ? [] : [`  ${paint.dim(`flow show ${name}     flow resume ${name}`)}\n`];
   stderr.write(

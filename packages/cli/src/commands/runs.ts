@@ -61,7 +61,7 @@ export const runsCommand: Command = {
       const duration = (row: RunRow): string =>
         row.finishedAt === undefined
           ? ""
-          : core.formatDuration(row.finishedAt.getTime() - (row.startedAt ?? row.createdAt).getTime());
+          : core.formatDuration(core.elapsedMs(row.startedAt ?? row.createdAt, row.finishedAt));
       stdout.write(
         renderTable(
           [

@@ -196,7 +196,7 @@ function took(core: Core, task: TaskRow): string {
 }
 
 function durationOf({ durationMs, startedAt, finishedAt }: TaskRow): number | undefined {
-  return durationMs ?? (finishedAt === undefined ? undefined : finishedAt.getTime() - startedAt.getTime());
+  return durationMs ?? (finishedAt === undefined ? undefined : Math.max(0, finishedAt.getTime() - startedAt.getTime()));
 }
 
 /** The first line of the error, or who cancelled it. */

@@ -18,6 +18,7 @@ import type {
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
 import { readObject } from "../metadata/stored-json.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 
 /**
  * The whole record of a run as plain JSON: what `flow show --json` prints and what the last event of a run carries.
@@ -57,7 +58,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ? {}
       : {
           finishedAt: run.finishedAt.toISOString(),
-          durationMs: run.finishedAt.getTime() - (run.startedAt ?? run.createdAt).getTime(),
+          durationMs: elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt),
         }),
     tags: run.tags,
     systemTags: run.systemTags,

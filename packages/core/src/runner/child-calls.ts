@@ -200,7 +200,11 @@ export class ChildCalls {
     const at = this.#options.clock.now();
     if (known !== undefined) {
       const { how: _, ...child } = known;
-      this.#options.report.childFinished(task, { ...child, status, durationMs: at.getTime() - call.beganAt }, at);
+      this.#options.report.childFinished(
+        task,
+        { ...child, status, durationMs: Math.max(0, at.getTime() - call.beganAt) },
+        at,
+      );
     }
     if (call.isAbandoned) {
       this.#calls.delete(id);

@@ -48,12 +48,17 @@ function describe(
             : "Give the step more with resources: { memory }, or hold less at a time",
       };
     case "ended":
-    case "other":
+    case "other": {
+      const said = lost instanceof Error ? lost.message : String(lost);
       return {
         code: "FLOW_RUNNER_WORKER_ENDED",
-        text: `ended its worker before it finished: ${lost instanceof Error ? lost.message : String(lost)}`,
-        hint: "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
+        text: `ended its worker before it finished: ${said}`,
+        // The worker itself could not begin: the step has nothing to do with it.
+        hint: /\bE[MN]FILE\b/.test(said)
+          ? "Raise the limit of open files (ulimit -n)"
+          : "Look for process.exit(), an error thrown in a timer or callback, or memory running out",
       };
+    }
     default:
       return assertNever(why);
   }

@@ -19,6 +19,7 @@ import type { ChildRunKey } from "../metadata/execution.ts";
 import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import type { ChildCall, EndedChild, KnownChild } from "../runner/child-calls.ts";
 import type { FlowRequest } from "../runner/protocol.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 import type { RunSignals } from "./running.ts";
 
 export interface ChildRunsOptions<Subject> {
@@ -201,7 +202,7 @@ async function finishedEvent(metadata: Parameters<typeof runRecord>[0], row: Run
     kind: "run.finished",
     at,
     status: "succeeded",
-    durationMs: at.getTime() - row.execution.startedAt.getTime(),
+    durationMs: elapsedMs(row.execution.startedAt, at),
     record: await runRecord(metadata, row),
   };
 }

@@ -10,6 +10,7 @@ import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
+import { elapsedMs } from "../util/elapsed.ts";
 import type { RunWorkers } from "./executor-shelf.ts";
 import { failRun } from "./fail-run.ts";
 import type { OpenStores } from "./open-stores.ts";
@@ -75,7 +76,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     kind: "run.finished",
     at: finished.finishedAt!,
     status: end.status,
-    durationMs: finished.finishedAt!.getTime() - row.execution.startedAt.getTime(),
+    durationMs: elapsedMs(row.execution.startedAt, finished.finishedAt!),
     record: await runRecord(metadata, finished),
   });
   return finished;

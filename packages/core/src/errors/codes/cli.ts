@@ -47,4 +47,9 @@ export const cliCodes = {
     cause: "The folder does not exist, is not writable, or the disk is full",
     remedy: "Name a file in a folder that can be written",
   },
+  FLOW_CLI_TOO_MANY_FILES: {
+    meaning: "The system lets the command open no more files",
+    cause: "A low limit of open files (ulimit -n), or a machine on which all programs together have too many open",
+    remedy: "Raise the limit, or run with fewer workers (--max-workers)",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

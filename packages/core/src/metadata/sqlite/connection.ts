@@ -7,6 +7,7 @@ import path from "node:path";
 import Database from "better-sqlite3";
 import { FlowError } from "../../errors/flow-error.ts";
 import { sqliteCode } from "./sqlite-error.ts";
+import { errno, unavailable } from "./system-error.ts";
 
 export type Connection = Database.Database;
 
@@ -151,44 +152,6 @@ function checkWritable(file: string): void {
   }
 }
 
-function unavailable(file: string, error: unknown, folder = path.dirname(file)): FlowError {
-  const code = errno(error);
-  const reason = code === undefined ? String(error) : (REASONS[code] ?? "the system refuses it");
-  const details = {
-    message: `Cannot open the records in "${file}": ${reason}${code === undefined ? "" : ` (${code})`}`,
-    context: { path: file, ...(code === undefined ? {} : { errno: code }) },
-    cause: error,
-  };
-  switch (code) {
-    case "EACCES":
-    case "EPERM":
-    case "EROFS":
-      return new FlowError("FLOW_METADATA_READ_ONLY", {
-        ...details,
-        hint: `Give this user write access to "${folder}", or choose another store with --store`,
-      });
-    case "ENOSPC":
-    case "EDQUOT":
-      return new FlowError("FLOW_METADATA_FULL", { ...details, hint: `Free room on the disk that holds "${file}"` });
-    default:
-      return new FlowError("FLOW_METADATA_UNAVAILABLE", {
-        ...details,
-        hint: "See that the folder is there, or choose another store with --store",
-      });
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "this user has no right to it",
-  EPERM: "this user has no right to it",
-  EROFS: "the file system is mounted read-only",
-  ENOENT: "it is not there",
-  ENOTDIR: "a part of the path is not a folder",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the quota is used up",
-  EMFILE: "too many files are open",
-};
-
 /** What Linux calls the file systems on which locks and shared memory of two machines do not meet. */
 const NETWORK_TYPES: Readonly<Record<number, string>> = {
   26985: "NFS",
@@ -230,8 +193,4 @@ function syncFolder(folder: string): void {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-function errno(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

@@ -34,7 +34,7 @@ test.each([
 ])("%s is %s, with the action and the file", (statement, code) => {
   expect(errorOf(statement)).toMatchObject({
     code,
-    message: expect.stringMatching(/^Cannot record in "\/store\/millrace\.db": .+ \(SQLITE_\w+\)$/),
+    message: expect.stringMatching(/^Cannot record in "\/store\/millrace\.db": .+ \((ENOSPC, )?SQLITE_\w+\)$/),
     context: { path: "/store/millrace.db" },
   });
 });

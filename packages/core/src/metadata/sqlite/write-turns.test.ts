@@ -42,6 +42,18 @@ describe("WriteTurns", () => {
     ).rejects.toMatchObject(error);
   });
 
+  test("waits once for a lock, however many writes are behind it", async () => {
+    const turns = new WriteTurns("x.db", { busyLimitMs: 200 });
+    const locked = () => {
+      throw busy();
+    };
+    const begin = performance.now();
+    const writes = await Promise.allSettled(Array.from({ length: 5 }, () => turns.take(locked)));
+    expect(writes.map(({ status }) => status)).toEqual(Array(5).fill("rejected"));
+    expect(performance.now() - begin).toBeLessThan(500);
+    expect(await turns.take(() => 7)).toBe(7);
+  });
+
   test("leaves a gap after a transaction only while others write", async () => {
     const turns = new WriteTurns("x.db", { random: () => 0 });
     let ended = 0;

@@ -19,6 +19,8 @@ const DEFAULT_BUSY_LIMIT_MS = 30_000;
 /** Waiting does not grow with the number of tries: who waits longest must not have the smallest chance. */
 const MAX_WAIT_MS = 12;
 const MAX_GAP_MS = 20;
+/** A lock that was seen as long ago is another one now. */
+const SAME_LOCK_MS = 1_000;
 /** How long others count as active after one of their commits was seen. */
 const SHARED_FOR_MS = 1_000;
 
@@ -29,6 +31,9 @@ export class WriteTurns {
   #last: Promise<unknown> = Promise.resolve();
   #sharedUntil = 0;
   #nextStart = 0;
+  /** Since when one lock is in the way of all writes, and when it was seen last. */
+  #lockedSince = Number.NEGATIVE_INFINITY;
+  #lockedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(file: string, options: WriteTurnsOptions) {
     this.#file = file;
@@ -43,15 +48,22 @@ export class WriteTurns {
     return turn;
   }
 
-  /** Runs something that needs no turn of its own (a read, opening), again while the store is locked. */
+  /**
+   * Runs something that needs no turn of its own (a read, opening), again while the store is locked. The limit is that of
+   * the lock, not of each write: what waits behind a write that gave up does not wait as long again.
+   */
   async retry<T>(work: () => T): Promise<T> {
-    const begin = performance.now();
     for (;;) {
       try {
-        return work();
+        const answer = work();
+        this.#lockedUntil = Number.NEGATIVE_INFINITY;
+        return answer;
       } catch (error) {
         if (!isBusy(error)) throw error;
-        const waitedMs = performance.now() - begin;
+        const now = performance.now();
+        if (now - this.#lockedUntil > SAME_LOCK_MS) this.#lockedSince = now;
+        this.#lockedUntil = now;
+        const waitedMs = now - this.#lockedSince;
         if (waitedMs >= this.#busyLimitMs) throw this.#busy(waitedMs, error);
         this.othersWrote();
       }

@@ -106,13 +106,14 @@ export class BatchExecutor {
     const environment = { flowClass, artifacts, describeError, signal, calls: this.#options.control, ...cache };
     const execute = () => executeTask(environment, run, batch.step, task);
     const startedAt = new Date();
+    const begin = performance.now();
     const { value, logs, liveChunks } = await this.#capture.during(task.sequence, task.attempt, mask, () =>
       this.#options.settleWatch.task(task.step, signal, execute).catch((thrown: unknown) => {
         this.#isSpent = true; // Should the task come back some day, then not beside another one.
         const outcome: TaskOutcome = signal.aborted
           ? { kind: "cancelled" }
           : { kind: "failed", error: describeError(thrown) };
-        return { ...emptyResult(task, outcome, startedAt), durationMs: Date.now() - startedAt.getTime() };
+        return { ...emptyResult(task, outcome, startedAt), durationMs: performance.now() - begin };
       }),
     );
     return { ...value, logs, liveChunks };

@@ -1,5 +1,5 @@
 /** Where things lie inside a store folder (`.millrace/`), and how one is made; docs/formats/folder-layout.md. */
-import fs from "node:fs";
+import fs, { constants } from "node:fs";
 import path from "node:path";
 import { errnoOf, fileError, foreignFile } from "./file-error.ts";
 
@@ -26,7 +26,8 @@ export function storeLayout(folder: string): StoreLayout {
 
 /**
  * Makes a store folder with everything in it that is no record and no value; one that is there stays as it is. Private
- * (0700) under any umask, kept out of git by a `.gitignore` of its own. Several processes may do this at once.
+ * (0700) under any umask, kept out of git by a `.gitignore` of its own. Several processes may do this at once. When it
+ * returns, the folder itself survives a power cut.
  *
  * @returns the layout, and whether this call made the folder
  * @throws FlowError FLOW_STORAGE_DENIED, FLOW_STORAGE_FULL, FLOW_STORAGE_FOREIGN_FILE, FLOW_STORAGE_UNAVAILABLE
@@ -34,8 +35,12 @@ export function storeLayout(folder: string): StoreLayout {
 export function createStoreFolder(folder: string): { readonly layout: StoreLayout; readonly isNew: boolean } {
   const layout = storeLayout(folder);
   try {
-    fs.mkdirSync(path.dirname(layout.folder), { recursive: true });
+    const parent = path.dirname(layout.folder);
+    const firstMade = fs.mkdirSync(parent, { recursive: true });
     const isNew = makeFolder(layout.folder, { followLink: true });
+    // Until there is a database, nothing is acknowledged that could be lost with the folder. Who made the folder may not
+    // have come as far as this, so it is not asked who did.
+    if (!fs.existsSync(layout.database)) syncFolders(parent, firstMade);
     makeFolder(layout.blobs, { followLink: false });
     makeFolder(layout.temporary, { followLink: false });
     writeIgnoreFile(path.join(layout.folder, ".gitignore"));
@@ -43,6 +48,19 @@ export function createStoreFolder(folder: string): { readonly layout: StoreLayou
   } catch (error) {
     throw fileError("Cannot make the store", layout.folder, error);
   }
+}
+
+/** Makes the names in a folder durable, and those of all folders above it from the first one that was made. */
+function syncFolders(folder: string, firstMade: string | undefined): void {
+  if (process.platform === "win32") return; // Folders cannot be opened there.
+  const fd = fs.openSync(folder, constants.O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  if (firstMade === undefined || folder === path.dirname(firstMade)) return;
+  syncFolders(path.dirname(folder), firstMade);
 }
 
 function makeFolder(folder: string, options: { readonly followLink: boolean }): boolean {

@@ -1,0 +1,75 @@
+/**
+ * What was acknowledged survives a power cut: proved from the system calls of whole commands. Nothing is cut off here; it
+ * is shown that at no instant a cut could take away what a row names, what a command has said, or the store itself.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { auditPowerCut } from "./kit/power-cut.ts";
+import { named, whyNot } from "./kit/tools.ts";
+import { type Call, runRecorded } from "./kit/tracer.ts";
+import { Victim } from "./kit/victim.ts";
+
+const reason = whyNot("strace");
+const victim = new Victim();
+afterAll(() => victim[Symbol.asyncDispose]());
+
+/** Digests of values that lie in files of a store. */
+function digestsIn(store: string): readonly string[] {
+  return fs
+    .readdirSync(path.join(store, "blobs"), { recursive: true, encoding: "utf8" })
+    .map((file) => path.basename(file, ".zst"))
+    .filter((name) => /^[0-9a-f]{64}$/.test(name));
+}
+
+describe.skipIf(reason !== undefined)(named("a power cut", reason), () => {
+  let store: string;
+  let calls: readonly Call[];
+
+  beforeAll(async () => {
+    store = victim.newStore();
+    const recorded = await runRecorded(victim, store, ["run", "small.ts", "--tag", "first"]);
+    expect([recorded.ended.code, recorded.ended.stderr]).toEqual([0, ""]);
+    calls = recorded.calls;
+  }, 120_000);
+
+  test("takes nothing from a run that made its store: not a value, not a row, not the store", () => {
+    const digests = digestsIn(store);
+    expect(digests.length).toBe(4);
+    // The rows were seen: for each of the values a page of the log names it.
+    const log = calls.filter(({ name, file }) => name === "pwrite64" && file?.endsWith("-wal") === true);
+    for (const hex of digests) expect(log.some(({ bytes }) => bytes.includes(Buffer.from(hex, "hex")))).toBe(true);
+    expect(auditPowerCut(calls, store, digests)).toEqual([]);
+  });
+
+  test("takes nothing from later commands on the store", async () => {
+    for (const words of [
+      ["run", "small.ts"],
+      ["tag", "add", "Small/1", "second"],
+    ]) {
+      const before = digestsIn(store);
+      const { ended, calls: more } = await runRecorded(victim, store, words);
+      expect([ended.code, ended.stderr]).toEqual([0, ""]);
+      expect(more.filter(({ name }) => name === "fsync").length).toBeGreaterThan(1);
+      const fresh = digestsIn(store).filter((digest) => !before.includes(digest));
+      expect(auditPowerCut(more, store, fresh)).toEqual([]);
+    }
+  });
+
+  test("is found to take something when one fsync is left out", () => {
+    const digests = digestsIn(store);
+    const syncs = calls.filter(({ name, file }) => /^fd?a?t?a?sync$/.test(name) && file !== undefined);
+    const needless: string[] = [];
+    for (const left of syncs) {
+      const rest = calls.filter((call) => call !== left);
+      if (auditPowerCut(rest, store, digests).length === 0) needless.push(path.relative(store, left.file!));
+    }
+    console.log(`fsyncs: ${syncs.length}, without one of which nothing would be lost: ${needless.sort().join(" ")}`);
+    // What was made by no one but this process needs no second fsync, and neither does an empty database. Each value,
+    // its folder and each commit that is told does.
+    expect(needless.filter((name) => /TMP|sha256/.test(name))).toEqual([]);
+    // Several commits may stand between two things that are told; that the run is there, goes on and has ended is three.
+    const commits = syncs.filter(({ file }) => file!.endsWith("-wal")).length;
+    expect(commits - needless.filter((name) => name.endsWith("-wal")).length).toBeGreaterThanOrEqual(3);
+  });
+});
