@@ -33,7 +33,12 @@ export function cacheFoldersOf(root: string): readonly string[] {
 /** Why code in a folder could be another user's, in words; undefined when only this user can have put it there. */
 export function foreignReason(folder: string): string | undefined {
   const user = process.geteuid?.();
-  const facts = fs.statSync(folder, { throwIfNoEntry: false });
+  let facts: fs.Stats | undefined;
+  try {
+    facts = fs.statSync(folder, { throwIfNoEntry: false });
+  } catch (error) {
+    return `it cannot be looked at (${(error as NodeJS.ErrnoException).code})`;
+  }
   if (user === undefined || facts === undefined) return undefined; // Windows keeps other books; what is missing is made private.
   if (facts.uid !== user) return `it belongs to another user (${facts.uid})`;
   return (facts.mode & 0o022) === 0 ? undefined : `others may write to it (mode ${(facts.mode & 0o777).toString(8)})`;

@@ -73,7 +73,7 @@ export class RecordChecker {
       case "artifact":
         this.#ofTask(line.task);
         this.#once(`artifact ${line.name}`, "artifact");
-        this.#content.blob(line, `artifact "${line.name}" of task ${line.task}`);
+        if (line.gone === undefined) this.#content.blob(line, `artifact "${line.name}" of task ${line.task}`);
         return;
       case "page":
         this.#ofTask(line.task);

@@ -90,7 +90,14 @@ export const taskLine = z.strictObject({
   durationMs: z.number().min(0).optional(),
 });
 
-export const artifactLine = z.strictObject({ kind: z.literal("artifact"), task, name: of.name, ...stored });
+export const artifactLine = z.strictObject({
+  kind: z.literal("artifact"),
+  task,
+  name: of.name,
+  ...stored,
+  /** Its value was given up on purpose, and does not come along. */
+  gone: z.strictObject({ reason: z.enum(["transient", "ttl"]), at: of.time }).optional(),
+});
 export const pageLine = z.strictObject({ kind: z.literal("page"), task, first: of.count, count: of.count, ...stored });
 export const readLine = z.strictObject({
   kind: z.literal("read"),

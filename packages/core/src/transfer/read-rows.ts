@@ -100,8 +100,9 @@ function toRow(line: RecordLine): ImportedRow | undefined {
       return { kind, task: task as (ImportedRow & { kind: "task" })["task"] };
     }
     case "artifact": {
-      const { kind, task, ...artifact } = line;
-      return { kind, task, artifact };
+      const { kind, task, gone, ...artifact } = line;
+      const since = gone === undefined ? {} : { gone: { reason: gone.reason, at: new Date(gone.at) } };
+      return { kind, task, artifact: { ...artifact, ...since } };
     }
     case "page": {
       const { kind, task, ...page } = line;

@@ -99,9 +99,10 @@ async function* taskLines(
     valueReads: valueReads === undefined ? undefined : [...valueReads],
   };
   const owner = `${named}/${row.step}${row.path === "" ? "" : `/${row.path}`}`;
-  for (const artifact of await metadata.ownArtifacts(sequence)) {
-    listener?.blob(artifact, `artifact "${artifact.name}" of ${owner}`);
-    yield { kind: "artifact", task, ...artifact };
+  for (const { gone, ...artifact } of await metadata.ownArtifacts(sequence)) {
+    if (gone === undefined) listener?.blob(artifact, `artifact "${artifact.name}" of ${owner}`);
+    const given = gone === undefined ? undefined : { reason: gone.reason, at: gone.at.toISOString() };
+    yield { kind: "artifact", task, ...artifact, gone: given };
   }
   if (row.fanOut !== undefined) {
     for (let first = 0; ; ) {

@@ -2,7 +2,7 @@
 import type { ExpressionBuilder } from "kysely";
 import type { GoneReason } from "../../artifact/artifact.ts";
 import { query, type SchemaBuilder } from "./query.ts";
-import type { ArtifactTable, ItemPageTable, Schema } from "./schema.ts";
+import type { ArtifactTable, GoneArtifactTable, ItemPageTable, Schema } from "./schema.ts";
 
 /** A chain of tasks that is longer than this can only be a circle in a damaged store. */
 const MAX_CHAIN = 100_000;
@@ -14,6 +14,19 @@ export const insertArtifact = query<ArtifactTable>()((db, arg) =>
     codec: arg("codec"),
     digest: arg("digest"),
     size_bytes: arg("size_bytes"),
+  }),
+);
+
+/** An artifact whose value was given up before it came here. */
+export const insertGone = query<GoneArtifactTable>()((db, arg) =>
+  db.insertInto("gone_artifact").values({
+    task: arg("task"),
+    name: arg("name"),
+    codec: arg("codec"),
+    digest: arg("digest"),
+    size_bytes: arg("size_bytes"),
+    reason: arg("reason"),
+    gone_at: arg("gone_at"),
   }),
 );
 

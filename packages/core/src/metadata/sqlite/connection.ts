@@ -82,7 +82,8 @@ export function openExisting(file: string, busyTimeoutMs: number): Connection {
   return new Database(file, { fileMustExist: true, timeout: busyTimeoutMs });
 }
 
-function createPrivateFile(file: string): void {
+/** Makes a file that only its user may read; one that is there must be a plain one. */
+export function createPrivateFile(file: string): void {
   checkPlainSiblings(file, { mayNotBeShared: true });
   if (checkPlainFile(file, { mayBeMissing: true, mayNotBeShared: true })) {
     checkWritable(file);

@@ -8,7 +8,7 @@ import { assertNever } from "../../util/assert-never.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { ImportedRow, ImportedRun, ImportedTask, ImportRuns } from "../imported-run.ts";
 import type { RunSequence } from "../metadata-store.ts";
-import { insertArtifact, insertItemPage } from "../sql/artifacts.ts";
+import { insertArtifact, insertGone, insertItemPage } from "../sql/artifacts.ts";
 import { childRun, insertChildRun, insertExecution } from "../sql/executions.ts";
 import { insertLog } from "../sql/logs.ts";
 import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
@@ -207,9 +207,14 @@ class RunImporter {
         this.#writeTask(row.task);
         return;
       case "artifact": {
-        const { name, ...ref } = row.artifact;
+        const { name, gone, ...ref } = row.artifact;
+        const task = this.#task(row.task);
+        if (gone !== undefined) {
+          statements.run(insertGone, { task, name, ...stored(ref), reason: gone.reason, gone_at: gone.at.getTime() });
+          return;
+        }
         namingABlob(`the artifact "${name}"`, ref.digest, () =>
-          statements.run(insertArtifact, { task: this.#task(row.task), name, ...stored(ref) }),
+          statements.run(insertArtifact, { task, name, ...stored(ref) }),
         );
         return;
       }

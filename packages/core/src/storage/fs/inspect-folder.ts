@@ -8,7 +8,8 @@ import { type StoreLayout, storeLayout } from "./store-folder.ts";
 export const QUARANTINE = "quarantine";
 
 /** The files of a store besides its values. */
-const OWN_FILE = /^(?:\.gitignore|millrace\.db(?:-wal|-shm|-journal)?|millrace\.db\.before-[a-z0-9-]+(?:-wal)?)$/;
+const OWN_FILE =
+  /^(?:\.gitignore|gc\.lock|millrace\.db(?:-wal|-shm|-journal)?|millrace\.db\.before-[a-z0-9-]+(?:-wal)?)$/;
 const ASIDE_NAME = /^([0-9a-f]{64}(?:\.zst)?)(?:\.\d+)?$/;
 /** What group and others may do: nothing. */
 export const OTHERS = 0o077;

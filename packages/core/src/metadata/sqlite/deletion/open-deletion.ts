@@ -13,7 +13,7 @@ import type {
 import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { bytesOfDigest } from "../../sql/rows.ts";
-import { type Connection, openExisting } from "../connection.ts";
+import { type Connection, createPrivateFile, openExisting } from "../connection.ts";
 import { giveUpArtifact } from "../give-up-artifacts.ts";
 import { isBusy, metadataError } from "../sqlite-error.ts";
 import { Statements } from "../statements.ts";
@@ -69,6 +69,7 @@ class SqliteDeletion implements DeletionStore {
 
   lock(): { release(): void } {
     // Locks of SQLite end with the process that holds them, however it ends: none is ever left behind.
+    createPrivateFile(this.#options.lockFile);
     const lock = new Database(this.#options.lockFile, { timeout: 0 });
     try {
       lock.exec("BEGIN EXCLUSIVE");
