@@ -115,7 +115,7 @@ const LOSSES: readonly Hurt[] = [
   ],
   [
     "an execution that is not the current one",
-    "INSERT INTO execution SELECT run, 2, runner, actor, command, package_digest, options, started_at, heartbeat_at, NULL, 'running' FROM execution WHERE run = 1",
+    "INSERT INTO execution SELECT run, 2, runner, actor, command, package_digest, options, started_at, heartbeat_at, NULL, 'running', program_schema FROM execution WHERE run = 1",
     "S06",
     /execution 2 of/,
   ],
