@@ -67,7 +67,8 @@ describe.skipIf(reason !== undefined)(named("a power cut", reason), () => {
     console.log(`fsyncs: ${syncs.length}, without one of which nothing would be lost: ${needless.sort().join(" ")}`);
     // What was made by no one but this process needs no second fsync, and neither does an empty database. Each value,
     // its folder and each commit that is told does.
-    expect(needless.filter((name) => /TMP|sha256/.test(name))).toEqual([]);
+    // (The folder of these folders is synced for each new one, and one sync does for all before it.)
+    expect(needless.filter((name) => /TMP|sha256\/./.test(name))).toEqual([]);
     // Several commits may stand between two things that are told; that the run is there, goes on and has ended is three.
     const commits = syncs.filter(({ file }) => file!.endsWith("-wal")).length;
     expect(commits - needless.filter((name) => name.endsWith("-wal")).length).toBeGreaterThanOrEqual(3);
