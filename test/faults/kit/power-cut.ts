@@ -17,8 +17,8 @@ const MAY_BE_LOST = new Set(["millrace.db-shm", ".gitignore"]);
 
 /** What is known of the bytes of one file, whatever its names are. */
 interface Content {
-  /** Positions in the trace at which it was written to, since the last fsync. */
-  unsynced: number[];
+  /** Positions in the trace at which it was written to since the last fsync, with the thread that did. */
+  unsynced: { readonly at: number; readonly thread: string }[];
 }
 
 /**
@@ -58,14 +58,14 @@ class Audit {
   begins(call: Call): void {
     if (!isDone(call)) return;
     const file = call.file;
-    if (call.args.startsWith("1<")) this.#expectSaidIsDurable();
+    if (call.args.startsWith("1<")) this.#expectSaidIsDurable(call);
     if (file === undefined || !/^p?write/.test(call.name) || !this.#isMine(file)) return;
     const name = path.relative(this.#store, file);
     if (name === LOG) this.#expectNamedIsDurable(call);
     if (name.startsWith("blobs/")) this.broken.add(`a value was written to under its own name: ${name}`);
     if (name === DATABASE && this.#content(path.join(this.#store, LOG)).unsynced.length > 0)
       this.broken.add("a page went into the database before the log was synced");
-    this.#content(file).unsynced.push(call.begunAt);
+    this.#content(file).unsynced.push({ at: call.begunAt, thread: call.thread });
   }
 
   ends(call: Call): void {
@@ -91,9 +91,12 @@ class Audit {
     }
   }
 
-  /** What the command writes to its output may tell of anything that it has committed. */
-  #expectSaidIsDurable(): void {
-    if (this.#content(path.join(this.#store, LOG)).unsynced.length > 0)
+  /**
+   * What the command writes to its output may tell of anything that it has committed. That is what its own thread has:
+   * another one may be writing a heartbeat meanwhile.
+   */
+  #expectSaidIsDurable({ thread }: Call): void {
+    if (this.#content(path.join(this.#store, LOG)).unsynced.some((written) => written.thread === thread))
       this.broken.add("it was told before the log was synced");
   }
 
@@ -120,7 +123,7 @@ class Audit {
 
   #sync(file: string, begunAt: number): void {
     const content = this.#contents.get(file);
-    if (content !== undefined) content.unsynced = content.unsynced.filter((at) => at > begunAt);
+    if (content !== undefined) content.unsynced = content.unsynced.filter(({ at }) => at > begunAt);
     const names = this.#names.get(file);
     for (const [name, at] of names ?? []) if (at < begunAt) names!.delete(name);
   }

@@ -25,6 +25,8 @@ export interface Place {
 
 export interface Call {
   readonly name: string;
+  /** Its number, where several threads were traced. */
+  readonly thread: string;
   /** As strace writes them: descriptors with their paths. */
   readonly args: string;
   readonly result: string;
@@ -151,7 +153,16 @@ export function readCalls(log: string): readonly Call[] {
     if (match === null) continue;
     const [, name, args, result] = match as unknown as [string, string, string, string];
     const isInjected = / \(INJECTED\)$/.test(result);
-    calls.push({ name, args, result, isInjected, begunAt: before?.at ?? at, endedAt: at, ...partsOf(name, args) });
+    calls.push({
+      name,
+      thread,
+      args,
+      result,
+      isInjected,
+      begunAt: before?.at ?? at,
+      endedAt: at,
+      ...partsOf(name, args),
+    });
   }
   return calls.toSorted((left, right) => left.begunAt - right.begunAt);
 }
