@@ -21,6 +21,7 @@ const packages = {
       heartbeat: "src/wiring/heartbeat-main.ts",
       "worker-process": "src/wiring/process-main.ts",
     },
+    copies: { "worker.cjs": "src/wiring/worker-entry.cjs" },
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
     external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],
     splitting: true,
@@ -83,6 +84,8 @@ async function bundle(name, options) {
   });
   if (name !== "ml")
     for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
+  for (const [name, file] of Object.entries(options.copies ?? {}))
+    fs.copyFileSync(path.join(folder, file), path.join(aside, name));
   if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
   putInPlace(aside, dist);
   stamps[name] = digest;

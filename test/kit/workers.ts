@@ -67,11 +67,11 @@ export class Workers {
       open: async (placement) =>
         placement?.isolate === "process"
           ? processHosts(
-              { file: built("worker-process"), data, environment, strayOutput: (text) => stray.push(text) },
+              { file: built("worker-process.js"), data, environment, strayOutput: (text) => stray.push(text) },
               placement,
             )
           : threadHosts(
-              { file: built("worker"), data, environment, ...(options.heapMb && { heapMb: options.heapMb }) },
+              { file: built("worker.cjs"), data, environment, ...(options.heapMb && { heapMb: options.heapMb }) },
               placement,
             ),
     });
@@ -164,5 +164,5 @@ export function textValue(result: TaskResult, field = "value"): string | undefin
 }
 
 function built(entry: string): string {
-  return path.join(fileURLToPath(new URL("../../packages/core/dist/", import.meta.url)), `${entry}.js`);
+  return path.join(fileURLToPath(new URL("../../packages/core/dist/", import.meta.url)), entry);
 }

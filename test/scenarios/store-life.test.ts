@@ -50,7 +50,10 @@ test("runs are kept, moved, deleted and given up, and every store stays whole", 
   const [imported] = (await project.flow(["runs", "Fit", "--tag", "prod:v1", "--store", other, "--json"])).lines;
   expect(imported.id).toBe(record.id);
   const digests = async (...words: readonly string[]) =>
-    (await project.flow(["dump", `${record.id}/start`, ...words, "--json"])).lines.map(({ name, digest }) => [name, digest]);
+    (await project.flow(["dump", `${record.id}/start`, ...words, "--json"])).lines.map(({ name, digest }) => [
+      name,
+      digest,
+    ]);
   const here = await digests();
   expect(here.map(([name]) => name)).toContain("big");
   expect(await digests("--store", other)).toEqual(here);
