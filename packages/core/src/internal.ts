@@ -95,6 +95,7 @@ export type { TransferProgress } from "./transfer/export-runs.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
+export { whyNoOutput } from "./util/output-place.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export {

@@ -151,6 +151,13 @@ async function save(
     return EXIT.done;
   }
   const file = resolve(context.cwd, output);
+  const why = core.whyNoOutput(file, stores.folder);
+  if (why !== undefined) {
+    throw new core.FlowError("FLOW_CLI_OUTPUT_NOT_WRITABLE", {
+      message: `Cannot write "${output}": ${why}`,
+      hint: "Name a file of your own, or write to standard output with -o -",
+    });
+  }
   try {
     await writeFile(file, payload);
   } catch (cause) {

@@ -36,7 +36,7 @@ export function renderResumed(event: EventOf<"run.resumed">, paint: Paint): read
   const line = (title: string, names: readonly string[]): string =>
     `  ${paint.dim(title.padEnd(10))} ${names.join(", ")}`;
   return [
-    line("keeps", shown.length === 0 ? ["nothing: no task had finished"] : shown),
+    line("keeps", shown.length === 0 ? [reasons.length === 0 ? "nothing: no task had finished" : "nothing"] : shown),
     ...(reasons.length === 0 ? [] : [line("runs again", reasons)]),
     ...(changedParameters.length === 0
       ? []

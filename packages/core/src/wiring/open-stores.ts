@@ -16,7 +16,7 @@ import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { fileError } from "../storage/fs/file-error.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
-import { prepareStoreFolder } from "./prepare-folder.ts";
+import { prepareStoreFolder, refuseLostRecords } from "./prepare-folder.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
 export interface OpenStores {
@@ -58,6 +58,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   let isNew = false;
   if (input.create) isNew = prepareStoreFolder(store.folder, location);
   else if (!isThere(location.databaseFile)) throw noStore(store, input.cwd);
+  else refuseLostRecords(store.folder, location);
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
   const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });

@@ -22,9 +22,27 @@ export function prepareStoreFolder(folder: string, location: StoreLocation): boo
   if (state !== undefined && !state.isDirectory())
     throw notAStore(folder, "it is a file", "Name a folder with --store");
   if (state === undefined) refuseFileAbove(folder);
+  if (state !== undefined) refuseLostRecords(folder, location);
   if (state !== undefined && isNew) refuseForeignFolder(folder);
   createStoreFolder(folder);
   return isNew;
+}
+
+/**
+ * Records that are gone or empty, beside values that are there: what would be made anew would give names a second time, and
+ * the values to the next collection.
+ *
+ * @throws FlowError FLOW_METADATA_CORRUPT
+ */
+export function refuseLostRecords(folder: string, { databaseFile, blobFolder }: StoreLocation): void {
+  if ((statSync(databaseFile, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  const values = join(blobFolder, "blobs", "sha256");
+  if (!existsSync(values) || readdirSync(values).length === 0) return;
+  throw new FlowError("FLOW_METADATA_CORRUPT", {
+    message: `Cannot use the store in "${folder}": it holds values, and its records are ${existsSync(databaseFile) ? "empty" : "not there"}`,
+    hint: `Put "${basename(databaseFile)}" back from a copy; to begin anew, move the folder away`,
+    context: { folder },
+  });
 }
 
 function stateOf(folder: string): Stats | undefined {

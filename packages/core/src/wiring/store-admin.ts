@@ -1,5 +1,5 @@
 /** Verifying and repairing the store that option, environment and folder name. Neither opens it as runs do: it may be damaged. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type RepairOptions, type RepairReport, repairStore as repair } from "../admin/repair/repair-store.ts";
 import type { VerifyReport } from "../admin/verify/finding.ts";
@@ -80,10 +80,12 @@ function openBlobs(location: StoreLocation) {
 }
 
 /** Records that cannot be read are what there is to find; that they may not be read is an error. */
-function openAudit({ databaseFile }: StoreLocation): RecordAudit | FlowError {
-  if (!existsSync(databaseFile))
+function openAudit(location: StoreLocation): RecordAudit | FlowError {
+  const { databaseFile } = location;
+  const state = existsSync(databaseFile) ? "empty" : "not there";
+  if (state === "not there" || (statSync(databaseFile).size === 0 && hasValues(location)))
     return new FlowError("FLOW_METADATA_CORRUPT", {
-      message: `Cannot open the records in "${databaseFile}": the file is not there, though the store holds values`,
+      message: `Cannot open the records in "${databaseFile}": the file is ${state}, though the store holds values`,
       hint: "Restore it from a copy of the store",
       context: { path: databaseFile },
     });

@@ -9,6 +9,7 @@ import { type ExportOptions, type ExportReport, exportRuns } from "../transfer/e
 import { type ImportOptions, type ImportReport, importRuns, planImport } from "../transfer/import-runs.ts";
 import { openArchive } from "../transfer/open-archive.ts";
 import { OutputFile } from "../transfer/output-file.ts";
+import { whyNoOutput } from "../util/output-place.ts";
 import type { OpenStores } from "./open-stores.ts";
 
 export interface ExportRequest extends Omit<ExportOptions, "write"> {
@@ -27,6 +28,8 @@ export async function exportToFile(
   { to, ...options }: ExportRequest,
 ): Promise<ExportReport> {
   if (typeof to !== "string") return await exportRuns(stores, runs, { ...options, write: to });
+  const why = whyNoOutput(to, stores.folder);
+  if (why !== undefined) throw notWritten(to, new Error(why));
   const file = await OutputFile.open(to).catch((error: unknown) => {
     throw notWritten(to, error);
   });

@@ -42,6 +42,11 @@ export const resumeCodes = {
     cause: "The flow was edited since; without --changed the outcome of finished tasks stays",
     remedy: "Give --changed to run changed steps again, or --same-code to go on with the code that the run had",
   },
+  FLOW_RESUME_KEPT_CODE: {
+    meaning: "A run goes on with the code that its store kept, because its flow file is gone",
+    cause: "The file was moved, renamed or deleted since",
+    remedy: "Put the file back, or give --same-code when the kept code is what is to run",
+  },
   FLOW_RESUME_IN_STEP: {
     meaning: "A step tries to resume a run",
     cause: "resume() was called inside a step",

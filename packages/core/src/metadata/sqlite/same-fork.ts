@@ -27,7 +27,7 @@ export function refuseSameFork(statements: Statements, run: NewRun, flow: number
     const { host, pid } = other.execution.runner;
     const name = `${other.flow.name}/${other.number}`;
     throw new FlowError("FLOW_METADATA_RUN_ALIVE", {
-      message: `Cannot fork the run ${origin.run}: ${name} is a fork that does the same, and is running in process ${pid} on "${host}"`,
+      message: `Cannot make this fork: ${name} is a fork that does the same, and is running in process ${pid} on "${host}"`,
       hint: "Wait until it has ended, or end that process",
       context: { run: other.id, name, host, pid, execution: other.execution.number },
     });

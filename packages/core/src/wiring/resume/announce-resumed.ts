@@ -1,3 +1,4 @@
+import type { Problem } from "../../errors/flow-error.ts";
 import type { RunEvent } from "../../events/run-event.ts";
 import { describeSelector } from "../../lineage/describe-selector.ts";
 import { runName } from "../../lineage/run-name.ts";
@@ -43,12 +44,21 @@ export function announceResumed(resumed: Resumed, emit: (event: RunEvent) => voi
     emit({ kind: "run.upstream", at, name, ...found });
   }
   const warnings = [
+    ...(subject.lostEntry === undefined ? [] : [keptCode(subject.lostEntry)]),
     ...(subject.package.warnings ?? []),
     ...pins.warnings,
     ...(plan.kind === "fork" ? plan.warnings : []),
   ];
   for (const { code, message, hint } of warnings)
     emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
+}
+
+function keptCode(entry: string): Problem {
+  return {
+    code: "FLOW_RESUME_KEPT_CODE",
+    message: `"${entry}" is not there any more: the run goes on with the code that the store kept`,
+    hint: "Put the file back to run what it is now, or give --same-code when this is what you want",
+  };
 }
 
 function inWords(reason: RerunReason): string {

@@ -26,8 +26,8 @@ export interface ResumeSubject {
   readonly flow: PackagedFlow;
   /** As the run's own package has it. */
   readonly before: FlowDefinition;
-  /** Whether it is the package that the store kept, since there are no sources or they are not wanted. */
-  readonly isKept: boolean;
+  /** The flow file, when it is nowhere to be found and nobody asked for the code that the store kept. */
+  readonly lostEntry?: string;
 }
 
 export interface ResumePackageOptions {
@@ -61,7 +61,8 @@ export async function resumeSubject(
     root === undefined
       ? await restored(stores, row, manifest, row.environment.root ?? packageRootOf(row, cwd))
       : await preparePackage(path.join(root, manifest.entry));
-  return { row, package: pack, flow: flowOf(pack, row), before, isKept: root === undefined };
+  const lost = root === undefined && !sameCode ? { lostEntry: manifest.entry } : {};
+  return { row, package: pack, flow: flowOf(pack, row), before, ...lost };
 }
 
 /** The flow of a run, also after it got another name. */
