@@ -106,7 +106,9 @@ describe("a tar", () => {
       const bit = 1 << Math.floor(random() * 8);
       const copy = Buffer.from(bytes);
       copy[at]! ^= bit;
-      expect([at, bit, await files.refusal(copy)]).toEqual([at, bit, expect.stringContaining(BAD)]);
+      // One bit of the version makes a file of another form, which is refused as well.
+      const refused = expect.stringMatching(/FLOW_TRANSFER_(?:BAD|NEWER)_FILE/);
+      expect([at, bit, await files.refusal(copy)]).toEqual([at, bit, refused]);
     }
   });
   test("with something behind it is refused", async () => {
