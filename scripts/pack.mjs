@@ -65,6 +65,7 @@ function stageCode(dist, folder) {
     const { sources } = JSON.parse(fs.readFileSync(path.join(dist, `${file}.map`), "utf8"));
     for (const origin of sources) noteLicence(path.resolve(dist, path.dirname(file), origin), licences);
   }
+  for (const file of filesIn(dist, ".cjs")) write(path.join(folder, file), fs.readFileSync(path.join(dist, file)));
   if (licences.size === 0) return;
   const sections = [...licences]
     .sort(([a], [b]) => (a < b ? -1 : 1))
