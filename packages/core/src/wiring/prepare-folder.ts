@@ -35,14 +35,21 @@ export function prepareStoreFolder(folder: string, location: StoreLocation): boo
  * @throws FlowError FLOW_METADATA_CORRUPT
  */
 export function refuseLostRecords(folder: string, { databaseFile, blobFolder }: StoreLocation): void {
-  if ((statSync(databaseFile, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
-  const values = join(blobFolder, "blobs", "sha256");
-  if (!existsSync(values) || readdirSync(values).length === 0) return;
+  if (!hasLostRecords(databaseFile, join(blobFolder, "blobs", "sha256"))) return;
   throw new FlowError("FLOW_METADATA_CORRUPT", {
     message: `Cannot use the store in "${folder}": it holds values, and its records are ${existsSync(databaseFile) ? "empty" : "not there"}`,
     hint: `Put "${basename(databaseFile)}" back from a copy; to begin anew, move the folder away`,
     context: { folder },
   });
+}
+
+function hasLostRecords(databaseFile: string, values: string): boolean {
+  try {
+    if ((statSync(databaseFile, { throwIfNoEntry: false })?.size ?? 0) > 0) return false;
+    return existsSync(values) && readdirSync(values).length > 0;
+  } catch {
+    return false; // What cannot be looked at cannot be opened either, and that says why.
+  }
 }
 
 function stateOf(folder: string): Stats | undefined {
