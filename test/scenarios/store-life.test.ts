@@ -71,6 +71,10 @@ test("runs are kept, moved, deleted and given up, and every store stays whole", 
 
   await done("import", "runs.tar"); // One is there still, and one is given back under another number.
   await expectWhole();
+  await done("runs", "delete", "Fit/5"); // What was deleted, given back and deleted again is deleted, and can come back.
+  await expectWhole();
+  await done("import", "runs.tar");
+  await expectWhole();
   expect(await done("store", "repair", "--dry-run")).toMatchObject({ ok: true });
   expect((await project.flow(["doctor", "--json"])).lines.at(-1)).toMatchObject({ ok: true });
 });

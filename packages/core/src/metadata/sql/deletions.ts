@@ -16,8 +16,9 @@ const deletedColumns = [
   "reason",
 ] as const;
 
+/** A run that was imported again and deleted again has had several numbers: the last one. */
 export const deletedRunById = query<{ id: string }>()((db, arg) =>
-  db.selectFrom("deleted_run").select(deletedColumns).where("id", "=", arg("id")),
+  db.selectFrom("deleted_run").select(deletedColumns).where("id", "=", arg("id")).orderBy("number", "desc").limit(1),
 );
 
 export const deletedRunsByNumber = query<{ flow: number; number: number }>()((db, arg) =>

@@ -21,7 +21,7 @@ import { flowFor } from "./create-run.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import type { Statements } from "./statements.ts";
-import { insertBlobs, namingABlob } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Blobs that are handed to the database at once. */
 const BLOBS_AT_ONCE = 100;
@@ -29,14 +29,14 @@ const BLOBS_AT_ONCE = 100;
 const NO_TASK = 0;
 
 /** Answers the numbers of the runs, in their order. */
-export function importRuns(statements: Statements, input: ImportRuns): readonly RunSequence[] {
+export function importRuns(statements: Statements, input: ImportRuns, holds?: HoldsBlob): readonly RunSequence[] {
   const batch = [];
   for (const blob of input.blobs()) {
     if (batch.push(blob) < BLOBS_AT_ONCE) continue;
-    insertBlobs(statements, batch);
+    insertBlobs(statements, batch, holds);
     batch.length = 0;
   }
-  insertBlobs(statements, batch);
+  insertBlobs(statements, batch, holds);
   for (const { digest, manifest, blobs } of input.packages) {
     const bytes = bytesOfDigest(digest);
     if (statements.run(insertPackage, { digest: bytes, manifest }) === 0) continue; // It is there already.

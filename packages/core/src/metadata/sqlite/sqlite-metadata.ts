@@ -180,7 +180,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   importRuns(input: ImportRuns): Promise<readonly RunRow[]> {
     return this.#write("Cannot import runs", (on) =>
-      importRuns(on, input).map((sequence) => readRun(on, sequence, this.liveness)!),
+      importRuns(on, input, this.#holds).map((sequence) => readRun(on, sequence, this.liveness)!),
     );
   }
 

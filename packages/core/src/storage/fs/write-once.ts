@@ -86,7 +86,7 @@ export interface Aside {
 export function* beginAside(target: WriteTarget): FileSteps<Aside | undefined> {
   const folder = path.dirname(target.file);
   yield* ensureFolder(folder, target);
-  if (yield* isPlainFile(target.file)) {
+  if (yield* isThere(target.file)) {
     yield* syncFolder(folder); // As in writeOnce.
     return undefined;
   }

@@ -5,7 +5,7 @@
  */
 export const deletionsMigration: readonly string[] = [
   `CREATE TABLE deleted_run (
-    id TEXT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     flow INTEGER NOT NULL,
     project TEXT NOT NULL,
@@ -17,7 +17,8 @@ export const deletionsMigration: readonly string[] = [
     actor TEXT NOT NULL,
     host TEXT NOT NULL,
     via TEXT NOT NULL,
-    reason TEXT
+    reason TEXT,
+    PRIMARY KEY (id, number)
   ) STRICT, WITHOUT ROWID`,
   `CREATE INDEX deleted_run_by_number ON deleted_run (flow, number)`,
 
