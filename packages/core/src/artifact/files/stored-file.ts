@@ -182,7 +182,8 @@ export function keptContent(value: unknown): Kept | undefined {
   return typeof value === "object" && value !== null ? (value as { [CONTENT]?: Kept })[CONTENT] : undefined;
 }
 
-async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+/** A file that is there with all pieces or not at all, also when they end with an error. */
+export async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
   const output = await OutputFile.open(file);
   try {
     for await (const piece of pieces) await output.write(piece);
