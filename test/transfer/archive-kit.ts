@@ -6,8 +6,8 @@ import path from "node:path";
 import { canonicalJson } from "../../packages/core/src/metadata/canonical-json.ts";
 import { ArchiveFile } from "../../packages/core/src/transfer/archive-file.ts";
 import { checkArchive } from "../../packages/core/src/transfer/check-archive.ts";
-import { entryHead, TAIL_BYTES } from "../../packages/core/src/transfer/entries.ts";
 import { tarHeader, tarPadding } from "../../packages/core/src/util/tar.ts";
+import { entryHead, TAIL_BYTES } from "../../packages/core/src/util/tar-entries.ts";
 
 export const RUN = "01970000-0000-7000-8000-000000000001";
 export const STORE = "0190f000-0000-4000-8000-000000000001";

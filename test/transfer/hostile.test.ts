@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { entryHead } from "../../packages/core/src/transfer/entries.ts";
+import { entryHead } from "../../packages/core/src/util/tar-entries.ts";
 import { runCommand } from "../kit/run-command.ts";
 import { seeded } from "../kit/seed.ts";
 import {

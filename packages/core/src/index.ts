@@ -7,6 +7,10 @@ export type { StoreFinding, VerifyReport } from "./admin/verify/finding.ts";
 export { StoredInstance } from "./artifact/cbor/kept-values.ts";
 // Keep values of your own classes.
 export { type CodecDefinition, defineCodec, type StorableOptions, storable } from "./artifact/codecs/define-codec.ts";
+// Keep files.
+export { type FileOptions, file, folder } from "./artifact/files/file.ts";
+export type { FolderEntry } from "./artifact/files/read-folder.ts";
+export { StoredFile, StoredFolder } from "./artifact/files/stored-file.ts";
 export type { ErrorCode } from "./errors/code-table.ts";
 export type { Problem, SerializedError, SourceLocation } from "./errors/flow-error.ts";
 // Errors.

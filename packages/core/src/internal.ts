@@ -20,6 +20,7 @@ import type { ImportReport } from "./transfer/import-runs.ts";
 import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
 import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
+import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
 import type { ExportRequest, ImportRequest } from "./wiring/transfer.ts";
@@ -29,6 +30,7 @@ export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts"
 export type { Loss } from "./admin/repair/losses.ts";
 export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
 export { parsePart } from "./admin/verify/parse-part.ts";
+export { fileCodec } from "./artifact/codec-id.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
@@ -70,6 +72,7 @@ export { drawMermaid } from "./graph/draw-mermaid.ts";
 export { drawText } from "./graph/draw-text.ts";
 export type { Graph } from "./graph/graph.ts";
 export { graphJson } from "./graph/graph-json.ts";
+export { isName } from "./ids/names.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
 export { normalTags } from "./lineage/check-tags.ts";
@@ -98,6 +101,7 @@ export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
+export { type Pull, planPull, pullArtifact } from "./wiring/pull.ts";
 export {
   findResumeSubject,
   type LaunchResumeRequest,
@@ -124,6 +128,12 @@ export type {
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
   return wiring.openStores(input);
+}
+
+/** Files from elsewhere as a run; see `wiring/put-run.ts`. */
+export async function putRun(openStores: () => Promise<OpenStores>, request: PutRequest): Promise<PutAnswer> {
+  const wiring = await import("./wiring/put-run.ts");
+  return wiring.putRun(openStores, request);
 }
 
 /** A package as one file; see `package/flow-archive.ts`. */

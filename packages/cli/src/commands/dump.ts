@@ -58,14 +58,14 @@ export const dumpCommand: Command = {
 };
 
 /** A run's end result or a task, with the artifacts that are to be had. */
-interface Owner {
+export interface Owner {
   readonly name: string;
   readonly status: string;
   readonly run: RunRow;
   readonly artifacts: readonly (ArtifactRow & { readonly kind: string })[];
 }
 
-async function readOwner(core: Core, { metadata }: OpenStores, run: RunRow, selector: Selector): Promise<Owner> {
+export async function readOwner(core: Core, { metadata }: OpenStores, run: RunRow, selector: Selector): Promise<Owner> {
   const values = await metadata.runValues(run.sequence);
   const withValues = (rows: readonly ArtifactRow[]): Owner["artifacts"] => [
     ...rows.map((row) => ({ ...row, kind: "artifact" })),
@@ -99,7 +99,7 @@ async function readOwner(core: Core, { metadata }: OpenStores, run: RunRow, sele
   };
 }
 
-function choose(core: Core, owner: Owner, names: readonly string[]): Owner["artifacts"] {
+export function choose(core: Core, owner: Owner, names: readonly string[], verb = "dump"): Owner["artifacts"] {
   if (names.length === 0) return owner.artifacts;
   const known = owner.artifacts.map((artifact) => artifact.name);
   const problems = names
@@ -116,7 +116,7 @@ function choose(core: Core, owner: Owner, names: readonly string[]): Owner["arti
         hint: nearest === undefined ? list : `Did you mean "${nearest}"?`,
       };
     });
-  if (problems.length > 0) throw core.problemsError(`Cannot dump from ${owner.name}`, problems);
+  if (problems.length > 0) throw core.problemsError(`Cannot ${verb} from ${owner.name}`, problems);
   return names.map((name) => owner.artifacts.find((artifact) => artifact.name === name)!);
 }
 

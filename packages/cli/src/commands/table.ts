@@ -58,6 +58,12 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Take over the runs of such a file",
     load: async () => (await import("./import.ts")).importCommand,
   },
+  {
+    name: "put",
+    summary: "Record files from elsewhere as a run",
+    load: async () => (await import("./put.ts")).putCommand,
+  },
+  { name: "pull", summary: "Write artifacts out as files", load: async () => (await import("./pull.ts")).pullCommand },
   { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
   { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
   {

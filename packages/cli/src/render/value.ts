@@ -28,6 +28,8 @@ export interface JsonNote {
   readonly was: string;
 }
 
+/** What files and folders that are artifacts are known by, whichever copy of core made them. */
+const FILE = Symbol.for("millrace.file-content@1");
 /** Notes kept for one value; a NaN in each of a million rows says nothing new after the first. */
 const MAX_NOTES = 20;
 const MAX_DEPTH = 500;
@@ -131,6 +133,7 @@ function convertObject(
       convert(element, `${path}[${index}]`),
     );
   }
+  if (FILE in item) return (item as unknown as { toJSON(): unknown }).toJSON(); // What it is, as exact as its name, digest and size.
   const prototype = Object.getPrototypeOf(item) as object | null;
   if (prototype !== null && prototype !== Object.prototype)
     note(path, item.constructor?.name ?? "an object with a prototype");

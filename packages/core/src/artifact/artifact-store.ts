@@ -10,8 +10,11 @@ import {
   type NewBlob,
 } from "./artifact.ts";
 import { blobKey } from "./blob-layout.ts";
+import { fileCodec } from "./codec-id.ts";
 import { compress, decompress, FRAME_BYTES } from "./compression.ts";
 import { digestOf } from "./digest.ts";
+import { storedFile } from "./files/open-file.ts";
+import type { StoredFile, StoredFolder } from "./files/stored-file.ts";
 import { hashStored, type ReadPart } from "./hash-stored.ts";
 import { checkedPieces, storeLarge } from "./large-payload.ts";
 import { repairBlob } from "./repair-blob.ts";
@@ -173,12 +176,27 @@ export class ArtifactStore {
   }
 
   /**
+   * A file or folder artifact, whose bytes are read and checked when somebody asks for them; undefined for what is decoded.
+   *
+   * @throws FlowError FLOW_ARTIFACT_MISSING, FLOW_ARTIFACT_GONE
+   */
+  file(
+    ref: ArtifactRef,
+    row: BlobRow | undefined,
+    options: PayloadOptions = {},
+  ): StoredFile | StoredFolder | undefined {
+    const named = fileCodec(ref.codec);
+    if (named === undefined) return undefined;
+    return storedFile(named, this, ref, existingRow(ref, row, options), options);
+  }
+
+  /**
    * The value of an artifact, in memory of its own.
    *
    * @throws what `payloadSync` and `decodeValue` throw
    */
   loadSync(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions & DecodeOptions = {}): unknown {
-    return decodeValue(ref.codec, this.payloadSync(ref, row, options), options);
+    return this.file(ref, row, options) ?? decodeValue(ref.codec, this.payloadSync(ref, row, options), options);
   }
 
   /** As `loadSync`, for callers that can wait. */
@@ -187,7 +205,7 @@ export class ArtifactStore {
     row: BlobRow | undefined,
     options: PayloadOptions & DecodeOptions = {},
   ): Promise<unknown> {
-    return decodeValue(ref.codec, await this.payload(ref, row, options), options);
+    return this.file(ref, row, options) ?? decodeValue(ref.codec, await this.payload(ref, row, options), options);
   }
 }
 

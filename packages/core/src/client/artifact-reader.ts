@@ -6,7 +6,7 @@ import type { ArtifactRow, MetadataReader, RunRow, UpstreamRead } from "../metad
 /** What reading needs: records and the store of values. */
 export interface ReadingStores {
   readonly metadata: MetadataReader;
-  readonly artifacts: Pick<ArtifactStore, "payload">;
+  readonly artifacts: Pick<ArtifactStore, "payload" | "file">;
 }
 
 /** One artifact that was read through the client: inside a step, the running task records it as lineage. */
@@ -44,8 +44,11 @@ export class ArtifactReader {
     const subject = `"${artifact.name}" of ${owner}`;
     try {
       const blob = await this.#stores.metadata.blob(artifact.digest);
-      const payload = await this.#stores.artifacts.payload(artifact, blob, { subject });
-      const value = decodeValue(artifact.codec, payload, { unknownClasses: this.#unknownClasses });
+      const value =
+        this.#stores.artifacts.file(artifact, blob, { subject }) ??
+        decodeValue(artifact.codec, await this.#stores.artifacts.payload(artifact, blob, { subject }), {
+          unknownClasses: this.#unknownClasses,
+        });
       this.#onRead?.({ producer: run.id, artifact: artifact.name, codec: artifact.codec, digest: artifact.digest });
       return value;
     } catch (error) {

@@ -46,7 +46,7 @@ export class Client {
   readonly #context: ClientContext;
 
   constructor(
-    stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload"> },
+    stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload" | "file"> },
     options: ClientOptions = {},
   ) {
     this.#context = {

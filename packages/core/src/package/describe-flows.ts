@@ -7,7 +7,7 @@ import type { FlowBundle } from "./bundle-flow.ts";
 import { displayPath } from "./display-path.ts";
 import type { PackagedFlow } from "./flow-package.ts";
 import { type LoadablePackage, loadPackage } from "./load-package.ts";
-import { foldersUpwards, isInside, readPackageJson } from "./package-root.ts";
+import { projectName } from "./project-name.ts";
 import { firstParagraph, readWrittenClasses, type WrittenClass, type WrittenMember } from "./source-docs.ts";
 
 type AnyClass = (abstract new (...parameters: never[]) => object) & { readonly name: string };
@@ -63,16 +63,6 @@ async function allProblems(
     ...problems,
     ...(isGraphKnown ? graphProblems(definition) : []),
   ]);
-}
-
-/** The `name` of the nearest package.json that has one (`{ "type": "module" }` in a folder names nothing), or "local". */
-function projectName(file: string, root: string): string {
-  const last = isInside(file, root) ? root : undefined;
-  for (const folder of foldersUpwards(path.dirname(file), last)) {
-    const name = readPackageJson(path.join(folder, "package.json"))?.name;
-    if (typeof name === "string" && name !== "") return name;
-  }
-  return "local";
 }
 
 async function writtenClasses(bundle: FlowBundle): Promise<readonly WrittenClass[]> {

@@ -3,6 +3,7 @@
  * as in a real run, and so that the step under test gets private copies.
  */
 import type { EncodedArtifact, NewBlob } from "../artifact/artifact.ts";
+import { keepFile } from "../artifact/files/keep-file.ts";
 import { ItemPageWriter } from "../artifact/item-pages.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
 import { isFlowError, type Problem, problemsError } from "../errors/flow-error.ts";
@@ -52,8 +53,13 @@ export async function commitGivenTasks(
     for (const [name, value] of Object.entries(task.values)) {
       if (value === undefined) continue;
       const word = options.fixed?.get(name);
+      const kept = word === undefined ? await keepFile(stores.artifacts, value, `${task.label}.${name}`) : undefined;
       if (word !== undefined) problems.push(misplaced(task.label, name, word));
-      else
+      else if (kept !== undefined) {
+        const blob = await kept.store();
+        if (blob !== undefined) blobs.set(blob.digest, blob);
+        artifacts.push({ name, ...kept.ref });
+      } else
         collecting(problems, () =>
           artifacts.push({ name, ...keep(encodeValue(value, { path: `${task.label}.${name}` })) }),
         );

@@ -1,4 +1,3 @@
-import { decodeValue } from "../artifact/value-codec.ts";
 import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
@@ -114,10 +113,5 @@ function unfinished({ row, ...driven }: Driven, seed: number, signal: AbortSigna
 function dataOf({ reader, artifacts }: MemoryStores, row: RunRow): Readonly<Record<string, unknown>> {
   if (row.endTask === undefined) return {};
   const rows = [...reader.runValues(row.sequence), ...reader.visibleArtifacts(row.endTask)];
-  return Object.fromEntries(
-    rows.map((value) => [
-      value.name,
-      decodeValue(value.codec, artifacts.payloadSync(value, reader.blob(value.digest))),
-    ]),
-  );
+  return Object.fromEntries(rows.map((value) => [value.name, artifacts.loadSync(value, reader.blob(value.digest))]));
 }

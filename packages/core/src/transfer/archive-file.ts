@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { entryBytes, entryHead, TAIL_BYTES } from "./entries.ts";
+import { entryBytes, entryHead, TAIL_BYTES } from "../util/tar-entries.ts";
 import { BadContent } from "./json-lines.ts";
 import { PIECE_BYTES } from "./limits.ts";
 

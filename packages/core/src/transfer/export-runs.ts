@@ -12,7 +12,7 @@ import type { RunId } from "../ids/run-id.ts";
 import { fullRunName, runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { isOver } from "../metadata/run-state.ts";
-import { entryBytes, TAIL_BYTES } from "./entries.ts";
+import { entryBytes, TAIL_BYTES } from "../util/tar-entries.ts";
 import { encodeLine } from "./json-lines.ts";
 import * as limits from "./limits.ts";
 import {

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import type { Digest } from "../artifact/artifact.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { BLOCK_BYTES, tarPadding } from "../util/tar.ts";
+import { describeHead, entryHead } from "../util/tar-entries.ts";
 import { type ArchiveFile, type PlacedEntry, placeEntries } from "./archive-file.ts";
-import { describeHead, entryHead } from "./entries.ts";
 import { BadContent, checkShape, parseJson, splitLines } from "./json-lines.ts";
 import * as limits from "./limits.ts";
 import {

@@ -1,6 +1,7 @@
 /** Shapes of the parts of records, with bounds. Whatever a file says passes through one of these before it is used. */
 import * as z from "zod";
 import type { Digest } from "../artifact/artifact.ts";
+import { isCodecId } from "../artifact/codec-id.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, SelectorRecord } from "../events/run-record.ts";
 import { isName, tagProblem } from "../ids/names.ts";
@@ -22,7 +23,7 @@ export const tag = z.string().refine((value) => tagProblem(value) === undefined,
 export const project = z.string().regex(/^[^\p{C}]{1,300}$/u, "no project");
 export const size = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 export const count = z.int().min(0).max(1_000_000_000);
-export const codec = z.string().regex(/^[a-z][a-z0-9./-]{0,63}$/, "no codec");
+export const codec = z.string().max(300).refine(isCodecId, "no codec");
 /** `shop/Train/17`. */
 export const runAlias = z
   .string()

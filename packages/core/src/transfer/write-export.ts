@@ -6,7 +6,7 @@ import { FlowError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { MetadataReader, MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { tarPadding } from "../util/tar.ts";
-import { entryHead, TAIL_BYTES } from "./entries.ts";
+import { entryHead, TAIL_BYTES } from "../util/tar-entries.ts";
 import { blobName, MANIFEST_NAME } from "./lines.ts";
 
 export interface ExportStores {

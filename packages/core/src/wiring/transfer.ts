@@ -8,7 +8,7 @@ import { checkArchive } from "../transfer/check-archive.ts";
 import { type ExportOptions, type ExportReport, exportRuns } from "../transfer/export-runs.ts";
 import { type ImportOptions, type ImportReport, importRuns, planImport } from "../transfer/import-runs.ts";
 import { openArchive } from "../transfer/open-archive.ts";
-import { OutputFile } from "../transfer/output-file.ts";
+import { OutputFile } from "../util/output-file.ts";
 import { whyNoOutput } from "../util/output-place.ts";
 import type { OpenStores } from "./open-stores.ts";
 

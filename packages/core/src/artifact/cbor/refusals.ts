@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import { codecOfClass } from "../codecs/registry.ts";
+import { keptContent } from "../files/stored-file.ts";
 import type { Refusal } from "../unserialisable.ts";
 
 /** Why an object is no data that can be kept, in words that tell the user what it is. */
@@ -18,6 +19,12 @@ export function refusalOf(value: object, prototype: object): Refusal {
     return {
       reason: `it is a ${foreign} of another realm (node:vm)`,
       hint: `Save a copy made here: new ${foreign}(…)`,
+    };
+  }
+  if (keptContent(value) !== undefined) {
+    return {
+      reason: "it is a file inside of another value",
+      hint: "Keep each file in a field of its own, or several of them as one folder(…)",
     };
   }
   const base = registeredBase(prototype);

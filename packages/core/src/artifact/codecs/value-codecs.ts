@@ -1,5 +1,6 @@
 import { FlowError } from "../../errors/flow-error.ts";
 import type { CodecId } from "../artifact.ts";
+import { fileCodec, isCodecId } from "../codec-id.ts";
 import { typedArrayKindByCodec } from "../typed-arrays.ts";
 
 /** How values that a library makes become a payload of their own and back. `T` is the type that `matches` accepts. */
@@ -32,7 +33,7 @@ export function valueCodecs(): Map<CodecId, ValueCodec<unknown>> {
  */
 export function defineValueCodec<T>(codec: ValueCodec<T>): void {
   const isBuiltIn = builtInCodecs.has(codec.id) || typedArrayKindByCodec(codec.id) !== undefined;
-  if (isBuiltIn || !/^[a-z][a-z0-9./-]{0,63}$/.test(codec.id)) {
+  if (isBuiltIn || !isCodecId(codec.id) || fileCodec(codec.id) !== undefined) {
     throw new FlowError("FLOW_ARTIFACT_BAD_CODEC", {
       message: `Cannot register the codec "${codec.id}": ${isBuiltIn ? "the id is built in" : "it is no id"}`,
       hint: "Choose an id of lower-case letters, digits, dots, slashes and hyphens",

@@ -32,6 +32,23 @@ export const artifactCodes = {
     cause: "The blob was deleted, or the store was copied in part",
     remedy: "Restore the blob from a copy of the store, or run the step that wrote it again",
   },
+  FLOW_ARTIFACT_BAD_FILE: {
+    meaning: "What was given to file() or folder() cannot be kept",
+    cause:
+      "A path that is not there, a link, something that is no plain file, a name with a separator, or a file that changed meanwhile",
+    remedy:
+      "Give the path of a plain file, or of a folder of plain files, that stays as it is until the step has ended",
+  },
+  FLOW_ARTIFACT_NO_FILE: {
+    meaning: "A folder that is an artifact has no file of this path",
+    cause: "A mistyped path; it begins inside of the folder, with / between its parts",
+    remedy: "Choose one of its files(): the message names the first of them",
+  },
+  FLOW_ARTIFACT_FOLDER_TAKEN: {
+    meaning: "A folder cannot be written: something is there already",
+    cause: "The path of a folder that holds files, which would be mixed with those of the artifact",
+    remedy: "Name a folder that is not there yet, or remove what is there",
+  },
   FLOW_ARTIFACT_BAD_CODEC: {
     meaning: "A codec cannot be registered as it is described",
     cause: "A reserved or malformed name, a bad version, or a class that the default codec would save only in part",

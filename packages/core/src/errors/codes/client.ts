@@ -22,6 +22,11 @@ export const clientCodes = {
       "Someone left a .millrace in a folder that several users share, such as /tmp, or the folder was copied with its owner",
     remedy: "Name the store with --store or MILLRACE_STORE when you trust its owner, or name another one",
   },
+  FLOW_CLIENT_OTHER_DIGEST: {
+    meaning: "An artifact is not the one that was asked for: its SHA-256 is another",
+    cause: "A tag or the newest run, which has moved on since the digest was written down; or a mistyped digest",
+    remedy: "Name the run by its number or id, or take over the new digest if the new artifact is what you want",
+  },
   FLOW_CLIENT_NO_ARTIFACT: {
     meaning: "A run or task has no artifact of that name",
     cause: "A typing error, or no step on the way to the end set the field",

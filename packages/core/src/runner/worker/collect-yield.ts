@@ -2,8 +2,10 @@
  * What a task leaves behind once its step has ended: the artifacts that it set or changed, the pages of a foreach, the
  * way that a choice takes. Values are encoded and hashed first and stored last, when nothing can be refused any more.
  */
-import type { EncodedArtifact, NewBlob } from "../../artifact/artifact.ts";
+import type { ArtifactRef, EncodedArtifact, NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import { type KeptFile, keepFile } from "../../artifact/files/keep-file.ts";
+import { keptContent } from "../../artifact/files/stored-file.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { BoundFlow } from "../../flow/bind-flow.ts";
@@ -38,12 +40,16 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   const { step, bound } = source;
   const flow = bound.flow as Record<string, unknown>;
   const split = step.foreach === undefined ? undefined : await itemsOf(source, step.foreach, flow, blobs);
-  const changes = encodeChanges(source);
+  const changes = await encodeChanges(source);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
   for (const encoded of changes.encoded)
     if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded)));
+  for (const { ref, store } of changes.files) {
+    const blob = blobs.has(ref.digest) ? undefined : await store();
+    if (blob !== undefined) blobs.set(ref.digest, exactSize(blob));
+  }
   return {
     artifacts: changes.rows,
     pages: split?.rows ?? [],
@@ -63,10 +69,11 @@ async function itemsOf(
   return splitItems(source.artifacts, items, { step: source.step.name, field }, blobs);
 }
 
-function encodeChanges(source: YieldSource): {
+async function encodeChanges(source: YieldSource): Promise<{
   readonly rows: readonly NewArtifact[];
   readonly encoded: readonly EncodedArtifact[];
-} {
+  readonly files: readonly KeptFile[];
+}> {
   const { flowClass, bound, step, values, inherited, merged } = source;
   const rows: NewArtifact[] = [];
   const add = (row: ArtifactRow): void => {
@@ -74,12 +81,18 @@ function encodeChanges(source: YieldSource): {
     rows.push(term === undefined ? row : { ...row, term });
   };
   const changed: EncodedArtifact[] = [];
+  const files: KeptFile[] = [];
+  /** Whether it is another value than before: then it is an artifact of this task. */
+  const isNew = (name: string, { codec, digest, sizeBytes }: ArtifactRef): boolean => {
+    const before = inherited.get(name) ?? values.get(name);
+    if (before !== undefined && before.digest === digest && before.codec === codec) return false;
+    add({ name, codec, digest, sizeBytes });
+    return true;
+  };
   const keep = (name: string, value: unknown): void => {
     const before = inherited.get(name) ?? values.get(name);
     const encoded = encodeValue(value, { path: `this.${name}`, ...(before === undefined ? {} : { known: before }) });
-    if (before !== undefined && before.digest === encoded.digest && before.codec === encoded.codec) return;
-    add({ name, codec: encoded.codec, digest: encoded.digest, sizeBytes: encoded.sizeBytes });
-    changed.push(encoded);
+    if (isNew(name, encoded)) changed.push(encoded);
   };
   const emptied = new Set(inherited.keys());
   for (const field of bound.fields()) {
@@ -95,11 +108,17 @@ function encodeChanges(source: YieldSource): {
       continue;
     }
     if (field.declared) checkDeclaredArtifact(flowClass, field.name, field.value);
-    keep(field.name, field.value);
+    // Asked only of what may be one: nothing else waits.
+    const file =
+      keptContent(field.value) === undefined
+        ? undefined
+        : await keepFile(source.artifacts, field.value, `this.${field.name}`);
+    if (file === undefined) keep(field.name, field.value);
+    else if (isNew(field.name, file.ref)) files.push(file);
   }
   // A field that was inherited and is now undefined, or deleted, must not shine through from the task before.
   for (const name of emptied) keep(name, undefined);
-  return { rows, encoded: changed };
+  return { rows, encoded: changed, files };
 }
 
 function choiceOf(flow: Record<string, unknown>, step: StepContract, isCaught: boolean): string {

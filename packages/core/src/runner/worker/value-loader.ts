@@ -4,15 +4,15 @@
  * own private copy, so no task can change what another one sees.
  */
 import type { ArtifactRef, BlobRow, Digest } from "../../artifact/artifact.ts";
+import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import { fileCodec } from "../../artifact/codec-id.ts";
 import { decodeValue } from "../../artifact/value-codec.ts";
 import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow } from "../../metadata/metadata-store.ts";
 import { PayloadCache } from "./payload-cache.ts";
 
 /** The part of the artifact store that a loader needs. */
-export interface PayloadSource {
-  payloadSync(ref: ArtifactRef, row: BlobRow | undefined, options: { readonly subject: string }): Uint8Array;
-}
+export type PayloadSource = Pick<ArtifactStore, "payloadSync" | "file">;
 
 export class ValueLoader {
   readonly #source: PayloadSource;
@@ -31,6 +31,7 @@ export class ValueLoader {
    */
   load(row: ArtifactRow, owner: string): unknown {
     const subject = `artifact "${row.name}" of ${owner}`;
+    if (fileCodec(row.codec) !== undefined) return this.#source.file(row, this.#blob(row.digest), { subject });
     const { payload, isKept } = this.#read(row, subject);
     try {
       return decodeValue(row.codec, payload, { unknownClasses: "refuse", isGiven: !isKept });

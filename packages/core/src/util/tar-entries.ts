@@ -1,20 +1,29 @@
 /**
- * Entries of an export file as bytes: a plain tar, of which every byte follows from the names and sizes of its entries. So a
- * reader need not understand tar: it compares.
+ * Entries of our own tars (exported runs, folders that are artifacts) as bytes: every byte follows from the names and sizes of
+ * the entries. So a reader need not understand tar: it compares.
  */
-import { BLOCK_BYTES, tarHeader, tarPadding } from "../util/tar.ts";
+import { BLOCK_BYTES, tarHeader, tarPadding } from "./tar.ts";
 
 /** Sizes from here on do not fit into a header of ustar and stand in a head of pax. */
 const USTAR_LIMIT_BYTES = 8 * 1024 ** 3;
+/** And so do longer names; this is what stands in their place. */
+const MAX_NAME_BYTES = 100;
+const LONG_NAME = "named-before";
 
 /** All that stands before the content of an entry. */
 export function entryHead(name: string, sizeBytes: number): Uint8Array {
-  if (sizeBytes < USTAR_LIMIT_BYTES) return tarHeader(name, sizeBytes);
-  const record = paxRecord("size", String(sizeBytes));
+  const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
+  const isLarge = sizeBytes >= USTAR_LIMIT_BYTES;
+  if (!isLong && !isLarge) return tarHeader(name, sizeBytes);
+  const record = Buffer.concat([
+    ...(isLong ? [paxRecord("path", name)] : []),
+    ...(isLarge ? [paxRecord("size", String(sizeBytes))] : []),
+  ]);
   const padded = Buffer.alloc(record.length + tarPadding(record.length));
   padded.set(record);
+  const short = isLong ? LONG_NAME : name;
   // Programs that know pax take the size from the record; the other field would be too small for it.
-  return Buffer.concat([tarHeader(name, record.length, "x"), padded, tarHeader(name, 0)]);
+  return Buffer.concat([tarHeader(short, record.length, "x"), padded, tarHeader(short, isLarge ? 0 : sizeBytes)]);
 }
 
 /** Bytes that an entry takes with its head and the zeros behind it. */
@@ -28,8 +37,9 @@ export const TAIL_BYTES = 2 * BLOCK_BYTES;
 /** `20 size=8589934592\n`: the length counts itself. */
 function paxRecord(key: string, value: string): Uint8Array {
   const rest = ` ${key}=${value}\n`;
-  let length = rest.length;
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+  const restBytes = Buffer.byteLength(rest);
+  let length = restBytes;
+  while (String(length).length + restBytes !== length) length = String(length).length + restBytes;
   return Buffer.from(`${length}${rest}`);
 }
 

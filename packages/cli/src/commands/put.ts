@@ -1,0 +1,159 @@
+/** `flow put NAME FILE…`: something that was made elsewhere becomes a run, with its files as artifacts. */
+import { statSync } from "node:fs";
+import path from "node:path";
+import type { Problem, RunRecord } from "@millrace/core/internal";
+import { type Core, loadCore } from "../core.ts";
+import { EXIT } from "../exit-code.ts";
+import type { Paint } from "../render/output.ts";
+import { renderWarning } from "../render/run-lines.ts";
+import { byteSize, plain } from "../render/text.ts";
+import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { optional } from "./conduct-flags.ts";
+
+export const putCommand: Command = {
+  usage: "put FLOW [NAME=]PATH … [--tag TAG …] [--meta KEY=VALUE …]",
+  positionals: [
+    { name: "FLOW", help: "The flow whose run it becomes; it need not be there", required: true },
+    {
+      name: "PATH",
+      help: "A file or a folder; NAME= says what the artifact is called (default: the file's name without its ending)",
+      required: true,
+      many: true,
+    },
+  ],
+  flags: [
+    { name: "tag", type: "list", placeholder: "TAG", help: "Tag the run, such as prod:v1" },
+    {
+      name: "meta",
+      type: "list",
+      placeholder: "KEY=VALUE",
+      help: "What is to be known about it: a parameter of the run",
+    },
+    {
+      name: "upstream",
+      type: "list",
+      placeholder: "NAME=SELECTOR",
+      help: "A run that it was made from, such as data=GenerateData/3",
+    },
+    { ...JSON_FLAG, help: "Print the record of the run as JSON" },
+    STORE_FLAG,
+    DEBUG_FLAG,
+  ],
+  examples: [
+    ["put Churn model.onnx --tag test:v1 --meta framework=sklearn", ""],
+    ["put Churn network=out/model-final.onnx tokenizer=out/tokenizer --upstream data=GenerateData@v3", ""],
+  ],
+  notes:
+    'The files are copied into the store under their digests. Other flows read them with upstream("FLOW"), flow pull gives them back, and validate, promote and lineage treat the run as any other.',
+  run: (invocation, context) => put(invocation, context),
+};
+
+async function put(invocation: Invocation, context: Context): Promise<number> {
+  const core = await loadCore();
+  const [flow, ...sources] = invocation.positionals as readonly [string, ...string[]];
+  const problems: Problem[] = [];
+  const files = filesOf(core, sources, context.cwd, problems);
+  const parameters = pairs(invocation.list("meta"), "meta", problems);
+  const upstreams = pairs(invocation.list("upstream"), "upstream", problems);
+  if (problems.length > 0) throw core.problemsError(`Cannot put ${plain(flow)}`, problems);
+  const place = {
+    ...optional("store", invocation.text("store")),
+    cwd: context.cwd,
+    environment: context.environment,
+  };
+  const stores = core.planStores({ ...place, create: true });
+  try {
+    const { record, warnings } = await core.putRun(() => stores.open(), {
+      flow,
+      files,
+      parameters,
+      upstreams,
+      tags: invocation.list("tag"),
+      cwd: context.cwd,
+      environment: context.environment,
+      command: ["flow", ...context.words],
+    });
+    for (const warning of warnings) context.stderr.write(`${renderWarning(warning, context.stderr.paint)}\n`);
+    if (invocation.isOn("json")) context.stdout.write(`${JSON.stringify(record)}\n`);
+    else {
+      const { isNew, folder } = await stores.open();
+      if (isNew) context.stderr.write(`${context.stderr.paint.dim(`Made a new store in ${folder}`)}\n`);
+      context.stdout.write(renderRecord(record, context.stdout.paint));
+    }
+    return EXIT.done;
+  } finally {
+    await stores.close();
+  }
+}
+
+type Files = Parameters<Core["putRun"]>[1]["files"];
+
+function filesOf(core: Core, sources: readonly string[], cwd: string, problems: Problem[]): Files {
+  const files: Record<string, Files[string]> = {};
+  const bad = (message: string, hint: string): void =>
+    void problems.push({ code: "FLOW_CLI_BAD_VALUE", message, hint });
+  for (const source of sources) {
+    const [, given, file] = /^(?:([A-Za-z_$][\w$]*)=)?(.*)$/s.exec(source) as unknown as [string, string?, string?];
+    const absolute = path.resolve(cwd, file!);
+    const facts = statSync(absolute, { throwIfNoEntry: false });
+    const name = given ?? nameOf(absolute);
+    if (facts === undefined) bad(`"${file}" is not there`, "Name a file or a folder");
+    else if (!facts.isFile() && !facts.isDirectory()) bad(`"${file}" is no plain file`, "Name a file or a folder");
+    else if (!core.isName(name))
+      bad(`"${file}" gives no name for an artifact: ${JSON.stringify(name)} is none`, `Name it: model=${file}`);
+    else if (Object.hasOwn(files, name))
+      bad(`"${files[name]!.path}" and "${file}" would both be "${name}"`, `Name one of them: other=${file}`);
+    else files[name] = { path: absolute, isFolder: facts.isDirectory() };
+  }
+  return files;
+}
+
+/** `model-final.v2.onnx` becomes `model_final_v2`. */
+function nameOf(file: string): string {
+  const base = path.basename(file);
+  return path.basename(base, path.extname(base)).replaceAll(/[-. ]/g, "_");
+}
+
+function pairs(words: readonly string[], flag: string, problems: Problem[]): Readonly<Record<string, string>> {
+  const values = new Map<string, string>();
+  for (const word of words) {
+    const at = word.indexOf("=");
+    const name = word.slice(0, at);
+    const message =
+      at < 1
+        ? `--${flag} ${JSON.stringify(word)} has no "="`
+        : values.has(name)
+          ? `--${flag} says "${name}" twice`
+          : undefined;
+    if (message !== undefined)
+      problems.push({
+        code: "FLOW_CLI_BAD_VALUE",
+        message,
+        hint: `Write --${flag} ${flag === "meta" ? "KEY=VALUE" : "NAME=SELECTOR"}`,
+      });
+    else values.set(name, word.slice(at + 1));
+  }
+  return Object.fromEntries(values);
+}
+
+/** What was recorded, and what to type next. */
+function renderRecord(record: RunRecord, paint: Paint): string {
+  const artifacts = record.artifacts.filter(({ kind }) => kind === "artifact");
+  const width = Math.max(
+    ...artifacts.map(({ name }) => name.length),
+    ...Object.keys(record.parameters).map((name) => name.length),
+    8,
+  );
+  const line = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
+  const tags = record.tags.length === 0 ? "" : ` [${record.tags.map(plain).join(", ")}]`;
+  return [
+    `${paint.green("✓")} ${paint.bold(record.run)} ${paint.green("recorded")}${tags}  ${paint.dim(record.id)}`,
+    ...artifacts.map(({ name, codec, sizeBytes, digest }) =>
+      line(name, `${plain(codec)}, ${byteSize(sizeBytes)}  ${paint.dim(digest)}`),
+    ),
+    ...Object.entries(record.parameters).map(([name, value]) => line(name, plain(String(value)))),
+    ...record.upstreams.map(({ name, run }) => line(name, `← ${run}`)),
+    `  ${paint.dim(`flow show ${record.run}     flow validate ${record.run}     flow pull ${record.run}`)}`,
+    "",
+  ].join("\n");
+}

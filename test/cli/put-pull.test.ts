@@ -1,0 +1,130 @@
+/** Files from elsewhere as runs, and artifacts out again as files: through the real command. */
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { Project } from "../kit/project.ts";
+import { flowText } from "../scenarios/observe.ts";
+
+const model = randomBytes(100_000);
+const project = new Project({
+  "tokenizer/vocabulary.txt": "a b c",
+  "tokenizer/rules/merges.txt": "ab",
+  "score.ts": flowText(
+    "Score",
+    `
+    readonly model = upstream<any>("Churn", { tags: ["prod:v1"] });
+    bytes!: number; vocabulary!: string;
+    @step({ next: "end" }) async start() {
+      this.bytes = (await this.model.data.model.bytes()).length;
+      this.vocabulary = (await this.model.data.tokenizer.bytes("vocabulary.txt")).toString();
+    }
+    @step() end() {}`,
+  ),
+});
+writeFileSync(project.file("model.onnx"), model);
+afterAll(() => project[Symbol.asyncDispose]());
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+async function json(
+  ...words: readonly string[]
+): Promise<{ readonly code: number | null; readonly lines: readonly any[] }> {
+  return await project.flow([...words, "--json"]);
+}
+
+describe("flow put", () => {
+  test("makes a run that flows read from and validate finds whole", { timeout: 60_000 }, async () => {
+    expect((await json("put", "Data", "rows=tokenizer/vocabulary.txt", "--tag", "v3")).code).toBe(0);
+    const { code, lines } = await json(
+      ...["put", "Churn", "model.onnx", "tokenizer", "--tag", "prod:v1", "--meta", "framework=sklearn = 1.5"],
+      ...["--upstream", "data=Data@v3"],
+    );
+    expect(code).toBe(0);
+    expect(lines[0]).toMatchObject({
+      run: "Churn/1",
+      status: "succeeded",
+      tags: ["prod:v1"],
+      parameters: { framework: "sklearn = 1.5" },
+      upstreams: [{ name: "data", run: "Data/1", selector: { tags: ["v3"] } }],
+    });
+    const artifacts = lines[0].artifacts.filter(({ kind }: any) => kind === "artifact");
+    expect(artifacts).toMatchObject([
+      { name: "model", codec: "file:model.onnx", digest: sha256(model), sizeBytes: model.length },
+      { name: "tokenizer", codec: "folder:tokenizer" },
+    ]);
+    const scored = await json("run", "score.ts");
+    expect([scored.code, scored.lines.at(-1)?.record.upstreams[0].run]).toEqual([0, "Churn/1"]);
+    expect((await json("dump", "Score/1", "vocabulary")).lines[0].value).toBe("a b c");
+    expect((await json("validate", "Score/1")).lines[0]).toMatchObject({ ok: true, totals: { fail: 0, warn: 0 } });
+    expect((await json("validate", "Churn/1")).lines[0]).toMatchObject({ ok: true, totals: { fail: 0, warn: 0 } });
+  });
+
+  test("says all that is wrong at once, and leaves no store behind", { timeout: 60_000 }, async () => {
+    const store = project.file("none");
+    const { code, lines } = await json(
+      ...[
+        "put",
+        "1Churn",
+        "missing.onnx",
+        "model.onnx",
+        "x=model.onnx",
+        "x=tokenizer",
+        "--meta",
+        "a",
+        "--store",
+        store,
+      ],
+    );
+    expect(code).toBe(2);
+    expect(JSON.stringify(lines.at(-1))).toMatch(/missing\.onnx.*would both be.*has no/);
+    const names = await json("put", "1Churn", "model.onnx", "--meta", "model=1", "--store", store);
+    expect(JSON.stringify(names.lines.at(-1))).toMatch(/1Churn.*name of an artifact and of a parameter/);
+    const tag = await json("put", "Churn", "model.onnx", "--tag", "user:me", "--store", store);
+    expect([tag.code, tag.lines.at(-1)?.error.code]).toEqual([2, "FLOW_LINEAGE_BAD_TAG"]);
+    expect(existsSync(store)).toBe(false);
+    const upstream = await json("put", "Churn", "model.onnx", "--upstream", "data=Data@none");
+    expect([upstream.code, upstream.lines.at(-1)?.error.code]).toEqual([1, "FLOW_LINEAGE_NO_RUN"]);
+    expect((await json("runs", "Churn")).lines).toHaveLength(1);
+  });
+});
+
+describe("flow pull", () => {
+  test("gives files and folders back under their names", { timeout: 60_000 }, async () => {
+    const { code, lines } = await json("pull", "Churn@prod:v1", "-o", "out/");
+    expect([code, lines.map(({ path }) => path)]).toEqual([
+      0,
+      [project.file("out/model.onnx"), project.file("out/tokenizer")],
+    ]);
+    expect(readFileSync(project.file("out/model.onnx")).equals(model)).toBe(true);
+    expect(readFileSync(project.file("out/tokenizer/rules/merges.txt"), "utf8")).toBe("ab");
+    expect((await json("pull", "Score/1.vocabulary")).code).toBe(0);
+    expect(readFileSync(project.file("vocabulary.txt"), "utf8")).toBe("a b c");
+  });
+
+  test("writes nothing over, and nothing but the digest that was asked for", { timeout: 60_000 }, async () => {
+    const problem = async (...words: readonly string[]): Promise<unknown> => {
+      const { code, lines } = await json("pull", "Churn/1", ...words);
+      return [code, lines.at(-1)?.error?.code];
+    };
+    expect(await problem("-o", "out/")).toEqual([1, "FLOW_CLI_OUTPUT_NOT_WRITABLE"]);
+    expect(await problem("model", "-o", "new.onnx", "--digest", "0".repeat(64))).toEqual([
+      1,
+      "FLOW_CLIENT_OTHER_DIGEST",
+    ]);
+    expect(existsSync(project.file("new.onnx"))).toBe(false);
+    expect(await problem("model", "-o", "out/", "--force", "--digest", `sha256:${sha256(model)}`)).toEqual([
+      0,
+      undefined,
+    ]);
+    expect(await problem("model", "-o", join(project.store, "x"))).toEqual([1, "FLOW_CLI_OUTPUT_NOT_WRITABLE"]);
+    expect(await problem("nothing")).toEqual([1, "FLOW_CLIENT_NO_ARTIFACT"]);
+    writeFileSync(project.file("other.onnx"), randomBytes(90_000));
+    const put = await json("put", "Broken", "other.onnx");
+    const { digest } = put.lines[0].artifacts[0];
+    writeFileSync(join(project.store, "blobs/sha256", digest.slice(0, 2), digest), randomBytes(90_000));
+    const { code, lines } = await json("pull", "Broken/1", "-o", "broken.onnx");
+    expect([code, lines.at(-1)?.error.code]).toEqual([1, "FLOW_ARTIFACT_DAMAGED"]);
+    expect(existsSync(project.file("broken.onnx"))).toBe(false);
+  });
+});
