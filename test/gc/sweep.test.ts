@@ -7,6 +7,7 @@ import { deleteRuns } from "../../packages/core/src/admin/gc/delete-runs.ts";
 import { blobKey } from "../../packages/core/src/artifact/blob-layout.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
+import { repairStore } from "../../packages/core/src/wiring/store-admin.ts";
 import {
   artifactOf,
   blobOf,
@@ -258,7 +259,27 @@ describe("a writer that finds a file", () => {
   });
 });
 
-describe("collections exclude each other", () => {
+describe("collections and repairs exclude each other", () => {
+  const place = () => ({ store: store.layout.folder, cwd: store.layout.folder, environment: {} });
+
+  test("a repair is refused while a collection goes on, its dry run is not", async () => {
+    await store.run({ x: large(1) });
+    const lock = store.records.lock();
+    await expect(repairStore(place())).rejects.toMatchObject({ code: "FLOW_GC_RUNNING" });
+    expect((await repairStore(place(), { dryRun: true })).isDryRun).toBe(true);
+    lock.release();
+    expect((await repairStore(place())).ok).toBe(true);
+  });
+
+  test("a collection and another repair are refused while a repair goes on, and not after it", async () => {
+    await store.run({ x: large(1) });
+    let others: Promise<unknown>[] | undefined;
+    const code = (refused: Promise<unknown>) => refused.then(String, (error) => error.code);
+    await repairStore(place(), { onProgress: () => (others ??= [code(store.gc()), code(repairStore(place()))]) });
+    expect(await Promise.all(others!)).toEqual(["FLOW_GC_RUNNING", "FLOW_GC_RUNNING"]);
+    await store.gc();
+  });
+
   test("a second one is refused while the first goes on, and not after it", async () => {
     const lock = store.records.lock();
     await expect(store.gc()).rejects.toMatchObject({ code: "FLOW_GC_RUNNING" });

@@ -11,9 +11,11 @@ import { FlowError, isFlowError } from "../errors/flow-error.ts";
 import type { RecordAudit } from "../metadata/record-audit.ts";
 import { repairRecords } from "../metadata/sqlite/audit/repair-records.ts";
 import { openSqliteAudit } from "../metadata/sqlite/audit/sqlite-audit.ts";
+import { takeGcLock } from "../metadata/sqlite/deletion/gc-lock.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { inspectFolder } from "../storage/fs/inspect-folder.ts";
 import { repairFolder } from "../storage/fs/repair-folder.ts";
+import { storeLayout } from "../storage/fs/store-folder.ts";
 import { isThere, noStore } from "./open-stores.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
@@ -45,11 +47,13 @@ export async function verifyStore(input: StoreToCheck, options: VerifyOptions = 
 /**
  * Verifies a store with all of its data and mends what can be mended without guessing.
  *
- * @throws FlowError as `verifyStore`, FLOW_METADATA_CORRUPT when only a copy of the records helps, and
- *   FLOW_STORAGE_DENIED and others for what cannot be written
+ * @throws FlowError as `verifyStore`, FLOW_GC_RUNNING while garbage is collected, FLOW_METADATA_CORRUPT when only a copy of the records helps, and
+ *   FLOW_METADATA_READ_ONLY, FLOW_STORAGE_DENIED and others for what cannot be written
  */
 export async function repairStore(input: StoreToCheck, options: RepairOptions = {}): Promise<RepairReport> {
   const { folder, location } = locate(input);
+  // What a collection deletes beside it would be mended as a loss, or put back; a dry run does nothing that could meet one.
+  const lock = options.dryRun === true ? undefined : takeGcLock(storeLayout(folder).lock, "repair the store");
   const { blobs, artifacts } = openBlobs(location);
   try {
     return await repair(
@@ -64,6 +68,7 @@ export async function repairStore(input: StoreToCheck, options: RepairOptions = 
     );
   } finally {
     await blobs.close();
+    lock?.release();
   }
 }
 
