@@ -12,6 +12,7 @@ import type { RecordAudit } from "../metadata/record-audit.ts";
 import { repairRecords } from "../metadata/sqlite/audit/repair-records.ts";
 import { openSqliteAudit } from "../metadata/sqlite/audit/sqlite-audit.ts";
 import { takeGcLock } from "../metadata/sqlite/deletion/gc-lock.ts";
+import { fileError } from "../storage/fs/file-error.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { inspectFolder } from "../storage/fs/inspect-folder.ts";
 import { repairFolder } from "../storage/fs/repair-folder.ts";
@@ -102,13 +103,16 @@ function openAudit(location: StoreLocation): RecordAudit | FlowError {
   }
 }
 
-/** Whether this is a store that has lost its records, and not any other folder. */
+/** Whether this is a store that has lost its records, and not any other folder, or a file. */
 function hasValues({ databaseFile, blobFolder }: StoreLocation): boolean {
   if (existsSync(join(blobFolder, "blobs", "sha256"))) return true;
-  return (
-    existsSync(dirname(databaseFile)) &&
-    readdirSync(dirname(databaseFile)).some((name) => name.startsWith("millrace.db"))
-  );
+  const folder = dirname(databaseFile);
+  try {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+    return readdirSync(folder).some((name) => name.startsWith("millrace.db"));
+  } catch (error) {
+    throw fileError("Cannot look into the store", folder, error);
+  }
 }
 
 function isAlive(pid: number): boolean | undefined {

@@ -24,16 +24,25 @@ export function storeChecks(
   input: { readonly cwd: string; readonly now?: () => number },
 ): readonly Check[] {
   const layout = storeLayout(choice.folder);
-  const isThere = fs.existsSync(layout.folder);
+  const isThere = isFolder(layout.folder);
   const place: Check = { area: "store", check: "place", run: () => [placeFinding(choice, layout, input.cwd)] };
   const disk: Check = { area: "store", check: "disk", run: async () => await diskFindings(layout.folder) };
   if (!isThere) return [place, disk];
   return [
     place,
-    { area: "store", check: "permissions", run: () => [permissionsFinding(layout)] },
+    { area: "store", check: "permissions", run: () => [permissionsFinding(layout), ...writingFindings(layout)] },
     disk,
     { area: "store", check: "files", run: () => filesFindings(layout, (input.now ?? Date.now)()) },
   ];
+}
+
+/** What is no folder, or may not be looked at, is told by `place`. */
+export function isFolder(place: string): boolean {
+  try {
+    return fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 const FROM: Readonly<Record<StoreChoice["from"], string>> = {
@@ -120,6 +129,30 @@ function permissionsFinding(layout: StoreLayout): Found {
   return { check, status: "ok", found: "the store is private", facts };
 }
 
+/** Whoever may only read can look at runs; that none can be made is said before somebody tries. */
+function writingFindings({ folder, database, blobs, temporary }: StoreLayout): readonly Found[] {
+  const shut = [folder, database, blobs, temporary].filter((place) => fs.existsSync(place) && !mayWrite(place));
+  if (shut.length === 0) return [];
+  return [
+    {
+      check: "permissions",
+      status: "warn",
+      found: `this user may not write to ${shut.join(", ")}: runs can be looked at, and none can be made`,
+      next: `Give this user write access (chmod -R u+w ${folder}), or choose another store with --store`,
+      facts: { notWritable: shut },
+    },
+  ];
+}
+
+function mayWrite(place: string): boolean {
+  try {
+    fs.accessSync(place, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function diskFindings(folder: string): Promise<readonly Found[]> {
   // Before there is a store, the nearest folder that is there says what it would lie on.
   const place = [...foldersUpwards(folder)].find((each) => fs.existsSync(each)) ?? folder;
@@ -158,6 +191,12 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
   const atLeast = blobs.isWhole ? "" : "at least ";
   const found = `${sizeText(recordBytes)} of records, ${atLeast}${sizeText(blobs.bytes)} in ${countText(blobs.files, "value file")}${copies.length === 0 ? "" : `, ${countText(copies.length, "copy", "copies")} from before an upgrade`}`;
   const findings: Found[] = [{ check, status: "ok", found, facts }];
+  for (const place of [layout.blobs, layout.temporary]) {
+    const state = fs.lstatSync(place, { throwIfNoEntry: false });
+    if (state === undefined || state.isDirectory()) continue; // What is missing is made by the next run; see also `records`.
+    const next = "Remove it: the next run makes a folder; values that were there come back from a copy of the store";
+    findings.push({ check, status: "fail", found: `${place} is no folder`, next });
+  }
   if (blobs.foreign !== undefined) {
     const next = "Remove it, or restore the store from a copy";
     findings.push({ check, status: "fail", found: `${blobs.foreign} is neither a plain file nor a folder`, next });
