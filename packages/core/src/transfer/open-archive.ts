@@ -29,7 +29,26 @@ export async function openArchive(
     return await keepAside(fs.createReadStream(source, { fd }), options);
   } catch (error) {
     if (isFlowError(error)) throw error;
-    throw badFile(name, error instanceof Error ? error.message : String(error), error);
+    throw badFile(name, error instanceof Error ? error.message : String(error), error, hintFor(error));
+  }
+}
+
+/** What the system said of the file, or of the place where a pipe is kept; undefined for what is wrong with its content. */
+function hintFor(error: unknown): string | undefined {
+  switch (error instanceof Error && "code" in error ? error.code : undefined) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return "Name a file that flow export has written: this one is not there";
+    case "EISDIR":
+      return "Name a file that flow export has written: this is a folder";
+    case "EACCES":
+    case "EPERM":
+      return "Give this user the right to read the file";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "Free room on the disk: what comes through a pipe is kept until it is checked";
+    default:
+      return undefined;
   }
 }
 
