@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { isFlowError } from "../errors/flow-error.ts";
+import { asideName } from "../util/aside-name.ts";
 import { BLOCK_BYTES, tarPadding } from "../util/tar.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { BadContent } from "./json-lines.ts";
@@ -56,7 +56,7 @@ async function keepAside(
   stream: Readable,
   { folder, name }: { readonly folder: string; readonly name: string },
 ): Promise<ArchiveFile> {
-  const aside = path.join(folder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const aside = path.join(folder, asideName("TMP"));
   const fd = fs.openSync(aside, "wx+", 0o600);
   try {
     fs.unlinkSync(aside);

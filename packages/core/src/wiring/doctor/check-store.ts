@@ -5,6 +5,7 @@ import { checkStoreOwner, type StoreChoice } from "../../config/find-store.ts";
 import { isProcessAlive } from "../../config/process-identity.ts";
 import { foldersUpwards } from "../../package/package-root.ts";
 import { type StoreLayout, storeLayout } from "../../storage/fs/store-folder.ts";
+import { asideWriter } from "../../util/aside-name.ts";
 import { measureFolder } from "./measure-folder.ts";
 import { type Check, countText, type Found, sizeText } from "./report.ts";
 
@@ -218,16 +219,16 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
   return findings;
 }
 
-/** What is written aside is called `TMP-<process>-<random>`; nobody reads it, so it only takes room. */
+/** Nobody reads what is written aside, so it only takes room. */
 function staleFiles({ temporary }: StoreLayout, nowMs: number): { readonly files: number; readonly bytes: number } {
   let [files, bytes] = [0, 0];
   if (fs.lstatSync(temporary, { throwIfNoEntry: false })?.isDirectory() !== true) return { files, bytes };
   for (const name of fs.readdirSync(temporary)) {
     const state = fs.lstatSync(path.join(temporary, name), { throwIfNoEntry: false });
     if (state === undefined || !state.isFile() || nowMs - state.mtimeMs < STALE_MS) continue;
-    const writer = Number(/^TMP-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+    const writer = asideWriter(name);
     // A process of this number may be another one by now: then the file is told of later.
-    if (writer > 0 && isProcessAlive(writer, undefined) === true) continue;
+    if (writer !== undefined && isProcessAlive(writer, undefined) === true) continue;
     files++;
     bytes += state.size;
   }
