@@ -180,6 +180,83 @@ describe("flow doctor finds", () => {
     expect(finding(await look(project), "place", "fail").facts).toMatchObject({ code: "FLOW_CLIENT_FOREIGN_STORE" });
   });
 
+  test("files in place of folders, values that have lost theirs, and a store that is a file", async () => {
+    await using project = await projectWithRun({
+      "large.ts": FLOW.replace("Train", "Large")
+        .replace("value!: number", "value: unknown")
+        .replace("= 1;", '= "0123456789".repeat(9_000);'),
+    });
+    const [blobs, tmp] = ["blobs", "tmp"].map((name) => path.join(project.store, name)) as [string, string];
+    fs.rmSync(blobs, { recursive: true });
+    expect((await look(project)).ok).toBe(true); // No value was ever in it, and the next run makes it.
+    fs.rmSync(tmp, { recursive: true });
+    for (const file of [blobs, tmp]) fs.writeFileSync(file, "");
+    const { findings } = await look(project);
+    expect(findings.filter(({ status }) => status === "fail").map(({ found }) => found)).toEqual([
+      `${blobs} is no folder`,
+      `${tmp} is no folder`,
+    ]);
+    for (const file of [blobs, tmp]) fs.rmSync(file);
+    expect((await project.flow(["run", "large.ts", "--quiet"])).code).toBe(0);
+    fs.rmSync(blobs, { recursive: true });
+    expect(finding(await look(project), "records", "fail")).toMatchObject({
+      found: `the records name values in ${blobs}, which is not there`,
+      next: expect.stringContaining("from a copy"),
+    });
+    const file = await project.flow(["doctor", "--store", "large.ts"]);
+    expect([file.code, file.stdout]).toEqual([1, expect.stringMatching(/large.ts, named by --store, is no folder/)]);
+  });
+
+  test.skipIf(process.platform === "win32" || process.getuid?.() !== 0)(
+    "records that this user may not write, and parts of core that are missing",
+    async () => {
+      await using project = await projectWithRun();
+      // A copy of the installation that lacks what threads load, and that another user may read.
+      const packages = project.file("packages");
+      const copy = (name: string, ...parts: string[]) => {
+        const from = path.join(path.dirname(BINARY), "../..", name);
+        for (const part of parts)
+          fs.cpSync(path.join(from, part), path.join(packages, name, part), { recursive: true });
+      };
+      copy("core", "package.json", "dist");
+      copy("cli", "package.json", "dist", "bin");
+      fs.symlinkSync(
+        path.join(path.dirname(BINARY), "../../core/node_modules"),
+        path.join(packages, "core/node_modules"),
+      );
+      fs.mkdirSync(path.join(packages, "cli/node_modules/@millrace"), { recursive: true });
+      fs.symlinkSync(path.join(packages, "core"), path.join(packages, "cli/node_modules/@millrace/core"));
+      fs.symlinkSync(
+        path.join(path.dirname(BINARY), "../node_modules/picocolors"),
+        path.join(packages, "cli/node_modules/picocolors"),
+      );
+      fs.rmSync(path.join(packages, "core/dist/worker.cjs"));
+      fs.chmodSync(project.folder, 0o755);
+      fs.chmodSync(project.store, 0o755);
+      fs.chmodSync(path.join(project.store, "millrace.db"), 0o444);
+      const child = spawn(process.execPath, [path.join(packages, "cli/bin/flow.mjs"), "doctor", "--json"], {
+        cwd: project.folder,
+        uid: 65_534,
+        gid: 65_534,
+      });
+      started.push(child);
+      let stdout = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        stdout += text;
+      });
+      expect((await once(child, "close"))[0]).toBe(1);
+      const report = JSON.parse(stdout) as DoctorReport;
+      expect(finding(report, "files of core", "fail").found).toBe(
+        `${path.join(packages, "core/dist/worker.cjs")} is missing`,
+      );
+      const shut = report.findings.find(({ facts }) => facts?.notWritable !== undefined);
+      expect([shut?.status, shut?.found]).toEqual([
+        "warn",
+        expect.stringContaining(path.join(project.store, "millrace.db")),
+      ]);
+    },
+  );
+
   test("files that were being written when their program died, and no others", async () => {
     await using project = await projectWithRun();
     const old = new Date(Date.now() - 3 * 3_600_000);

@@ -211,6 +211,7 @@ describe("a step that goes wrong", () => {
     expect([exited.code, exited.stderr]).toEqual([1, expect.stringContaining("it ended the process with exit code 0")]);
     const hung = await project.flow(["step", "Train/1/trouble", "--set", "what=hang"]);
     expect([hung.code, hung.stderr]).toEqual([1, expect.stringContaining("it waited for something that never comes")]);
+    expect(hung.stderr).not.toContain("await"); // Node's own warning, which shows a file of the command.
     // Another exit code would mean something else to whoever asks: 3 is a store that cannot be reached.
     const coded = await project.flow(["step", "Train/1/trouble", "--set", "what=exit 3", "--json"]);
     expect([coded.code, coded.stderr, coded.lines]).toEqual([

@@ -82,7 +82,12 @@ test("what cannot be asked for is refused with the usage of it, and no store is 
     expect([part, refused.code, refused.stdout]).toEqual([part, 2, ""]);
     expect(refused.stderr).toContain("FLOW_CLIENT_BAD_QUERY");
   }
+  const both = await project.flow(["store", "verify", "--read-data", "--read-data-subset", "1/2"]);
+  expect([both.code, both.stdout, both.stderr]).toEqual([2, "", expect.stringContaining("cannot go together")]);
+  project.write({ "a-file": "" });
   for (const verb of ["verify", "repair"]) {
+    const file = await project.flow(["store", verb, "--store", "a-file"]);
+    expect([file.code, file.stdout, file.stderr]).toEqual([3, "", expect.stringContaining('a-file": it is a file')]);
     const none = await project.flow(["store", verb, "--store", project.file("nowhere")]);
     expect([none.code, none.stdout]).toEqual([3, ""]);
     expect(none.stderr).toContain("FLOW_CLIENT_NO_STORE");

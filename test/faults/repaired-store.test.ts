@@ -198,6 +198,6 @@ test.skipIf(process.platform === "win32" || process.getuid?.() !== 0)(
     expect([verified.code, verified.lines.at(-1).ok]).toEqual([0, true]);
     fs.rmSync(store.file(".gitignore"));
     const repaired = asOther("store", "repair");
-    expect([repaired.code, repaired.lines.at(-1).error?.code]).toEqual([3, "FLOW_STORAGE_DENIED"]);
+    expect([repaired.code, repaired.lines.at(-1).error?.code]).toEqual([3, "FLOW_METADATA_READ_ONLY"]);
   },
 );

@@ -4,9 +4,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { deleteRuns } from "../../packages/core/src/admin/gc/delete-runs.ts";
+import type { NewBlob } from "../../packages/core/src/artifact/artifact.ts";
 import { blobKey } from "../../packages/core/src/artifact/blob-layout.ts";
+import { compress } from "../../packages/core/src/artifact/compression.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
+import { repairStore } from "../../packages/core/src/wiring/store-admin.ts";
+import { importedRun, task } from "../conformance/metadata-store/import-runs.ts";
 import {
   artifactOf,
   blobOf,
@@ -191,25 +195,36 @@ describe("files", () => {
 describe("a writer that finds a file", () => {
   const value = large("found");
   const encoded = encodeValue(value);
+  let blob: NewBlob;
   let key: string;
   beforeEach(() => {
-    const { digest, compression } = store.artifacts.storeSync(encoded);
-    key = blobKey(digest, compression);
+    blob = store.artifacts.storeSync(encoded);
+    key = blobKey(blob.digest, blob.compression);
     store.age(9);
   });
   const aDayAgo = () => store.here.time - DAY;
 
-  test("makes it young, so that a sweep that had seen it old leaves it", () => {
-    store.artifacts.storeSync(encoded);
+  /** What the value is stored through: as a task does, and piece by piece, as an import does with what is large. */
+  const writers: [string, () => unknown][] = [
+    ["at once", () => store.artifacts.storeSync(encoded)],
+    ["piece by piece", () => store.blobs.putStream(key, stored())],
+  ];
+  async function* stored() {
+    yield* compress(encoded.chunks, encoded.sizeBytes) ?? encoded.chunks;
+  }
+
+  test.each(writers)("%s makes it young, so that a sweep that had seen it old leaves it", async (_, write) => {
+    await write();
     expect(store.sweep.removeOld(key, aDayAgo())).toBe(false);
     expect(store.files()).toBe(1);
   });
 
-  test("after it was swept writes it anew", () => {
+  test.each(writers)("%s after it was swept writes it anew", async (_, write) => {
     expect(store.sweep.removeOld(key, aDayAgo())).toBe(true);
     expect(store.files()).toBe(0);
-    store.artifacts.storeSync(encoded);
+    await write();
     expect(store.files()).toBe(1);
+    expect(store.artifacts.payloadSync(encoded, { ...blob })).toEqual(Buffer.concat(encoded.chunks));
   });
 
   test("at the very instant between the look of the sweep and its deletion gets it back", () => {
@@ -256,9 +271,44 @@ describe("a writer that finds a file", () => {
     });
     expect(await store.valuesOf(run)).toEqual({ x: value });
   });
+
+  test("and whose file is gone when its run is imported is refused, and the import done again is whole", async () => {
+    const { codec, digest, sizeBytes } = encoded;
+    const run = importedRun({ taskCount: 1, endTask: 0 }, [
+      task(0),
+      { kind: "artifact", task: 0, artifact: { name: "x", codec, digest, sizeBytes } },
+    ]);
+    const commit = () => store.metadata.importRuns({ runs: [run], packages: [], blobs: () => [blob] });
+    await store.blobs.delete(key); // A sweep that was fooled by a clock.
+    await expect(commit()).rejects.toMatchObject({ code: "FLOW_METADATA_MISSING_BLOB" });
+    expect([store.count("blob"), store.count("run")]).toEqual([0, 0]);
+    store.artifacts.storeSync(encoded);
+    const [row] = await commit();
+    expect(await store.valuesOf(row!)).toEqual({ x: value });
+  });
 });
 
-describe("collections exclude each other", () => {
+describe("collections and repairs exclude each other", () => {
+  const place = () => ({ store: store.layout.folder, cwd: store.layout.folder, environment: {} });
+
+  test("a repair is refused while a collection goes on, its dry run is not", async () => {
+    await store.run({ x: large(1) });
+    const lock = store.records.lock();
+    await expect(repairStore(place())).rejects.toMatchObject({ code: "FLOW_GC_RUNNING" });
+    expect((await repairStore(place(), { dryRun: true })).isDryRun).toBe(true);
+    lock.release();
+    expect((await repairStore(place())).ok).toBe(true);
+  });
+
+  test("a collection and another repair are refused while a repair goes on, and not after it", async () => {
+    await store.run({ x: large(1) });
+    let others: Promise<unknown>[] | undefined;
+    const code = (refused: Promise<unknown>) => refused.then(String, (error) => error.code);
+    await repairStore(place(), { onProgress: () => (others ??= [code(store.gc()), code(repairStore(place()))]) });
+    expect(await Promise.all(others!)).toEqual(["FLOW_GC_RUNNING", "FLOW_GC_RUNNING"]);
+    await store.gc();
+  });
+
   test("a second one is refused while the first goes on, and not after it", async () => {
     const lock = store.records.lock();
     await expect(store.gc()).rejects.toMatchObject({ code: "FLOW_GC_RUNNING" });

@@ -4,7 +4,7 @@ import type { MetadataStore } from "../../packages/core/src/metadata/metadata-st
 import { type PlannedFaults, STALL_MS } from "./planned-faults.ts";
 
 /** What a write that is not done is said to have done. */
-const LIES: Readonly<Record<string, unknown>> = { commitTick: undefined, putPackage: undefined, heartbeat: undefined };
+const LIES: Readonly<Record<string, unknown>> = { commitTick: [], putPackage: undefined, heartbeat: undefined };
 
 /**
  * A store of records that does what another one does, but for the calls that are planned to go wrong. A lie is told of

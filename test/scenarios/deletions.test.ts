@@ -1,5 +1,7 @@
 /** `flow runs delete` and `flow store gc`, by the real command: what is said, what is left, and the exit codes. */
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openExisting } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { Project } from "../kit/project.ts";
 import { flowText } from "./observe.ts";
 
@@ -116,5 +118,18 @@ test("what makes no sense is refused, all at once", async () => {
   expect(code).toBe(2);
   for (const text of ['"--older-than" is "soon"', '"--grace" is "x"', '"--status" names "done"', 'no run of "Nix"'])
     expect(stderr).toContain(text);
+  // An empty word, as an unset variable of a script gives it, is no pattern.
+  const empty = await project.flow(["store", "gc", "--tag", "", "--keep-tag="]);
+  expect([empty.code, empty.stdout]).toEqual([2, ""]);
+  for (const text of ['"--tag" is ""', '"--keep-tag" is ""']) expect(empty.stderr).toContain(text);
   expect((await project.flow(["store"])).stderr).toContain("flow store gc");
+});
+
+test("a run that is gone without a word on its deletion is shown as missing, not as none", async () => {
+  expect((await project.run("train.ts")).record.upstreams[0].run).toBe("Data/3");
+  const db = openExisting(path.join(project.store, "millrace.db"), 1_000);
+  db.pragma("foreign_keys = OFF");
+  db.exec("DELETE FROM run WHERE flow_name = 'Data'");
+  db.close();
+  expect((await project.flow(["show", "Train"])).stdout).toMatch(/^ *data +[0-9a-f-]{36} \(missing\)/m);
 });

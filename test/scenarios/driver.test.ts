@@ -6,13 +6,16 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { deleteRuns } from "../../packages/core/src/admin/gc/delete-runs.ts";
 import { checkGraph } from "../../packages/core/src/graph/check-graph.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { MetadataStore, Tick } from "../../packages/core/src/metadata/metadata-store.ts";
+import { openSqliteDeletion } from "../../packages/core/src/metadata/sqlite/deletion/open-deletion.ts";
 import { openSqliteMetadata } from "../../packages/core/src/metadata/sqlite/sqlite-metadata.ts";
 import type { Executor } from "../../packages/core/src/runner/executor.ts";
 import type { Batch, TaskResult } from "../../packages/core/src/runner/protocol.ts";
 import { driveRun } from "../../packages/core/src/runner/run-driver.ts";
+import { finished, newRun, started, tick } from "../conformance/metadata-store/records.ts";
 import { flowOf } from "../kit/flow-of.ts";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-driver-"));
@@ -63,10 +66,7 @@ function executor(width: number, answer: (batch: Batch) => number = (batch) => b
   return { seam, batches };
 }
 
-async function opened(
-  name: string,
-  commitTick: (store: MetadataStore, tick: Tick) => Promise<void> = (store, tick) => store.commitTick(tick),
-) {
+async function opened(name: string, commitTick = (store: MetadataStore, tick: Tick) => store.commitTick(tick)) {
   const store = await openSqliteMetadata(path.join(folder, `${name}.db`));
   const row = await store.createRun({
     id: newRunId(),
@@ -132,7 +132,7 @@ test("a commit that fails ends the drive with its error, and nothing is sent or 
   const { store, metadata, run } = await opened("failing", async (target, tick) => {
     commits++;
     if (commits === 4) throw new Error("the disk is gone");
-    await target.commitTick(tick);
+    return await target.commitTick(tick);
   });
   const { seam, batches } = executor(5_000);
   await expect(driveRun({ graph: WIDE, run, execution: 1, metadata, executor: seam, emit: () => {} })).rejects.toThrow(
@@ -165,11 +165,69 @@ test("a result that cannot be read ends the drive with what is wrong, and nothin
   await store.close();
 });
 
+test("what the step cache gives and a deletion takes away before the commit is looked for again, and executed", async () => {
+  // Another run has done the same work, and is deleted between the look of the first task and the commit.
+  let isDeleted = false;
+  const { store, metadata, run } = await opened("taken-away", async (target, tick) => {
+    if (!isDeleted && tick.finished.some(({ takenFrom }) => takenFrom === source)) {
+      isDeleted = true;
+      const by = { at: new Date(), actor: "ann", host: "north", via: "test" };
+      const deletion = openSqliteDeletion(path.join(folder, "taken-away.db"), {
+        lockFile: path.join(folder, "taken-away.lock"),
+        liveness: { self: { host: "test", pid: 1 }, now: Date.now, isAlive: () => false },
+      });
+      await deleteRuns(deletion, [other.sequence], { by });
+      await deletion.close();
+    }
+    return await target.commitTick(tick);
+  });
+  const other = await store.createRun(newRun());
+  const source = await store.reserveTasks(1);
+  await store.commitTick(tick({ started: [started(other, source)], finished: [finished(source)] }));
+  await store.finishRun({
+    run: other.sequence,
+    execution: 1,
+    status: "succeeded",
+    finishedAt: new Date(),
+    endTask: source,
+  });
+  const { seam } = executor(20);
+  const [takers, events]: [Set<number>, string[]] = [new Set(), []];
+  const taking: Executor = {
+    ...seam,
+    submit: (batch) => {
+      const { results, ...rest } = seam.submit(batch);
+      const take = (result: TaskResult): TaskResult => {
+        if (batch.step.name !== "work" || isDeleted || result.outcome.kind !== "succeeded") return result;
+        takers.add(result.sequence);
+        return { ...result, outcome: { ...result.outcome, takenFrom: { task: source, name: "Other/1/work" } } };
+      };
+      return { results: results.then((list) => list.map(take)), ...rest };
+    },
+  };
+  const end = await driveRun({
+    graph: WIDE,
+    run,
+    execution: 1,
+    metadata,
+    executor: taking,
+    emit: (event) =>
+      void (event.kind.startsWith("task.") && "task" in event && events.push(`${event.kind} ${event.task}`)),
+  });
+  expect([end.status, isDeleted, takers.size > 0]).toEqual(["succeeded", true, true]);
+  const tasks = await store.tasks({ run: run.sequence });
+  expect(tasks.map(({ status, origin }) => [status, origin])).toEqual(tasks.map(() => ["succeeded", undefined]));
+  expect(tasks.length).toBe(22);
+  expect([events.length, new Set(events).size]).toEqual([44, 44]); // Each begins once and ends once.
+  await store.close();
+});
+
 test("children are sent only after their split is durable", async () => {
   const durable = new Set<number>();
   const { store, metadata, run } = await opened("order", async (target, tick) => {
-    await target.commitTick(tick);
+    const notTaken = await target.commitTick(tick);
     for (const task of tick.finished) durable.add(task.sequence);
+    return notTaken;
   });
   const { seam, batches } = executor(50);
   const early: string[] = [];

@@ -60,6 +60,7 @@ describe("a transient artifact", () => {
     const all = await project.flow(["dump", "Make/1"]);
     expect([all.code, all.stdout]).toEqual([0, expect.stringMatching(/sum .*\n {2}6/)]);
     expect(all.stdout).toContain("it is transient, gone since");
+    expect(all.stderr).toMatch(/^\d of the \d artifacts of Make\/1 are not kept any more: features\b/);
     const json = await project.flow(["dump", "Make/1", "--json"]);
     expect(json.lines.map(({ name, gone }) => [name, gone?.reason])).toContainEqual(["features", "transient"]);
     const one = await project.flow(["dump", "Make/1", "features"]);
@@ -114,6 +115,12 @@ test("a value with a time to live is there until garbage is collected after it, 
   expect([one.code, one.stderr]).toEqual([
     1,
     expect.stringMatching(/its time to live is over, gone since .* UTC[\s\S]*FLOW_ARTIFACT_GONE/),
+  ]);
+  // All that the first task left is gone: there is no value to print.
+  const all = await project.flow(["dump", "Make/1/start"]);
+  expect([all.code, all.stderr]).toEqual([
+    1,
+    "All artifacts of Make/1/start are not kept any more: features, scratch\n",
   ]);
   expect((await project.flow(["validate", "Make/1", "--strict"])).code).toBe(0);
   const gone = (await show("Make/1")).artifacts.filter(({ gone }: any) => gone !== undefined);

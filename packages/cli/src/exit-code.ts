@@ -13,6 +13,9 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
+/** What Node calls a program that has nothing left to do while it still waits: a step that never settles, in `flow step`. */
+export const UNSETTLED = 13;
+
 /** Codes whose room says something else than their kind of failure. */
 const EXCEPTIONS: Readonly<Record<string, number>> = {
   FLOW_CLIENT_BAD_SELECTOR: EXIT.usage,

@@ -6,7 +6,7 @@ import { writeSync } from "node:fs";
 import type { Context } from "./commands/command.ts";
 import { callFlow, report } from "./dispatch.ts";
 import { endProcess } from "./end-process.ts";
-import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { EXIT, exitCodeOf, UNSETTLED } from "./exit-code.ts";
 import { streamOutput } from "./render/output.ts";
 import { asSystemLimit } from "./system-limit.ts";
 
@@ -18,6 +18,8 @@ process.on("uncaughtException", (thrown) => {
   report(error, context);
   process.exit(exitCodeOf(error));
 });
+// The command ends itself. Nothing left to do before that is said by whoever waits, and not by Node, which shows our own file.
+process.on("beforeExit", () => process.exit(UNSETTLED));
 const code = await callFlow(context);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 endProcess(code);

@@ -23,7 +23,7 @@ import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
-import type { ExportRequest, ImportRequest } from "./wiring/transfer.ts";
+import type { ExportRequest, ImportRequest, ImportTarget } from "./wiring/transfer.ts";
 
 export type { GcOptions, GcProgress, GcReport } from "./admin/gc/collect-garbage.ts";
 export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts";
@@ -153,9 +153,9 @@ export async function exportRuns(
 }
 
 /** Runs of a file into a store; see `wiring/transfer.ts`. */
-export async function importRuns(stores: OpenStores | undefined, request: ImportRequest): Promise<ImportReport> {
+export async function importRuns(target: ImportTarget, request: ImportRequest): Promise<ImportReport> {
   const wiring = await import("./wiring/transfer.ts");
-  return wiring.importFromFile(stores, request);
+  return wiring.importFromFile(target, request);
 }
 
 /** What is wrong with the installation, the project and the store; see `wiring/doctor/doctor.ts`. */

@@ -44,17 +44,17 @@ export function cacheVerb(under: MetadataStoreUnderTest): void {
       expect(await under.store.cacheEntries(key, 10)).toEqual(found);
     });
 
-    test("are found by the reader of a task, but for those of its own run", async () => {
+    test("are found by the taker of a task, but for those of its own run", async () => {
       const [run, other] = [await under.store.createRun(newRun()), await under.store.createRun(newRun())];
       await under.store.commitTick(
         tick({ started: [started(run, 1)], finished: [finished(1, { cache: { key, reads: {} } })] }),
       );
-      const reader = under.fixture.openTaskReader();
+      const taker = under.fixture.openTaskReader();
       const query = { exceptRun: other.sequence, limit: 5 };
-      expect(reader.cacheEntries(key, query)).toEqual(await under.store.cacheEntries(key, 5));
-      expect(reader.cacheEntries(key, query)).toHaveLength(1);
-      expect(reader.cacheEntries(key, { ...query, exceptRun: run.sequence })).toEqual([]);
-      reader.close();
+      expect(taker.cacheEntries(key, query)).toEqual(await under.store.cacheEntries(key, 5));
+      expect(taker.cacheEntries(key, query)).toHaveLength(1);
+      expect(taker.cacheEntries(key, { ...query, exceptRun: run.sequence })).toEqual([]);
+      taker.close();
     });
 
     test("say where the bytes of their artifacts and pages are kept", async () => {
@@ -69,17 +69,17 @@ export function cacheVerb(under: MetadataStoreUnderTest): void {
           ],
         }),
       );
-      const reader = under.fixture.openTaskReader();
+      const taker = under.fixture.openTaskReader();
       const inline = (text: string, isInline: boolean) => {
         const { digest, compression, storedBytes } = blobOf(text);
         return { digest, compression, storedBytes, isInline };
       };
       const byDigest = (left: { digest: string }, right: { digest: string }) => (left.digest < right.digest ? -1 : 1);
-      expect(reader.blobsOfTask(1 as never).toSorted(byDigest)).toEqual(
+      expect(taker.blobsOfTask(1 as never).toSorted(byDigest)).toEqual(
         [inline("page", true), inline("1", true), inline("2", false)].toSorted(byDigest),
       );
-      expect(reader.blobsOfTask(noSuchTask as never)).toEqual([]);
-      reader.close();
+      expect(taker.blobsOfTask(noSuchTask as never)).toEqual([]);
+      taker.close();
     });
 
     test("are offered by tasks that succeeded alone", async () => {
@@ -133,9 +133,29 @@ export function cacheVerb(under: MetadataStoreUnderTest): void {
             finished: [finished(2, { takenFrom: takenFrom as never })],
           }),
         );
-      await expect(take(noSuchTask)).rejects.toMatchObject({ code: "FLOW_METADATA_NO_TASK" });
       await expect(take(1)).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
       expect(await under.store.task(2 as never)).toBeUndefined();
+    });
+
+    test("leave a task begun when the one that it would take is not there any more, and say so", async () => {
+      const run = await under.store.createRun(newRun());
+      const taker = await under.store.createRun(newRun());
+      await under.store.commitTick(tick({ started: [started(run, 1)], finished: [finished(1)] }));
+      const { codec, digest } = artifactOf("x", "1");
+      const read = { task: 2 as never, producer: run.id, artifact: "x", codec, digest };
+      const ends = [finished(2, { takenFrom: noSuchTask as never }), finished(3, { takenFrom: 1 as never })];
+      const begins = [started(taker, 2), started(taker, 3, { path: "1" })];
+      const notTaken = await under.store.commitTick(
+        tick({ run: taker.sequence, started: begins, finished: ends, reads: [read] }),
+      );
+      expect(notTaken).toEqual([2]);
+      expect(await under.store.task(2 as never)).toMatchObject({ status: "running" });
+      expect((await under.store.task(2 as never))!.origin).toBeUndefined();
+      expect(await under.store.task(3 as never)).toMatchObject({ status: "succeeded", origin: { task: 1 } });
+      expect(await under.store.reads(taker.sequence)).toEqual([]);
+      // It ends later, as any other task.
+      expect(await under.store.commitTick(tick({ run: taker.sequence, finished: [finished(2)] }))).toEqual([]);
+      expect(await under.store.task(2 as never)).toMatchObject({ status: "succeeded" });
     });
   });
 }

@@ -8,7 +8,7 @@ const STORE = "0190f000-0000-4000-8000-000000000001";
 const later = new Date(noon.getTime() + 60_000);
 const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
 
-function importedRun(changes: Partial<ImportedRun> = {}, rows: readonly ImportedRow[] = []): ImportedRun {
+export function importedRun(changes: Partial<ImportedRun> = {}, rows: readonly ImportedRow[] = []): ImportedRun {
   return {
     id: newRunId(),
     flow: { project: "shop", name: "Train" },
@@ -52,7 +52,7 @@ const execution: ImportedRow = {
   },
 };
 
-function task(place: number, changes: Partial<(ImportedRow & { kind: "task" })["task"]> = {}): ImportedRow {
+export function task(place: number, changes: Partial<(ImportedRow & { kind: "task" })["task"]> = {}): ImportedRow {
   return {
     kind: "task",
     task: {

@@ -200,7 +200,7 @@ async function printJson(
       `${JSON.stringify({ of: owner.name, runId: owner.run.id, name, kind, codec, digest, sizeBytes, value, ...(isExact ? {} : { notInJson: notes }) })}\n`,
     );
   }
-  return EXIT.done;
+  return exitCode(wanted);
 }
 
 async function print(
@@ -245,5 +245,22 @@ async function print(
       `${owner.name} left no artifacts${owner.status === "succeeded" ? "" : `: it ${owner.status}`}\n`,
     );
   if (failed !== undefined) throw failed;
-  return EXIT.done;
+  const { left, gone } = goneOf(wanted);
+  if (gone.length > 0) {
+    const which = gone.length === left.length ? "All" : `${gone.length} of the ${left.length}`;
+    const names = gone.map(({ name }) => plain(name)).join(", ");
+    context.stderr.write(`${which} artifacts of ${owner.name} are not kept any more: ${names}\n`);
+  }
+  return exitCode(wanted);
+}
+
+/** What was given up on purpose is no failure of a dump of everything, unless it is all that was left. */
+function exitCode(wanted: Owner["artifacts"]): number {
+  const { left, gone } = goneOf(wanted);
+  return gone.length > 0 && gone.length === left.length ? EXIT.failed : EXIT.done;
+}
+
+function goneOf(wanted: Owner["artifacts"]): { readonly left: Owner["artifacts"]; readonly gone: Owner["artifacts"] } {
+  const left = wanted.filter(({ kind }) => kind === "artifact");
+  return { left, gone: left.filter(({ gone }) => gone !== undefined) };
 }

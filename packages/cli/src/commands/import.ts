@@ -6,6 +6,7 @@ import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
 import { byteSize, count, harmless } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { storeOf } from "./store/verify.ts";
 import { TransferLine, untilSignal } from "./transfer-line.ts";
 
 /** Runs that are spelt out; the rest is counted. */
@@ -32,7 +33,7 @@ export const importCommand: Command = {
   async run(invocation, context) {
     const core = await loadCore();
     const isDryRun = invocation.isOn("dry-run");
-    const stores = await openStores(core, invocation, context, isDryRun);
+    let stores = await openStores(core, invocation, context, !isDryRun);
     const isJson = invocation.isOn("json");
     const line = new TransferLine(context, "read", isJson);
     try {
@@ -50,7 +51,8 @@ export const importCommand: Command = {
           onProgress: line.show,
           signal,
         };
-        return core.importRuns(stores, request);
+        const create = async () => (stores = await makeStore(core, invocation, context));
+        return core.importRuns(stores ?? { create }, request);
       }).finally(() => line.end());
       if (typeof report === "number") return report;
       const { stdout } = context;
@@ -66,25 +68,27 @@ export const importCommand: Command = {
   },
 };
 
-/** Made when it is not there, as by `flow run`; a dry run makes nothing. */
+/** Undefined when there is none: it is made, as by `flow run`, when the file has been found good, and never by a dry run. */
 async function openStores(
   core: Core,
   invocation: Invocation,
   context: Context,
-  isDryRun: boolean,
+  isWritten: boolean,
 ): Promise<OpenStores | undefined> {
-  const store = invocation.text("store");
+  const store = storeOf(invocation, context);
   try {
-    return await core.openStores({
-      ...(store === undefined ? {} : { store }),
-      cwd: context.cwd,
-      environment: context.environment,
-      create: !isDryRun,
-    });
+    const stores = await core.openStores({ ...store, create: false });
+    if (!isWritten) return stores;
+    await stores.close();
   } catch (error) {
-    if (isDryRun && core.isFlowError(error, "FLOW_CLIENT_NO_STORE")) return undefined;
+    if (core.isFlowError(error, "FLOW_CLIENT_NO_STORE")) return undefined;
     throw error;
   }
+  return await makeStore(core, invocation, context);
+}
+
+function makeStore(core: Core, invocation: Invocation, context: Context): Promise<OpenStores> {
+  return core.openStores({ ...storeOf(invocation, context), create: true });
 }
 
 interface Shown {

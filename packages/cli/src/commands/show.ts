@@ -128,7 +128,7 @@ function renderRecord(
           record.upstreams.map((upstream) => [
             upstream.name,
             upstream.deleted === undefined
-              ? (upstream.run ?? (upstream.runThere === undefined ? "none" : `${upstream.runThere} (not here)`))
+              ? (upstream.run ?? missingText(upstream))
               : `${upstream.run} (${deletedText(upstream.deleted)})`,
             plain(describeSelector(upstream.selector)),
             plain(upstream.reads.map((read) => read.name).join(", ")),
@@ -187,6 +187,12 @@ function nextSteps({ run, status, failure }: RunRecord): readonly string[] {
     `flow logs ${failure?.task ?? run}${status === "running" ? " --follow" : ""}`,
     ...(isOpen ? [`flow resume ${run}`] : []),
   ];
+}
+
+/** An upstream that needed no run; one that was not imported; or one whose record is gone, without a word on its deletion. */
+function missingText({ runThere, runId }: RunRecord["upstreams"][number]): string {
+  if (runThere !== undefined) return `${runThere} (not here)`;
+  return runId === undefined ? "none" : `${runId} (missing)`;
 }
 
 /** `deleted 2026-05-04 12:00 by ann on mill: too old` */

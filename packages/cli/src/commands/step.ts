@@ -14,7 +14,7 @@ import type {
   TaskRow,
 } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
-import { EXIT } from "../exit-code.ts";
+import { EXIT, UNSETTLED } from "../exit-code.ts";
 import { renderTaskError, shortPath } from "../render/errors.ts";
 import { statusMark } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
@@ -170,9 +170,6 @@ function endedByStep(code: number): SerializedError {
 function sourceText(source: CodeSource, cwd: string): string {
   return source.kind === "tree" ? shortPath(source.file, cwd) : `the code that was kept of ${source.entry}`;
 }
-
-/** What Node ends with when nothing is left to do while the command still waits. */
-const UNSETTLED = 13;
 
 function codeOf(signal: "SIGINT" | "SIGTERM"): number {
   return signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated;

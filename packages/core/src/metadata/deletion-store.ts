@@ -19,7 +19,7 @@ import type { RunSequence } from "./metadata-store.ts";
 
 export interface DeletionStore {
   /**
-   * Keeps all other deletions of this kind away until it is released, or the process ends however it ends.
+   * Keeps all other collections and repairs away until it is released, or the process ends however it ends.
    *
    * @throws FlowError FLOW_GC_RUNNING
    */

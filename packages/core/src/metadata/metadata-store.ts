@@ -323,7 +323,13 @@ export interface MetadataStore extends MetadataReader {
   heartbeat(run: RunSequence, execution: number, at: Date): Promise<void>;
   /** Row numbers for tasks to come; never given twice, also not to another process. */
   reserveTasks(count: number): Promise<TaskSequence>;
-  commitTick(tick: Tick): Promise<void>;
+  /**
+   * Records what happened in a run since the last tick.
+   *
+   * @returns the tasks whose `takenFrom` was deleted meanwhile, or has values that are not kept any more: they have begun and
+   *   not ended, as if the tick had not named their end
+   */
+  commitTick(tick: Tick): Promise<readonly TaskSequence[]>;
   finishRun(finish: FinishRun): Promise<RunRow>;
   /** Code package: manifest as JSON text; its files are blobs. Storing one that is there changes nothing. */
   putPackage(pack: {

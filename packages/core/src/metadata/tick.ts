@@ -32,7 +32,10 @@ export interface FinishedTask {
   readonly cancelledBy?: string;
   readonly durationMs?: number;
   readonly cache?: CacheOffer;
-  /** A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). */
+  /**
+   * A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). When that
+   * one is not there any more, or not with all its values, this task does not end: `commitTick` says so.
+   */
   readonly takenFrom?: TaskSequence;
 }
 

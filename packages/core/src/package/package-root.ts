@@ -42,6 +42,7 @@ export function* foldersUpwards(folder: string, last?: string): Generator<string
 
 /** What is read from a package.json; undefined when the file is missing or is no JSON object. */
 export interface PackageJson {
+  readonly exports?: unknown;
   readonly name?: unknown;
   readonly version?: unknown;
   readonly workspaces?: unknown;

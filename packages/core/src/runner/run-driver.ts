@@ -19,6 +19,7 @@ import { CommitPace } from "./commit-pace.ts";
 import { Dispatcher, type Flight, type Returned } from "./dispatcher.ts";
 import { emptyResult } from "./empty-result.ts";
 import { Judge, numbersNeeded, type Settlement } from "./judge.ts";
+import { LiveChunks } from "./live-chunks.ts";
 import type { HeardMessage, TaskResult } from "./protocol.ts";
 import { cancelled, endBy, type RunCause, reasonOf } from "./run-cause.ts";
 import type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
@@ -35,8 +36,6 @@ export type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
 
 const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
-/** How long the end of a run waits for output that workers sent but that has not arrived. */
-const OUTPUT_WAIT_MS = 1_000;
 
 /** Runs all tasks of a run. Rejects only when the store or Millrace itself fails; a failing step is an outcome. */
 export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
@@ -70,8 +69,7 @@ class RunDriver {
   #isStopping = false;
   #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
-  #liveChunksAnnounced = 0;
-  #liveChunksReceived = 0;
+  readonly #liveChunks = new LiveChunks();
 
   constructor(options: RunDriverOptions) {
     this.#options = options;
@@ -180,7 +178,7 @@ class RunDriver {
       this.#lost(flight, returned.error);
     } else {
       for (const result of returned.results) this.#reported(flight, result);
-      this.#giveBack(returned.rest, false);
+      this.#giveBack(returned.rest);
       this.#pace.soon();
     }
   }
@@ -202,7 +200,7 @@ class RunDriver {
   }
 
   #reported(flight: Flight, result: TaskResult): void {
-    this.#liveChunksAnnounced += result.liveChunks;
+    this.#liveChunks.announced(result.liveChunks);
     const task = this.#active.get(result.sequence)!;
     const judged = this.#judge.judge(flight, task, result, this.#isStopping);
     if (judged.kind === "fallback") this.#dispatcher.send(flight.step, [task], judged.failed);
@@ -210,7 +208,7 @@ class RunDriver {
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
-  #giveBack(tasks: readonly ReadyTask[], isAlone: boolean): void {
+  #giveBack(tasks: readonly ReadyTask[], isAlone = false): void {
     for (const task of tasks) {
       const { sequence } = task;
       if (this.#isStopping) {
@@ -245,7 +243,7 @@ class RunDriver {
         this.#warn(workerWarning(message));
         return;
       case "output": {
-        this.#liveChunksReceived++;
+        this.#liveChunks.received();
         this.#tick.logged(message.chunk);
         const task = this.#active.get(message.chunk.task);
         if (task !== undefined) this.#report.output(task, message.chunk);
@@ -266,9 +264,13 @@ class RunDriver {
           cancelledBy: this.#stopReason,
           ...(caught && { caught: caught.error }),
         });
-      await this.#write(finishedAt);
-      await this.#numbers.reserve(numbersNeeded(settlements, this.#scheduler));
-      for (const settlement of settlements) this.#settle(settlement, finishedAt);
+      const notTaken = new Set(await this.#write(finishedAt));
+      const settled = settlements.filter(({ result }) => !notTaken.has(result.sequence));
+      await this.#numbers.reserve(numbersNeeded(settled, this.#scheduler));
+      for (const settlement of settled) this.#settle(settlement, finishedAt);
+      // What the step cache gave to these was deleted before it could be taken: they look again, and run if they find nothing.
+      this.#giveBack([...notTaken].map((sequence) => this.#active.get(sequence)!));
+      if (notTaken.size > 0) this.#pace.soon();
       this.#dispatch();
       if (!this.#tick.isEmpty) this.#pace.lazily();
       this.#endWhenIdle();
@@ -283,11 +285,11 @@ class RunDriver {
     this.#ended.reject(error);
   }
 
-  async #write(now: Date): Promise<void> {
+  async #write(now: Date): Promise<readonly TaskSequence[]> {
     const tick = this.#tick.take(now);
-    if (tick === undefined) return;
+    if (tick === undefined) return [];
     const { run, execution, metadata } = this.#options;
-    await metadata.commitTick({ run: run.sequence, execution, ...tick });
+    return await metadata.commitTick({ run: run.sequence, execution, ...tick });
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
@@ -371,9 +373,7 @@ class RunDriver {
   }
 
   async #end(): Promise<void> {
-    for (let waited = 0; this.#liveChunksReceived < this.#liveChunksAnnounced && waited < OUTPUT_WAIT_MS; waited += 5) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await this.#liveChunks.all();
     this.#pace.stop();
     await this.#write(this.#clock.now());
     this.#reportProgress();

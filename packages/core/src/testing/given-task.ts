@@ -66,6 +66,14 @@ async function putJoin(stores: MemoryStores, run: GivenRun, node: GraphNode, giv
 async function putPlain(stores: MemoryStores, run: GivenRun, node: GraphNode, given: AnyStepOptions): Promise<Begin> {
   refuse(node, given, ["before"], "it is no join");
   const { name } = node.step;
+  const { inputs } = given as { readonly inputs?: unknown };
+  if (inputs !== undefined && (typeof inputs !== "object" || inputs === null || Array.isArray(inputs))) {
+    throw new FlowError("FLOW_TESTING_BAD_INPUTS", {
+      message: `Cannot give ${Array.isArray(inputs) ? "a list of inputs" : "such inputs"} to "${name}": it is no join, and takes the artifacts of the one step before it`,
+      hint: "Give them by name: inputs: { artifact: value }",
+      context: { step: name },
+    });
+  }
   const edges = node.incoming.map((index) => run.prepared.graph.edges[index]!);
   const takesItem = edges.some(({ kind }) => kind === "foreach");
   if (!takesItem) refuse(node, given, ["item", "index"], "no foreach leads to it");

@@ -300,6 +300,11 @@ describe("what a test does wrong", () => {
       code: "FLOW_TESTING_NO_STEP",
       hint: 'Did you mean "work"?',
     });
+    for (const inputs of [[{ x: 1 }], [], "x", null])
+      await expect(runStep(Train, "start", { inputs } as never)).rejects.toMatchObject({
+        code: "FLOW_TESTING_BAD_INPUTS",
+        hint: "Give them by name: inputs: { artifact: value }",
+      });
     await expect(runStep(Train, "start", { item: 1 } as object)).rejects.toMatchObject({
       code: "FLOW_TESTING_BAD_INPUTS",
       message: expect.stringContaining("no foreach leads to it") as string,

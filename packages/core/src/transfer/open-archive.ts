@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { isFlowError } from "../errors/flow-error.ts";
+import { asideName } from "../util/aside-name.ts";
 import { BLOCK_BYTES, tarPadding } from "../util/tar.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { BadContent } from "./json-lines.ts";
@@ -29,7 +29,26 @@ export async function openArchive(
     return await keepAside(fs.createReadStream(source, { fd }), options);
   } catch (error) {
     if (isFlowError(error)) throw error;
-    throw badFile(name, error instanceof Error ? error.message : String(error), error);
+    throw badFile(name, error instanceof Error ? error.message : String(error), error, hintFor(error));
+  }
+}
+
+/** What the system said of the file, or of the place where a pipe is kept; undefined for what is wrong with its content. */
+function hintFor(error: unknown): string | undefined {
+  switch (error instanceof Error && "code" in error ? error.code : undefined) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return "Name a file that flow export has written: this one is not there";
+    case "EISDIR":
+      return "Name a file that flow export has written: this is a folder";
+    case "EACCES":
+    case "EPERM":
+      return "Give this user the right to read the file";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "Free room on the disk: what comes through a pipe is kept until it is checked";
+    default:
+      return undefined;
   }
 }
 
@@ -37,7 +56,7 @@ async function keepAside(
   stream: Readable,
   { folder, name }: { readonly folder: string; readonly name: string },
 ): Promise<ArchiveFile> {
-  const aside = path.join(folder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const aside = path.join(folder, asideName("TMP"));
   const fd = fs.openSync(aside, "wx+", 0o600);
   try {
     fs.unlinkSync(aside);

@@ -30,7 +30,7 @@ export async function verifyStore(options: VerifyOptions & StoreChoiceOptions = 
  *
  * @param options.dryRun  says what would be done, and does nothing; default false
  * @returns what was done, what each run has lost and how it gets it again; `ok` when the store is whole now
- * @throws FlowError as `verifyStore`; FLOW_METADATA_CORRUPT when only a copy of the records helps
+ * @throws FlowError as `verifyStore`; FLOW_GC_RUNNING beside a collection or another repair; FLOW_METADATA_CORRUPT when only a copy of the records helps
  * @experimental
  */
 export async function repairStore(options: RepairOptions & StoreChoiceOptions = {}): Promise<RepairReport> {

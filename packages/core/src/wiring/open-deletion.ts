@@ -1,9 +1,9 @@
-import { join } from "node:path";
 import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { DeletionStore } from "../metadata/deletion-store.ts";
 import { openSqliteDeletion } from "../metadata/sqlite/deletion/open-deletion.ts";
 import { openFsSweep } from "../storage/fs/fs-sweep.ts";
+import { storeLayout } from "../storage/fs/store-folder.ts";
 import type { BlobSweep } from "../storage/sweep.ts";
 import type { OpenStores } from "./open-stores.ts";
 
@@ -30,6 +30,6 @@ export function openDeletion(stores: OpenStores, options: { readonly now?: () =>
     });
   }
   const liveness = { self: readProcessIdentity(), now: options.now ?? Date.now, isAlive: isProcessAlive };
-  const records = openSqliteDeletion(databaseFile, { lockFile: join(stores.folder, "gc.lock"), liveness });
+  const records = openSqliteDeletion(databaseFile, { lockFile: storeLayout(stores.folder).lock, liveness });
   return { records, sweep: openFsSweep(blobFolder, temporaryFolder), close: () => records.close() };
 }

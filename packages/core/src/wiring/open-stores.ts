@@ -115,7 +115,14 @@ function isWritable(file: string): boolean {
   }
 }
 
+/** Nothing is there; or a file, where a store is a folder. */
 export function noStore(store: StoreChoice, cwd: string): FlowError {
+  if (statSync(store.folder, { throwIfNoEntry: false })?.isDirectory() === false)
+    return new FlowError("FLOW_CLIENT_NOT_A_STORE", {
+      message: `Cannot open the store in "${store.folder}": it is a file`,
+      hint: "Name the folder of a store with --store or MILLRACE_STORE",
+      context: { folder: store.folder, from: store.from },
+    });
   const looked = store.from === "workspace" ? `from "${cwd}" upwards` : `in "${store.folder}"`;
   const by = store.from === "option" ? " (from --store)" : store.from === "environment" ? " (from MILLRACE_STORE)" : "";
   return new FlowError("FLOW_CLIENT_NO_STORE", {

@@ -11,9 +11,12 @@ import { FlowError, isFlowError } from "../errors/flow-error.ts";
 import type { RecordAudit } from "../metadata/record-audit.ts";
 import { repairRecords } from "../metadata/sqlite/audit/repair-records.ts";
 import { openSqliteAudit } from "../metadata/sqlite/audit/sqlite-audit.ts";
+import { takeGcLock } from "../metadata/sqlite/deletion/gc-lock.ts";
+import { fileError } from "../storage/fs/file-error.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { inspectFolder } from "../storage/fs/inspect-folder.ts";
 import { repairFolder } from "../storage/fs/repair-folder.ts";
+import { storeLayout } from "../storage/fs/store-folder.ts";
 import { isThere, noStore } from "./open-stores.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
@@ -45,11 +48,13 @@ export async function verifyStore(input: StoreToCheck, options: VerifyOptions = 
 /**
  * Verifies a store with all of its data and mends what can be mended without guessing.
  *
- * @throws FlowError as `verifyStore`, FLOW_METADATA_CORRUPT when only a copy of the records helps, and
- *   FLOW_STORAGE_DENIED and others for what cannot be written
+ * @throws FlowError as `verifyStore`, FLOW_GC_RUNNING while garbage is collected, FLOW_METADATA_CORRUPT when only a copy of the records helps, and
+ *   FLOW_METADATA_READ_ONLY, FLOW_STORAGE_DENIED and others for what cannot be written
  */
 export async function repairStore(input: StoreToCheck, options: RepairOptions = {}): Promise<RepairReport> {
   const { folder, location } = locate(input);
+  // What a collection deletes beside it would be mended as a loss, or put back; a dry run does nothing that could meet one.
+  const lock = options.dryRun === true ? undefined : takeGcLock(storeLayout(folder).lock, "repair the store");
   const { blobs, artifacts } = openBlobs(location);
   try {
     return await repair(
@@ -64,6 +69,7 @@ export async function repairStore(input: StoreToCheck, options: RepairOptions = 
     );
   } finally {
     await blobs.close();
+    lock?.release();
   }
 }
 
@@ -97,13 +103,16 @@ function openAudit(location: StoreLocation): RecordAudit | FlowError {
   }
 }
 
-/** Whether this is a store that has lost its records, and not any other folder. */
+/** Whether this is a store that has lost its records, and not any other folder, or a file. */
 function hasValues({ databaseFile, blobFolder }: StoreLocation): boolean {
   if (existsSync(join(blobFolder, "blobs", "sha256"))) return true;
-  return (
-    existsSync(dirname(databaseFile)) &&
-    readdirSync(dirname(databaseFile)).some((name) => name.startsWith("millrace.db"))
-  );
+  const folder = dirname(databaseFile);
+  try {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+    return readdirSync(folder).some((name) => name.startsWith("millrace.db"));
+  } catch (error) {
+    throw fileError("Cannot look into the store", folder, error);
+  }
 }
 
 function isAlive(pid: number): boolean | undefined {

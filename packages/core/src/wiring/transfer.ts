@@ -59,21 +59,24 @@ export interface ImportRequest extends ImportOptions {
   readonly isDryRun?: boolean;
 }
 
+/** Where runs are to go: a store that is there, or one that is made when the file has been found good. */
+export type ImportTarget = OpenStores | { readonly create: () => Promise<OpenStores> };
+
 /**
- * Imports the runs of a file, or says what would come in.
+ * Imports the runs of a file, or says what would come in. A file that is refused leaves no new store behind.
  *
- * @param stores undefined only with `isDryRun`, for a store that is not there yet
- * @throws as `checkArchive`, `planImport` and `importRuns` of the transfer room
+ * @throws as `checkArchive`, `planImport` and `importRuns` of the transfer room, and as `create` of the target
  */
-export async function importFromFile(stores: OpenStores | undefined, request: ImportRequest): Promise<ImportReport> {
+export async function importFromFile(target: ImportTarget, request: ImportRequest): Promise<ImportReport> {
   const { from, isDryRun = false, ...options } = request;
   const name = request.name ?? (typeof from === "string" ? from : "standard input");
+  const stores = "create" in target ? undefined : target;
   const folder = stores === undefined || stores.isReadonly ? tmpdir() : stores.locate().temporaryFolder;
   const file = await openArchive(from, { folder, name });
   try {
     const archive = await checkArchive(file, options);
-    if (isDryRun || stores === undefined) return await planImport(stores?.metadata, archive);
-    return await importRuns(stores, archive, options);
+    if (isDryRun) return await planImport(stores?.metadata, archive);
+    return await importRuns("create" in target ? await target.create() : target, archive, options);
   } finally {
     file.close();
   }

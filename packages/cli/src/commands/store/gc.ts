@@ -41,12 +41,14 @@ export const storeGcCommand: Command = {
       name: "tag",
       type: "list",
       placeholder: "PATTERN",
+      notEmpty: "a tag, or a pattern of tags",
       help: "Only runs with such a tag (test:*), which then does not keep them",
     },
     {
       name: "keep-tag",
       type: "list",
       placeholder: "PATTERN",
+      notEmpty: "a tag, or a pattern of tags",
       help: "Only such tags keep a run (default: every tag does)",
     },
     {

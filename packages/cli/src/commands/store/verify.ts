@@ -38,6 +38,11 @@ export const storeVerifyCommand: Command = {
 async function verify(invocation: Invocation, context: Context): Promise<number> {
   const core = await loadCore();
   const subset = invocation.text("read-data-subset");
+  if (subset !== undefined && invocation.isOn("read-data"))
+    throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+      message: "--read-data and --read-data-subset cannot go together: one reads all values, the other a part of them",
+      hint: "Keep one of them",
+    });
   const readData = subset === undefined ? invocation.isOn("read-data") : core.parsePart(subset);
   const lines = new FindingLines(context, invocation.isOn("json"));
   const progress = createVerifyProgress(context);

@@ -89,7 +89,7 @@ export interface GcReport {
 }
 
 /**
- * @throws FlowError FLOW_GC_RUNNING when another process collects, FLOW_GC_RUNS_UNDER_WAY with `vacuum`, and those of the
+ * @throws FlowError FLOW_GC_RUNNING when another collection or a repair goes on, FLOW_GC_RUNS_UNDER_WAY with `vacuum`, and those of the
  *   rooms of records and files
  */
 export async function collectGarbage(

@@ -2,8 +2,8 @@ import type { CodeEntry } from "../code-table.ts";
 
 export const gcCodes = {
   FLOW_GC_RUNNING: {
-    meaning: "Garbage is being collected in this store already",
-    cause: "Another process runs flow store gc",
+    meaning: "Another collection of garbage or a repair goes on in this store",
+    cause: "Another process runs flow store gc or flow store repair",
     remedy: "Wait until it has ended",
   },
   FLOW_GC_RUN_KEPT: {

@@ -3,7 +3,7 @@ import type { CodeEntry } from "../code-table.ts";
 export const transferCodes = {
   FLOW_TRANSFER_BAD_FILE: {
     meaning: "A file of exported runs is refused as a whole; nothing of it was imported",
-    cause: "It was cut short or changed on its way, is no file of flow export, or was made to do harm",
+    cause: "It was cut short or changed on its way, is no file of flow export, was made to do harm, or is not there",
     remedy: "Compare it with the original, get it again, or export the runs again",
   },
   FLOW_TRANSFER_NEWER_FILE: {

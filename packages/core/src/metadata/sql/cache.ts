@@ -30,6 +30,12 @@ export const cacheEntries = query<{ key: Uint8Array; exceptRun: number; limit: n
     .where("cache_entry.key", "=", arg("key"))
     .where("task.status", "=", "succeeded")
     .where("task.run", "<>", arg("exceptRun"))
+    // Offers are withdrawn with a value that is given up. Should one be left, nobody is to be sent after it again and again.
+    .where((of) =>
+      of.not(
+        of.exists(of.selectFrom("gone_artifact").select("name").whereRef("gone_artifact.task", "=", "task.sequence")),
+      ),
+    )
     .orderBy("cache_entry.task", "desc")
     .limit(arg("limit")),
 );

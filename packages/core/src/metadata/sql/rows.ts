@@ -16,6 +16,7 @@ import type {
   LogRow,
   LogSequence,
   NewRun,
+  NewUpstream,
   RunRow,
   RunSequence,
   RunValueKind,
@@ -252,6 +253,20 @@ export function toBlobRow(row: BlobTable): BlobRow {
     ...(row.stored === null
       ? {}
       : { stored: new Uint8Array(row.stored.buffer, row.stored.byteOffset, row.stored.byteLength) }),
+  };
+}
+
+export function upstreamColumns(run: number, upstream: NewUpstream): UpstreamTable {
+  return {
+    run,
+    name: upstream.name,
+    flow_project: "project" in upstream.flow ? upstream.flow.project : null,
+    flow_name: upstream.flow.name,
+    selector: JSON.stringify(upstream.selector),
+    producer: upstream.producer ?? null,
+    candidate_count: upstream.candidateCount,
+    candidates: JSON.stringify(upstream.candidates),
+    resolved_at: upstream.resolvedAt.getTime(),
   };
 }
 

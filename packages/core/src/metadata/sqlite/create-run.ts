@@ -6,7 +6,7 @@ import type { Liveness } from "../liveness.ts";
 import type { NewRun, RunSequence } from "../metadata-store.ts";
 import { deletedRunById, moveDeletedRuns } from "../sql/deletions.ts";
 import { childRun, insertChildRun } from "../sql/executions.ts";
-import { bytesOfDigest, originColumns, toDeletedRun } from "../sql/rows.ts";
+import { bytesOfDigest, originColumns, toDeletedRun, upstreamColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
@@ -59,17 +59,7 @@ export function createRun({ db, statements, here, holds }: CreateRunContext, run
     // It was there when it was resolved. (A producer of another store is neither here nor deleted.)
     const gone = upstream.producer && statements.get(deletedRunById, { id: upstream.producer });
     if (gone) throw deletedRun(`Cannot read from it as "${upstream.name}"`, toDeletedRun(gone));
-    statements.run(insertUpstream, {
-      run: sequence,
-      name: upstream.name,
-      flow_project: "project" in upstream.flow ? upstream.flow.project : null,
-      flow_name: upstream.flow.name,
-      selector: JSON.stringify(upstream.selector),
-      producer: upstream.producer ?? null,
-      candidate_count: upstream.candidateCount,
-      candidates: JSON.stringify(upstream.candidates),
-      resolved_at: upstream.resolvedAt.getTime(),
-    });
+    statements.run(insertUpstream, upstreamColumns(sequence, upstream));
   }
   moveTags(
     statements,

@@ -13,7 +13,7 @@ import { childRun, insertChildRun, insertExecution } from "../sql/executions.ts"
 import { insertLog } from "../sql/logs.ts";
 import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
-import { bytesOfDigest } from "../sql/rows.ts";
+import { bytesOfDigest, upstreamColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertTask, reserveTasks, setTaskOrigin, taskByPlace } from "../sql/tasks.ts";
 import { insertUpstream, insertUpstreamRead } from "../sql/upstreams.ts";
@@ -188,21 +188,9 @@ class RunImporter {
         );
         return;
       }
-      case "upstream": {
-        const { upstream } = row;
-        statements.run(insertUpstream, {
-          run: this.#sequence,
-          name: upstream.name,
-          flow_project: "project" in upstream.flow ? upstream.flow.project : null,
-          flow_name: upstream.flow.name,
-          selector: JSON.stringify(upstream.selector),
-          producer: upstream.producer ?? null,
-          candidate_count: upstream.candidateCount,
-          candidates: JSON.stringify(upstream.candidates),
-          resolved_at: upstream.resolvedAt.getTime(),
-        });
+      case "upstream":
+        statements.run(insertUpstream, upstreamColumns(this.#sequence, row.upstream));
         return;
-      }
       case "task":
         this.#writeTask(row.task);
         return;

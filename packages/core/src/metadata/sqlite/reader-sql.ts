@@ -45,6 +45,7 @@ export const readerSql = {
     from "cache_entry" inner join "task" on "task"."sequence" = "cache_entry"."task"
       inner join "run" on "run"."sequence" = "task"."run"
     where "cache_entry"."key" = ? and "task"."status" = ? and "task"."run" <> ?
+      and not exists (select "name" from "gone_artifact" where "gone_artifact"."task" = "task"."sequence")
     order by "cache_entry"."task" desc limit ?`,
   blobsOfTask: `
     select "blob"."digest", "blob"."compression", "blob"."stored_bytes", "blob"."stored" is not null as "is_inline"

@@ -129,10 +129,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     );
   }
 
-  commitTick(tick: Tick): Promise<void> {
+  commitTick(tick: Tick): Promise<readonly TaskSequence[]> {
     return this.#write("Cannot record what tasks did", (on) => {
       this.#tickWriter ??= new TickWriter(on, this.#holds);
-      this.#tickWriter.write(tick);
+      return this.#tickWriter.write(tick);
     });
   }
 

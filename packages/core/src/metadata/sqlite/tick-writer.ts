@@ -5,7 +5,7 @@
  */
 import type { Statement } from "better-sqlite3";
 import { FlowError } from "../../errors/flow-error.ts";
-import type { FinishedTask, NewArtifact, NewTask, Tick } from "../metadata-store.ts";
+import type { FinishedTask, NewArtifact, NewTask, TaskSequence, Tick } from "../metadata-store.ts";
 import { copyArtifacts, copyItemPages, insertArtifact, insertItemPage } from "../sql/artifacts.ts";
 import { insertCacheEntry } from "../sql/cache.ts";
 import { copyArtifactTerms, hasGoneArtifacts, insertArtifactTerm } from "../sql/deletions.ts";
@@ -72,9 +72,19 @@ export class TickWriter {
     this.#insertLog = statements.raw(insertLog, ["task", "attempt", "stream", "at", "text"]);
   }
 
-  /** Writes a tick inside the caller's transaction. */
-  write(tick: Tick): void {
+  /**
+   * Writes a tick inside the caller's transaction.
+   *
+   * @returns tasks that cannot have the outcome of another one any more: their end is not written
+   */
+  write(tick: Tick): readonly TaskSequence[] {
     checkWriter(this.#statements, tick.run, tick.execution);
+    const notTaken = this.#notTaken(tick);
+    this.#write(notTaken.length === 0 ? tick : withoutEnds(tick, new Set(notTaken)));
+    return notTaken;
+  }
+
+  #write(tick: Tick): void {
     const startedHere = this.#writeStarted(tick);
     insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
@@ -86,6 +96,18 @@ export class TickWriter {
     }
     for (const read of tick.reads) this.#writeRead(read);
     for (const chunk of tick.logs) this.#writeLog(chunk);
+  }
+
+  /** Between the look of a task into the cache and this transaction, a run may be deleted or a value given up. */
+  #notTaken({ finished }: Tick): readonly TaskSequence[] {
+    const notTaken: TaskSequence[] = [];
+    for (const { sequence, takenFrom } of finished) {
+      if (takenFrom === undefined) continue;
+      const isThere = this.#statements.get(taskBySequence, { sequence: takenFrom }) !== undefined;
+      const isWhole = isThere && this.#statements.get(hasGoneArtifacts, { task: takenFrom }) === undefined;
+      if (!isWhole) notTaken.push(sequence);
+    }
+    return notTaken;
   }
 
   /** Answers the tasks that were written together with their end. */
@@ -176,13 +198,6 @@ export class TickWriter {
     if (source.status !== "succeeded") {
       throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
         message: `Cannot give task number ${task} the outcome of number ${from}: that one is "${source.status}"`,
-        context: { task, from },
-      });
-    }
-    if (this.#statements.get(hasGoneArtifacts, { task: from }) !== undefined) {
-      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
-        message: `Cannot give task number ${task} the outcome of number ${from}: a value that it left is not kept any more`,
-        hint: "Go on with flow resume: the task runs again",
         context: { task, from },
       });
     }
@@ -277,6 +292,11 @@ export class TickWriter {
       throw error;
     }
   }
+}
+
+function withoutEnds(tick: Tick, tasks: ReadonlySet<TaskSequence>): Tick {
+  const finished = tick.finished.filter(({ sequence }) => !tasks.has(sequence));
+  return { ...tick, finished, reads: tick.reads.filter(({ task }) => !tasks.has(task)) };
 }
 
 function noTask(sequence: number): FlowError {

@@ -4,9 +4,9 @@
  * any more and writes it anew. There is no instant at which a writer is told "it is there" of a value that is deleted
  * with its knowledge of its age being older than that.
  */
-import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { asideName, asideWriter } from "../../util/aside-name.ts";
 import { isProcessThere } from "../../util/is-process-there.ts";
 import type { BlobSweep, SweptValue } from "../sweep.ts";
 import { errnoOf, fileError } from "./file-error.ts";
@@ -15,8 +15,6 @@ import { errnoOf, fileError } from "./file-error.ts";
 const VALUES = "blobs/sha256";
 const PART = /^[0-9a-f]{2}$/;
 const VALUE = /^[0-9a-f]{64}(\.zst)?$/;
-/** Files aside: `TMP-<process>-<random>` of writers, `SWEPT-<process>-<random>` of sweeps. */
-const ASIDE = /^(?:TMP|SWEPT)-(\d+)-[0-9a-f]+$/;
 
 /**
  * @param folder of the blob store
@@ -37,14 +35,14 @@ export function openFsSweep(folder: string, temporaryFolder: string): BlobSweep 
     },
     removeOld: (key, before) => removeOld(path.join(root, key), aside, before),
     async listUnfinished() {
-      const names = (await entriesOf(aside)).filter((entry) => entry.isFile() && ASIDE.test(entry.name));
+      const names = (await entriesOf(aside)).filter((entry) => entry.isFile() && asideWriter(entry.name) !== undefined);
       return names.flatMap(({ name }) => factsOf(path.join(aside, name), name));
     },
     removeUnfinished(name, before) {
-      const writer = Number(ASIDE.exec(name)?.[1]);
+      const writer = asideWriter(name);
       const file = path.join(aside, name);
       const [facts] = factsOf(file, name);
-      if (facts === undefined || facts.putAt >= before || isProcessThere(writer)) return false;
+      if (facts === undefined || facts.putAt >= before || writer === undefined || isProcessThere(writer)) return false;
       return unlinked(file);
     },
   };
@@ -72,7 +70,7 @@ function factsOf(file: string, key: string): readonly SweptValue[] {
 function removeOld(file: string, asideFolder: string, before: number): boolean {
   const [facts] = factsOf(file, file);
   if (facts === undefined || facts.putAt >= before) return false;
-  const aside = path.join(asideFolder, `SWEPT-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const aside = path.join(asideFolder, asideName("SWEPT"));
   try {
     fs.renameSync(file, aside);
     const [now] = factsOf(aside, file);

@@ -1,6 +1,7 @@
 /** What lies in the folder of a store (docs/formats/folder-layout.md) that should not, and what should and does not. */
 import fs, { type Dirent } from "node:fs";
 import path from "node:path";
+import { asideWriter } from "../../util/aside-name.ts";
 import type { AsideFile, FolderAudit, FolderNote } from "../folder-audit.ts";
 import { errnoOf, fileError } from "./file-error.ts";
 import { type StoreLayout, storeLayout } from "./store-folder.ts";
@@ -66,9 +67,9 @@ export class FolderInspection implements FolderAudit {
 
   *#temporaryFiles(): Generator<FolderNote> {
     for (const entry of this.entries("tmp")) {
-      const pid = /^TMP-(\d+)-/.exec(entry.name)?.[1];
+      const pid = asideWriter(entry.name);
       if (pid === undefined) yield { kind: "foreign", file: `tmp/${entry.name}`, why: "it is none of the store's" };
-      else if (this.#options.isAlive(Number(pid)) === false)
+      else if (this.#options.isAlive(pid) === false)
         yield { kind: "temporary", file: `tmp/${entry.name}`, why: `it was left by process ${pid}, which has ended` };
     }
   }

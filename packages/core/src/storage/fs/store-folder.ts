@@ -11,6 +11,8 @@ export interface StoreLayout {
   readonly blobs: string;
   /** Files that are being written; nothing in here is ever read. */
   readonly temporary: string;
+  /** Locked while garbage is collected or the store repaired; holds nothing, and is not there before. */
+  readonly lock: string;
 }
 
 /** The paths of a store folder; touches nothing. */
@@ -21,6 +23,7 @@ export function storeLayout(folder: string): StoreLayout {
     database: path.join(absolute, "millrace.db"),
     blobs: path.join(absolute, "blobs"),
     temporary: path.join(absolute, "tmp"),
+    lock: path.join(absolute, "gc.lock"),
   };
 }
 

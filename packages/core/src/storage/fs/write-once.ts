@@ -4,9 +4,9 @@
  * nothing or the whole value under the name, and at worst a file aside that nobody reads. A damaged value is repaired in
  * the same way, renamed over the old file instead of linked.
  */
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import path from "node:path";
+import { asideName } from "../../util/aside-name.ts";
 import { call, type FileSteps } from "./file-calls.ts";
 import { errnoOf, foreignFile } from "./file-error.ts";
 
@@ -117,7 +117,7 @@ export function* dropAside(aside: Aside): FileSteps<void> {
 function* openAside(target: WriteTarget): FileSteps<Aside> {
   // The folder above it is the store's own and may be reached through a link; this one may not be a link itself.
   yield* ensureFolder(target.temporaryFolder, { ...target, root: path.dirname(target.temporaryFolder) });
-  const file = path.join(target.temporaryFolder, `TMP-${process.pid}-${randomBytes(12).toString("hex")}`);
+  const file = path.join(target.temporaryFolder, asideName("TMP"));
   const fd = yield* call("open", file, WRITE_ASIDE, 0o600);
   try {
     yield* call("fchmod", fd, 0o600); // open() takes the umask away from the mode, which may leave too little.

@@ -4,6 +4,7 @@ import path from "node:path";
 import { MILLRACE_VERSION } from "../../config/version.ts";
 import { CORE_NAME, coreFolder, esbuildVersion } from "../../package/core-package.ts";
 import { foldersUpwards, readPackageJson } from "../../package/package-root.ts";
+import { coreFilesCheck } from "./check-core-files.ts";
 import type { Check, Found } from "./report.ts";
 
 /** What `engines` in package.json asks for. */
@@ -16,6 +17,7 @@ export function installationChecks(input: {
   return [
     { area: "installation", check: "node", run: () => [nodeFinding()] },
     { area: "installation", check: "millrace", run: () => millraceFindings(input) },
+    coreFilesCheck(),
     { area: "installation", check: "better-sqlite3", run: async () => [await sqliteFinding()] },
     { area: "installation", check: "esbuild", run: async () => [await esbuildFinding()] },
   ];

@@ -4,7 +4,9 @@ import type { StoreChoice } from "../../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../../config/process-identity.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataStore } from "../../metadata/metadata-store.ts";
+import type { Connection } from "../../metadata/sqlite/connection.ts";
 import { storeLayout } from "../../storage/fs/store-folder.ts";
+import { isFolder } from "./check-store.ts";
 import { type Check, countText, type Found, sizeText } from "./report.ts";
 
 /** Records up to this size are read once from end to end; larger ones take seconds, and are for the whole check. */
@@ -16,15 +18,15 @@ const COUNTED = 100;
 const CLOCK_MS = 5 * 60 * 1_000;
 
 export function recordChecks({ folder }: StoreChoice, now: () => number): readonly Check[] {
-  const file = storeLayout(folder).database;
-  if (fs.lstatSync(file, { throwIfNoEntry: false }) === undefined) return [];
+  const { database: file, blobs } = storeLayout(folder);
+  if (!isFolder(folder) || fs.lstatSync(file, { throwIfNoEntry: false }) === undefined) return [];
   return [
-    { area: "store", check: "records", run: () => recordFindings(file) },
+    { area: "store", check: "records", run: () => recordFindings(file, blobs) },
     { area: "runs", check: "runs", run: () => withRecords(file, now, runFindings) },
   ];
 }
 
-async function recordFindings(file: string): Promise<readonly Found[]> {
+async function recordFindings(file: string, blobs: string): Promise<readonly Found[]> {
   const check = "records";
   const { openReader } = await import("../../metadata/sqlite/connection.ts");
   const { schemaVersionOf } = await import("../../metadata/sqlite/migrate.ts");
@@ -42,6 +44,11 @@ async function recordFindings(file: string): Promise<readonly Found[]> {
         const [first] = answer.quick_check.split("\n");
         const next = "Stop what uses the store and restore it from a copy; flow store verify says what is affected";
         return [{ check, status: "fail", found: `the database is damaged: ${first}`, next, facts }];
+      }
+      if (version > 0 && !isFolder(blobs) && namesFiles(db)) {
+        const found = `the records name values in ${blobs}, which is not there`;
+        const next = "Put the folder back from a copy of the store; flow store verify names what is missing";
+        return [{ check, status: "fail", found, next, facts }];
       }
       const looked = isLooked
         ? "a quick look found its structure sound; flow store verify checks all of it"
@@ -62,6 +69,11 @@ async function recordFindings(file: string): Promise<readonly Found[]> {
   } catch (error) {
     throw metadataError("Cannot look at the records", file, error);
   }
+}
+
+/** Reads on only where there is no value in a file, so where there are few. */
+function namesFiles(db: Connection): boolean {
+  return db.prepare("SELECT 1 FROM blob WHERE stored IS NULL LIMIT 1").get() !== undefined;
 }
 
 async function withRecords(

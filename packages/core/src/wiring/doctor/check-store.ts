@@ -5,6 +5,7 @@ import { checkStoreOwner, type StoreChoice } from "../../config/find-store.ts";
 import { isProcessAlive } from "../../config/process-identity.ts";
 import { foldersUpwards } from "../../package/package-root.ts";
 import { type StoreLayout, storeLayout } from "../../storage/fs/store-folder.ts";
+import { asideWriter } from "../../util/aside-name.ts";
 import { measureFolder } from "./measure-folder.ts";
 import { type Check, countText, type Found, sizeText } from "./report.ts";
 
@@ -24,16 +25,25 @@ export function storeChecks(
   input: { readonly cwd: string; readonly now?: () => number },
 ): readonly Check[] {
   const layout = storeLayout(choice.folder);
-  const isThere = fs.existsSync(layout.folder);
+  const isThere = isFolder(layout.folder);
   const place: Check = { area: "store", check: "place", run: () => [placeFinding(choice, layout, input.cwd)] };
   const disk: Check = { area: "store", check: "disk", run: async () => await diskFindings(layout.folder) };
   if (!isThere) return [place, disk];
   return [
     place,
-    { area: "store", check: "permissions", run: () => [permissionsFinding(layout)] },
+    { area: "store", check: "permissions", run: () => [permissionsFinding(layout), ...writingFindings(layout)] },
     disk,
     { area: "store", check: "files", run: () => filesFindings(layout, (input.now ?? Date.now)()) },
   ];
+}
+
+/** What is no folder, or may not be looked at, is told by `place`. */
+export function isFolder(place: string): boolean {
+  try {
+    return fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 const FROM: Readonly<Record<StoreChoice["from"], string>> = {
@@ -120,6 +130,30 @@ function permissionsFinding(layout: StoreLayout): Found {
   return { check, status: "ok", found: "the store is private", facts };
 }
 
+/** Whoever may only read can look at runs; that none can be made is said before somebody tries. */
+function writingFindings({ folder, database, blobs, temporary }: StoreLayout): readonly Found[] {
+  const shut = [folder, database, blobs, temporary].filter((place) => fs.existsSync(place) && !mayWrite(place));
+  if (shut.length === 0) return [];
+  return [
+    {
+      check: "permissions",
+      status: "warn",
+      found: `this user may not write to ${shut.join(", ")}: runs can be looked at, and none can be made`,
+      next: `Give this user write access (chmod -R u+w ${folder}), or choose another store with --store`,
+      facts: { notWritable: shut },
+    },
+  ];
+}
+
+function mayWrite(place: string): boolean {
+  try {
+    fs.accessSync(place, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function diskFindings(folder: string): Promise<readonly Found[]> {
   // Before there is a store, the nearest folder that is there says what it would lie on.
   const place = [...foldersUpwards(folder)].find((each) => fs.existsSync(each)) ?? folder;
@@ -158,6 +192,12 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
   const atLeast = blobs.isWhole ? "" : "at least ";
   const found = `${sizeText(recordBytes)} of records, ${atLeast}${sizeText(blobs.bytes)} in ${countText(blobs.files, "value file")}${copies.length === 0 ? "" : `, ${countText(copies.length, "copy", "copies")} from before an upgrade`}`;
   const findings: Found[] = [{ check, status: "ok", found, facts }];
+  for (const place of [layout.blobs, layout.temporary]) {
+    const state = fs.lstatSync(place, { throwIfNoEntry: false });
+    if (state === undefined || state.isDirectory()) continue; // What is missing is made by the next run; see also `records`.
+    const next = "Remove it: the next run makes a folder; values that were there come back from a copy of the store";
+    findings.push({ check, status: "fail", found: `${place} is no folder`, next });
+  }
   if (blobs.foreign !== undefined) {
     const next = "Remove it, or restore the store from a copy";
     findings.push({ check, status: "fail", found: `${blobs.foreign} is neither a plain file nor a folder`, next });
@@ -179,16 +219,16 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
   return findings;
 }
 
-/** What is written aside is called `TMP-<process>-<random>`; nobody reads it, so it only takes room. */
+/** Nobody reads what is written aside, so it only takes room. */
 function staleFiles({ temporary }: StoreLayout, nowMs: number): { readonly files: number; readonly bytes: number } {
   let [files, bytes] = [0, 0];
   if (fs.lstatSync(temporary, { throwIfNoEntry: false })?.isDirectory() !== true) return { files, bytes };
   for (const name of fs.readdirSync(temporary)) {
     const state = fs.lstatSync(path.join(temporary, name), { throwIfNoEntry: false });
     if (state === undefined || !state.isFile() || nowMs - state.mtimeMs < STALE_MS) continue;
-    const writer = Number(/^TMP-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+    const writer = asideWriter(name);
     // A process of this number may be another one by now: then the file is told of later.
-    if (writer > 0 && isProcessAlive(writer, undefined) === true) continue;
+    if (writer !== undefined && isProcessAlive(writer, undefined) === true) continue;
     files++;
     bytes += state.size;
   }

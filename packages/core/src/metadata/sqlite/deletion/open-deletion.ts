@@ -1,6 +1,4 @@
-import Database from "better-sqlite3";
 import type { Digest } from "../../../artifact/artifact.ts";
-import { FlowError } from "../../../errors/flow-error.ts";
 import type {
   Amount,
   DeletedBy,
@@ -13,14 +11,15 @@ import type {
 import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { bytesOfDigest } from "../../sql/rows.ts";
-import { type Connection, createPrivateFile, openExisting } from "../connection.ts";
+import { type Connection, openExisting } from "../connection.ts";
 import { giveUpArtifact } from "../give-up-artifacts.ts";
-import { isBusy, metadataError } from "../sqlite-error.ts";
+import { metadataError } from "../sqlite-error.ts";
 import { Statements } from "../statements.ts";
 import { WriteTurns } from "../write-turns.ts";
 import { RunChooser } from "./choose-runs.ts";
 import { RunDeleter } from "./delete-run.ts";
 import { Garbage } from "./garbage.ts";
+import { takeGcLock } from "./gc-lock.ts";
 
 /** A transaction of deletions ends after so long, or with the one run that takes longer. */
 const TRANSACTION_MS = 20;
@@ -68,21 +67,7 @@ class SqliteDeletion implements DeletionStore {
   }
 
   lock(): { release(): void } {
-    // Locks of SQLite end with the process that holds them, however it ends: none is ever left behind.
-    createPrivateFile(this.#options.lockFile);
-    const lock = new Database(this.#options.lockFile, { timeout: 0 });
-    try {
-      lock.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      lock.close();
-      if (!isBusy(error)) throw metadataError("Cannot begin to collect garbage", this.#options.lockFile, error);
-      throw new FlowError("FLOW_GC_RUNNING", {
-        message: "Cannot begin to collect garbage: another process does so in this store",
-        hint: "Wait until it has ended",
-        context: { path: this.#options.lockFile },
-      });
-    }
-    return { release: () => void lock.close() };
+    return takeGcLock(this.#options.lockFile, "collect garbage");
   }
 
   choose(selection: RunSelection): Promise<RunChoice> {
