@@ -132,7 +132,7 @@ describe("flow validate", () => {
     expect(broken).toMatchObject({ code: 1, status: "fail" });
     expect(broken.evidence[0]).toMatch(/^S07 /);
     expect((await check("V19", "Fit")).status).toBeUndefined();
-    expect(before).toBe(2);
+    expect(before).toBe(3); // Data, Fit, Loose
     await change("UPDATE flow SET run_count = run_count - 1");
   });
 
