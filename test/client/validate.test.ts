@@ -65,7 +65,20 @@ test("an undamaged story passes every check, in one line of evidence each", asyn
   expect(report.checks.filter((each) => each.status !== "pass")).toEqual([]);
   expect(report.ok).toBe(true);
   expect(report.runs.map((run) => run.run).sort()).toEqual(["Predict/1", "Train/1"]);
-  expect(ids(report.checks)).toEqual(["V00", "V01", "V02", "V03", "V04", "V05", "V10", "V15", "V21"]);
+  expect(ids(report.checks)).toEqual([
+    "V00",
+    "V01",
+    "V02",
+    "V03",
+    "V04",
+    "V05",
+    "V10",
+    "V11",
+    "V15",
+    "V16",
+    "V18",
+    "V21",
+  ]);
   const rows = report.checks.find(
     (each) => each.id === "V02" && each.subject.run === "Predict/1" && each.subject.artifact === "rows",
   );

@@ -66,7 +66,9 @@ async function dispatch(context: Context): Promise<number> {
 }
 
 async function callCommand(entry: CommandEntry, command: Command, context: Context): Promise<number> {
-  if (command.readsOwnWords === true) return await command.run(invocation(new Map(), []), context);
+  const { readsOwnWords = false } = command;
+  if (typeof readsOwnWords === "function" ? readsOwnWords(context.words) : readsOwnWords)
+    return await command.run(invocation(new Map(), []), context);
   const flags = command.flags.includes(HELP_FLAG) ? command.flags : [...command.flags, HELP_FLAG];
   const parsed = parseArguments(context.words, { flags, positionals: command.positionals });
   if (parsed.values.get("help") === true) {

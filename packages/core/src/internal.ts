@@ -13,6 +13,7 @@ import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
+import type { Problem } from "./errors/flow-error.ts";
 import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
@@ -24,6 +25,7 @@ import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
 import type { ExportRequest, ImportRequest, ImportTarget } from "./wiring/transfer.ts";
+import type { WouldReadRequest } from "./wiring/would-read.ts";
 
 export type { GcOptions, GcProgress, GcReport } from "./admin/gc/collect-garbage.ts";
 export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts";
@@ -168,6 +170,25 @@ export async function examine(request: DoctorRequest): Promise<DoctorReport> {
 export async function validate(stores: ValidateStores, options: ValidateOptions): Promise<ValidationReport> {
   const client = await import("./client/validate/validate.ts");
   return client.validate(stores, options);
+}
+
+/** Checks every run, and the store; see `wiring/validate-all.ts`. */
+export async function validateAll(
+  stores: OpenStores,
+  place: StoreToCheck,
+  options: ValidateOptions,
+): Promise<ValidationReport> {
+  const wiring = await import("./wiring/validate-all.ts");
+  return wiring.validateAll(stores, place, options);
+}
+
+/** The runs that a flow would read from; see `wiring/would-read.ts`. */
+export async function wouldRead(
+  stores: OpenStores,
+  request: WouldReadRequest,
+): Promise<{ readonly runs: readonly RunRow[]; readonly warnings: readonly Problem[] }> {
+  const wiring = await import("./wiring/would-read.ts");
+  return wiring.wouldRead(stores, request);
 }
 
 /** Checks a store as a whole; see `admin/verify/verify-store.ts`. */

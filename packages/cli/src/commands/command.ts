@@ -54,7 +54,7 @@ export interface Command {
   /** More for `--help`, a paragraph. */
   readonly notes?: string;
   /** Reads its words by itself, because its flags depend on them (`flow run FILE`); `run` then gets nothing parsed. */
-  readonly readsOwnWords?: boolean;
+  readonly readsOwnWords?: boolean | ((words: readonly string[]) => boolean);
   run(invocation: Invocation, context: Context): Promise<number>;
 }
 

@@ -2,11 +2,27 @@
  * `flow validate [SELECTOR]`: integrity (what was read is whole and is what was stored) apart from currency (the selector
  * would mean another run today). A failed check gives exit code 1.
  */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import type { ValidationReport } from "@millrace/core/internal";
+import { faultsError } from "../arguments/faults-error.ts";
+import type { Flag } from "../arguments/flag.ts";
+import { readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
+import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
+import { renderWarning } from "../render/run-lines.ts";
 import { byteSize, count, harmless } from "../render/text.ts";
-import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import {
+  type Command,
+  type Context,
+  DEBUG_FLAG,
+  type Invocation,
+  invocation,
+  JSON_FLAG,
+  STORE_FLAG,
+} from "./command.ts";
+import { optional } from "./conduct-flags.ts";
 import { refuseTail, withStores } from "./with-stores.ts";
 
 type Check = ValidationReport["checks"][number];
@@ -15,37 +31,132 @@ type CheckStatus = Check["status"];
 /** Findings of one check of one run that are spelt out; the rest is counted. */
 const MAX_FINDINGS = 20;
 
+const OWN_FLAGS: readonly Flag[] = [
+  { name: "all", type: "boolean", help: "Every successful run, and the records of the store" },
+  {
+    name: "current",
+    type: "boolean",
+    help: "Fail also when a selector would mean another run today, or something is old",
+  },
+  { name: "strict", type: "boolean", help: "Fail on every warning" },
+  {
+    name: "max-age",
+    type: "text",
+    placeholder: "DURATION",
+    help: "Fail when the run, or what it read from, is older: 26h, 7d",
+  },
+  { name: "watch-freshness", type: "boolean", help: "Only whether it is current and not too old: no value is read" },
+  {
+    name: "deployed",
+    type: "text",
+    placeholder: "DIGEST",
+    help: "Fail unless this SHA-256 is one of the run's artifacts",
+  },
+  { ...JSON_FLAG, help: "Print the report as one JSON object" },
+  STORE_FLAG,
+  DEBUG_FLAG,
+];
+
 export const validateCommand: Command = {
-  usage: "validate [SELECTOR] [--current] [--strict]",
+  usage: "validate [SELECTOR | FILE [flags of the flow] | --all] [--current] [--strict]",
   positionals: [
     { name: "SELECTOR", help: "A run (default: the newest run of each flow that reads from another)", required: false },
   ],
-  flags: [
-    { name: "current", type: "boolean", help: "Fail also when a selector would mean another run today" },
-    { name: "strict", type: "boolean", help: "Fail on every warning" },
-    { ...JSON_FLAG, help: "Print the report as one JSON object" },
-    STORE_FLAG,
-    DEBUG_FLAG,
-  ],
+  flags: OWN_FLAGS,
   examples: [
     ["validate", "the newest run of each flow"],
     ["validate Predict/3 --current", "and fail when prod:v1 has moved since"],
+    ["validate predict.ts --model-tag prod:v1", "the runs that this would read from, before it is run"],
+    [
+      "validate Predict@nightly --watch-freshness --max-age 26h",
+      "for a scheduler: quick, exit code 1 when something is old",
+    ],
   ],
+  readsOwnWords: (words) => isFlowFile(readRunWords(words, OWN_FLAGS).file),
   run: (invocation, context) =>
-    withStores(invocation, context, async (stores, core) => {
-      const selector = invocation.positionals[0];
-      if (selector !== undefined)
-        refuseTail(core, core.parseSelector(selector), { command: "flow validate", most: "run" });
-      const report = await core.validate(stores, {
-        ...(selector === undefined ? {} : { selector }),
-        current: invocation.isOn("current"),
-        strict: invocation.isOn("strict"),
-      });
-      const { stdout } = context;
-      stdout.write(invocation.isOn("json") ? `${JSON.stringify(report)}\n` : renderReport(report, stdout.paint));
-      return report.ok ? EXIT.done : EXIT.failed;
-    }),
+    isFlowFile(readRunWords(context.words, OWN_FLAGS).file) ? validateFile(context) : validateRuns(invocation, context),
 };
+
+function isFlowFile(word: string | undefined): word is string {
+  return word !== undefined && /\.(?:[cm]?[jt]sx?|flow)$/.test(word);
+}
+
+/** What a run of this flow would read from, if it were started now. */
+async function validateFile(context: Context): Promise<number> {
+  const core = await loadCore();
+  const { file } = readRunWords(context.words, OWN_FLAGS);
+  const pack = await core.preparePackage(file!);
+  const flow = core.selectFlow(pack, undefined);
+  const words = readFlowWords(context.words, OWN_FLAGS, flow.definition);
+  if (words.faults.length > 0) throw await faultsError(`flow validate ${file}`, words.faults);
+  const own = invocation(words.values, words.positionals);
+  return await withStores(own, context, async (stores) => {
+    const { runs, warnings } = await core.wouldRead(stores, {
+      package: pack,
+      flow,
+      fields: { flags: words.flags },
+      tags: [],
+      environment: context.environment,
+      readFile: (name) => readFile(path.resolve(context.cwd, name)),
+      upstreams: words.upstreams,
+      strict: own.isOn("strict"),
+    });
+    for (const warning of warnings) context.stderr.write(`${renderWarning(warning, context.stderr.paint)}\n`);
+    return finish(await core.validate(stores, { ...optionsOf(core, own, context), runs }), own, context);
+  });
+}
+
+function finish(report: ValidationReport, words: Invocation, { stdout }: Context): number {
+  stdout.write(words.isOn("json") ? `${JSON.stringify(report)}\n` : renderReport(report, stdout.paint));
+  return report.ok ? EXIT.done : EXIT.failed;
+}
+
+function optionsOf(core: Core, words: Invocation, context: Context): Parameters<Core["validate"]>[1] {
+  const age = words.text("max-age");
+  const maxAgeMs = age === undefined ? undefined : core.parseDurationMs(age);
+  if (age !== undefined && maxAgeMs === undefined)
+    throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+      message: `--max-age ${JSON.stringify(age)} is no duration`,
+      hint: "Write a number and a unit, such as 90m, 26h or 7d",
+    });
+  const deployed = words.text("deployed");
+  if (deployed !== undefined && !/^(?:sha256:)?[0-9a-f]{64}$/i.test(deployed))
+    throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+      message: `--deployed ${JSON.stringify(deployed)} is no SHA-256`,
+      hint: "Give the 64 hex digits of the file that is deployed: sha256sum FILE",
+    });
+  return {
+    current: words.isOn("current"),
+    strict: words.isOn("strict"),
+    freshnessOnly: words.isOn("watch-freshness"),
+    now: new Date(context.now()),
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(deployed === undefined ? {} : { deployed }),
+  };
+}
+
+function validateRuns(invocation: Invocation, context: Context): Promise<number> {
+  return withStores(invocation, context, async (stores, core) => {
+    const selector = invocation.positionals[0];
+    if (selector !== undefined)
+      refuseTail(core, core.parseSelector(selector), { command: "flow validate", most: "run" });
+    const options = optionsOf(core, invocation, context);
+    if (!invocation.isOn("all"))
+      return finish(
+        await core.validate(stores, { ...options, ...(selector === undefined ? {} : { selector }) }),
+        invocation,
+        context,
+      );
+    if (selector !== undefined)
+      throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+        message: `--all means every run, and "${selector}" one`,
+        hint: "Leave one of the two away",
+      });
+    const { cwd, environment } = context;
+    const place = { cwd, environment, ...optional("store", invocation.text("store")) };
+    return finish(await core.validateAll(stores, place, options), invocation, context);
+  });
+}
 
 /** The report for people: each run with its checks, then one line that says how it stands. */
 export function renderReport(report: ValidationReport, paint: Paint): string {
@@ -61,6 +172,8 @@ export function renderReport(report: ValidationReport, paint: Paint): string {
     for (const checks of inOrder) lines.push(...checkLines(checks, paint));
     lines.push("");
   }
+  const ofStore = report.checks.filter((check) => check.subject.run === undefined);
+  if (ofStore.length > 0) lines.push(paint.bold("The store"), ...checkLines(ofStore, paint), "");
   const { pass, warn, fail } = report.totals;
   const hashed =
     report.hashed.blobs === 0

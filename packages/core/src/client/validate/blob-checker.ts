@@ -6,7 +6,7 @@ import { inTurns } from "../../util/in-turns.ts";
 /** What checking needs: records, and stored values that are read in pieces. */
 export interface CheckingStores {
   readonly metadata: MetadataReader;
-  readonly artifacts: Pick<ArtifactStore, "examine">;
+  readonly artifacts: Pick<ArtifactStore, "examine" | "pieces">;
 }
 
 export type BlobVerdict =

@@ -7,7 +7,7 @@
 export type CheckKind = "integrity" | "currency";
 export type CheckStatus = "pass" | "warn" | "fail";
 
-/** The checks by id. Ids are stable; those below V20 are explained in docs/guide/validate.md. */
+/** The checks by id. Ids are stable, and explained in docs/guide/validate.md. */
 export const CHECKS = {
   V00: { kind: "integrity", title: "Every step that had to run has succeeded" },
   V01: { kind: "integrity", title: "The selector meant exactly one run" },
@@ -16,7 +16,13 @@ export const CHECKS = {
   V04: { kind: "integrity", title: "The log of tags is unbroken" },
   V05: { kind: "integrity", title: "The sizes agree" },
   V10: { kind: "integrity", title: "Shared data comes from one run" },
+  V11: { kind: "integrity", title: "The code can be had again" },
   V15: { kind: "integrity", title: "The producers are there and succeeded" },
+  V16: { kind: "integrity", title: "Nothing that it was made from was withdrawn" },
+  V18: { kind: "integrity", title: "Nothing that was kept is a program" },
+  V19: { kind: "integrity", title: "The store is whole" },
+  V20: { kind: "integrity", title: "What is deployed is this run's" },
+  V12: { kind: "currency", title: "Nothing is too old" },
   V21: { kind: "currency", title: "The selector still means the same run" },
 } as const satisfies Readonly<Record<string, { readonly kind: CheckKind; readonly title: string }>>;
 
@@ -32,9 +38,9 @@ export interface ValidationCheck {
   readonly subject: CheckSubject;
 }
 
-/** What a check is about. `run` is the run that is validated, by its alias. */
+/** What a check is about. `run` is the run that is validated, by its alias; absent where it is the store. */
 export interface CheckSubject {
-  readonly run: string;
+  readonly run?: string;
   readonly upstream?: string;
   readonly artifact?: string;
   readonly digest?: string;

@@ -9,17 +9,29 @@
 
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
-import type { ArtifactRow, MetadataReader, MetadataStore, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+import type {
+  ArtifactRow,
+  MetadataReader,
+  MetadataStore,
+  RunRow,
+  RunSequence,
+  UpstreamRow,
+} from "../../metadata/metadata-store.ts";
 import { findRun } from "../find-run.ts";
 import { BlobChecker, type CheckingStores } from "./blob-checker.ts";
+import { checkAge } from "./check-age.ts";
 import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
+import { checkCode } from "./check-code.ts";
 import { checkCurrency } from "./check-currency.ts";
+import { checkDeployed } from "./check-deployed.ts";
 import { checkProducers, checkSelectors } from "./check-edges.ts";
+import { checkFormats } from "./check-formats.ts";
 import { checkTasks } from "./check-graph.ts";
 import { checkInnerValues } from "./check-inner-values.ts";
 import { checkReads } from "./check-reads.ts";
 import { checkSharedData } from "./check-shared-data.ts";
 import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
+import { checkWithdrawn } from "./check-withdrawn.ts";
 import { recordedPackage } from "./recorded-package.ts";
 import {
   CHECKS,
@@ -30,6 +42,8 @@ import {
   type ValidationReport,
 } from "./report.ts";
 
+const RUNS_AT_ONCE = 500;
+
 export interface ValidateOptions {
   /** Which run: `Predict/3`, `Predict@prod:v1`, a run id. Default: the newest successful run of each flow that has upstreams. */
   readonly selector?: string;
@@ -37,6 +51,18 @@ export interface ValidateOptions {
   readonly current?: boolean;
   /** Whether every warning is a failure: several runs on a tag, shared data from different runs, and what `current` says. */
   readonly strict?: boolean;
+  /** Instead of a selector: these runs, such as the producers that a flow would read from. */
+  readonly runs?: readonly RunRow[];
+  /** Instead of a selector: every successful run. */
+  readonly all?: boolean;
+  /** Age at most of the run and of what it was made from, in milliseconds; what upstreams declare counts in any case. */
+  readonly maxAgeMs?: number;
+  /** Only what is a matter of time (V12, V21): no value is read. */
+  readonly freshnessOnly?: boolean;
+  /** SHA-256 of what a deployment says that it runs. */
+  readonly deployed?: string;
+  /** Default: now. */
+  readonly now?: Date;
   /** Preferred where the selector names a flow of several projects. */
   readonly ownProject?: string;
 }
@@ -90,9 +116,18 @@ async function validateRun(
   const { metadata } = stores;
   const edges = await metadata.upstreams(run.sequence);
   const producers = await loadProducers(metadata, edges);
-  const names = new Map<RunId, string>([...producers.values()].map((producer) => [producer.id, runName(producer)]));
   const isStrict = options.strict === true;
-
+  const limits = {
+    failsWhenOld: options.freshnessOnly === true || options.current === true || isStrict,
+    now: options.now ?? new Date(),
+    ...(options.maxAgeMs === undefined ? {} : { maxAgeMs: options.maxAgeMs }),
+  };
+  if (options.freshnessOnly === true) {
+    checkAge(run, edges, producers, await definitionOf(metadata, run), limits, sink);
+    await checkCurrency(metadata, run, edges, true, sink);
+    return;
+  }
+  const names = new Map<RunId, string>([...producers.values()].map((producer) => [producer.id, runName(producer)]));
   checkSelectors(edges, names, isStrict, sink);
   await checkProducers(metadata, run, sink);
   await checkSharedData(metadata, run, isStrict, sink);
@@ -109,6 +144,12 @@ async function validateRun(
   for (const producer of producers.values())
     await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
   await checkTagLog(metadata, run, tagLog, sink);
+  const isPackageThere = (await recordedPackage(metadata, run)) !== "missing";
+  checkCode(run, isPackageThere, isStrict, sink);
+  await checkWithdrawn(metadata, run, isStrict, sink);
+  await checkFormats(stores, run, isStrict, sink);
+  if (options.deployed !== undefined) await checkDeployed(metadata, run, options.deployed, sink);
+  checkAge(run, edges, producers, definition, limits, sink);
   await checkCurrency(metadata, run, edges, options.current === true || isStrict, sink);
 }
 
@@ -160,6 +201,20 @@ async function loadProducers(
   return producers;
 }
 
+/** All successful runs, newest first. */
+async function* everyRun(metadata: MetadataReader): AsyncGenerator<RunRow, void> {
+  for (let before: RunSequence | undefined; ; ) {
+    const page = await metadata.runs({
+      status: "succeeded",
+      limit: RUNS_AT_ONCE,
+      ...(before === undefined ? {} : { before }),
+    });
+    yield* page;
+    before = page.at(-1)?.sequence;
+    if (page.length < RUNS_AT_ONCE) return;
+  }
+}
+
 /** The runs to look at, with what is to be said about how they were found. */
 async function selectRuns(
   metadata: MetadataReader,
@@ -171,6 +226,12 @@ async function selectRuns(
       ...(options.ownProject === undefined ? {} : { ownProject: options.ownProject }),
     });
     return [{ run: found.run, warnings: found.warnings.map((warning) => warning.message) }];
+  }
+  if (options.runs !== undefined) return options.runs.map((run) => ({ run, warnings: [] }));
+  if (options.all === true) {
+    const all: { readonly run: RunRow; readonly warnings: readonly string[] }[] = [];
+    for await (const run of everyRun(metadata)) all.push({ run, warnings: [] });
+    return all;
   }
   const newest: RunRow[] = [];
   for (const { flow } of await metadata.flows()) {
