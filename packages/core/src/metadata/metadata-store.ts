@@ -207,6 +207,16 @@ export interface TaskCount {
   readonly cached: number;
 }
 
+/** Digests over the records of a run, lower-case hex; what a program without them wrote has none. */
+export interface RunDigests {
+  /** Over what it was given. */
+  readonly start?: Digest;
+  /** Over how it ended, of its current execution. */
+  readonly end?: Digest;
+  /** Over what each finished task left; `terms` as they are recorded (JSON). */
+  readonly tasks: ReadonlyMap<TaskSequence, { readonly terms?: string; readonly digest: Digest }>;
+}
+
 export interface MetadataReader {
   /** Version of the schema and id of this store. */
   info(): Promise<{ readonly schemaVersion: number; readonly storeId: string; readonly createdAt: Date }>;
@@ -283,6 +293,13 @@ export interface MetadataReader {
   }): Promise<{ readonly rows: readonly LogRow[]; readonly next: LogSequence }>;
   /** The last piece of output of the whole store; 0 where there is none. */
   logEnd(): Promise<LogSequence>;
+  /**
+   * What is wrong with the records of a run, in words: rows that are not those over which a digest was written, and pages that do not
+   * hold the items of their foreach. Rows of programs without digests are not judged. Empty when nothing is.
+   */
+  recordFaults(run: RunSequence): Promise<readonly string[]>;
+  /** The digests over the records of a run, for moving it. */
+  recordDigests(run: RunSequence): Promise<RunDigests>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import type { Digest } from "../artifact/artifact.ts";
 import type { BlobRow } from "./metadata-store.ts";
 
 /** Checks on records; the list of all stands in docs/guide/store.md. */
-export type RecordCheckId = "S01" | "S02" | "S03" | "S05" | "S06" | "S07" | "S08";
+export type RecordCheckId = "S01" | "S02" | "S03" | "S05" | "S06" | "S07" | "S08" | "S11";
 
 /**
  * What helps: `repair` (flow store repair rebuilds it), `rerun` (a step that is run again, or a copy), `copy` (only a copy

@@ -16,11 +16,13 @@ import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
+import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
 import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
 
 export class TickWriter {
   readonly #statements: Statements;
   readonly #holds: HoldsBlob | undefined;
+  readonly #recorder: TaskRecorder;
   readonly #insertTask: Statement<unknown[], unknown>;
   readonly #finishTask: Statement<unknown[], unknown>;
   readonly #insertArtifact: Statement<unknown[], unknown>;
@@ -32,6 +34,7 @@ export class TickWriter {
   constructor(statements: Statements, holds?: HoldsBlob) {
     this.#statements = statements;
     this.#holds = holds;
+    this.#recorder = new TaskRecorder(statements);
     const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
@@ -47,6 +50,8 @@ export class TickWriter {
       "choice",
       "error",
       ...facts,
+      "terms",
+      "record_digest",
     ]);
     this.#finishTask = statements.raw(finishTask, [
       "status",
@@ -55,6 +60,8 @@ export class TickWriter {
       "choice",
       "error",
       ...facts,
+      "terms",
+      "record_digest",
       "sequence",
       "run",
       "running",
@@ -75,6 +82,7 @@ export class TickWriter {
   /** Writes a tick inside the caller's transaction. */
   write(tick: Tick): void {
     checkWriter(this.#statements, tick.run, tick.execution);
+    this.#recorder.begin();
     const startedHere = this.#writeStarted(tick);
     insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
@@ -107,6 +115,7 @@ export class TickWriter {
   }
 
   #insertStarted(task: NewTask, end: FinishedTask | undefined): void {
+    const record: RecordColumns | undefined = end === undefined ? undefined : this.#recorder.record(end, task);
     try {
       this.#insertTask.run(
         task.sequence,
@@ -126,6 +135,8 @@ export class TickWriter {
         end?.valueReads === undefined ? null : JSON.stringify(end.valueReads),
         end?.cancelledBy ?? null,
         end?.durationMs ?? null,
+        record?.terms ?? null,
+        record?.digest ?? null,
       );
     } catch (error) {
       const code = sqliteCode(error);
@@ -145,6 +156,7 @@ export class TickWriter {
   }
 
   #finish(run: number, task: FinishedTask): void {
+    const record = this.#recorder.record(task);
     const { changes } = this.#finishTask.run(
       task.status,
       task.finishedAt.getTime(),
@@ -156,6 +168,8 @@ export class TickWriter {
       task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
       task.cancelledBy ?? null,
       task.durationMs ?? null,
+      record.terms,
+      record.digest,
       task.sequence,
       run,
       "running",
