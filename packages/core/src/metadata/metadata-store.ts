@@ -25,7 +25,7 @@
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
 import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
-import type { SerializedError } from "../errors/flow-error.ts";
+import type { FlowError, SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
@@ -185,6 +185,8 @@ export interface RunQuery {
   readonly before?: RunSequence;
   /** Default 50, at most 1,000. */
   readonly limit?: number;
+  /** Called for each run whose record cannot be read; it is left out then. Default: the first of them is thrown. */
+  readonly onUnreadable?: (error: FlowError, run: RunSequence) => void;
 }
 
 export interface TaskQuery {

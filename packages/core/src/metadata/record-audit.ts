@@ -41,6 +41,8 @@ export interface BlobUse {
   /** Such as `Train/17/evaluate/3`. */
   readonly task?: string;
   readonly step?: string;
+  /** The task's number: a lower one was begun earlier. */
+  readonly number?: number;
   /** The artifact's name, or `items` for a page of them. */
   readonly artifact?: string;
   readonly kind: "artifact" | "items" | "value" | "package";
