@@ -46,19 +46,31 @@ export function startDigest(facts: readonly unknown[]): string {
   return hash("sha256", JSON.stringify(["millrace-run-start 1", ...facts]), "hex");
 }
 
+const OPEN_CHARACTERS = 32 * 1024;
+
 /** A digest of many lines: how a run ended, its tasks, what they read. */
 export class EndDigest {
   readonly #sum = createHash("sha256");
+  /** Lines that are not hashed yet: a call for each would cost more than the line. */
+  #open = "";
 
   constructor(facts: readonly unknown[]) {
     this.add(["millrace-run-end 1", ...facts]);
   }
 
   add(line: readonly unknown[]): void {
-    this.#sum.update(`${JSON.stringify(line)}\n`);
+    this.addLines(JSON.stringify(line));
+  }
+
+  /** Lines of JSON, with a line feed between two of them. */
+  addLines(lines: string): void {
+    this.#open += `${lines}\n`;
+    if (this.#open.length < OPEN_CHARACTERS) return;
+    this.#sum.update(this.#open);
+    this.#open = "";
   }
 
   end(): string {
-    return this.#sum.digest("hex");
+    return this.#sum.update(this.#open).digest("hex");
   }
 }

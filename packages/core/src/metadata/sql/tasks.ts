@@ -203,6 +203,13 @@ export const taskByPlace = query<{ id: string; step: string; path: string; attem
     .where("task.attempt", "=", arg("attempt")),
 );
 
+export const setTaskRecord = query<{ sequence: number } & TaskRecordColumns>()((db, arg) =>
+  db
+    .updateTable("task")
+    .set({ terms: arg("terms"), record_digest: arg("record_digest") })
+    .where("sequence", "=", arg("sequence")),
+);
+
 export const setTaskOrigin = query<{ sequence: number; origin: number }>()((db, arg) =>
   db
     .updateTable("task")

@@ -11,7 +11,10 @@ const UPSTREAMS = `SELECT name, flow_project, flow_name, selector, producer, can
   FROM upstream WHERE run = ? ORDER BY name`;
 const END = `SELECT lower(hex(x.start_digest)) AS start, x.status, y.step, y.path, y.attempt
   FROM run AS x LEFT JOIN task AS y ON y.sequence = x.end_task WHERE x.sequence = ?`;
-const TASKS = "SELECT step, path, attempt, status, lower(hex(record_digest)) FROM task WHERE run = ? ORDER BY sequence";
+/** Lines as `JSON.stringify` writes them, joined by the database: a row to JavaScript costs as much as its task's own digest. */
+const TASKS = `SELECT max(sequence) AS last,
+    group_concat(json_array(step, path, attempt, status, lower(hex(record_digest))), char(10) ORDER BY sequence) AS lines
+  FROM (SELECT sequence, step, path, attempt, status, record_digest FROM task WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT 10000)`;
 const READS = `SELECT y.step, y.path, y.attempt, x.upstream, x.producer, x.artifact, x.codec, lower(hex(x.digest))
   FROM upstream_read AS x LEFT JOIN task AS y ON y.sequence = x.task WHERE x.run = ?
   ORDER BY x.task, x.upstream, x.producer, x.artifact`;
@@ -56,7 +59,13 @@ export function startDigestOf(db: Connection, run: number): string {
 export function endDigestOf(db: Connection, run: number): string {
   const row = db.prepare(END).get(run) as Readonly<Record<string, string | number | null>>;
   const sum = new EndDigest([row.start === "" ? null : row.start, row.status, row.step, row.path, row.attempt]);
-  for (const task of db.prepare(TASKS).raw().iterate(run) as Iterable<unknown[]>) sum.add(task);
+  const tasks = db.prepare(TASKS);
+  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+    const { last, lines } = tasks.get(run, after) as { readonly last: number | null; readonly lines: string | null };
+    if (last === null || lines === null) break;
+    sum.addLines(lines);
+    after = last;
+  }
   for (const read of db.prepare(READS).raw().iterate(run) as Iterable<unknown[]>) sum.add(read);
   return sum.end();
 }

@@ -11,7 +11,7 @@ import { insertCacheEntry } from "../sql/cache.ts";
 import { copyArtifactTerms, hasGoneArtifacts, insertArtifactTerm } from "../sql/deletions.ts";
 import { insertLog } from "../sql/logs.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
-import { finishTask, insertTask, taskBySequence } from "../sql/tasks.ts";
+import { finishTask, insertTask, setTaskRecord, taskBySequence } from "../sql/tasks.ts";
 import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import { sqliteCode } from "./sqlite-error.ts";
@@ -87,7 +87,11 @@ export class TickWriter {
     insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
       if (!startedHere.has(task.sequence)) this.#finish(tick.run, task);
-      if (task.takenFrom !== undefined) this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
+      if (task.takenFrom !== undefined) {
+        this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
+        const { terms, digest } = this.#recorder.record(task);
+        this.#statements.run(setTaskRecord, { sequence: task.sequence, terms, record_digest: digest });
+      }
       if (task.artifacts.length > 0) this.#writeArtifacts(tick.run, task);
       if (task.pages.length > 0) this.#writePages(task);
       if (task.cache !== undefined) this.#offer(task, task.cache);
@@ -115,7 +119,9 @@ export class TickWriter {
   }
 
   #insertStarted(task: NewTask, end: FinishedTask | undefined): void {
-    const record: RecordColumns | undefined = end === undefined ? undefined : this.#recorder.record(end, task);
+    // What another task left is known when that one's rows are written, perhaps in this tick.
+    const record: RecordColumns | undefined =
+      end === undefined || end.takenFrom !== undefined ? undefined : this.#recorder.record(end, task);
     try {
       this.#insertTask.run(
         task.sequence,
@@ -156,7 +162,7 @@ export class TickWriter {
   }
 
   #finish(run: number, task: FinishedTask): void {
-    const record = this.#recorder.record(task);
+    const record = task.takenFrom === undefined ? this.#recorder.record(task) : undefined;
     const { changes } = this.#finishTask.run(
       task.status,
       task.finishedAt.getTime(),
@@ -168,8 +174,8 @@ export class TickWriter {
       task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
       task.cancelledBy ?? null,
       task.durationMs ?? null,
-      record.terms,
-      record.digest,
+      record?.terms ?? null,
+      record?.digest ?? null,
       task.sequence,
       run,
       "running",
