@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EncodedArtifact } from "../../packages/core/src/artifact/artifact.ts";
-import type { ItemPage } from "../../packages/core/src/artifact/item-pages.ts";
+import { type ItemPage, ItemPageWriter } from "../../packages/core/src/artifact/item-pages.ts";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import { readProcessIdentity } from "../../packages/core/src/config/process-identity.ts";
 import type { UpstreamDefinition } from "../../packages/core/src/flow/definition.ts";
@@ -142,10 +142,12 @@ export class WrittenStore {
         }),
       ),
     ];
-    const pages = (options.pages ?? []).map(({ first, count, encoded: { codec, digest, sizeBytes, chunks } }) => {
-      blobs.push(this.stores.artifacts.storeSync({ codec, digest, sizeBytes, chunks }));
-      return { first, count, codec, digest, sizeBytes };
-    });
+    const pages = (options.pages ?? pagesOf(options.items)).map(
+      ({ first, count, encoded: { codec, digest, sizeBytes, chunks } }) => {
+        blobs.push(this.stores.artifacts.storeSync({ codec, digest, sizeBytes, chunks }));
+        return { first, count, codec, digest, sizeBytes };
+      },
+    );
     const fanOut = items ?? options.pages?.reduce((sum, page) => sum + page.count, 0);
     await metadata.commitTick({
       run: run.sequence,
@@ -289,6 +291,13 @@ export class WrittenStore {
     });
   }
 
+  /** Makes all records those of a program that wrote no digests over them. */
+  forgetDigests(): void {
+    this.sql("UPDATE task SET record_digest = NULL");
+    this.sql("UPDATE run SET start_digest = NULL");
+    this.sql("UPDATE execution SET end_digest = NULL, program_schema = NULL");
+  }
+
   /** Changes records behind the store's back. */
   sql(text: string, ...values: readonly unknown[]): number {
     const database = openWriter(this.stores.locate().databaseFile);
@@ -349,4 +358,10 @@ export function largeValue(seed: number): Uint8Array {
     bytes[index] = state >>> 24;
   }
   return bytes;
+}
+
+/** The numbers from 0 as the items of a foreach. */
+function pagesOf(items = 0): readonly ItemPage[] {
+  const writer = new ItemPageWriter();
+  return [...Array.from({ length: items }, (_, index) => writer.add(index)).flat(), ...writer.finish()];
 }

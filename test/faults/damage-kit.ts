@@ -6,7 +6,11 @@ import fs from "node:fs";
 import path from "node:path";
 import type { StoreFinding, VerifyReport } from "../../packages/core/src/admin/verify/finding.ts";
 import type { VerifyOptions } from "../../packages/core/src/admin/verify/verify-store.ts";
+import { findRun } from "../../packages/core/src/client/find-run.ts";
+import { validate } from "../../packages/core/src/client/validate/validate.ts";
 import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
+import { exportRuns } from "../../packages/core/src/transfer/export-runs.ts";
+import { openStores } from "../../packages/core/src/wiring/open-stores.ts";
 import { repairStore, verifyStore } from "../../packages/core/src/wiring/store-admin.ts";
 import { Project } from "../kit/project.ts";
 import { flowText } from "../scenarios/observe.ts";
@@ -35,6 +39,13 @@ const FLOWS = {
     readonly source = upstream("Source"); size!: number;
     @step({ next: "end" }) start() { this.size = (this.source.data as any).noise.length; }
     @step() end() {}`,
+  ),
+  "brief.ts": flowText(
+    "Brief",
+    `
+    big = artifact(z.custom<string>(), { transient: true }); kept!: number;
+    @step({ next: "end" }) start() { this.big = "gone soon ".repeat(9); this.kept = 1; }
+    @step() end() { this.kept = 2; }`,
   ),
   "failing.ts": flowText(
     "Failing",
@@ -70,6 +81,7 @@ export class StoreToHurt {
     await run(0, "source.ts", "-n", "3");
     await run(0, "reader.ts", "--source-tag", "prod:v1");
     await run(1, "failing.ts");
+    await run(0, "brief.ts");
     await this.project.flow(["tag", "remove", "Source/1", "eu"]);
     const db = openWriter(path.join(this.project.store, "millrace.db"));
     db.pragma("wal_checkpoint(TRUNCATE)");
@@ -130,6 +142,31 @@ export class StoreToHurt {
       { ...options, onFinding: (finding) => void findings.push(finding) },
     );
     return { ...report, findings };
+  }
+
+  /** Words of all that `flow validate RUN` finds wrong. */
+  async validate(run: string): Promise<readonly string[]> {
+    const stores = await openStores({ store: this.folder, cwd: this.folder, environment: {}, create: false });
+    try {
+      const { checks } = await validate(stores, { selector: run });
+      return checks.flatMap(({ id, status, evidence }) => (status === "fail" ? [`${id} ${evidence}`] : []));
+    } finally {
+      await stores.close();
+    }
+  }
+
+  /** The code by which an export of a run is refused; undefined when it is not. */
+  async exportRefusal(run: string): Promise<string | undefined> {
+    const stores = await openStores({ store: this.folder, cwd: this.folder, environment: {}, create: false });
+    try {
+      const { run: row } = await findRun(stores.metadata, run);
+      await exportRuns(stores, [row], { write: async () => {} });
+      return undefined;
+    } catch (error) {
+      return (error as { readonly code?: string }).code ?? String(error);
+    } finally {
+      await stores.close();
+    }
   }
 
   repair(options: { readonly dryRun?: boolean } = {}) {

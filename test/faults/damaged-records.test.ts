@@ -13,6 +13,8 @@ afterAll(() => store[Symbol.asyncDispose]());
 
 /** What is done to the records, the check that finds it, and words of its evidence. */
 type Hurt = readonly [name: string, sql: string, check: string, words: RegExp];
+/** With the run whose validation fails, and words of what it says. */
+type Lie = readonly [...Hurt, run: string, said: RegExp];
 
 const END = "(SELECT end_task FROM run WHERE flow_name = 'Source' AND number = 1)";
 const ARTIFACT = "(SELECT min(sequence) FROM task WHERE step = 'work')";
@@ -115,7 +117,7 @@ const LOSSES: readonly Hurt[] = [
   ],
   [
     "an execution that is not the current one",
-    "INSERT INTO execution SELECT run, 2, runner, actor, command, package_digest, options, started_at, heartbeat_at, NULL, 'running', program_schema FROM execution WHERE run = 1",
+    "INSERT INTO execution SELECT run, 2, runner, actor, command, package_digest, options, started_at, heartbeat_at, NULL, 'running', program_schema, NULL FROM execution WHERE run = 1",
     "S06",
     /execution 2 of/,
   ],
@@ -152,6 +154,223 @@ const LOSSES: readonly Hurt[] = [
   ["a table", "DROP TABLE item_page", "S01", /table "item_page" is not in the database/],
 ];
 
+const WORK = "(SELECT sequence FROM task WHERE step = 'work' AND path = '1' AND run = 1)";
+const BRIEF = "(SELECT min(sequence) FROM task WHERE run = (SELECT sequence FROM run WHERE flow_name = 'Brief'))";
+const OTHER_VALUE = `(SELECT digest FROM artifact WHERE name = 'small' AND task <> ${WORK} LIMIT 1)`;
+const LEFT = /Source\/1\/work\/1 are not those that it left/;
+const GIVEN = /Source\/1 was given something else/;
+const ENDED = /Source\/1 ended otherwise/;
+
+/** Rows that were changed so that they still fit together: nothing but a digest tells, and only a copy helps. */
+const LIES: readonly Lie[] = [
+  [
+    "another value of the store",
+    `UPDATE artifact SET digest = ${OTHER_VALUE}, size_bytes = (SELECT size_bytes FROM blob WHERE blob.digest = ${OTHER_VALUE}) WHERE task = ${WORK} AND name = 'small'`,
+    "S11",
+    LEFT,
+    "Source/1",
+    LEFT,
+  ],
+  [
+    "another codec",
+    `UPDATE artifact SET codec = 'bytes' WHERE task = ${WORK} AND name = 'small'`,
+    "S11",
+    LEFT,
+    "Source/1",
+    LEFT,
+  ],
+  ["an artifact less", `DELETE FROM artifact WHERE task = ${WORK} AND name = 'small'`, "S11", LEFT, "Source/1", LEFT],
+  [
+    "an artifact more",
+    `INSERT INTO artifact SELECT task, 'planted', codec, digest, size_bytes FROM artifact WHERE task = ${WORK} AND name = 'small'`,
+    "S11",
+    LEFT,
+    "Source/1",
+    LEFT,
+  ],
+  [
+    "another name",
+    `UPDATE artifact SET name = 'smaller' WHERE task = ${WORK} AND name = 'small'`,
+    "S11",
+    LEFT,
+    "Source/1",
+    LEFT,
+  ],
+  [
+    "another start of a task",
+    `UPDATE task SET inherits = ${WORK} WHERE sequence = ${END}`,
+    "S11",
+    /Source\/1\/end are not those/,
+    "Source/1",
+    /Source\/1\/end are not those/,
+  ],
+  ["no start of a task", `UPDATE task SET inherits = NULL WHERE sequence = ${WORK}`, "S11", LEFT, "Source/1", LEFT],
+  ["a task that failed", `UPDATE task SET status = 'caught' WHERE sequence = ${WORK}`, "S11", LEFT, "Source/1", LEFT],
+  [
+    "a digest of a task",
+    `UPDATE task SET record_digest = NULL WHERE sequence = ${WORK}`,
+    "S11",
+    ENDED,
+    "Source/1",
+    ENDED,
+  ],
+  [
+    "a page of other items",
+    `UPDATE item_page SET digest = ${OTHER_VALUE}, size_bytes = (SELECT size_bytes FROM blob WHERE blob.digest = ${OTHER_VALUE}) WHERE split = (SELECT min(sequence) FROM task WHERE run = 1)`,
+    "S11",
+    /Source\/1\/start are not those/,
+    "Source/1",
+    /Source\/1\/start are not those/,
+  ],
+  [
+    "items that a page and its task count alike",
+    "UPDATE item_page SET count = 3 WHERE count = 4; UPDATE task SET fan_out = 3 WHERE fan_out = 4",
+    "S11",
+    /Source\/1\/start are not those/,
+    "Source/1",
+    /Source\/1\/start are not those/,
+  ],
+  [
+    "pages that do not hold all items",
+    "UPDATE item_page SET count = 3 WHERE count = 4",
+    "S06",
+    /Source\/1\/start split into 4 items, and its pages hold 3/,
+    "Source/1",
+    /Source\/1\/start split into 4 items, and its pages hold 3/,
+  ],
+  [
+    "another end",
+    `UPDATE run SET end_task = (SELECT sequence FROM task WHERE step = 'gather' AND run = 1) WHERE sequence = ${RUN}`,
+    "S11",
+    ENDED,
+    "Source/1",
+    ENDED,
+  ],
+  [
+    "a read less",
+    "DELETE FROM upstream_read",
+    "S11",
+    /Reader\/1 ended otherwise/,
+    "Reader/1",
+    /Reader\/1 ended otherwise/,
+  ],
+  [
+    "another producer",
+    "UPDATE upstream SET producer = (SELECT id FROM run WHERE sequence = 2), candidates = '[\"Source/2\"]'",
+    "S11",
+    /Reader\/1 was given something else/,
+    "Reader/1",
+    /Reader\/1 was given something else/,
+  ],
+  ["a parameter", `UPDATE run SET parameters = '{"rows":5}' WHERE sequence = ${RUN}`, "S11", GIVEN, "Source/1", GIVEN],
+  [
+    "a parameter, and what it is found by",
+    `UPDATE run SET parameters = '{"rows":3}' WHERE sequence = ${RUN};
+     UPDATE run_parameter SET value_digest = (SELECT value_digest FROM run_parameter WHERE run = 2) WHERE run = 1`,
+    "S11",
+    GIVEN,
+    "Source/1",
+    GIVEN,
+  ],
+  [
+    "a value of another run",
+    "UPDATE run_value SET digest = (SELECT digest FROM run_value WHERE run = 2 AND name = 'rows') WHERE run = 1 AND name = 'rows'",
+    "S11",
+    GIVEN,
+    "Source/1",
+    GIVEN,
+  ],
+  [
+    "the commit that it ran from",
+    `UPDATE run SET environment = json_set(environment, '$.git', json('{"sha":"0","dirty":false}')) WHERE sequence = ${RUN}`,
+    "S11",
+    GIVEN,
+    "Source/1",
+    GIVEN,
+  ],
+  [
+    "the digest of a beginning",
+    `UPDATE run SET start_digest = NULL WHERE sequence = ${RUN}`,
+    "S11",
+    /Source\/1 has lost/,
+    "Source/1",
+    /has lost/,
+  ],
+  [
+    "the digest of an end",
+    "UPDATE execution SET end_digest = NULL WHERE run = 1",
+    "S11",
+    /Source\/1 has lost/,
+    "Source/1",
+    /has lost/,
+  ],
+  [
+    "a value that was given up, forgotten",
+    "DELETE FROM gone_artifact",
+    "S11",
+    /Brief\/1\/start are not those/,
+    "Brief/1",
+    /Brief\/1\/start are not those/,
+  ],
+  [
+    "a value that was given up for another reason",
+    "UPDATE gone_artifact SET reason = 'ttl'",
+    "S11",
+    /"big" of Brief\/1\/start is recorded as given up \(ttl\)/,
+    "Brief/1",
+    /given up \(ttl\)/,
+  ],
+  [
+    "a value that is said to be given up",
+    `INSERT INTO gone_artifact SELECT task, name, codec, digest, size_bytes, 'ttl', 0 FROM artifact WHERE task = ${BRIEF};
+     DELETE FROM artifact WHERE task = ${BRIEF}`,
+    "S11",
+    /"kept" of Brief\/1\/start is recorded as given up \(ttl\), and its task said that it is kept/,
+    "Brief/1",
+    /its task said that it is kept/,
+  ],
+  [
+    "the state of a run",
+    "UPDATE run SET status = 'cancelled' WHERE flow_name = 'Failing'",
+    "S06",
+    /Failing\/1 is cancelled by its own record, and failed by that of its current execution/,
+    "Failing/1",
+    /Failing\/1/,
+  ],
+  [
+    "a failed run that succeeded",
+    `UPDATE run SET status = 'succeeded', failure = NULL, end_task = (SELECT max(sequence) FROM task WHERE run = run.sequence) WHERE flow_name = 'Failing'`,
+    "S11",
+    /Failing\/1 ended otherwise/,
+    "Failing/1",
+    /Failing\/1 ended otherwise/,
+  ],
+  [
+    "the state of an execution",
+    "UPDATE execution SET status = 'lost' WHERE run = 1",
+    "S06",
+    /Source\/1 is succeeded by its own record, and lost by that of its current execution/,
+    "Source/1",
+    /current execution/,
+  ],
+  [
+    "a state, and the one beside its tag",
+    `UPDATE run SET status = 'failed' WHERE sequence = ${RUN}`,
+    "S06",
+    /Source\/1 is failed by its own record, and succeeded beside its tag "prod:v1"/,
+    "Source/1",
+    /Source\/1 failed/,
+  ],
+  [
+    "a manifest that is no object",
+    "UPDATE code_package SET manifest = '[]'",
+    "S09",
+    /its manifest is not one/,
+    "Source/1",
+    /code package/,
+  ],
+];
+
 /** What repair computes again. */
 const DERIVED: readonly Hurt[] = [
   ["the count of runs", "UPDATE flow SET run_count = 7", "S07", /runs of shop\/Source: 7/],
@@ -170,7 +389,7 @@ const DERIVED: readonly Hurt[] = [
     "S07",
     /Source\/1 is looked for/,
   ],
-  ["the state of an execution", "UPDATE execution SET status = 'lost' WHERE run = 1", "S06", /current execution lost/],
+  ["the end of an execution", "UPDATE execution SET ended_at = NULL WHERE run = 1", "S06", /its end is not recorded/],
   ["the name of a flow", "DELETE FROM flow_name WHERE name = 'Reader'", "S07", /Reader is not found by its name/],
   ["an index", "DROP INDEX task_by_path", "S01", /index "task_by_path" is not in/],
   ["a trigger", NO_DELETE, "S01", /trigger "tag_event_no_delete"/],
@@ -220,6 +439,24 @@ describe.each(LOSSES)("hurt: %s", (_name, sql, check, words) => {
     );
     expect((await store.repair()).ok).toBe(false);
     expect((await store.verify()).ok).toBe(false);
+  });
+});
+
+describe.each(LIES)("changed by hand: %s", (_name, sql, check, words, run, said) => {
+  test("is found by verify, validate and export, and repair leaves it as it is", async () => {
+    store.heal();
+    store.sql((db) => db.exec(sql));
+    const changed = store.records();
+    const { ok, findings } = await store.verify();
+    expect(ok).toBe(false);
+    const told = damageOf(findings).filter(({ id }) => id === check);
+    expect(told).toEqual(expect.arrayContaining([expect.objectContaining({ evidence: expect.stringMatching(words) })]));
+    expect(told.every(({ remedy }) => remedy !== "repair")).toBe(true);
+    expect(await store.validate(run)).toEqual(expect.arrayContaining([expect.stringMatching(said)]));
+    if (check !== "S09") expect(await store.exportRefusal(run)).toBe("FLOW_METADATA_CHANGED_RECORDS");
+    const repaired = await store.repair();
+    expect([repaired.ok, repaired.done]).toEqual([false, []]);
+    expect(store.records()).toEqual(changed);
   });
 });
 

@@ -1,7 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { newRunId } from "../../../packages/core/src/ids/run-id.ts";
 import type { ImportedRow, ImportedRun, ImportRuns } from "../../../packages/core/src/metadata/imported-run.ts";
-import { artifactOf, blobOf, digestOf, environment, finishedRun, names, newRun, noon, runner } from "./records.ts";
+import {
+  artifactOf,
+  blobOf,
+  digestOf,
+  environment,
+  finished,
+  finishedRun,
+  names,
+  newRun,
+  noon,
+  runner,
+  started,
+  tick,
+} from "./records.ts";
 import type { MetadataStoreUnderTest } from "./suite.ts";
 
 const STORE = "0190f000-0000-4000-8000-000000000001";
@@ -37,7 +50,7 @@ export function importedRun(changes: Partial<ImportedRun> = {}, rows: readonly I
   };
 }
 
-const execution: ImportedRow = {
+const execution: ImportedRow & { readonly kind: "execution" } = {
   kind: "execution",
   execution: {
     number: 1,
@@ -275,8 +288,45 @@ export function importRunsVerb(under: MetadataStoreUnderTest): void {
       expect(await under.store.childCall(alone!.sequence)).toBeUndefined();
     });
 
+    test("digests come along, and a run whose rows do not fit them is refused as a whole", async () => {
+      const own = await under.store.createRun(newRun({ parameters: { seed: 7 } }));
+      const task = await under.store.reserveTasks(1);
+      await under.store.commitTick(
+        tick({
+          run: own.sequence,
+          started: [started(own, task)],
+          blobs: [blobOf("m")],
+          finished: [finished(task, { artifacts: [artifactOf("model", "m")] })],
+        }),
+      );
+      await under.store.finishRun({
+        run: own.sequence,
+        execution: 1,
+        status: "succeeded",
+        finishedAt: later,
+        endTask: task,
+      });
+      expect(await under.store.recordFaults(own.sequence)).toEqual([]);
+      const { start, end, tasks } = await under.store.recordDigests(own.sequence);
+      expect([start, end, tasks.get(task)?.digest]).toEqual([
+        expect.stringMatching(/^[0-9a-f]{64}$/),
+        expect.stringMatching(/^[0-9a-f]{64}$/),
+        expect.stringMatching(/^[0-9a-f]{64}$/),
+      ]);
+      const other = importedRun({ startDigest: start!, endDigest: end! });
+      await expect(under.store.importRuns(batch([other]))).rejects.toMatchObject({
+        code: "FLOW_METADATA_CHANGED_RECORDS",
+        problems: [
+          { message: expect.stringContaining("was given something else than its records say") },
+          { message: expect.stringContaining("ended otherwise than its records say") },
+        ],
+      });
+      expect(await under.store.runById(other.id)).toBeUndefined();
+    });
+
     test("a run that failed may go on here", async () => {
-      const [run] = await under.store.importRuns(batch([importedRun({ status: "failed" })]));
+      const failed = { ...execution, execution: { ...execution.execution, status: "failed" as const } };
+      const [run] = await under.store.importRuns(batch([importedRun({ status: "failed", rows: () => [failed] })]));
       expect(await under.store.beginExecution({ run: run!.sequence, runner, actor: "a", command: [], at: later })).toBe(
         2,
       );

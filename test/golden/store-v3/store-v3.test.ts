@@ -37,6 +37,18 @@ test.each([true, false])("a store of schema 3 is read to the last field (read-on
   await store.close();
 });
 
+test("the digests over its records are those that this program computes", async () => {
+  const store = await openSqliteMetadata(storeLayout(folder).database, { readonly: true });
+  const runs = await store.runs({});
+  const faults = await Promise.all(runs.map(async ({ sequence }) => await store.recordFaults(sequence)));
+  expect(faults.flat().filter((fault) => !fault.includes("and its pages hold"))).toEqual([]);
+  const digests = await Promise.all(runs.map(async ({ sequence }) => await store.recordDigests(sequence)));
+  expect(digests.every(({ start }) => start !== undefined)).toBe(true);
+  expect(digests.filter(({ end }) => end !== undefined).length).toBeGreaterThan(2);
+  expect(digests.reduce((sum, { tasks }) => sum + tasks.size, 0)).toBeGreaterThan(5);
+  await store.close();
+});
+
 test("it holds what schema 3 is for", () => {
   const all = JSON.stringify(expected);
   for (const status of ["succeeded", "failed", "caught", "skipped", "cancelled", "running"])

@@ -26,7 +26,7 @@ export const runsDeleteCommand: Command = {
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
       const { stdout } = context;
-      const runs = new Map<RunRow["id"], RunRow>();
+      const runs = new Map<string, { readonly sequence: RunRow["sequence"]; readonly name: string }>();
       const problems: import("@millrace/core/internal").Problem[] = [];
       for (const text of invocation.positionals) {
         const selector = core.parseSelector(text);
@@ -42,9 +42,15 @@ export const runsDeleteCommand: Command = {
         }
         try {
           const { run } = await core.findRun(stores.metadata, text);
-          runs.set(run.id, run);
+          runs.set(run.id, { sequence: run.sequence, name: core.runName(run) });
         } catch (error) {
           if (!core.isFlowError(error)) throw error;
+          // A run that cannot be read may still go: its name and its number are known.
+          const { sequence, runId, run: name } = error.context;
+          if (error.code === "FLOW_METADATA_CORRUPT" && typeof sequence === "number") {
+            runs.set(String(runId), { sequence: sequence as RunRow["sequence"], name: String(name) });
+            continue;
+          }
           const { code, message, hint } = error;
           problems.push({ code, message, ...(hint === undefined ? {} : { hint }) });
         }
@@ -53,7 +59,7 @@ export const runsDeleteCommand: Command = {
       const { actor, host } = core.resolveConfig({ cwd: context.cwd, environment: context.environment });
       const reason = invocation.text("reason");
       const isDryRun = invocation.isOn("dry-run");
-      const names = [...runs.values()].map((run) => core.runName(run));
+      const names = [...runs.values()].map((run) => run.name);
       const deleted = await core.deleteRuns(
         stores,
         [...runs.values()].map((run) => run.sequence),

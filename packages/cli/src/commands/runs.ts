@@ -1,5 +1,5 @@
 /** `flow runs [FLOW]`: runs of a store, newest first. */
-import type { RunQuery, RunRow, RunStatus } from "@millrace/core/internal";
+import type { FlowError, RunQuery, RunRow, RunStatus } from "@millrace/core/internal";
 import { EXIT } from "../exit-code.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
@@ -44,7 +44,20 @@ export const runsCommand: Command = {
         tags: core.normalTags(invocation.list("tag")),
         ...(status === undefined ? {} : { status }),
       };
-      const rows = await take(invocation.number("limit") ?? 20, (page) => metadata.runs({ ...query, ...page }));
+      const unreadable: FlowError[] = [];
+      const rows = await take(invocation.number("limit") ?? 20, async (page) => {
+        const numbers: RunRow["sequence"][] = [];
+        const onUnreadable = (error: FlowError, run: RunRow["sequence"]): void => {
+          unreadable.push(error);
+          numbers.push(run);
+        };
+        const read = await metadata.runs({ ...query, ...page, onUnreadable });
+        numbers.push(...read.map((row) => row.sequence));
+        return { rows: read, looked: numbers.length, last: Math.min(...numbers) as RunRow["sequence"] };
+      });
+      const exit = unreadable.length === 0 ? EXIT.done : EXIT.failed;
+      for (const error of unreadable)
+        context.stderr.write(`${plain(error.message)}\n${error.hint === undefined ? "" : `  ${plain(error.hint)}\n`}`);
       const severalProjects = new Set(rows.map((row) => row.flow.project)).size > 1;
       const nameOf = (row: RunRow): string => (severalProjects ? core.fullRunName(row) : core.runName(row));
 
@@ -52,11 +65,11 @@ export const runsCommand: Command = {
       const { paint } = stdout;
       if (invocation.isOn("json")) {
         for (const row of rows) stdout.write(`${JSON.stringify(runJson(row, core.runName(row)))}\n`);
-        return EXIT.done;
+        return exit;
       }
       if (rows.length === 0) {
-        context.stderr.write("No run matches\n");
-        return EXIT.done;
+        if (exit === EXIT.done) context.stderr.write("No run matches\n");
+        return exit;
       }
       const duration = (row: RunRow): string =>
         row.finishedAt === undefined
@@ -87,14 +100,14 @@ export const runsCommand: Command = {
       const newest = rows[0]!;
       if (["lost", "failed", "cancelled"].includes(newest.status))
         context.stderr.write(paint.dim(`  flow show ${nameOf(newest)}     flow resume ${nameOf(newest)}\n`));
-      const total = await metadata.countRuns(query);
+      const total = (await metadata.countRuns(query)) - unreadable.length;
       if (total > rows.length)
         context.stderr.write(
           paint.dim(
             `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`}${filterWords(invocation)} --limit ${total}\n`,
           ),
         );
-      return EXIT.done;
+      return exit;
 
       async function unknownFlow(
         name: string,
@@ -127,15 +140,21 @@ function filterWords(invocation: Invocation): string {
 
 async function take(
   limit: number,
-  read: (page: { before?: RunRow["sequence"]; limit: number }) => Promise<readonly RunRow[]>,
+  read: (page: { before?: RunRow["sequence"]; limit: number }) => Promise<{
+    readonly rows: readonly RunRow[];
+    /** With those that could not be read. */
+    readonly looked: number;
+    readonly last: RunRow["sequence"];
+  }>,
 ): Promise<readonly RunRow[]> {
   const rows: RunRow[] = [];
+  let before: RunRow["sequence"] | undefined;
   while (rows.length < limit) {
     const wanted = Math.min(PAGE, limit - rows.length);
-    const before = rows.at(-1)?.sequence;
     const page = await read({ limit: wanted, ...(before === undefined ? {} : { before }) });
-    rows.push(...page);
-    if (page.length < wanted) break;
+    rows.push(...page.rows);
+    if (page.looked < wanted) break;
+    before = page.last;
   }
   return rows;
 }

@@ -66,6 +66,9 @@ export interface ImportedRun
   readonly parent?: RunParent;
   /** Of the call that started it: with it the run of that step finds this one again. */
   readonly callInputs?: Digest;
+  /** The digests of its beginning and its end, where it has them: the import is refused when its rows do not fit. */
+  readonly startDigest?: Digest;
+  readonly endDigest?: Digest;
   /** To be held here. */
   readonly tags: readonly string[];
   readonly imported: RunImport;
@@ -99,4 +102,7 @@ export interface ImportedTask extends Omit<TaskRow, "sequence" | "run" | "inheri
   readonly inherits?: number;
   /** Of a task that was not executed in its run. */
   readonly takenFrom?: "resume" | "cache";
+  /** JSON: the artifacts that were not kept for ever. */
+  readonly terms?: string;
+  readonly recordDigest?: Digest;
 }

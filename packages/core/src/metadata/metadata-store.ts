@@ -25,7 +25,7 @@
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
 import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
-import type { SerializedError } from "../errors/flow-error.ts";
+import type { FlowError, SerializedError } from "../errors/flow-error.ts";
 import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
@@ -185,6 +185,8 @@ export interface RunQuery {
   readonly before?: RunSequence;
   /** Default 50, at most 1,000. */
   readonly limit?: number;
+  /** Called for each run whose record cannot be read; it is left out then. Default: the first of them is thrown. */
+  readonly onUnreadable?: (error: FlowError, run: RunSequence) => void;
 }
 
 export interface TaskQuery {
@@ -205,6 +207,16 @@ export interface TaskCount {
   readonly attempts: number;
   /** How many of them have their outcome from the step cache. */
   readonly cached: number;
+}
+
+/** Digests over the records of a run, lower-case hex; what a program without them wrote has none. */
+export interface RunDigests {
+  /** Over what it was given. */
+  readonly start?: Digest;
+  /** Over how it ended, of its current execution. */
+  readonly end?: Digest;
+  /** Over what each finished task left; `terms` as they are recorded (JSON). */
+  readonly tasks: ReadonlyMap<TaskSequence, { readonly terms?: string; readonly digest: Digest }>;
 }
 
 export interface MetadataReader {
@@ -283,6 +295,13 @@ export interface MetadataReader {
   }): Promise<{ readonly rows: readonly LogRow[]; readonly next: LogSequence }>;
   /** The last piece of output of the whole store; 0 where there is none. */
   logEnd(): Promise<LogSequence>;
+  /**
+   * What is wrong with the records of a run, in words: rows that are not those over which a digest was written, and pages that do not
+   * hold the items of their foreach. Rows of programs without digests are not judged. Empty when nothing is.
+   */
+  recordFaults(run: RunSequence): Promise<readonly string[]>;
+  /** The digests over the records of a run, for moving it. */
+  recordDigests(run: RunSequence): Promise<RunDigests>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;

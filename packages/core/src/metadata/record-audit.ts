@@ -7,7 +7,7 @@ import type { Digest } from "../artifact/artifact.ts";
 import type { BlobRow } from "./metadata-store.ts";
 
 /** Checks on records; the list of all stands in docs/guide/store.md. */
-export type RecordCheckId = "S01" | "S02" | "S03" | "S05" | "S06" | "S07" | "S08";
+export type RecordCheckId = "S01" | "S02" | "S03" | "S05" | "S06" | "S07" | "S08" | "S11";
 
 /**
  * What helps: `repair` (flow store repair rebuilds it), `rerun` (a step that is run again, or a copy), `copy` (only a copy
@@ -41,6 +41,8 @@ export interface BlobUse {
   /** Such as `Train/17/evaluate/3`. */
   readonly task?: string;
   readonly step?: string;
+  /** The task's number: a lower one was begun earlier. */
+  readonly number?: number;
   /** The artifact's name, or `items` for a page of them. */
   readonly artifact?: string;
   readonly kind: "artifact" | "items" | "value" | "package";

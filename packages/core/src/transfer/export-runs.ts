@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { ArtifactRef, Digest } from "../artifact/artifact.ts";
-import { FlowError, problemsError } from "../errors/flow-error.ts";
+import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { fullRunName, runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
@@ -44,7 +44,7 @@ export type { ExportOptions, ExportReport, ExportStores, TransferProgress } from
  * Writes runs into a file.
  *
  * @throws FlowError FLOW_TRANSFER_NOT_OVER (naming every run that is not over), FLOW_TRANSFER_TOO_LARGE, FLOW_TRANSFER_CHANGED,
- *   FLOW_ARTIFACT_DAMAGED and FLOW_ARTIFACT_MISSING naming run, task, artifact and digest
+ *   FLOW_METADATA_CHANGED_RECORDS, FLOW_ARTIFACT_DAMAGED and FLOW_ARTIFACT_MISSING naming run, task, artifact and digest
  */
 export async function exportRuns(
   stores: ExportStores,
@@ -123,6 +123,7 @@ class Planner {
     const { metadata } = this.#stores;
     const { storeId } = await metadata.info();
     const lines: ManifestLine[] = [{ kind: "export", version: FORMAT_VERSION }];
+    await this.#checkRecords();
     const references = new Map<RunId, string>();
     for (const run of this.#runs) {
       lines.push(await this.#manifestRun(run, storeId));
@@ -153,6 +154,20 @@ class Planner {
       manifest,
       sizeBytes,
     };
+  }
+
+  /** What was changed in this store must not look right in another one. */
+  async #checkRecords(): Promise<void> {
+    const problems: Problem[] = [];
+    for (const run of this.#runs)
+      for (const message of await this.#stores.metadata.recordFaults(run.sequence))
+        problems.push({
+          code: "FLOW_METADATA_CHANGED_RECORDS",
+          message,
+          hint: `See with flow validate ${runName(run)} what was changed; put the store back from a copy, or leave this run out`,
+        });
+    if (problems.length > 0)
+      throw problemsError("Cannot export the runs: records are not those that were written", problems);
   }
 
   async #manifestRun(run: RunRow, storeId: string): Promise<ManifestLine> {

@@ -37,6 +37,9 @@ export const runLine = z.strictObject({
     })
     .optional(),
   parent: z.strictObject({ run: of.runId, step: of.name, path: of.path, call: of.count }).optional(),
+  /** Over what it was given, and over how it ended; runs of older programs have none. */
+  startDigest: of.digest.optional(),
+  endDigest: of.digest.optional(),
 });
 
 export const executionLine = z.strictObject({
@@ -88,6 +91,10 @@ export const taskLine = z.strictObject({
   valueReads: z.array(of.name).max(10_000).optional(),
   cancelledBy: of.text.optional(),
   durationMs: z.number().min(0).optional(),
+  /** JSON text: its artifacts that were not kept for ever, and why they may be given up. */
+  terms: of.text.optional(),
+  /** Over what it left. */
+  recordDigest: of.digest.optional(),
 });
 
 export const artifactLine = z.strictObject({

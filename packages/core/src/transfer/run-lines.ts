@@ -5,6 +5,7 @@ import { runName } from "../lineage/run-name.ts";
 import type {
   LogSequence,
   MetadataReader,
+  RunDigests,
   RunRow,
   TaskRow,
   TaskSequence,
@@ -35,11 +36,13 @@ export async function* recordLines(
   const executions = await metadata.executions(sequence);
   const reads = Map.groupBy(await metadata.reads(sequence), (read) => read.task);
   const places = await placesOf(metadata, run);
+  const digests = await metadata.recordDigests(sequence);
   if (run.packageDigest !== undefined) listener?.package(run.packageDigest);
   yield runLine(run, {
     tasks: counts.reduce((sum, { attempts }) => sum + attempts, 0),
     executions: executions.length,
     endTask: run.endTask === undefined ? undefined : places.get(run.endTask),
+    digests,
   });
   for (const { run: _, packageDigest, startedAt, heartbeatAt, endedAt, status, command, ...rest } of executions) {
     if (packageDigest !== undefined) listener?.package(packageDigest);
@@ -69,7 +72,8 @@ export async function* recordLines(
       resolvedAt: resolvedAt.toISOString(),
     };
   }
-  for await (const row of tasksOf(metadata, run)) yield* taskLines(metadata, row, { named, places, reads, listener });
+  for await (const row of tasksOf(metadata, run))
+    yield* taskLines(metadata, row, { named, places, reads, digests, listener });
   yield* logLines(metadata, run, places);
 }
 
@@ -77,13 +81,14 @@ interface TaskFacts {
   readonly named: string;
   readonly places: ReadonlyMap<TaskSequence, number>;
   readonly reads: ReadonlyMap<TaskSequence, readonly UpstreamRead[]>;
+  readonly digests: RunDigests;
   readonly listener: LineListener | undefined;
 }
 
 async function* taskLines(
   metadata: MetadataReader,
   row: TaskRow,
-  { named, places, reads, listener }: TaskFacts,
+  { named, places, reads, digests, listener }: TaskFacts,
 ): AsyncGenerator<RecordLine, void> {
   const task = places.get(row.sequence)!;
   const { sequence, run: _, inherits, origin, startedAt, finishedAt, status, valueReads, ...rest } = row;
@@ -97,6 +102,8 @@ async function* taskLines(
     inherits: inherits === undefined ? undefined : places.get(inherits),
     takenFrom: origin?.kind,
     valueReads: valueReads === undefined ? undefined : [...valueReads],
+    terms: digests.tasks.get(sequence)?.terms,
+    recordDigest: digests.tasks.get(sequence)?.digest,
   };
   const owner = `${named}/${row.step}${row.path === "" ? "" : `/${row.path}`}`;
   for (const { gone, ...artifact } of await metadata.ownArtifacts(sequence)) {
@@ -119,7 +126,12 @@ async function* taskLines(
 
 function runLine(
   run: RunRow,
-  facts: { readonly tasks: number; readonly executions: number; readonly endTask: number | undefined },
+  facts: {
+    readonly tasks: number;
+    readonly executions: number;
+    readonly endTask: number | undefined;
+    readonly digests: RunDigests;
+  },
 ): RunLine {
   const { id, flow, status, packageDigest, systemTags, parameters, secretParameters, environment, failure } = run;
   if (status === "running" || status === "queued") throw notOver(run);
@@ -142,6 +154,8 @@ function runLine(
     failure: failure as RunLine["failure"],
     origin: run.origin as RunLine["origin"],
     parent: run.parent,
+    startDigest: facts.digests.start,
+    endDigest: facts.digests.end,
   };
 }
 

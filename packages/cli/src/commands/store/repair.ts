@@ -5,7 +5,7 @@ import type { Paint } from "../../render/output.ts";
 import { count, harmless } from "../../render/text.ts";
 import { createVerifyProgress } from "../../render/verify-progress.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "../command.ts";
-import { exitCode, FindingLines, renderVerdict, storeOf } from "./verify.ts";
+import { copyLines, exitCode, FindingLines, renderVerdict, storeOf } from "./verify.ts";
 
 /** Runs and things done that are spelt out; the rest is counted. */
 const MAX_SHOWN = 50;
@@ -70,8 +70,10 @@ function renderRepair(report: RepairReport, paint: Paint): string {
   if (losses.length > MAX_SHOWN)
     lines.push(paint.dim(`… ${losses.length - MAX_SHOWN} more runs; --json lists them all`));
   const verdict = renderVerdict(report.after, paint);
+  const { copy: faults } = report.after.remedies;
+  const copies = faults > 0 ? `${copyLines(faults, report.needCopy).join("\n")}\n` : "";
   const next = isDryRun && lines.length > 0 && done.length > 0 ? "  flow store repair\n" : "";
-  return `${lines.length === 0 ? "" : `${lines.join("\n")}\n`}${verdict}${next}`;
+  return `${lines.length === 0 ? "" : `${lines.join("\n")}\n`}${verdict}${next}${copies}`;
 }
 
 function lossLines({ run, lost, digests, commands, advice }: Loss, paint: Paint): readonly string[] {

@@ -129,7 +129,15 @@ function nextCommands({ totals, remedies, hashed }: VerifyReport): string {
   if (totals.damage === 0) return totals.note > 0 || hashed.blobs > 0 ? "" : "  flow store verify --read-data\n";
   const lines: string[] = [];
   if (remedies.repair + remedies.rerun > 0) lines.push("  flow store repair --dry-run");
-  if (remedies.copy > 0)
-    lines.push(`  restore from a copy of the store: ${count(remedies.copy, "fault")} that nothing else mends`);
+  if (remedies.copy > 0) lines.push(...copyLines(remedies.copy, []));
   return `${lines.join("\n")}\n`;
+}
+
+/** What to do about faults that no repair mends. */
+export function copyLines(faults: number, runs: readonly string[]): readonly string[] {
+  const wants = faults === 1 ? "wants" : "want";
+  return [
+    `  restore from a copy of the store: ${count(faults, "fault")} ${wants} one; or delete the runs and take them from an export:`,
+    `  flow runs delete ${runs.length === 0 ? "RUN" : runs.join(" ")}     flow import FILE`,
+  ];
 }

@@ -50,12 +50,16 @@ function waysBack(run: string, lost: readonly BlobUse[]): Pick<Loss, "commands" 
       advice: `Run ${flow} again with flow run, with the same code and parameters: what ${run} was started with is lost, so it cannot be resumed`,
     };
   }
-  const steps = [...new Set(lost.flatMap(({ step }) => (step === undefined ? [] : [step])))];
+  // The earliest: a step after it would look for what is lost before it.
+  const [first, ...later] = lost
+    .flatMap(({ step, number }) => (step === undefined || number === undefined ? [] : [{ step, number }]))
+    .sort((left, right) => left.number - right.number)
+    .map(({ step }) => step);
+  const hasOthers = later.some((step) => step !== first);
   return {
-    commands: steps.map((step) => `flow resume ${run} --from ${step}`),
-    advice:
-      steps.length === 1
-        ? "This runs the step again, and all after it; where it gives the same values, this run has them again too"
-        : "The first of these steps is enough where the others come after it",
+    commands: first === undefined ? [] : [`flow resume ${run} --from ${first}`],
+    advice: !hasOthers
+      ? "This runs the step again, and all after it; where it gives the same values, this run has them again too"
+      : "This runs the first of the steps again that have lost something, and all after it; flow store verify says what is left of others",
   };
 }

@@ -50,6 +50,8 @@ export interface RepairReport {
   readonly quarantined: readonly { readonly digest: string; readonly file: string }[];
   /** Values that were whole in quarantine and are back in their place. */
   readonly restored: readonly string[];
+  /** Runs whose records are damaged so that only a copy helps, or an export, or deleting them: at most 50. */
+  readonly needCopy: readonly string[];
   /** What runs have lost, and how to get it again. */
   readonly losses: readonly Loss[];
   readonly before: VerifyReport;
@@ -75,7 +77,7 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
   if (dryRun) {
     const restored = await wholeAsides(store, plan);
     const losses = await losing(store, plan);
-    const nothing = { quarantined: [], restored: [] };
+    const nothing = { quarantined: [], restored: [], needCopy: [...plan.needCopy] };
     const done = [...plan.words(), ...restored.map(({ name }) => `put "${name}" back, which is whole`)];
     return { schema: 1, ok: before.ok, isDryRun: true, done, ...nothing, losses, before, after: before };
   }
@@ -89,7 +91,10 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
 
   // What is so now, not what was planned: runs may have gone on, and what could not be mended must not be said to be.
   const left = new RepairPlan();
-  const after = await verified(store, left, onProgress === undefined ? {} : { onProgress });
+  const after = await verified(store, left, {
+    onFinding: (finding) => left.find(finding),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
   return {
     schema: 1,
     ok: after.ok,
@@ -98,6 +103,7 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
     ...(records.copy === undefined ? {} : { copy: records.copy }),
     quarantined,
     restored,
+    needCopy: [...left.needCopy],
     losses: await losing(store, left),
     before,
     after,
@@ -110,9 +116,15 @@ class RepairPlan {
   readonly #rows: BlobRow[] = [];
   readonly #damaged: Extract<BrokenValue, { kind: "damaged" }>[] = [];
   readonly #missing: Digest[] = [];
+  /** Runs that only a copy mends. */
+  readonly needCopy = new Set<string>();
   readonly packageBlobs: { readonly package: Digest; readonly digest: Digest }[] = [];
 
   find(finding: StoreFinding): void {
+    const { kind, remedy, subject } = finding;
+    const isRun = subject.run !== undefined && /^\S+\/\d+$/.test(subject.run); // and not "run number 7"
+    if (kind === "damage" && remedy === "copy" && isRun && this.needCopy.size < MAX_RUNS)
+      this.needCopy.add(subject.run!);
     if (finding.remedy === "repair" && this.#findings.length < MAX_WORDS) this.#findings.push(finding);
   }
 
@@ -158,6 +170,8 @@ class RepairPlan {
   }
 }
 
+/** Runs that are named. */
+const MAX_RUNS = 50;
 /** Things that a dry run names; a store with more broken values is not read line by line. */
 const MAX_WORDS = 10_000;
 

@@ -49,7 +49,7 @@ type Files = readonly { readonly name: string; readonly digest: string }[];
 function filesOf(manifest: string): Files | undefined | "unreadable" {
   try {
     const parsed = JSON.parse(manifest) as { readonly files?: Files } | null;
-    if (typeof parsed !== "object" || parsed === null) return "unreadable";
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return "unreadable";
     if (parsed.files === undefined) return undefined;
     const isRight = Array.isArray(parsed.files) && parsed.files.every(isFile);
     return isRight ? parsed.files : "unreadable";

@@ -151,14 +151,18 @@ async function tellOf(input: ValueCheckInput, suspects: readonly Suspect[]): Pro
       key ?? (row.stored === undefined ? blobKey(row.digest, row.compression) : undefined),
     );
     const who = `${inWords(use)} (${row.digest})`;
+    // A run that stores it again must not find it broken: so it is put aside like any other, and harms nobody meanwhile.
+    const isNamed = use !== undefined && use.count > 0;
+    const harm = isNamed ? "damage" : "note";
+    const next = isNamed ? "" : "; flow store gc takes it away";
     if (kind === "unchecked") {
       input.sink.add("S04", "unchecked", `${who}: ${why}`, { subject });
     } else if (kind === "missing") {
-      input.sink.add("S03", "damage", `${who}: ${why}`, { subject, remedy: "rerun" });
+      input.sink.add("S03", harm, `${who}: ${why}${next}`, { subject, ...(isNamed ? { remedy: "rerun" } : {}) });
       input.onBroken({ kind: "missing", digest: row.digest });
     } else {
       const place = key === undefined ? "in the database" : `in "${key}"`;
-      input.sink.add("S04", "damage", `${who}, ${place}: ${why}`, { subject, remedy: "repair" });
+      input.sink.add("S04", harm, `${who}, ${place}: ${why}${next}`, { subject, remedy: "repair" });
       input.onBroken({ kind: "damaged", digest: row.digest, ...(key === undefined ? {} : { key }) });
     }
   }

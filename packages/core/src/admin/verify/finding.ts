@@ -13,6 +13,7 @@ export const STORE_CHECKS = {
   S08: "The log of tags is unbroken, and runs hold what it says",
   S09: "The code packages are whole",
   S10: "The folder is as the store made it",
+  S11: "The records of runs and tasks are those that were written",
 } as const;
 
 export type StoreCheckId = keyof typeof STORE_CHECKS;

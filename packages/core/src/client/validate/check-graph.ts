@@ -1,7 +1,8 @@
 /**
  * V00: the tasks of a run form the whole graph. What each finished task led to must be there and have succeeded: the next
  * steps, the chosen case, one task for each item of a foreach. The graph comes from the definition that is stored with
- * the code package; without it, what the tasks say about each other is checked alone.
+ * the code package; without it, what the tasks say about each other is checked alone. And the records of the run are those
+ * that it wrote, as far as digests were written with them.
  */
 import type { FlowDefinition } from "../../flow/definition.ts";
 import { childPath, roundPath, type TaskPath } from "../../ids/task-path.ts";
@@ -47,7 +48,8 @@ export async function checkTasks(
       );
   }
   faults.push(...(definition === undefined ? missingItems(run, tasks) : missingTasks(run, tasks, definition)));
-
+  // Rows that are not what the run wrote: pages of items, and all that a digest was written over.
+  faults.push(...(await metadata.recordFaults(run.sequence)));
   if (faults.length > 0) {
     const more = faults.length > MAX_NAMED ? `; and ${faults.length - MAX_NAMED} more` : "";
     sink.add("V00", "fail", `${runName(run)} is not whole: ${faults.slice(0, MAX_NAMED).join("; ")}${more}`);

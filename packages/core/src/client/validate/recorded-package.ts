@@ -1,4 +1,5 @@
 import type { Digest } from "../../artifact/artifact.ts";
+import { isFlowError } from "../../errors/flow-error.ts";
 import type { FlowDefinition } from "../../flow/definition.ts";
 import type { MetadataReader, MetadataStore, RunRow } from "../../metadata/metadata-store.ts";
 import { readObject } from "../../metadata/stored-json.ts";
@@ -9,12 +10,24 @@ export interface RecordedPackage {
   readonly flows?: readonly { readonly definition?: FlowDefinition }[];
 }
 
-/** The code package of a run as the store records it; undefined when the run names none; "missing" when it is not there. */
+/**
+ * The code package of a run as the store records it; undefined when the run names none; "missing" when it is not there, and
+ * "unreadable" when its manifest is not one.
+ */
 export async function recordedPackage(
   metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>,
   run: RunRow,
-): Promise<RecordedPackage | "missing" | undefined> {
+): Promise<RecordedPackage | "missing" | "unreadable" | undefined> {
   if (run.packageDigest === undefined || metadata.package === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
-  return pack === undefined ? "missing" : readObject<RecordedPackage>(pack.manifest, "package.manifest");
+  if (pack === undefined) return "missing";
+  try {
+    const manifest = readObject<RecordedPackage>(pack.manifest, "code_package.manifest");
+    return [manifest.files, manifest.flows].every((list) => list === undefined || Array.isArray(list))
+      ? manifest
+      : "unreadable";
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    return "unreadable";
+  }
 }

@@ -163,6 +163,17 @@ async function checkPackage({ metadata }: ValidateStores, run: RunRow, blobs: Bl
     });
     return undefined;
   }
+  if (pack === "unreadable") {
+    sink.add(
+      "V03",
+      "fail",
+      `the code package ${run.packageDigest} of ${runName(run)} cannot be read: its manifest is not one`,
+      {
+        digest: run.packageDigest!,
+      },
+    );
+    return undefined;
+  }
   let whole = 0;
   for (const file of pack.files ?? []) {
     const artifact: ArtifactRow = { name: file.name, codec: "bytes", digest: file.digest, sizeBytes: file.sizeBytes };
@@ -185,7 +196,7 @@ async function checkPackage({ metadata }: ValidateStores, run: RunRow, blobs: Bl
 
 async function definitionOf(metadata: ValidateStores["metadata"], run: RunRow) {
   const pack = await recordedPackage(metadata, run);
-  if (pack === undefined || pack === "missing") return undefined;
+  if (pack === undefined || pack === "missing" || pack === "unreadable") return undefined;
   return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
 }
 

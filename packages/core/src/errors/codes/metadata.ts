@@ -11,6 +11,12 @@ export const metadataCodes = {
     cause: "A program that holds a transaction open, a stopped process, or a disk that stands still",
     remedy: "End the program that holds the lock, then resume the run",
   },
+  FLOW_METADATA_CHANGED_RECORDS: {
+    meaning: "Records of a run do not fit the digests that were written with them",
+    cause: "They were changed by hand, in the store that is exported or in the file that is imported",
+    remedy:
+      "See with flow store verify and flow validate what was changed; put the store back from a copy, import an export that was made before, or delete the run with flow runs delete",
+  },
   FLOW_METADATA_CLOSED: {
     meaning: "The records were used after they had been closed",
     cause: "Work that outlives the run that it belongs to, often a promise that nobody awaits",

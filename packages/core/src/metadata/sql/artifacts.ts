@@ -140,6 +140,14 @@ export const insertItemPage = query<ItemPageTable>()((db, arg) =>
   }),
 );
 
+export const itemPages = query<{ split: number }>()((db, arg) =>
+  db
+    .selectFrom("item_page")
+    .select(["first", "count", "codec", "digest"])
+    .where("split", "=", arg("split"))
+    .orderBy("first"),
+);
+
 /** A task whose outcome is that of another one gets copies of its rows: the values are the same blobs. */
 export const copyArtifacts = query<{ task: number; from: number }>()((db, arg) =>
   db

@@ -15,14 +15,14 @@ export interface Schema {
   readonly blob: BlobTable;
   readonly code_package: CodePackageTable;
   readonly code_package_blob: CodePackageBlobTable;
-  readonly run: RunTable;
-  readonly execution: ExecutionTable;
+  readonly run: RunTable & RunDigestColumns;
+  readonly execution: ExecutionTable & ExecutionDigestColumns;
   readonly child_run: ChildRunTable;
   readonly run_tag: RunTagTable;
   readonly run_parameter: RunParameterTable;
   readonly run_value: RunValueTable;
   readonly upstream: UpstreamTable;
-  readonly task: TaskTable;
+  readonly task: TaskTable & TaskRecordColumns;
   readonly artifact: ArtifactTable;
   readonly item_page: ItemPageTable;
   readonly upstream_read: UpstreamReadTable;
@@ -103,6 +103,17 @@ export interface RunTable {
   readonly origin: string | null;
   readonly origin_facts: string | null;
   readonly parent: string | null;
+}
+
+/** Read by those who check alone: a reader of an older store has none of them. */
+export interface RunDigestColumns {
+  /** Over what the run was given; null when a program without schema 3 wrote it. */
+  readonly start_digest: Uint8Array | null;
+}
+
+export interface ExecutionDigestColumns {
+  /** Over how it ended its run. */
+  readonly end_digest: Uint8Array | null;
 }
 
 export interface ExecutionTable {
@@ -186,6 +197,14 @@ export interface TaskTable {
   readonly cancelled_by: string | null;
   // The column item_digest is there and never used: an item cannot change under a task that is kept (see `Adoption`).
   readonly duration_ms: number | null;
+}
+
+/** As `RunDigestColumns`. */
+export interface TaskRecordColumns {
+  /** JSON: the artifacts that are not kept for ever, by name, and why each may be given up. */
+  readonly terms: string | null;
+  /** Over what it left and started from. */
+  readonly record_digest: Uint8Array | null;
 }
 
 export interface ArtifactTable {

@@ -2,7 +2,7 @@
 import type { ExpressionBuilder } from "kysely";
 import type { TaskStatus } from "../../events/run-record.ts";
 import { type Query, query } from "./query.ts";
-import type { Schema, TaskTable } from "./schema.ts";
+import type { Schema, TaskRecordColumns, TaskTable } from "./schema.ts";
 
 const taskColumns = [
   "sequence",
@@ -26,6 +26,11 @@ const taskColumns = [
 
 export const taskBySequence = query<{ sequence: number }>()((db, arg) =>
   db.selectFrom("task").select(taskColumns).where("sequence", "=", arg("sequence")),
+);
+
+/** What a task's digest covers besides its artifacts, and the digest. */
+export const recordOfTask = query<{ sequence: number }>()((db, arg) =>
+  db.selectFrom("task").select(["terms", "record_digest"]).where("sequence", "=", arg("sequence")),
 );
 
 export interface TaskPageShape {
@@ -133,7 +138,7 @@ export const reserveTasks = query<{ count: number }>()((db, arg) =>
     .returning("next_task"),
 );
 
-export const insertTask = query<TaskTable>()((db, arg) =>
+export const insertTask = query<TaskTable & TaskRecordColumns>()((db, arg) =>
   db.insertInto("task").values({
     sequence: arg("sequence"),
     run: arg("run"),
@@ -152,13 +157,16 @@ export const insertTask = query<TaskTable>()((db, arg) =>
     value_reads: arg("value_reads"),
     cancelled_by: arg("cancelled_by"),
     duration_ms: arg("duration_ms"),
+    terms: arg("terms"),
+    record_digest: arg("record_digest"),
   }),
 );
 
 /** `running` is an argument so that the statement has no constants and can be run by position. */
-type FinishTaskArguments = Omit<TaskTable, "step" | "path" | "attempt" | "started_at" | "inherits"> & {
-  readonly running: "running";
-};
+type FinishTaskArguments = Omit<TaskTable, "step" | "path" | "attempt" | "started_at" | "inherits"> &
+  TaskRecordColumns & {
+    readonly running: "running";
+  };
 
 /** Changes nothing when the task is finished or of another run: a late result of a given-up attempt is refused. */
 export const finishTask = query<FinishTaskArguments>()((db, arg) =>
@@ -175,6 +183,8 @@ export const finishTask = query<FinishTaskArguments>()((db, arg) =>
       value_reads: arg("value_reads"),
       cancelled_by: arg("cancelled_by"),
       duration_ms: arg("duration_ms"),
+      terms: arg("terms"),
+      record_digest: arg("record_digest"),
     })
     .where("sequence", "=", arg("sequence"))
     .where("run", "=", arg("run"))
@@ -191,6 +201,13 @@ export const taskByPlace = query<{ id: string; step: string; path: string; attem
     .where("task.step", "=", arg("step"))
     .where("task.path", "=", arg("path"))
     .where("task.attempt", "=", arg("attempt")),
+);
+
+export const setTaskRecord = query<{ sequence: number } & TaskRecordColumns>()((db, arg) =>
+  db
+    .updateTable("task")
+    .set({ terms: arg("terms"), record_digest: arg("record_digest") })
+    .where("sequence", "=", arg("sequence")),
 );
 
 export const setTaskOrigin = query<{ sequence: number; origin: number }>()((db, arg) =>

@@ -13,6 +13,7 @@ import { insertExecution } from "./begin-execution.ts";
 import type { Connection } from "./connection.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
+import { writeStartDigest } from "./run-digests.ts";
 import { deletedRun, noRun } from "./run-errors.ts";
 import { refuseSameFork } from "./same-fork.ts";
 import type { Statements } from "./statements.ts";
@@ -73,6 +74,7 @@ export function createRun({ db, statements, here, holds }: CreateRunContext, run
       via: "run",
     },
   );
+  writeStartDigest(db, sequence);
   if (run.takeOver !== undefined) takeOver(db, statements, run.takeOver, sequence);
   return sequence as RunSequence;
 }

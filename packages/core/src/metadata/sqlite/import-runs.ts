@@ -3,7 +3,7 @@
  * statements: a run of 100,000 tasks is never in memory as a whole.
  */
 import type { Statement } from "better-sqlite3";
-import { FlowError } from "../../errors/flow-error.ts";
+import { FlowError, problemsError } from "../../errors/flow-error.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { ImportedRow, ImportedRun, ImportedTask, ImportRuns } from "../imported-run.ts";
@@ -17,19 +17,28 @@ import { bytesOfDigest, upstreamColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { insertTask, reserveTasks, setTaskOrigin, taskByPlace } from "../sql/tasks.ts";
 import { insertUpstream, insertUpstreamRead } from "../sql/upstreams.ts";
+import type { Connection } from "./connection.ts";
 import { flowFor } from "./create-run.ts";
 import { moveTags } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
+import { describeMismatches } from "./record-faults.ts";
 import type { Statements } from "./statements.ts";
 import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 
 /** Blobs that are handed to the database at once. */
 const BLOBS_AT_ONCE = 100;
+/** Faults of one run that are told. */
+const MAX_FAULTS = 20;
 /** Stands for a task of a run that is not in this store; no task has it. */
 const NO_TASK = 0;
 
 /** Answers the numbers of the runs, in their order. */
-export function importRuns(statements: Statements, input: ImportRuns, holds?: HoldsBlob): readonly RunSequence[] {
+export function importRuns(
+  db: Connection,
+  statements: Statements,
+  input: ImportRuns,
+  holds?: HoldsBlob,
+): readonly RunSequence[] {
   const batch = [];
   for (const blob of input.blobs()) {
     if (batch.push(blob) < BLOBS_AT_ONCE) continue;
@@ -51,8 +60,34 @@ export function importRuns(statements: Statements, input: ImportRuns, holds?: Ho
   return input.runs.map((run, index) => {
     const sequence = lowest - input.runs.length + index;
     new RunImporter(statements, run, sequence).write();
+    setDigests(db, run, sequence);
+    const faults = describeMismatches(db, sequence);
+    if (faults.length > 0) throw changedRecords(run, faults);
     return sequence as RunSequence;
   });
+}
+
+function setDigests(db: Connection, run: ImportedRun, sequence: number): void {
+  const { startDigest, endDigest } = run;
+  if (startDigest !== undefined)
+    db.prepare("UPDATE run SET start_digest = ? WHERE sequence = ?").run(bytesOfDigest(startDigest), sequence);
+  if (endDigest !== undefined)
+    db.prepare("UPDATE execution SET end_digest = ? WHERE run = ? AND number = ?").run(
+      bytesOfDigest(endDigest),
+      sequence,
+      run.execution,
+    );
+}
+
+function changedRecords({ id, imported }: ImportedRun, faults: readonly string[]): FlowError {
+  return problemsError(
+    `Cannot import ${imported.run} (${id}): its records are not those that were written`,
+    faults.slice(0, MAX_FAULTS).map((message) => ({
+      code: "FLOW_METADATA_CHANGED_RECORDS",
+      message,
+      hint: "Export the run again from a store that flow store verify finds whole",
+    })),
+  );
 }
 
 class RunImporter {
@@ -96,6 +131,8 @@ class RunImporter {
       "value_reads",
       "cancelled_by",
       "duration_ms",
+      "terms",
+      "record_digest",
     ]);
   }
 
@@ -261,6 +298,8 @@ class RunImporter {
       task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
       task.cancelledBy ?? null,
       task.durationMs ?? null,
+      task.terms ?? null,
+      task.recordDigest === undefined ? null : bytesOfDigest(task.recordDigest),
     );
   }
 

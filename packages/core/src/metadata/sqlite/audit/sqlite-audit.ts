@@ -13,10 +13,12 @@ import { bytesOfDigest, digestOfBytes, toBlobRow } from "../../sql/rows.ts";
 import type { BlobTable } from "../../sql/schema.ts";
 import { type Connection, openReader } from "../connection.ts";
 import { schemaVersionOf, showAsNewest } from "../migrate.ts";
+import { DIGEST_SCHEMA } from "../record-faults.ts";
 import { metadataError, sqliteCode } from "../sqlite-error.ts";
 import { readUses } from "./blob-uses.ts";
 import { foreignKeyFaults, integrityFaults, schemaFaults } from "./database-checks.ts";
 import { derivedRules } from "./derived.ts";
+import { digestFaults } from "./digest-faults.ts";
 import { wrongParameters } from "./parameter-checks.ts";
 import { type FaultRow, type RecordCheck, referenceChecks } from "./reference-checks.ts";
 import { RowNames } from "./row-names.ts";
@@ -88,6 +90,10 @@ class SqliteAudit implements RecordAudit {
     }
     yield* this.#guarded("the log of tags", () => tagLogFaults(this.#db));
     yield* this.#guarded("the parameters of runs", () => this.#parameterFaults());
+    if (this.schemaVersion >= DIGEST_SCHEMA) {
+      const guarded = this.#guarded.bind(this);
+      yield* digestFaults(this.#db, this.#names, { guarded, windowRows: WINDOW_ROWS, maxFaults: MAX_FAULTS });
+    }
     // A net below the checks by name: what SQLite counts and none of them has told.
     yield* this.#guarded("references", () =>
       [...foreignKeyFaults(this.#db)]
@@ -282,14 +288,15 @@ class SqliteAudit implements RecordAudit {
 
   #parameterFaults(): readonly RecordFault[] {
     const faults: RecordFault[] = [];
-    for (const { run } of wrongParameters(this.#db)) {
+    for (const { run, isAsGiven } of wrongParameters(this.#db)) {
       const name = this.#names.run(run);
+      const wrong = isAsGiven ? "" : ", and nothing says which of the two was changed";
       faults.push({
         check: "S07",
         kind: "damage",
-        evidence: `${name} is looked for by other values of its parameters than it has`,
-        subject: { run: name, table: "run_parameter" },
-        remedy: "repair",
+        evidence: `${name} is looked for by other values of its parameters than it has${wrong}`,
+        subject: { run: name, table: isAsGiven ? "run_parameter" : "run" },
+        remedy: isAsGiven ? "repair" : "copy",
       });
       if (faults.length >= MAX_FAULTS) break;
     }

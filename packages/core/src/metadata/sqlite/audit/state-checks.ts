@@ -1,4 +1,7 @@
 /** What must agree between records: sizes, states of runs and tasks, executions, pages of items, and that JSON is JSON. */
+
+import { BROKEN_PAGES, sayBrokenPages, sayTwoStates, TWO_STATES } from "../record-faults.ts";
+import { STATE_IS_SURE } from "./derived.ts";
 import type { FaultRow, RecordCheck } from "./reference-checks.ts";
 
 const FINAL = "('succeeded', 'failed', 'cancelled', 'lost')";
@@ -112,11 +115,26 @@ const states: readonly RecordCheck[] = [
   }),
   state("execution", {
     columns: { run: "x.sequence", found: "y.status", wanted: "x.status" },
+    rest: TWO_STATES,
+    say: ({ found, wanted }) => sayTwoStates(found, wanted),
+  }),
+  state("execution", {
+    columns: { run: "x.sequence", found: "y.status" },
     rest: `FROM run AS x JOIN execution AS y ON y.run = x.sequence AND y.number = x.execution
-      WHERE y.status <> CASE x.status WHEN 'queued' THEN 'running' ELSE x.status END
-        OR (y.status = 'running') <> (y.ended_at IS NULL)`,
-    say: ({ found, wanted }) => `{run} is ${wanted}, and its current execution ${found}`,
+      WHERE y.status <> 'running' AND y.ended_at IS NULL AND y.status = x.status`,
+    say: ({ found }) => `the current execution of {run} is ${found}, and its end is not recorded`,
     remedy: "repair",
+  }),
+  state("execution", {
+    columns: { run: "x.sequence" },
+    rest: `FROM run AS x JOIN execution AS y ON y.run = x.sequence AND y.number = x.execution
+      WHERE y.status = 'running' AND y.ended_at IS NOT NULL`,
+    say: () => "the current execution of {run} is running, and its end is recorded",
+  }),
+  state("run_tag", {
+    columns: { run: "x.run", artifact: "x.tag", found: "x.status", wanted: "y.status" },
+    rest: `FROM run_tag AS x JOIN run AS y ON y.sequence = x.run WHERE x.status <> y.status AND NOT ${STATE_IS_SURE}`,
+    say: ({ found, wanted }) => `{run} is ${wanted} by its own record, and ${found} beside its tag "{artifact}"`,
   }),
   state("execution", {
     columns: { run: "x.run", found: "x.number", wanted: "y.execution" },
@@ -163,15 +181,9 @@ const states: readonly RecordCheck[] = [
   }),
   state("task", {
     columns: { run: "x.run", task: "x.sequence", found: "coalesce(sum(page.count), 0)", wanted: "x.fan_out" },
-    rest: `FROM task AS x LEFT JOIN item_page AS page ON page.split = x.sequence
-      WHERE ${windowOf("sequence")} AND (x.fan_out IS NOT NULL OR page.split IS NOT NULL)
-      GROUP BY x.sequence
-      HAVING coalesce(sum(page.count), 0) <> coalesce(x.fan_out, -1)
-        OR coalesce(max(page.first + page.count), 0) <> coalesce(x.fan_out, -1)
-        OR coalesce(min(page.count), 1) < 1 OR coalesce(min(page.first), 0) <> 0`,
+    rest: `${BROKEN_PAGES.from} WHERE ${windowOf("sequence")} AND ${BROKEN_PAGES.where} ${BROKEN_PAGES.having}`,
     by: "sequence",
-    say: ({ found, wanted }) =>
-      `{task} split into ${wanted ?? "no"} items, and its pages hold ${found}, or others than these`,
+    say: ({ found, wanted }) => sayBrokenPages(found, wanted),
     remedy: "rerun",
   }),
   state("cache_entry", {
@@ -188,22 +200,43 @@ const states: readonly RecordCheck[] = [
 ];
 
 /** Columns that hold JSON: whoever reads the row parses it. */
-const JSON_COLUMNS: readonly (readonly [table: string, columns: readonly string[], names: Columns, by?: string])[] = [
+const JSON_COLUMNS: readonly (readonly [
+  table: string,
+  columns: Readonly<Record<string, "object" | "array">>,
+  names: Columns,
+  by?: string,
+])[] = [
   [
     "run",
-    ["system_tags", "parameters", "secret_parameters", "environment", "failure", "origin_facts", "parent"],
+    {
+      system_tags: "array",
+      parameters: "object",
+      secret_parameters: "array",
+      environment: "object",
+      failure: "object",
+      origin_facts: "object",
+      parent: "object",
+    },
     { run: "x.sequence" },
   ],
-  ["execution", ["runner", "command", "options"], { run: "x.run" }],
-  ["upstream", ["selector", "candidates"], { run: "x.run", artifact: "x.name" }],
-  ["task", ["error", "value_reads"], { run: "x.run", task: "x.sequence" }, "sequence"],
-  ["cache_entry", ["reads"], { task: "x.task" }],
-  ["code_package", ["manifest"], {}],
+  ["execution", { runner: "object", command: "array", options: "object" }, { run: "x.run" }],
+  ["upstream", { selector: "object", candidates: "array" }, { run: "x.run", artifact: "x.name" }],
+  ["task", { error: "object", value_reads: "array" }, { run: "x.run", task: "x.sequence" }, "sequence"],
+  ["cache_entry", { reads: "object" }, { task: "x.task" }],
+  // A manifest is looked at with its package (S09), which knows the run.
 ];
 
 const jsonChecks = JSON_COLUMNS.map(([table, columns, names, by]): RecordCheck => {
-  const bad = columns.map((column) => `(x.${column} IS NOT NULL AND NOT json_valid(x.${column}))`);
-  const which = columns.map((column, index) => `WHEN ${bad[index]} THEN '${column}'`).join(" ");
+  // In this order: asking the type of what is no JSON is an error.
+  const bad = Object.entries(columns).map(
+    ([column, type]) =>
+      `(x.${column} IS NOT NULL AND CASE WHEN json_valid(x.${column}) THEN json_type(x.${column}) <> '${type}' ELSE 1 END)`,
+  );
+  const which = Object.entries(columns)
+    .map(
+      ([column, type], index) => `WHEN ${bad[index]} THEN '${column} is no JSON ${type === "array" ? "list" : type}'`,
+    )
+    .join(" ");
   return {
     check: "S06",
     table,
@@ -214,7 +247,7 @@ const jsonChecks = JSON_COLUMNS.map(([table, columns, names, by]): RecordCheck =
     ),
     remedy: "copy",
     say: ({ found, run, task }) =>
-      `${task !== null ? "{task}" : run !== null ? "{run}" : `a row of ${table}`} cannot be read: ${table}.${found} is no JSON`,
+      `${task !== null ? "{task}" : run !== null ? "{run}" : `a row of ${table}`} cannot be read: ${table}.${found}`,
   };
 });
 
