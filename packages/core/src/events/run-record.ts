@@ -38,6 +38,8 @@ export interface RunRecord {
   readonly upstreams: readonly UpstreamRecord[];
   /** What the end step left behind, with parameters and constants. */
   readonly artifacts: readonly ArtifactRecord[];
+  /** The last value of each metric, by name; absent when none was recorded. */
+  readonly metrics?: readonly MetricRecord[];
   /** A task that was tried several times is one task, with the status of its newest attempt. */
   readonly tasks: {
     readonly total: number;
@@ -56,6 +58,14 @@ export interface RunRecord {
   readonly children?: { readonly count: number; readonly runs: readonly ChildRecord[] };
   readonly environment: EnvironmentRecord;
   readonly codePackage?: { readonly digest: string; readonly entry: string };
+}
+
+/** The last value of a metric. */
+export interface MetricRecord {
+  readonly name: string;
+  /** What JSON has no number for is a text. */
+  readonly value: number | "NaN" | "Infinity" | "-Infinity";
+  readonly step?: number;
 }
 
 /** The current execution of a run: its number is how often the run was begun or continued. */

@@ -122,7 +122,7 @@ class Planner {
   async plan(): Promise<Plan> {
     const { metadata } = this.#stores;
     const { storeId } = await metadata.info();
-    const lines: ManifestLine[] = [{ kind: "export", version: FORMAT_VERSION }];
+    const lines: ManifestLine[] = [{ kind: "export", version: await this.#version() }];
     const references = new Map<RunId, string>();
     for (const run of this.#runs) {
       lines.push(await this.#manifestRun(run, storeId));
@@ -153,6 +153,13 @@ class Planner {
       manifest,
       sizeBytes,
     };
+  }
+
+  /** The oldest form that can hold the runs. */
+  async #version(): Promise<1 | typeof FORMAT_VERSION> {
+    for (const { sequence } of this.#runs)
+      if ((await this.#stores.metadata.runMetrics(sequence)).length > 0) return FORMAT_VERSION;
+    return 1;
   }
 
   async #manifestRun(run: RunRow, storeId: string): Promise<ManifestLine> {

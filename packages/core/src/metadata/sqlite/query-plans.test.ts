@@ -9,9 +9,11 @@ import { blobByDigest } from "../sql/blobs.ts";
 import { blobsOfTask, cacheEntries } from "../sql/cache.ts";
 import * as executions from "../sql/executions.ts";
 import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
+import { copyMetric, lastOfTask, metricPage, metricsOfRun } from "../sql/metrics.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
+import { runsByMetric, runsWithoutMetric } from "../sql/sorted-runs.ts";
 import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
@@ -41,7 +43,7 @@ function plan<Args, Row>(query: Query<Args, Row>): readonly string[] {
   return rows.map((row) => row.detail);
 }
 
-const page = { flow: false, status: false, tags: 0, parameters: 0, before: false };
+const page = { flow: false, status: false, tags: 0, parameters: 0, metrics: [], before: false };
 const pages: Readonly<Record<string, runs.RunPageShape>> = {
   "the newest runs": page,
   "a later page": { ...page, before: true },
@@ -66,6 +68,25 @@ describe("a page of runs is read from an index, in order:", () => {
   test("the newest succeeded run of a flow with a tag is the first entry that is looked at", () => {
     const details = plan(runs.runPage(pages["of a flow with a tag and a status"]!));
     expect(details[0]).toBe("SEARCH t0 USING COVERING INDEX run_tag_by_status (tag=? AND flow=? AND status=?)");
+  });
+
+  test.each(["descending", "ascending"] as const)("runs of a flow by a metric, %s", (order) => {
+    const details = plan(runsByMetric({ ...page, flow: true }, order)).join("\n");
+    expect(details).toMatch(/^SEARCH rm USING COVERING INDEX run_metric_by_value \(flow=\? AND name=\? AND value/);
+    // Only runs of equal values are put in order, while the index is read.
+    expect(details.replace(/USE TEMP B-TREE FOR LAST TERM OF ORDER BY/, "")).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("runs without a metric: the newest first, as any page of them", () => {
+    const details = plan(runsWithoutMetric({ ...page, flow: true, before: true })).join("\n");
+    expect(details).toMatch(/SEARCH rm USING PRIMARY KEY \(run=\? AND name=\?/);
+    expect(details).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("a condition on a metric is a range of the index of its values", () => {
+    const details = plan(runs.runPage({ ...page, flow: true, metrics: [">"] })).join("\n");
+    expect(details).toMatch(/SEARCH m USING COVERING INDEX run_metric_by_value \(flow=\? AND name=\? AND value>\?/);
+    expect(details).not.toMatch(/SCAN (run|m)\b/);
   });
 
   test("parameters are found by their value", () => {
@@ -99,7 +120,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
   "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
-  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "a later page of the log": logChunks({ attempt: true, stream: true, after: true, limit: true }),
   "what a run wrote since": runLogChunks,
   "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
@@ -113,6 +134,12 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the runs whose calls mean a run": executions.parentRuns,
   "tasks under a key": cacheEntries,
   "where the bytes of a task are": blobsOfTask,
+  "the last metrics of a run": metricsOfRun,
+  "a metric of a run": metricPage({ task: false, after: false, limit: false }),
+  "a later page of it": metricPage({ task: false, after: true, limit: true }),
+  "a metric of a task": metricPage({ task: true, after: false, limit: false }),
+  "the last value of it": lastOfTask,
+  "the copy of it": copyMetric,
   "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 
@@ -168,7 +195,8 @@ test("all attempts of a run come from the index in its order, newest cache entri
 const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
-  "d0f34f4e30f5b1aa73d13f68d687b4b45abb94d21de33aabecde739fb79552c6",
+  "24672f61306b577198bc518e8b339e5a570f2b243c5e9165eaa3b367e1a0853a",
+  "f0c69c53b98502ac37840f20a6261926650b2dcc7ef843607bcf577e9ed25fb6",
 ];
 
 test("the schemas are what they were when they were released", () => {

@@ -22,6 +22,7 @@ import { collectYield } from "./collect-yield.ts";
 import { type CallLine, FlowCalls } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
+import { MetricLog } from "./metric-log.ts";
 import type { ReadWatch } from "./read-watch.ts";
 import { upstreamValue } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
@@ -49,6 +50,7 @@ interface Notes {
   readonly reads: Map<string, UpstreamRead>;
   /** Of values and upstreams of the run. */
   readonly valueReads: Set<string>;
+  readonly log: MetricLog;
   /** Whether the step has looked at `this.signal`. */
   sawSignal: boolean;
 }
@@ -61,7 +63,13 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set(), sawSignal: false };
+  const notes: Notes = {
+    blobs: new Map(),
+    reads: new Map(),
+    valueReads: new Set(),
+    log: new MetricLog(nameOf(run, task)),
+    sawSignal: false,
+  };
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -72,6 +80,7 @@ export async function executeTask(
       : { kind: "failed", error: describe(environment, thrown) };
     notes.blobs.clear();
   }
+  notes.log.end();
   return {
     sequence: task.sequence,
     attempt: task.attempt,
@@ -113,6 +122,7 @@ async function attempt(
     const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
     const facts = {
       ...currentFacts(run, task),
+      log: notes.log,
       recordRead: record,
       ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
     };
@@ -130,8 +140,10 @@ async function attempt(
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
-  if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...left };
-  return { kind: "succeeded", ...left, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
+  const recorded = notes.log.end();
+  const kept = recorded.length === 0 ? left : { ...left, metrics: recorded };
+  if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...kept };
+  return { kind: "succeeded", ...kept, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
 }
 
 /** The flow object of a task, whose fields load when they are read. */
@@ -167,6 +179,7 @@ function bind(
       values,
       inputs,
       onRead: () => {},
+      log: task.notes.log,
       get signal() {
         task.notes.sawSignal = true;
         return environment.signal;
@@ -182,6 +195,10 @@ function bind(
     (flowClass) => taskInstance(flowClass, log),
   );
   return bound;
+}
+
+function nameOf({ context: { name } }: WorkerRun, { step, path }: BatchTask): string {
+  return path === "" ? `${name}/${step}` : `${name}/${step}/${path}`;
 }
 
 function currentFacts(run: WorkerRun, task: BatchTask): CurrentTask {
