@@ -8,6 +8,7 @@ import { renderTable } from "../render/table.ts";
 import { byteSize, count, dateTime, plain } from "../render/text.ts";
 import { tookText } from "../render/took.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { metricTable, readMetrics, type ShownMetric } from "./show-metrics.ts";
 import { showTasks } from "./show-tasks.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
@@ -49,10 +50,12 @@ export const showCommand: Command = {
         return EXIT.done;
       }
       const counts = await countsInOrder(stores, run);
+      const metrics = await readMetrics(stores, run);
       const consumers = await stores.metadata.consumers(run.id, 10);
       context.stdout.write(
         renderRecord(record, {
           counts,
+          metrics,
           consumers: consumers.map((row) => core.runName(row)),
           context,
           core,
@@ -64,6 +67,7 @@ export const showCommand: Command = {
 
 interface RecordParts {
   readonly counts: Awaited<ReturnType<OpenStores["metadata"]["taskCounts"]>>;
+  readonly metrics: readonly ShownMetric[];
   readonly consumers: readonly string[];
   readonly context: Context;
   readonly core: Core;
@@ -71,7 +75,7 @@ interface RecordParts {
 
 function renderRecord(
   record: RunRecord,
-  { counts, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
+  { counts, metrics, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
 ): string {
   const { paint } = context.stdout;
   const style = { paint, width: context.stdout.columns() };
@@ -136,6 +140,7 @@ function renderRecord(
           style,
         ),
   );
+  section("Metrics", metricTable(metrics, { ...style, isTerminal: context.stdout.isTerminal }));
   section("Steps", stepTable(counts, style));
   section("Runs of its steps", childTable(record.children, style));
   const anyGone = record.artifacts.some(({ gone }) => gone !== undefined);
