@@ -7,7 +7,10 @@ import { plain } from "../render/text.ts";
 
 /** Metrics whose values are all read; of more, the last values are shown. */
 const MOST_SERIES = 50;
-const MAX_BARS = 32;
+/** Bars of a series: what is left of the line beside the other columns, mostly some 58 columns wide. */
+const MOST_BARS = 32;
+const LEAST_BARS = 8;
+const OTHER_COLUMNS = 58;
 
 export interface ShownMetric {
   readonly name: string;
@@ -35,6 +38,7 @@ export function metricTable(
   { isTerminal, ...style }: { readonly paint: Paint; readonly width: number; readonly isTerminal: boolean },
 ): string {
   if (metrics.length === 0) return "";
+  const bars = Math.max(LEAST_BARS, Math.min(MOST_BARS, style.width - OTHER_COLUMNS));
   return renderTable(
     [
       { title: "NAME", shrinkTo: 10 },
@@ -58,7 +62,7 @@ export function metricTable(
         isSeries && numbers.length > 0 ? metricText(least) : "",
         isSeries && numbers.length > 0 ? metricText(most) : "",
         // A picture of signs that a program would have to skip.
-        isSeries && isTerminal ? sparkline(values, MAX_BARS) : "",
+        isSeries && isTerminal ? sparkline(values, bars) : "",
       ];
     }),
     style,

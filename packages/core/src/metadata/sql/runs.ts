@@ -128,24 +128,21 @@ export function filteredRuns(
         .where("p.value_digest", "=", arg(`value${index}`)),
     );
   }
-  for (const [index, is] of shape.metrics.entries())
-    rows = rows.where(key, "in", runsWithMetric(db, arg, shape, { index, is }));
+  // Looked up run by run, where the first page of many that fit is what is asked for: a list of them all, as of
+  // parameters, was measured ten times as slow at its worst, and no better than 28 ms of 100,000 runs at its best.
+  for (const [index, is] of shape.metrics.entries()) {
+    rows = rows.where((of) =>
+      of.exists(
+        of
+          .selectFrom("run_metric as m")
+          .select("m.run")
+          .whereRef("m.run", "=", key)
+          .where("m.name", "=", arg(`metric${index}`))
+          .where("m.value", is, arg(`bound${index}`)),
+      ),
+    );
+  }
   return rows;
-}
-
-/** Runs whose last value of a metric is as asked: a range of an index where the flow is known. */
-function runsWithMetric(
-  db: SchemaBuilder,
-  arg: RunArgumentOf,
-  shape: RunPageShape,
-  { index, is }: { readonly index: number; readonly is: MetricCondition["is"] },
-) {
-  const rows = db
-    .selectFrom("run_metric as m")
-    .select("m.run")
-    .where("m.name", "=", arg(`metric${index}`))
-    .where("m.value", is, arg(`bound${index}`));
-  return shape.flow ? rows.where("m.flow", "=", arg("flow")) : rows;
 }
 
 /** Only for its type: what `filteredRuns` builds on. */

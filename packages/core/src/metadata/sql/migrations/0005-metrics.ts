@@ -23,7 +23,8 @@ export const metricsMigration: readonly string[] = [
     value REAL,
     PRIMARY KEY (run, name)
   ) STRICT, WITHOUT ROWID`,
-  `CREATE INDEX run_metric_by_value ON run_metric (flow, name, value)`,
+  // The flow comes last: all of them are sorted too, and those of others are passed over within the index.
+  `CREATE INDEX run_metric_by_value ON run_metric (name, value, flow)`,
   `CREATE TRIGGER run_metric_follows_flow AFTER UPDATE OF flow ON run
     BEGIN UPDATE run_metric SET flow = NEW.flow WHERE run = NEW.sequence; END`,
   `CREATE TRIGGER metric_goes_with_run AFTER DELETE ON run
