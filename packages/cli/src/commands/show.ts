@@ -93,6 +93,8 @@ function renderRecord(
       "by",
       `${environment.actor} on ${environment.host}, node ${environment.node}, millrace ${environment.millrace}${git}`,
     ],
+    ["on", machineText(environment)],
+    ["packages", packagesText(environment)],
     [
       "code",
       record.codePackage === undefined
@@ -172,6 +174,24 @@ function renderRecord(
     text += `\n${renderTaskError(record.failure.task ?? record.run, record.failure.error, { paint, debug: context.words.includes("--debug"), cwd: context.cwd })}`;
   if (record.failure?.task !== undefined) text += collateralText(record);
   return `${text}\n  ${paint.dim(nextSteps(record).join("     "))}\n`;
+}
+
+const MAX_PACKAGES = 8;
+
+/** `linux 6.1.0 x64, glibc 2.36, pnpm 10.4.1, pnpm-lock.yaml sha256:1f0c…` */
+function machineText({ os, arch, libc, packageManager, lockfile }: RunRecord["environment"]): string {
+  return [
+    `${os} ${arch}`,
+    ...(libc === undefined ? [] : [libc]),
+    ...(packageManager === undefined ? [] : [packageManager]),
+    ...(lockfile === undefined ? [] : [`${lockfile.path} sha256:${lockfile.digest.slice(0, 16)}`]),
+  ].join(", ");
+}
+
+function packagesText({ packages = {} }: RunRecord["environment"]): string {
+  const all = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  const more = all.length - MAX_PACKAGES;
+  return [...all.slice(0, MAX_PACKAGES), ...(more > 0 ? [`${more} more`] : [])].join(", ");
 }
 
 /** One failure is the cause; what came of it is counted. */

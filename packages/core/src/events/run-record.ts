@@ -163,16 +163,34 @@ export interface ArtifactRecord {
   readonly gone?: { readonly reason: "transient" | "ttl"; readonly at: string };
 }
 
+/** What a run ran on and from; what is absent was not known, or is not told in records of older versions. */
 export interface EnvironmentRecord {
   readonly millrace: string;
   readonly node: string;
+  readonly v8?: string;
   readonly os: string;
   readonly arch: string;
+  /** `glibc 2.36`; of Linux. */
+  readonly libc?: string;
+  /** `pnpm 10.4.1`, as package.json states it or who started the process. */
+  readonly packageManager?: string;
+  readonly lockfile?: { readonly path: string; readonly digest: string };
+  /** Exact versions of the packages that the flow's code imports, by name; core is not among them. */
+  readonly packages?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly actor: string;
   readonly cwd: string;
   /** Folder that the paths of the code package start from; absent in records of older versions. */
   readonly root?: string;
   readonly command: readonly string[];
-  readonly git?: { readonly sha: string; readonly branch?: string; readonly dirty: boolean; readonly remote?: string };
+  readonly git?: {
+    readonly sha: string;
+    readonly branch?: string;
+    /** Whether there were changes, or files that git does not know. */
+    readonly dirty: boolean;
+    /** SHA-256 of the changes, when files that git knows were changed. */
+    readonly diffDigest?: string;
+    /** Without credentials. */
+    readonly remote?: string;
+  };
 }
