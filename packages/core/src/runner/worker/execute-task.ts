@@ -9,6 +9,7 @@ import type { NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { type SerializedError, serializeError } from "../../errors/flow-error.ts";
 import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
+import { upstreamClassOf } from "../../flow/check-consumed-artifact.ts";
 import { type CurrentTask, runStepAsTask } from "../../flow/current.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
@@ -169,7 +170,9 @@ function bind(
   for (const [name, row] of run.upstreams)
     values[name] = () => {
       task.notes.valueReads.add(name);
-      return upstreamValue(run, row, name, task.record, log);
+      const producerClass = upstreamClassOf(environment.flowClass, name);
+      const reading = { record: task.record, ...(log && { watch: log }), ...(producerClass && { producerClass }) };
+      return upstreamValue(run, row, name, reading);
     };
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
