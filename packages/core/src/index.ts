@@ -25,6 +25,7 @@ export { choose, join, step } from "./flow/decorators.ts";
 // Define a flow.
 export { Flow } from "./flow/flow.ts";
 export { includeFile } from "./flow/include-file.ts";
+export type { Log } from "./flow/log.ts";
 export { param } from "./flow/param.ts";
 export type {
   ArtifactOptions,
@@ -37,6 +38,8 @@ export type {
   IncludeFileOptions,
   Inputs,
   Merge,
+  MetricBounds,
+  MetricValue,
   ParamOptions,
   Params,
   Query,
@@ -47,6 +50,7 @@ export type {
   RunFacts,
   Running,
   RunOptions,
+  RunOrder,
   Runs,
   SecretFrom,
   StepName,

@@ -33,11 +33,18 @@ export type { Loss } from "./admin/repair/losses.ts";
 export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
 export { parsePart } from "./admin/verify/parse-part.ts";
 export { fileCodec } from "./artifact/codec-id.ts";
+export {
+  type ComparedFact,
+  type ComparedMetric,
+  compareRuns,
+  type RunComparison,
+} from "./client/compare-runs.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
 export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
-export { runRecord } from "./client/run-record.ts";
+export { lastMetrics } from "./client/metrics.ts";
+export { jsonNumber, runRecord } from "./client/run-record.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
 export { resolveConfig } from "./config/config.ts";
@@ -74,7 +81,7 @@ export { drawMermaid } from "./graph/draw-mermaid.ts";
 export { drawText } from "./graph/draw-text.ts";
 export type { Graph } from "./graph/graph.ts";
 export { graphJson } from "./graph/graph-json.ts";
-export { isName } from "./ids/names.ts";
+export { isName, metricNameProblem } from "./ids/names.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
 export { normalTags } from "./lineage/check-tags.ts";
@@ -92,6 +99,7 @@ export type {
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
+export type { MetricCondition, RunSort } from "./metadata/metric.ts";
 export { isOver } from "./metadata/run-state.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";

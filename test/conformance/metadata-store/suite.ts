@@ -17,6 +17,7 @@ import { importRunsVerb } from "./import-runs.ts";
 import { lineageVerb } from "./lineage.ts";
 import { livenessVerb } from "./liveness.ts";
 import { logsVerb } from "./logs.ts";
+import { metricsVerb } from "./metrics.ts";
 import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
@@ -98,6 +99,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     cacheVerb(under);
     childRunVerb(under);
     importRunsVerb(under);
+    metricsVerb(under);
     moveTagsVerb(under);
     lineageVerb(under);
     packageVerb(under);

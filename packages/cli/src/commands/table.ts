@@ -26,6 +26,11 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Show a run, step or task with what it read and left",
     load: async () => (await import("./show.ts")).showCommand,
   },
+  {
+    name: "compare",
+    summary: "Put runs side by side: parameters, metrics, what they read",
+    load: async () => (await import("./compare.ts")).compareCommand,
+  },
   { name: "logs", summary: "Print what tasks wrote", load: async () => (await import("./logs.ts")).logsCommand },
   { name: "dump", summary: "Print or save artifacts", load: async () => (await import("./dump.ts")).dumpCommand },
   {

@@ -1,12 +1,13 @@
 import { FlowError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { Run, StepName } from "../flow/public-types.ts";
+import type { MetricValue, Run, StepName } from "../flow/public-types.ts";
 import { describeDeleted } from "../lineage/deleted-run.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import type { ClientContext } from "./client.ts";
+import { lastMetrics, metricValues } from "./metrics.ts";
 import { promiseRecord } from "./promise-record.ts";
 import { moveTags } from "./tags.ts";
 import { type TaskHandle, TaskList } from "./task-handle.ts";
@@ -59,6 +60,16 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
   /** The record itself. */
   get row(): RunRow {
     return this.#row;
+  }
+
+  /** The last value of each metric. */
+  metrics(): Promise<Readonly<Record<string, number>>> {
+    return lastMetrics(this.#context.metadata, this.#row);
+  }
+
+  /** All values of a metric. */
+  metricValues(name: string): Promise<readonly MetricValue[]> {
+    return metricValues(this.#context.metadata, this.#row, name);
   }
 
   step<K extends StepName<T>>(name: K): { readonly tasks: AsyncIterable<TaskHandle<T>> } {

@@ -3,6 +3,7 @@ import type {
   DeletedRecord,
   ExecutionRecord,
   ImportRecord,
+  MetricRecord,
   RunRecord,
   UpstreamRecord,
 } from "../events/run-record.ts";
@@ -17,6 +18,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
+import type { RunMetricRow } from "../metadata/metric.ts";
 import { readObject } from "../metadata/stored-json.ts";
 import { elapsedMs } from "../util/elapsed.ts";
 
@@ -25,13 +27,14 @@ import { elapsedMs } from "../util/elapsed.ts";
  * Lists are in a fixed order, so that two records of one run compare equal as text.
  */
 export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
-  const [edges, reads, values, visible, counts, children] = await Promise.all([
+  const [edges, reads, values, visible, counts, children, metrics] = await Promise.all([
     metadata.upstreams(run.sequence),
     metadata.reads(run.sequence),
     metadata.runValues(run.sequence),
     run.endTask === undefined ? [] : metadata.visibleArtifacts(run.endTask),
     metadata.taskCounts(run.sequence),
     childrenOf(metadata, run),
+    metadata.runMetrics(run.sequence),
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
@@ -69,6 +72,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ...visible.map((row): ArtifactRecord => artifactRecord("artifact", row)),
       ...values.map((row): ArtifactRecord => artifactRecord(row.kind, row)),
     ].sort(byName),
+    ...(metrics.length === 0 ? {} : { metrics: metrics.map(metricRecord) }),
     tasks: {
       total: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
       byStatus,
@@ -162,6 +166,15 @@ function executionRecord({ execution }: RunRow): ExecutionRecord {
     startedAt: startedAt.toISOString(),
     heartbeatAt: heartbeatAt.toISOString(),
   };
+}
+
+/** A number as JSON has it: NaN and infinite ones as texts. */
+export function jsonNumber(value: number): MetricRecord["value"] {
+  return Number.isFinite(value) ? value : (String(value) as "NaN" | "Infinity" | "-Infinity");
+}
+
+function metricRecord({ name, value, step }: RunMetricRow): MetricRecord {
+  return { name, value: jsonNumber(value), ...(step === undefined ? {} : { step }) };
 }
 
 const MOST_CHILDREN = 100;

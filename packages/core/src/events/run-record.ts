@@ -38,6 +38,8 @@ export interface RunRecord {
   readonly upstreams: readonly UpstreamRecord[];
   /** What the end step left behind, with parameters and constants. */
   readonly artifacts: readonly ArtifactRecord[];
+  /** The last value of each metric, by name; absent when none was recorded. */
+  readonly metrics?: readonly MetricRecord[];
   /** A task that was tried several times is one task, with the status of its newest attempt. */
   readonly tasks: {
     readonly total: number;
@@ -56,6 +58,14 @@ export interface RunRecord {
   readonly children?: { readonly count: number; readonly runs: readonly ChildRecord[] };
   readonly environment: EnvironmentRecord;
   readonly codePackage?: { readonly digest: string; readonly entry: string };
+}
+
+/** The last value of a metric. */
+export interface MetricRecord {
+  readonly name: string;
+  /** What JSON has no number for is a text. */
+  readonly value: number | "NaN" | "Infinity" | "-Infinity";
+  readonly step?: number;
 }
 
 /** The current execution of a run: its number is how often the run was begun or continued. */
@@ -153,16 +163,34 @@ export interface ArtifactRecord {
   readonly gone?: { readonly reason: "transient" | "ttl"; readonly at: string };
 }
 
+/** What a run ran on and from; what is absent was not known, or is not told in records of older versions. */
 export interface EnvironmentRecord {
   readonly millrace: string;
   readonly node: string;
+  readonly v8?: string;
   readonly os: string;
   readonly arch: string;
+  /** `glibc 2.36`; of Linux. */
+  readonly libc?: string;
+  /** `pnpm 10.4.1`, as package.json states it or who started the process. */
+  readonly packageManager?: string;
+  readonly lockfile?: { readonly path: string; readonly digest: string };
+  /** Exact versions of the packages that the flow's code imports, by name; core is not among them. */
+  readonly packages?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly actor: string;
   readonly cwd: string;
   /** Folder that the paths of the code package start from; absent in records of older versions. */
   readonly root?: string;
   readonly command: readonly string[];
-  readonly git?: { readonly sha: string; readonly branch?: string; readonly dirty: boolean; readonly remote?: string };
+  readonly git?: {
+    readonly sha: string;
+    readonly branch?: string;
+    /** Whether there were changes, or files that git does not know. */
+    readonly dirty: boolean;
+    /** SHA-256 of the changes, when files that git knows were changed. */
+    readonly diffDigest?: string;
+    /** Without credentials. */
+    readonly remote?: string;
+  };
 }

@@ -295,9 +295,26 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
       ? Promise<Run<U>>
       : never;
   };
+  /**
+   * The last value of each metric: that of the last task, in the order in which they were begun, that recorded it.
+   *
+   * @example `(await run.metrics()).r2`
+   */
+  metrics(): Promise<Readonly<Record<string, number>>>;
+  /** All values of a metric, task by task in the order in which they were begun; empty when none recorded it. */
+  metricValues(name: string): Promise<readonly MetricValue[]>;
   step<K extends StepName<T>>(
     name: K,
   ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };
+}
+
+/** One value of a metric. */
+export interface MetricValue {
+  readonly value: number;
+  /** Where in a training it stands, when that was said. */
+  readonly step?: number;
+  /** The task that recorded it: `Train/17/fit`. */
+  readonly task: string;
 }
 
 /** How `run` starts a flow. */
@@ -337,8 +354,25 @@ export interface Query<T extends Flow> {
   readonly tags?: readonly string[];
   readonly status?: Run["status"];
   readonly params?: Params<T>;
+  /** What last values of metrics must be; a run without a value fits none, nor does NaN. */
+  readonly metrics?: Readonly<Record<string, number | MetricBounds>>;
+  /** By what they come instead of by age. Runs without a value are last; a sorted list ends after 1,000 runs. */
+  readonly sort?: RunOrder<T>;
   readonly limit?: number;
 }
+
+/** Limits of a metric: all that are given must hold. */
+export interface MetricBounds {
+  readonly above?: number;
+  readonly atLeast?: number;
+  readonly below?: number;
+  readonly atMost?: number;
+}
+
+/** By what runs are sorted: the last value of a metric, or a parameter as it is recorded. Default: the highest first. */
+export type RunOrder<T extends Flow> = ({ readonly metric: string } | { readonly param: ReadonlyKey<T> & string }) & {
+  readonly order?: "descending" | "ascending";
+};
 
 /** The runs of a flow, newest first. */
 export interface Runs<T extends Flow> extends AsyncIterable<Run<T>> {

@@ -34,6 +34,7 @@ import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
 import type { ImportRuns, RunImport } from "./imported-run.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
+import type { MetricCondition, MetricRow, RunMetricRow, RunSort } from "./metric.ts";
 import type { CacheEntry, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
 import type { TagEvent, TagMove } from "./tag-event.ts";
 import type { FinishRun, Tick } from "./tick.ts";
@@ -163,6 +164,17 @@ export interface ItemPageRow extends ArtifactRef {
   readonly count: number;
 }
 
+export interface MetricQuery {
+  readonly run: RunSequence;
+  readonly name: string;
+  /** Only the values of this task. */
+  readonly task?: TaskSequence;
+  /** Only values behind this one: the key of the next page. */
+  readonly after?: Pick<MetricRow, "task" | "position">;
+  /** Default: all. */
+  readonly limit?: number;
+}
+
 /** One artifact of an upstream run, or of any run read through the client inside a step. */
 export interface UpstreamRead {
   readonly task: TaskSequence;
@@ -181,6 +193,8 @@ export interface RunQuery {
   readonly status?: RunStatus;
   /** Encoded inputs that must be equal (compared as canonical JSON). */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /** What last values of metrics must be; a run without a value, or with NaN, fits none. */
+  readonly metrics?: readonly MetricCondition[];
   /** Only runs with a smaller sequence: the key of the next page. */
   readonly before?: RunSequence;
   /** Default 50, at most 1,000. */
@@ -233,6 +247,8 @@ export interface MetadataReader {
   ): Promise<readonly DeletedRun[]>;
   /** Newest first. */
   runs(query: RunQuery): Promise<readonly RunRow[]>;
+  /** The first ones in an order of their own instead of by age; `before` does not count. */
+  sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]>;
   /** How many match, without `before` and `limit`. */
   countRuns(query: RunQuery): Promise<number>;
   /** Every flow that has a run, by name, with its number of runs and its newest. */
@@ -278,6 +294,10 @@ export interface MetadataReader {
   /** The page that holds item `index` of a split. */
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
+  /** The last value of each metric of a run, by name. */
+  runMetrics(run: RunSequence): Promise<readonly RunMetricRow[]>;
+  /** Values of a metric, task by task by number, each task's in their order. */
+  metricValues(query: MetricQuery): Promise<readonly MetricRow[]>;
   /** What a task wrote, in the order in which it was committed. */
   logs(query: LogQuery): Promise<readonly LogRow[]>;
   /**
@@ -313,8 +333,8 @@ export interface MetadataStore extends MetadataReader {
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
    *
    * A fork begins with finished tasks of its origin (`takeOver`), which are taken over in the same transaction and by set
-   * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages and
-   * upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
+   * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages, metrics
+   * and upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
    * started and that succeeded are found by the same calls of the fork, also where the calling task itself runs again
    * because it did not finish.
    * Of forks of one run that have the same code, are given the same and run the same again, one is executed at a time.

@@ -12,6 +12,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "./metadata-store.ts";
+import type { MetricSeries } from "./metric.ts";
 import type { CacheOffer } from "./replay.ts";
 
 /** An artifact to be recorded, and how long it is kept where that is not as long as its run. */
@@ -28,12 +29,14 @@ export interface FinishedTask {
   readonly choice?: string;
   readonly artifacts: readonly NewArtifact[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
+  /** One of each name. A task that did not end well has none. */
+  readonly metrics?: readonly MetricSeries[];
   readonly valueReads?: readonly string[];
   readonly cancelledBy?: string;
   readonly durationMs?: number;
   readonly cache?: CacheOffer;
   /**
-   * A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). When that
+   * A task whose outcome this one has: its own artifacts, pages and metrics are copied, and it becomes the origin ("cache"). When that
    * one is not there any more, or not with all its values, this task does not end: `commitTick` says so.
    */
   readonly takenFrom?: TaskSequence;

@@ -17,6 +17,7 @@ import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import { installedFacts } from "../package/imported-packages.ts";
 import type { Executor } from "../runner/executor.ts";
 import { ChildRuns } from "./child-runs.ts";
 import { executeRun, type RunExecution } from "./execute-run.ts";
@@ -192,7 +193,12 @@ export function environmentOf(
   config: Config,
 ): Promise<EnvironmentRecord> {
   const { within } = request;
-  if (within !== undefined && within.root === request.package.root) return Promise.resolve(within.environment);
+  const installed = installedFacts(request.package, request.environment.npm_config_user_agent);
+  if (within !== undefined && within.root === request.package.root) {
+    // The same machine, user and working tree; but another flow, which imports packages of its own.
+    const { packages: _, lockfile: __, packageManager: ___, ...rest } = within.environment;
+    return Promise.resolve({ ...rest, ...installed });
+  }
   const secretFlags = request.flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
   const environment = readEnvironmentRecord({
     config,
@@ -202,6 +208,7 @@ export function environmentOf(
     secretFlags,
     gitFolder: request.package.root,
     root: request.package.root,
+    installed,
   });
   environment.catch(() => {}); // Awaited later, unless the run is refused before.
   return environment;

@@ -33,6 +33,8 @@ export interface Schema {
   readonly garbage: GarbageTable;
   readonly artifact_term: ArtifactTermTable;
   readonly gone_artifact: GoneArtifactTable;
+  readonly metric: MetricTable;
+  readonly run_metric: RunMetricTable;
 }
 
 export interface StoreTable {
@@ -302,4 +304,19 @@ export interface ArtifactTermTable {
 export interface GoneArtifactTable extends ArtifactTable {
   readonly reason: GoneReason;
   readonly gone_at: number;
+}
+
+/** A value that a task recorded; null stands for NaN. */
+export interface MetricTable {
+  readonly run: number;
+  readonly name: string;
+  readonly task: number;
+  readonly position: number;
+  readonly step: number | null;
+  readonly value: number | null;
+}
+
+/** The last value of each name in a run, with the run's flow. */
+export interface RunMetricTable extends Omit<MetricTable, "position"> {
+  readonly flow: number;
 }

@@ -24,6 +24,7 @@ import { parameterDigest } from "./parameter-digest.ts";
 import { describeMismatches } from "./record-faults.ts";
 import type { Statements } from "./statements.ts";
 import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
+import { MetricWriter } from "./write-metrics.ts";
 
 /** Blobs that are handed to the database at once. */
 const BLOBS_AT_ONCE = 100;
@@ -98,6 +99,7 @@ class RunImporter {
   /** Number of the run's task 0. */
   readonly #firstTask: number;
   readonly #insertTask: Statement<unknown[], unknown>;
+  readonly #metrics: MetricWriter;
 
   constructor(statements: Statements, run: ImportedRun, sequence: number) {
     if (statements.get(runs.runById, { id: run.id }) !== undefined) {
@@ -108,6 +110,7 @@ class RunImporter {
       });
     }
     this.#statements = statements;
+    this.#metrics = new MetricWriter(statements);
     this.#run = run;
     this.#sequence = sequence;
     this.#flow = flowFor(statements, { flow: run.flow, formerly: [] });
@@ -263,6 +266,9 @@ class RunImporter {
         });
         return;
       }
+      case "metric":
+        this.#metrics.write(this.#sequence, this.#task(row.task), row.series, row.first);
+        return;
       case "log": {
         const { attempt, stream, at, text } = row.chunk;
         statements.run(insertLog, { task: this.#task(row.task), attempt, stream, at: at.getTime(), text });

@@ -9,9 +9,11 @@ import { blobByDigest } from "../sql/blobs.ts";
 import { blobsOfTask, cacheEntries } from "../sql/cache.ts";
 import * as executions from "../sql/executions.ts";
 import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
+import { copyMetric, lastOfTask, metricPage, metricsOfRun } from "../sql/metrics.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
+import { runsByMetric, runsWithoutMetric } from "../sql/sorted-runs.ts";
 import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
@@ -41,7 +43,7 @@ function plan<Args, Row>(query: Query<Args, Row>): readonly string[] {
   return rows.map((row) => row.detail);
 }
 
-const page = { flow: false, status: false, tags: 0, parameters: 0, before: false };
+const page = { flow: false, status: false, tags: 0, parameters: 0, metrics: [], before: false };
 const pages: Readonly<Record<string, runs.RunPageShape>> = {
   "the newest runs": page,
   "a later page": { ...page, before: true },
@@ -66,6 +68,30 @@ describe("a page of runs is read from an index, in order:", () => {
   test("the newest succeeded run of a flow with a tag is the first entry that is looked at", () => {
     const details = plan(runs.runPage(pages["of a flow with a tag and a status"]!));
     expect(details[0]).toBe("SEARCH t0 USING COVERING INDEX run_tag_by_status (tag=? AND flow=? AND status=?)");
+  });
+
+  test.each([
+    ["of a flow", "descending"],
+    ["of a flow", "ascending"],
+    ["of all flows", "descending"],
+    ["of all flows", "ascending"],
+  ] as const)("runs %s by a metric, %s", (of, order) => {
+    const details = plan(runsByMetric({ ...page, flow: of === "of a flow" }, order)).join("\n");
+    expect(details).toMatch(/^SEARCH rm USING COVERING INDEX run_metric_by_value \(name=\? AND value/);
+    // Only runs of equal values are put in order, while the index is read.
+    expect(details.replace(/USE TEMP B-TREE FOR LAST TERM OF ORDER BY/, "")).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("runs without a metric: the newest first, as any page of them", () => {
+    const details = plan(runsWithoutMetric({ ...page, flow: true, before: true })).join("\n");
+    expect(details).toMatch(/SEARCH rm USING PRIMARY KEY \(run=\? AND name=\?/);
+    expect(details).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("a condition on a metric is looked up for each run of the page", () => {
+    const details = plan(runs.runPage({ ...page, flow: true, metrics: [">"] })).join("\n");
+    expect(details).toMatch(/SEARCH m EXISTS USING PRIMARY KEY \(run=\? AND name=\?/);
+    expect(details).not.toMatch(/SCAN|TEMP B-TREE/);
   });
 
   test("parameters are found by their value", () => {
@@ -99,7 +125,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
   "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
-  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "a later page of the log": logChunks({ attempt: true, stream: true, after: true, limit: true }),
   "what a run wrote since": runLogChunks,
   "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
@@ -113,6 +139,12 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the runs whose calls mean a run": executions.parentRuns,
   "tasks under a key": cacheEntries,
   "where the bytes of a task are": blobsOfTask,
+  "the last metrics of a run": metricsOfRun,
+  "a metric of a run": metricPage({ task: false, after: false, limit: false }),
+  "a later page of it": metricPage({ task: false, after: true, limit: true }),
+  "a metric of a task": metricPage({ task: true, after: false, limit: false }),
+  "the last value of it": lastOfTask,
+  "the copy of it": copyMetric,
   "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 
@@ -169,6 +201,7 @@ const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
   "10a2d92a31c9bd0a6cf4ebbc8bbabec93e319a42904a471796691cdb81f28188",
+  "3a6f52f0204965bca7ee4b8f97290accee190f60160be1d68304a48eedf55911",
 ];
 
 test("the schemas are what they were when they were released", () => {

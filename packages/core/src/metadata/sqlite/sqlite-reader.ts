@@ -12,6 +12,7 @@ import type {
   LogRow,
   LogSequence,
   MetadataReader,
+  MetricQuery,
   RunDigests,
   RunQuery,
   RunRow,
@@ -25,6 +26,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import type { MetricRow, RunMetricRow, RunSort } from "../metric.ts";
 import type { CacheEntry, FinishedTaskColumns } from "../replay.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
@@ -39,6 +41,7 @@ import * as tags from "../sql/tags.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
+import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
 import {
   countRuns,
@@ -112,6 +115,10 @@ export class SqliteReader implements MetadataReader {
 
   runs(query: RunQuery): Promise<readonly RunRow[]> {
     return this.read((on) => readRuns(on, query, this.liveness));
+  }
+
+  sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]> {
+    return this.read((on) => readSortedRuns(on, query, sort, this.liveness));
   }
 
   countRuns(query: RunQuery): Promise<number> {
@@ -276,6 +283,15 @@ export class SqliteReader implements MetadataReader {
       const row = on.get(blobByDigest, { digest: map.bytesOfDigest(digest) });
       return row === undefined ? undefined : map.toBlobRow(row);
     });
+  }
+
+  runMetrics(run: RunSequence): Promise<readonly RunMetricRow[]> {
+    return this.read((on) => readRunMetrics(on, run));
+  }
+
+  async metricValues(query: MetricQuery): Promise<readonly MetricRow[]> {
+    checkPageLimit(query.limit);
+    return this.read((on) => readMetricValues(on, query));
   }
 
   async logs(query: LogQuery): Promise<readonly LogRow[]> {

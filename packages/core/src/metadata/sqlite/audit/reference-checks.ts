@@ -133,6 +133,17 @@ const references: readonly Reference[] = [
     what: "a task of {run} that read an artifact",
   },
   { from: "upstream_read", column: "run", to: "run", key: "sequence", by: "run", what: "the run of a read" },
+  {
+    from: "metric",
+    column: "task",
+    to: "task",
+    key: "sequence",
+    run: "x.run",
+    by: "run",
+    what: "a task of {run} that recorded a metric",
+  },
+  { from: "metric", column: "run", to: "run", key: "sequence", by: "run", what: "the run of a metric" },
+  { from: "run_metric", column: "run", to: "run", key: "sequence", what: "the run of a metric's last value" },
   { from: "log", column: "task", to: "task", key: "sequence", by: "sequence", what: "the task of a line of output" },
   { from: "cache_entry", column: "task", to: "task", key: "sequence", what: "the task of an entry of the step cache" },
   {

@@ -3,7 +3,8 @@
  *
  * The connection has no foreign keys on: SQLite would look for the children of each deleted row, over tables whose keys
  * begin with something else, again and again. That nothing is left behind is what the statements are for; tests hold the
- * store to `PRAGMA foreign_key_check` after each kill.
+ * store to `PRAGMA foreign_key_check` after each kill. Metrics go by a trigger on `run`, which programs that do not know
+ * of them have as well.
  */
 import type { Statement } from "better-sqlite3";
 import type { RunId } from "../../../ids/run-id.ts";
