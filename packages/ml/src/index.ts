@@ -5,6 +5,28 @@
  * are storable, so a step may keep them and another run may predict with them.
  */
 
+import "./codecs/built-in.ts";
+
+export { registerModelCodec } from "./codecs/codec-registry.ts";
+export type { LibraryVersion } from "./codecs/library.ts";
+export type {
+  ModelCodec,
+  ModelFacts,
+  ModelFiles,
+  ModelLibrary,
+  ModelSignature,
+  SavedModel,
+  SignaturePart,
+} from "./codecs/model-codec.ts";
+export { modelJson, parseModelJson } from "./codecs/model-json.ts";
+export { type StoreModelOptions, storeModel } from "./codecs/store-model.ts";
+export {
+  type LoadOptions,
+  type ModelInspection,
+  type ModelProbe,
+  type StoredFile,
+  StoredModel,
+} from "./codecs/stored-model.ts";
 export {
   type ContenderResult,
   type FoldResult,
