@@ -159,7 +159,94 @@ export const trainedModels: Readonly<Record<string, CodecUnderTest>> = {
       return trained(new SVM({ type: SVM.SVM_TYPES.C_SVC, kernel: SVM.KERNEL_TYPES.LINEAR, quiet: true }), classes);
     },
   },
+  neuralNetwork: {
+    codec: "brain.js",
+    inputs: few.map(unitRow),
+    isByteStable: false,
+    train: () => {
+      const { NeuralNetwork } = require("brain.js");
+      const network = new NeuralNetwork({ hiddenLayers: [4] });
+      const examples = rows.map((row, index) => ({ input: unitRow(row), output: [classes[index]] }));
+      return withFixedChance(network, () => network.train(examples, { iterations: 50 }));
+    },
+  },
+  recurrentNetwork: {
+    codec: "brain.js",
+    inputs: ["mil", "m"],
+    isByteStable: false,
+    train: () => {
+      const network = new (require("brain.js").recurrent.LSTM)({ hiddenLayers: [4] });
+      return withFixedChance(network, () =>
+        network.train([{ input: "mil", output: "l" }], { iterations: 10, log: () => {} }),
+      );
+    },
+  },
+  sequential: {
+    codec: "tfjs-layers",
+    inputs: few,
+    train: async () => {
+      const { core, layers, dense } = await tensorFlow();
+      const model = layers.sequential();
+      model.add(dense({ units: 5, activation: "relu", inputShape: [3] }));
+      model.add(layers.layers.dropout({ rate: 0.1, seed: 3 }));
+      model.add(dense({ units: 1 }));
+      return fitted(core, model);
+    },
+  },
+  functional: {
+    codec: "tfjs-layers",
+    inputs: few,
+    train: async () => {
+      const { core, layers, dense } = await tensorFlow();
+      const input = layers.input({ shape: [3] });
+      const one = dense({ units: 3, activation: "tanh" }).apply(input);
+      const other = dense({ units: 3, name: "named_by_hand" }).apply(input);
+      const sum = layers.layers.add().apply([one, other] as import("@tensorflow/tfjs-layers").SymbolicTensor[]);
+      const output = dense({ units: 1 }).apply(sum) as import("@tensorflow/tfjs-layers").SymbolicTensor;
+      return fitted(core, layers.model({ inputs: input, outputs: output }));
+    },
+  },
 };
+
+/** brain.js takes no seed. What is damaged in its files should nevertheless be the same each time. */
+function withFixedChance<N>(network: N, train: () => unknown): N {
+  const { random } = Math;
+  let state = 7;
+  Math.random = () => {
+    state = (state * 48271) % 0x7fffffff;
+    return state / 0x7fffffff;
+  };
+  try {
+    train();
+    return network;
+  } finally {
+    Math.random = random;
+  }
+}
+
+async function tensorFlow() {
+  const [core, layers] = await Promise.all([import("@tensorflow/tfjs-core"), import("@tensorflow/tfjs-layers")]);
+  await import("@tensorflow/tfjs-backend-cpu");
+  await core.ready();
+  const dense = (options: Parameters<typeof layers.layers.dense>[0]) =>
+    layers.layers.dense({ kernelInitializer: layers.initializers.glorotUniform({ seed: 1 }), ...options });
+  return { core, layers, dense };
+}
+
+async function fitted<M extends import("@tensorflow/tfjs-layers").LayersModel>(
+  core: typeof import("@tensorflow/tfjs-core"),
+  model: M,
+): Promise<M> {
+  model.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+  const [features, wanted] = [core.tensor2d(rows.map(unitRow)), core.tensor2d(targets.map((target) => [target / 20]))];
+  await model.fit(features, wanted, { epochs: 2, shuffle: false, verbose: 0 });
+  core.dispose([features, wanted]);
+  return model;
+}
+
+function unitRow([a, b, c]: readonly number[]): number[] {
+  return [a! / 10, b! / 5, c!];
+}
 
 interface Trainable {
   train(rows: unknown, targets: unknown): unknown;
