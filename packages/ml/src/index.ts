@@ -8,6 +8,8 @@
 import "./codecs/built-in.ts";
 
 export { registerModelCodec } from "./codecs/codec-registry.ts";
+export type { SafeTensor, SafeTensorsContent, TensorData, TensorType } from "./codecs/formats/safetensors-format.ts";
+export { readSafetensors, writeSafetensors } from "./codecs/formats/safetensors-format.ts";
 export type { LibraryVersion } from "./codecs/library.ts";
 export type {
   ModelCodec,
@@ -19,6 +21,8 @@ export type {
   SignaturePart,
 } from "./codecs/model-codec.ts";
 export { modelJson, parseModelJson } from "./codecs/model-json.ts";
+export { type OnnxModel, type OnnxTensor, onnxCodec } from "./codecs/onnx.ts";
+export { SafeTensors } from "./codecs/safetensors.ts";
 export { type StoreModelOptions, storeModel } from "./codecs/store-model.ts";
 export {
   type LoadOptions,
@@ -27,6 +31,7 @@ export {
   type StoredFile,
   StoredModel,
 } from "./codecs/stored-model.ts";
+export { storeTable } from "./codecs/tables.ts";
 export {
   type ContenderResult,
   type FoldResult,

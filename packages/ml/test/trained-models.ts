@@ -4,15 +4,20 @@
  */
 import { createRequire } from "node:module";
 import type { CodecUnderTest } from "@millrace/ml/testing";
+import { SafeTensors } from "../src/index.ts";
 
 /** 80 rows of three features, a target and a class of each, from a fixed sequence. */
 export const rows: readonly (readonly number[])[] = fixedRows(80);
 export const targets: readonly number[] = rows.map(([a, b, c]) => 2 * a! - b! + c! ** 2);
 export const classes: readonly number[] = rows.map(([a, b]) => (a! > b! * 2 ? 1 : 0));
 
+const kinds = classes.map((one) => (one === 1 ? "steep" : "flat"));
 const few = rows.slice(0, 6).map((row) => [...row]);
 const fewNumbers = few.map(([a]) => a!);
 const require = createRequire(import.meta.url);
+
+/** A model of a library, and what the checks for codecs want to know of it. */
+export type TrainedModel = CodecUnderTest;
 
 /** By a name of its own; `codec` is the id of the codec. */
 export const trainedModels: Readonly<Record<string, CodecUnderTest>> = {
@@ -205,6 +210,34 @@ export const trainedModels: Readonly<Record<string, CodecUnderTest>> = {
       const output = dense({ units: 1 }).apply(sum) as import("@tensorflow/tfjs-layers").SymbolicTensor;
       return fitted(core, layers.model({ inputs: input, outputs: output }));
     },
+  },
+  tensors: {
+    codec: "safetensors",
+    train: () =>
+      new SafeTensors(
+        {
+          bytes: { type: "U8", shape: [3], data: Uint8Array.of(1, 2, 3) },
+          weights: { type: "F32", shape: [80, 3], data: Float32Array.from(rows.flat()) },
+          counts: { type: "I64", shape: [], data: BigInt64Array.of(-5n) },
+        },
+        { made: "by hand" },
+      ),
+  },
+  arrowTable: {
+    codec: "arrow",
+    contentOf: (table) => (table as import("apache-arrow").Table).toArray().map((row) => row.toJSON()),
+    train: async () =>
+      (await import("apache-arrow")).tableFromArrays({ target: Float64Array.from(targets), kind: kinds }),
+  },
+  arrowColumns: {
+    codec: "arrow-columns",
+    isChosen: true,
+    train: () => ({ target: Float64Array.from(targets), kind: kinds }),
+  },
+  parquetColumns: {
+    codec: "parquet",
+    isChosen: true,
+    train: () => ({ target: Float64Array.from(targets), kind: kinds }),
   },
 };
 

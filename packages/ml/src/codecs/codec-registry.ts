@@ -25,14 +25,31 @@ export function registerModelCodec(codec: AnyModelCodec): void {
   const reason = whatIsWrong(codec);
   if (reason !== undefined) throw new MlError("ML_CODEC_INVALID", `Cannot register the codec "${codec.id}": ${reason}`);
   const known = codecs().get(codec.id);
-  if (known !== undefined && sourceOf(known) !== sourceOf(codec)) {
+  const site = callSite();
+  const isSame = known !== undefined && (sourceOf(known) === sourceOf(codec) || sites.get(known) === site);
+  if (known !== undefined && !isSame) {
     throw new MlError(
       "ML_CODEC_TAKEN",
       `Cannot register the codec "${codec.id}": a different codec has this id`,
       "give one of the two another id",
     );
   }
+  sites.set(codec, site);
   codecs().set(codec.id, codec);
+}
+
+/** Makes the codecs of this package known; those of another copy of it make place. */
+export function registerBuiltIn(builtIn: readonly AnyModelCodec[]): void {
+  for (const codec of builtIn) codecs().set(codec.id, codec);
+}
+
+/** Where codecs were registered. */
+const sites = new WeakMap<AnyModelCodec, string>();
+
+/** The file and line that registers: two loaders write one module differently, and both name where it comes from. */
+function callSite(): string {
+  const [, line] = /registerModelCodec[^\n]*\n([^\n]*)/.exec(new Error("where").stack ?? "") ?? [];
+  return line?.trim() ?? "";
 }
 
 /**

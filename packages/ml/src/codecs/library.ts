@@ -19,6 +19,8 @@ export interface LibraryVersion {
  * @throws MlError ML_LIBRARY_MISSING
  */
 export function libraryVersion(library: ModelLibrary, action: string): LibraryVersion {
+  const other = library.instead?.find((name) => installedVersion(name, library.from) !== undefined);
+  if (other !== undefined) return { package: other, version: installedVersion(other, library.from)! };
   const needed = { [library.package]: library.range, ...library.alsoNeeds };
   const missing = Object.keys(needed).filter((name) => installedVersion(name, library.from) === undefined);
   if (missing.length > 0) {

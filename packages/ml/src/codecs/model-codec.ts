@@ -11,6 +11,13 @@ export interface ModelLibrary<M = unknown> {
   readonly range: string;
   /** Further packages that loading needs, with their ranges: `{ "@tensorflow/tfjs-core": "^4.22.0" }`. */
   readonly alsoNeeds?: Readonly<Record<string, string>>;
+  /** Packages of which any does as well as it. */
+  readonly instead?: readonly string[];
+  /**
+   * Whether it reads a format that others write, so that it does not matter which version of it was there: then no version is kept
+   * with the model. Default false.
+   */
+  readonly isFormat?: boolean;
   /** `import.meta.url` of the file that imports it: from there its version is looked up. */
   readonly from: string;
   /** Imports it: called on first use, never while a codec is registered. */

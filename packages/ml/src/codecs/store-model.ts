@@ -1,6 +1,6 @@
 import { MlError } from "../ml-error.ts";
 import { type AnyModelCodec, modelCodecById, modelCodecOf } from "./codec-registry.ts";
-import { libraryVersion, loadLibrary } from "./library.ts";
+import { type LibraryVersion, libraryVersion, loadLibrary } from "./library.ts";
 import type { ModelCodec, ModelSignature, SavedModel } from "./model-codec.ts";
 import { checkProbe, digestOf, loadFiles, predictions } from "./open-stored.ts";
 import { type ModelProbe, StoredModel } from "./stored-model.ts";
@@ -44,7 +44,7 @@ export async function storeModel(
 ): Promise<StoredModel<never>> {
   const codec = chosenCodec(value, options.codec);
   const action = "Cannot store the model";
-  const library = codec.library === undefined ? undefined : libraryVersion(codec.library, action);
+  const library = versionToKeep(codec, action);
   const saved = await save(codec, value, action);
   const signature = options.signature ?? saved.facts.signature;
   const { signature: _, ...facts } = saved.facts;
@@ -66,6 +66,13 @@ export async function storeModel(
     ),
     probe,
   });
+}
+
+/** Asking also tells that a library is missing before anything is done; a format can be saved without the library that reads it. */
+function versionToKeep(codec: AnyModelCodec, action: string): LibraryVersion | undefined {
+  if (codec.library === undefined || codec.isLive?.(undefined) === false) return undefined;
+  const version = libraryVersion(codec.library, action);
+  return codec.library.isFormat === true ? undefined : version;
 }
 
 function chosenCodec(value: unknown, codec: AnyModelCodec | string | undefined): AnyModelCodec {
