@@ -24,6 +24,7 @@ export { modelJson, parseModelJson } from "./codecs/model-json.ts";
 export { type OnnxModel, type OnnxTensor, onnxCodec } from "./codecs/onnx.ts";
 export { SafeTensors } from "./codecs/safetensors.ts";
 export { type StoreModelOptions, storeModel } from "./codecs/store-model.ts";
+export { storeTable } from "./codecs/store-table.ts";
 export {
   type LoadOptions,
   type ModelInspection,
@@ -31,7 +32,6 @@ export {
   type StoredFile,
   StoredModel,
 } from "./codecs/stored-model.ts";
-export { storeTable } from "./codecs/tables.ts";
 export {
   type ContenderResult,
   type FoldResult,

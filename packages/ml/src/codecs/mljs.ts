@@ -1,3 +1,4 @@
+/// <reference path="./untyped-libraries.d.ts" />
 /**
  * Models of the ml.js family. Each class writes itself with `toJSON` and is read by its static `load`; what differs is the
  * package, and what goes into `predict`.

@@ -6,8 +6,6 @@
 import { zstdDecompressSync } from "node:zlib";
 import { type Column, rowCount, type Table } from "../data/table.ts";
 import type { ModelCodec, ModelLibrary, SavedModel } from "./model-codec.ts";
-import { storeModel } from "./store-model.ts";
-import type { StoredModel } from "./stored-model.ts";
 
 type Arrow = typeof import("apache-arrow");
 type ArrowTable = import("apache-arrow").Table;
@@ -120,23 +118,6 @@ export const parquetCodec: ModelCodec<Table, Parquet> = {
     return table;
   },
 };
-
-/**
- * Makes a file of a table that other programs read, and that a step can keep.
- *
- * @param table columns of one length
- * @param options.format `parquet` (small, slower) or `arrow` (read as fast as it is copied)
- * @returns `.load()` gives the table; `.files` has `table.parquet` or `table.arrow`
- * @throws MlError ML_LIBRARY_MISSING, ML_MODEL_NOT_STORABLE
- */
-export function storeTable(
-  table: Table,
-  options: { readonly format: "arrow" | "parquet" },
-): Promise<StoredModel<Table>> {
-  return options.format === "arrow"
-    ? storeModel(table, { codec: arrowColumnsCodec })
-    : storeModel(table, { codec: parquetCodec });
-}
 
 async function loadParquet(): Promise<Parquet> {
   const [hyparquet, writer] = await Promise.all([import("hyparquet"), import("hyparquet-writer")]);
