@@ -72,10 +72,14 @@ export type { Graph } from "./graph/graph.ts";
 export { graphJson } from "./graph/graph-json.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
+export { traceArtifact } from "./lineage/artifact-lineage.ts";
 export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
+export { describeLink, describeState, lineageDot, lineageMermaid, lineageRunName } from "./lineage/draw-lineage.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
+export type { Lineage, LineageLink, LineageRun } from "./lineage/lineage-graph.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
+export { traceLineage } from "./lineage/trace-lineage.ts";
 export type { DeletedRun } from "./metadata/deleted-run.ts";
 export type { KeptRun } from "./metadata/deletion-store.ts";
 export type {

@@ -34,6 +34,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./step.ts")).stepCommand,
   },
   {
+    name: "lineage",
+    summary: "Show what a run was made from, or what was made from it",
+    load: async () => (await import("./lineage.ts")).lineageCommand,
+  },
+  {
     name: "validate",
     summary: "Check that what runs read is what was stored, and still current",
     load: async () => (await import("./validate.ts")).validateCommand,

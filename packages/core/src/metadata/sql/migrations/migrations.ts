@@ -1,9 +1,15 @@
 import { initialMigration } from "./0001-initial.ts";
 import { executionsMigration, schema1AsSchema2 } from "./0002-executions.ts";
 import { deletionsMigration, schema2AsSchema3 } from "./0003-deletions.ts";
+import { lineageMigration } from "./0004-lineage.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
-export const migrations: readonly (readonly string[])[] = [initialMigration, executionsMigration, deletionsMigration];
+export const migrations: readonly (readonly string[])[] = [
+  initialMigration,
+  executionsMigration,
+  deletionsMigration,
+  lineageMigration,
+];
 
 /** The schema that this program writes and reads. */
 export const SCHEMA_VERSION = migrations.length;
