@@ -20,6 +20,7 @@ import type { ImportReport } from "./transfer/import-runs.ts";
 import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
 import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
+import type { RunCode } from "./wiring/run-code.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
 import type { ExportRequest, ImportRequest } from "./wiring/transfer.ts";
@@ -29,6 +30,8 @@ export { describeReason as describeKeepReason } from "./admin/gc/delete-runs.ts"
 export type { Loss } from "./admin/repair/losses.ts";
 export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
 export { parsePart } from "./admin/verify/parse-part.ts";
+export { diffRuns } from "./client/diff/diff-runs.ts";
+export { DIFF_SECTIONS, type DiffRow, type DiffSection, type DiffValue, type RunDiff } from "./client/diff/run-diff.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
@@ -95,11 +98,13 @@ export { isOver } from "./metadata/run-state.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
+export { whyNoPlace, writeSources } from "./package/write-sources.ts";
 export type { TransferProgress } from "./transfer/export-runs.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
+export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export {
@@ -121,6 +126,7 @@ export type {
   ImportRequest,
   OpenStores,
   RepairReport,
+  RunCode,
   ValidationReport,
   VerifyReport,
 };
@@ -128,6 +134,12 @@ export type {
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const wiring = await import("./wiring/open-stores.ts");
   return wiring.openStores(input);
+}
+
+/** The sources that a run was made with; see `wiring/run-code.ts`. */
+export async function runCode(stores: OpenStores, run: RunRow): Promise<RunCode> {
+  const wiring = await import("./wiring/run-code.ts");
+  return wiring.runCode(stores, run);
 }
 
 /** A package as one file; see `package/flow-archive.ts`. */

@@ -92,10 +92,10 @@ export const lineageSql = {
 const prepared = new WeakMap<Connection, Map<string, ReturnType<Connection["prepare"]>>>();
 
 function statement(db: Connection, text: string): ReturnType<Connection["prepare"]> {
-  let known = prepared.get(db);
-  if (known === undefined) prepared.set(db, (known = new Map()));
-  let made = known.get(text);
-  if (made === undefined) known.set(text, (made = db.prepare(text)));
+  const known = prepared.get(db) ?? new Map<string, ReturnType<Connection["prepare"]>>();
+  prepared.set(db, known);
+  const made = known.get(text) ?? db.prepare(text);
+  known.set(text, made);
   return made;
 }
 
