@@ -85,6 +85,11 @@ test("forks, flows inside steps and reads through the client; each run once in f
   expect(plain(stdout)).toContain("read by code: Train/1  TIME, code DIGEST, prod:v1");
   expect(plain(stdout)).toMatch(/read model DIGEST \(start\)/);
   expect(stdout.match(/parameters seed=7/g)).toHaveLength(1);
+  // A run and those inside its steps lead to each other: the way that one came by is not shown again.
+  const parent = await project.flow(["lineage", "Report/1"]);
+  expect(parent.stdout).not.toContain("started by");
+  const child = await project.flow(["lineage", "Fit/1"]);
+  expect(plain(child.stdout)).toContain("└─ started by start: Report/1  TIME");
 });
 
 test("down: who read from a run, who called it, what was forked from it, who took tasks from the cache", async () => {

@@ -1,7 +1,7 @@
 /** Lineage of runs written through the records: what is found, in which order, and how far. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newRunId, type RunId } from "../../packages/core/src/ids/run-id.ts";
-import { deleteRuns } from "../../packages/core/src/internal.ts";
+import { deleteRuns, runCode } from "../../packages/core/src/internal.ts";
 import { traceArtifact } from "../../packages/core/src/lineage/artifact-lineage.ts";
 import type { Lineage } from "../../packages/core/src/lineage/lineage-graph.ts";
 import { traceLineage } from "../../packages/core/src/lineage/trace-lineage.ts";
@@ -193,3 +193,9 @@ test("ten thousand runs, as a chain and as a fan with diamonds, answer in second
   const cut = await traceLineage(store.metadata, last);
   expect([cut.runs.length, cut.isWhole, cut.runs.at(-1)?.more]).toEqual([6, false, 1]);
 }, 120_000);
+
+test("a run without a code package has no code to give back, and says so", async () => {
+  await expect(runCode(store.stores, await store.run("Train"))).rejects.toMatchObject({
+    code: "FLOW_PACKAGE_NOT_KEPT",
+  });
+});

@@ -13,6 +13,9 @@ const MAX_NAMES = 12;
 /** Digits of a digest that people compare; `--format json` has them all. */
 const DIGITS = 12;
 
+/** Levels that are set in one below the other; what is deeper stands at that level with its depth in front. */
+const MAX_LEVELS = 30;
+
 export interface LineageStyle {
   readonly paint: Paint;
   readonly width: number;
@@ -28,28 +31,34 @@ export function renderLineage(lineage: Lineage, words: Words, { paint, width }: 
   lines.push(headOf(root, words, paint), ...factsOf(root, paint).map((fact) => `  ${fact}`));
   const shown = new Set([lineage.root]);
   // A stack and no recursion: lineage may be deeper than the stack of the program.
-  const stack: { readonly entry: Entry; readonly prefix: string; readonly isLast: boolean }[] = [];
-  const push = (id: string, prefix: string): void => {
+  // Three columns a level: a third of the terminal may go to them.
+  const levels = Math.min(MAX_LEVELS, Math.max(2, Math.floor(width / 9)));
+  const stack: { readonly entry: Entry; readonly prefix: string; readonly level: number; readonly isLast: boolean }[] =
+    [];
+  const push = (id: string, prefix: string, level: number): void => {
     const entries = tree.below(id);
     for (let at = entries.length - 1; at >= 0; at--)
-      stack.push({ entry: entries[at]!, prefix, isLast: at === entries.length - 1 });
+      stack.push({ entry: entries[at]!, prefix, level, isLast: at === entries.length - 1 });
   };
-  push(lineage.root, "");
+  push(lineage.root, "", 1);
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { entry, prefix, isLast } = next;
+    const { entry, prefix, level, isLast } = next;
     const { link, far, isExpanded } = entry;
     const run = tree.run(far);
     const label = plain(words.describeLink(link));
-    const below = `${prefix}${isLast ? "   " : "│  "}`;
+    const isDeep = level > levels;
+    const below = isDeep ? prefix : `${prefix}${isLast ? "   " : "│  "}`;
     const place = isExpanded ? "" : paint.dim(` (${shown.has(far) ? "above" : "below"})`);
     const head = isExpanded ? headOf(run, words, paint) : paint.bold(plain(words.lineageRunName(run)));
-    lines.push(`${paint.dim(`${prefix}${isLast ? "└─" : "├─"}`)} ${label}: ${head}${place}`);
+    lines.push(
+      `${paint.dim(`${prefix}${isLast ? "└─" : "├─"}`)} ${isDeep ? `(${level}) ` : ""}${label}: ${head}${place}`,
+    );
     const bar = tree.below(far).length > 0 && isExpanded ? "│  " : "   ";
     const facts = [...readLines(link, paint), ...(isExpanded ? factsOf(run, paint) : [])];
     for (const fact of facts) lines.push(`${paint.dim(below + bar)}${fact}`);
     if (!isExpanded) continue;
     shown.add(far);
-    push(far, below);
+    push(far, below, level + 1);
   }
   return `${lines.map((line) => truncate(line, width)).join("\n")}\n`;
 }

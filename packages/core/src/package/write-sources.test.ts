@@ -50,6 +50,10 @@ test.each([
   expect(files()).toEqual(["out/good.ts"]);
 });
 
+test("a path beside the root says so", () => {
+  expect(whyNoPlace("../lib/a.ts")).toBe("it lies beside the root of the project");
+});
+
 test.each(["a.ts", "src/[id].ts", "..a/b..ts", "packages/ü/x.mts", ".config/x.ts"])(
   "a plain path may be written: %s",
   (file) => {
