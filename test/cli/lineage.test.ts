@@ -173,3 +173,13 @@ test("a cut says so and how to see more; what cannot be asked is refused", async
   expect(unknown.code).toBe(1);
   expect(unknown.stderr).toContain('Did you mean "model"?');
 });
+
+test("a program asks a run, and gets what the command prints", async () => {
+  const run = await (await project.client()).run("Train/1");
+  const [printed] = (await project.flow(["lineage", "Train/1", "--json"])).lines;
+  expect(JSON.parse(JSON.stringify(await run.lineage()))).toEqual(printed);
+  const down = await run.lineage({ direction: "down", depth: 1 });
+  expect(down.runs.map((each) => each.run).toSorted()).toEqual(["Report/1", "Report/2", "Train/1", "Train/2"]);
+  const model = await run.lineage({ artifact: "model" as never });
+  expect(model.artifact?.task).toBe("Train/1/pick");
+});

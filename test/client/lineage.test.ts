@@ -1,9 +1,9 @@
 /** Lineage of runs written through the records: what is found, in which order, and how far. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Lineage } from "../../packages/core/src/events/lineage.ts";
 import { newRunId, type RunId } from "../../packages/core/src/ids/run-id.ts";
 import { deleteRuns, runCode } from "../../packages/core/src/internal.ts";
 import { traceArtifact } from "../../packages/core/src/lineage/artifact-lineage.ts";
-import type { Lineage } from "../../packages/core/src/lineage/lineage-graph.ts";
 import { traceLineage } from "../../packages/core/src/lineage/trace-lineage.ts";
 import type { MetadataStore, RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
 import { definition, WrittenStore } from "./written-store.ts";

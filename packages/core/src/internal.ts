@@ -51,6 +51,7 @@ export {
   type SourceLocation,
   serializeError,
 } from "./errors/flow-error.ts";
+export type { Lineage, LineageLink, LineageRun } from "./events/lineage.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export type {
   ArtifactRecord,
@@ -80,7 +81,6 @@ export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
 export { describeLink, describeState, lineageDot, lineageMermaid, lineageRunName } from "./lineage/draw-lineage.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
-export type { Lineage, LineageLink, LineageRun } from "./lineage/lineage-graph.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
 export { traceLineage } from "./lineage/trace-lineage.ts";
 export type { DeletedRun } from "./metadata/deleted-run.ts";
@@ -106,6 +106,7 @@ export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
 export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
+export { type OpenLineageEvent, openLineageEvents } from "./wiring/openlineage-events.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export {
   findResumeSubject,
@@ -114,6 +115,7 @@ export {
 } from "./wiring/resume/launch-resume.ts";
 export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
+export { sendEvents } from "./wiring/send-events.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {

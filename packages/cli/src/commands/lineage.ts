@@ -4,6 +4,7 @@ import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderLineage } from "../render/lineage-tree.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { exportOpenLineage } from "./lineage-export.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
 export const lineageCommand: Command = {
@@ -25,6 +26,19 @@ export const lineageCommand: Command = {
       help: "tree (default), dot (Graphviz), mermaid or json",
     },
     { ...JSON_FLAG, help: "The same as --format json" },
+    {
+      name: "openlineage",
+      type: "text",
+      placeholder: "FILE|URL",
+      notEmpty: "a file or an address",
+      help: "Write OpenLineage events to a file (- is stdout), or send them",
+    },
+    {
+      name: "key-env",
+      type: "text",
+      placeholder: "NAME",
+      help: "Environment variable with the key of the endpoint (default OPENLINEAGE_API_KEY)",
+    },
     STORE_FLAG,
     DEBUG_FLAG,
   ],
@@ -33,6 +47,7 @@ export const lineageCommand: Command = {
     ["lineage Train/17 modeler", "which task made it, and what that read"],
     ["lineage Train@prod:v1 --down", "who read from it"],
     ["lineage Predict --format dot | dot -Tsvg > lineage.svg", ""],
+    ["lineage Predict/3 --openlineage http://localhost:5000/api/v1/lineage", "send it to a server of your own"],
   ],
   notes:
     "Up leads along upstreams, reads through the client, flows inside steps, forks and the step cache. Each run stands in full once; elsewhere its name alone is given.",
@@ -41,6 +56,8 @@ export const lineageCommand: Command = {
       const { run, artifact } = await subjectOf(core, stores, invocation, context);
       const lineage = await trace(core, stores, run, artifact, invocation);
       const { stdout, stderr } = context;
+      const target = invocation.text("openlineage");
+      if (target !== undefined) return await exportOpenLineage(core, stores, { lineage, target }, invocation, context);
       const format = invocation.isOn("json") ? "json" : (invocation.text("format") ?? "tree");
       stdout.write(
         format === "json"

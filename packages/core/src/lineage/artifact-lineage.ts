@@ -4,6 +4,7 @@
  * that was kept for the step cache, and otherwise all that it began with, which is then said.
  */
 import { FlowError } from "../errors/flow-error.ts";
+import type { ArtifactInput, ArtifactOrigin, Lineage, LineageOptions } from "../events/lineage.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import { checkGraph } from "../graph/check-graph.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -11,7 +12,6 @@ import type { TaskPath } from "../ids/task-path.ts";
 import type { ArtifactRow, MetadataReader, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";
 import { readObject } from "../metadata/stored-json.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import type { ArtifactInput, ArtifactOrigin, Lineage, LineageOptions } from "./lineage-graph.ts";
 import { runName } from "./run-name.ts";
 import { type FirstLinks, traceLineage } from "./trace-lineage.ts";
 

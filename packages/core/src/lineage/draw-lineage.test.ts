@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { Lineage } from "../events/lineage.ts";
 import { lineageDot, lineageMermaid } from "./draw-lineage.ts";
-import type { Lineage } from "./lineage-graph.ts";
 
 const EVIL = 'a"]; b -> c\n<i>#x`end\\';
 

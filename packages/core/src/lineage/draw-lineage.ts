@@ -1,6 +1,7 @@
 /** Lineage as a drawing: arrows lead from what was there to what was made from it, whichever way it was followed. */
+
+import type { Lineage, LineageLink, LineageRun } from "../events/lineage.ts";
 import { describeSelector } from "./describe-selector.ts";
-import type { Lineage, LineageLink, LineageRun } from "./lineage-graph.ts";
 
 /** Names of artifacts on one arrow; the rest is counted. */
 const MAX_READS = 8;

@@ -4,11 +4,11 @@
  * left out is counted.
  */
 import { FlowError } from "../errors/flow-error.ts";
+import type { Lineage, LineageLink, LineageOptions, LineageRead, LineageRun } from "../events/lineage.ts";
 import type { DeletedRecord } from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { LineageLinkRow, LineageReadRow, LineageRuns } from "../metadata/lineage-rows.ts";
 import type { DeletedRun, MetadataReader, RunRow } from "../metadata/metadata-store.ts";
-import type { Lineage, LineageLink, LineageOptions, LineageRead, LineageRun } from "./lineage-graph.ts";
 import { runName } from "./run-name.ts";
 
 /** Far enough for train, predict, report and what they stand on; a terminal shows it at once. */

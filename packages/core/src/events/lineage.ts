@@ -3,7 +3,7 @@
  * to be made from another. The same object is drawn as a tree, in DOT and in Mermaid, exported as OpenLineage events, and
  * printed as JSON.
  */
-import type { DeletedRecord, RunStatus, SelectorRecord } from "../events/run-record.ts";
+import type { DeletedRecord, RunStatus, SelectorRecord } from "./run-record.ts";
 
 /** How far lineage is followed. */
 export interface LineageOptions {
