@@ -40,7 +40,7 @@ beforeAll(async () => {
   await ok("run", "lib/rows.ts");
   project.write({ "settings.txt": "two", "train.ts": train("3") });
   await ok("run", "train.ts", "--rate", "5", "--tag", "prod:v1");
-}, 120_000);
+}, 300_000);
 afterAll(() => project[Symbol.asyncDispose]());
 
 test("two runs of the same on the same are the same, though they took another time", async () => {

@@ -48,7 +48,7 @@ beforeAll(async () => {
     const { code, stderr } = await project.flow([...words, "--quiet"], { env });
     expect(code, stderr).toBe(0);
   }
-}, 120_000);
+}, 300_000);
 afterAll(() => project[Symbol.asyncDispose]());
 
 /** Without what differs from run to run: digests and times. */

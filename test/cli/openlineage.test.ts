@@ -57,7 +57,7 @@ beforeAll(async () => {
   expect((await project.flow(["run", "train.ts", "--quiet", "--bad"])).code).toBe(1);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/lineage`;
-}, 120_000);
+}, 300_000);
 afterEach(() => {
   got.length = 0;
   answer = (response) => response.end();
