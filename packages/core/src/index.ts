@@ -15,6 +15,7 @@ export type { ErrorCode } from "./errors/code-table.ts";
 export type { Problem, SerializedError, SourceLocation } from "./errors/flow-error.ts";
 // Errors.
 export { FlowError, isFlowError } from "./errors/flow-error.ts";
+export type { Lineage, LineageLink, LineageOptions, LineageRun } from "./events/lineage.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export { around, type StepCall } from "./flow/around.ts";
 export { artifact } from "./flow/artifact.ts";

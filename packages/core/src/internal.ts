@@ -22,6 +22,7 @@ import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
 import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
+import type { RunCode } from "./wiring/run-code.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
 import type { ExportRequest, ImportRequest, ImportTarget } from "./wiring/transfer.ts";
@@ -39,6 +40,8 @@ export {
   compareRuns,
   type RunComparison,
 } from "./client/compare-runs.ts";
+export { diffRuns } from "./client/diff/diff-runs.ts";
+export { DIFF_SECTIONS, type DiffRow, type DiffSection, type DiffValue, type RunDiff } from "./client/diff/run-diff.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
@@ -59,6 +62,7 @@ export {
   type SourceLocation,
   serializeError,
 } from "./errors/flow-error.ts";
+export type { Lineage, LineageLink, LineageRun } from "./events/lineage.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export type {
   ArtifactRecord,
@@ -84,10 +88,13 @@ export { graphJson } from "./graph/graph-json.ts";
 export { isName, metricNameProblem } from "./ids/names.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
+export { traceArtifact } from "./lineage/artifact-lineage.ts";
 export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
+export { describeLink, describeState, lineageDot, lineageMermaid, lineageRunName } from "./lineage/draw-lineage.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
+export { traceLineage } from "./lineage/trace-lineage.ts";
 export type { DeletedRun } from "./metadata/deleted-run.ts";
 export type { KeptRun } from "./metadata/deletion-store.ts";
 export type {
@@ -104,12 +111,15 @@ export { isOver } from "./metadata/run-state.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
+export { whyNoPlace, writeSources } from "./package/write-sources.ts";
 export type { TransferProgress } from "./transfer/export-runs.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
+export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
+export { type OpenLineageEvent, openLineageEvents } from "./wiring/openlineage-events.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export { type Pull, planPull, pullArtifact } from "./wiring/pull.ts";
 export {
@@ -119,6 +129,7 @@ export {
 } from "./wiring/resume/launch-resume.ts";
 export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
+export { sendEvents } from "./wiring/send-events.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {
@@ -131,6 +142,7 @@ export type {
   ImportRequest,
   OpenStores,
   RepairReport,
+  RunCode,
   ValidationReport,
   VerifyReport,
 };
@@ -144,6 +156,12 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
 export async function putRun(openStores: () => Promise<OpenStores>, request: PutRequest): Promise<PutAnswer> {
   const wiring = await import("./wiring/put-run.ts");
   return wiring.putRun(openStores, request);
+}
+
+/** The sources that a run was made with; see `wiring/run-code.ts`. */
+export async function runCode(stores: OpenStores, run: RunRow): Promise<RunCode> {
+  const wiring = await import("./wiring/run-code.ts");
+  return wiring.runCode(stores, run);
 }
 
 /** A package as one file; see `package/flow-archive.ts`. */

@@ -39,6 +39,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./step.ts")).stepCommand,
   },
   {
+    name: "lineage",
+    summary: "Show what a run was made from, or what was made from it",
+    load: async () => (await import("./lineage.ts")).lineageCommand,
+  },
+  {
+    name: "diff",
+    summary: "Show how two runs differ",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
+  {
+    name: "code",
+    summary: "Give the sources back that a run was made with",
+    load: async () => (await import("./code.ts")).codeCommand,
+  },
+  {
     name: "validate",
     summary: "Check that what runs read is what was stored, and still current",
     load: async () => (await import("./validate.ts")).validateCommand,

@@ -1,9 +1,12 @@
 import { FlowError } from "../errors/flow-error.ts";
+import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { MetricValue, Run, StepName } from "../flow/public-types.ts";
+import { traceArtifact } from "../lineage/artifact-lineage.ts";
 import { describeDeleted } from "../lineage/deleted-run.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import { runName } from "../lineage/run-name.ts";
+import { traceLineage } from "../lineage/trace-lineage.ts";
 import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import type { ClientContext } from "./client.ts";
@@ -74,6 +77,14 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
 
   step<K extends StepName<T>>(name: K): { readonly tasks: AsyncIterable<TaskHandle<T>> } {
     return { tasks: new TaskList<T>(this.#context, this.#row, String(name)) };
+  }
+
+  /** What the run, or one artifact of it, was made from, or what was made from it. */
+  async lineage({ artifact, ...options }: LineageOptions & { readonly artifact?: string } = {}): Promise<Lineage> {
+    const { metadata } = this.#context;
+    return artifact === undefined
+      ? await traceLineage(metadata, this.#row, options)
+      : await traceArtifact(metadata, this.#row, artifact, options);
   }
 
   /**

@@ -6,6 +6,8 @@
  * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
  * time.
  */
+
+import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { ByteSize } from "../util/byte-size.ts";
 import type { Duration } from "../util/duration.ts";
@@ -306,6 +308,12 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
   step<K extends StepName<T>>(
     name: K,
   ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };
+  /**
+   * What the run was made from, or what was made from it; of one artifact when `options.artifact` names it.
+   *
+   * @throws FlowError FLOW_CLIENT_BAD_QUERY, FLOW_CLIENT_NO_ARTIFACT
+   */
+  lineage(options?: LineageOptions & { readonly artifact?: keyof Artifacts<T> & string }): Promise<Lineage>;
 }
 
 /** One value of a metric. */

@@ -33,6 +33,7 @@ import type { TaskPath } from "../ids/task-path.ts";
 import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
 import type { ImportRuns, RunImport } from "./imported-run.ts";
+import type { LineageQuery, LineageRows, LineageRuns } from "./lineage-rows.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
 import type { MetricCondition, MetricRow, RunMetricRow, RunSort } from "./metric.ts";
 import type { CacheEntry, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
@@ -268,6 +269,20 @@ export interface MetadataReader {
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
   /** Runs that name this run as a producer, the run whose step has started it, and forks that took it over, newest first. */
   consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
+  /**
+   * What leads from runs to those that they were made from ("up"), or to those that were made from them ("down"): the links
+   * of all these runs and what was read along them, in one state of the store. Runs that this store does not know have none
+   * upwards; downwards they may.
+   *
+   * @param query.artifact downwards: only reads of this artifact, and no other links
+   */
+  lineage(query: LineageQuery): Promise<LineageRows>;
+  /** Runs by their ids, in no order: those of the store, and what is left of those that were deleted. */
+  lineageRuns(ids: readonly RunId[]): Promise<LineageRuns>;
+  /** The task that set what a task leaves visible under a name: itself, or one that it inherits from. */
+  artifactTask(task: TaskSequence, name: string): Promise<TaskSequence | undefined>;
+  /** The names of all that a task read, as it was kept for the step cache; undefined where it was not. */
+  taskReads(task: TaskSequence): Promise<readonly string[] | undefined>;
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
   tasks(query: TaskQuery): Promise<readonly TaskRow[]>;

@@ -3,6 +3,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { DeletedRun } from "../deleted-run.ts";
 import type { ChildRunKey, ExecutionRow } from "../execution.ts";
+import type { LineageQuery, LineageRows, LineageRuns } from "../lineage-rows.ts";
 import type { Liveness } from "../liveness.ts";
 import type {
   ArtifactRow,
@@ -41,6 +42,7 @@ import * as tags from "../sql/tags.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
+import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
 import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
 import {
@@ -190,6 +192,22 @@ export class SqliteReader implements MetadataReader {
         .slice(0, limit)
         .map((run) => readRun(on, run, this.liveness)!);
     });
+  }
+
+  lineage(query: LineageQuery): Promise<LineageRows> {
+    return this.read(() => readLineage(this.db, query));
+  }
+
+  lineageRuns(ids: readonly RunId[]): Promise<LineageRuns> {
+    return this.read((on) => readLineageRuns(this.db, on, ids, this.liveness));
+  }
+
+  artifactTask(task: TaskSequence, name: string): Promise<TaskSequence | undefined> {
+    return this.read(() => readArtifactTask(this.db, task, name));
+  }
+
+  taskReads(task: TaskSequence): Promise<readonly string[] | undefined> {
+    return this.read(() => readTaskReads(this.db, task));
   }
 
   executions(run: RunSequence): Promise<readonly ExecutionRow[]> {

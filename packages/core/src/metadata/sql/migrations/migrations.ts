@@ -2,6 +2,7 @@ import { initialMigration } from "./0001-initial.ts";
 import { executionsMigration, schema1AsSchema2 } from "./0002-executions.ts";
 import { deletionsMigration, schema2AsSchema3 } from "./0003-deletions.ts";
 import { metricsMigration, withoutMetrics } from "./0005-metrics.ts";
+import { lineageMigration } from "./0006-lineage.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
 export const migrations: readonly (readonly string[])[] = [
@@ -9,6 +10,7 @@ export const migrations: readonly (readonly string[])[] = [
   executionsMigration,
   deletionsMigration,
   metricsMigration,
+  lineageMigration,
 ];
 
 /** The schema that this program writes and reads. */
