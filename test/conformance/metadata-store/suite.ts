@@ -21,6 +21,7 @@ import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
 import { runsVerb } from "./runs.ts";
+import { tagPoliciesVerb } from "./tag-policies.ts";
 import { takeOverVerb } from "./take-over.ts";
 import { taskReaderVerb } from "./task-reader.ts";
 import { tasksVerb } from "./tasks.ts";
@@ -99,6 +100,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     childRunVerb(under);
     importRunsVerb(under);
     moveTagsVerb(under);
+    tagPoliciesVerb(under);
     lineageVerb(under);
     packageVerb(under);
     taskReaderVerb(under);

@@ -304,7 +304,10 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
 export interface RunOptions<T extends Flow> {
   /** Values of the output type of each parameter's schema. */
   readonly params?: Params<T>;
+  /** A tag under a policy is given to the run when it succeeds; any other one at once. */
   readonly tags?: readonly string[];
+  /** Why the run is to have its tags: kept in the log, and asked for by some policies. */
+  readonly tagReason?: string;
   readonly signal?: AbortSignal;
   readonly upstreams?: {
     // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; `Run<Flow>` would refuse runs of classes with steps

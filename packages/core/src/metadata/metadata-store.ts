@@ -15,7 +15,8 @@
  * - Nobody writes that a run is lost: every reader judges it by the runner of the current execution (`livenessOf`), and
  *   shows the run and those of its tasks that were running as "lost".
  * - An attempt at a task is a row of its own; the newest attempt is what the task is.
- * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
+ * - Each move of a tag and each change of a policy appends to the log in its own transaction. Policies are looked at inside
+ *   of the transaction that moves a tag, so that of many processes at once one holds an exclusive tag.
  * - A run that was deleted is gone with all that it named, but for its tombstone (`deletedRun`) and the tag log. Its number
  *   is never given again.
  * - A commit that names a value which is not stored any more is refused (FLOW_METADATA_MISSING_BLOB), wherever its bytes
@@ -34,12 +35,28 @@ import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
 import type { ImportRuns, RunImport } from "./imported-run.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
-import type { CacheEntry, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
-import type { TagEvent, TagMove } from "./tag-event.ts";
+import type { CacheEntry, FinishedTaskColumns, TakeOver, TaskOrigin } from "./replay.ts";
+import type { TagActor, TagEvent, TagMove, TagPolicyChange, TagRequest } from "./tag-event.ts";
+import type { TagPolicy } from "./tag-policy.ts";
 import type { FinishRun, Tick } from "./tick.ts";
+import type { WebhookStore } from "./webhook-store.ts";
 
+export type { TaskReader } from "./task-reader.ts";
 export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";
-export type { BlobRow, DeletedRun, LogChunk, LogQuery, LogRow, LogSequence, NewBlob, TagEvent, TagMove };
+export type {
+  BlobRow,
+  DeletedRun,
+  LogChunk,
+  LogQuery,
+  LogRow,
+  LogSequence,
+  NewBlob,
+  TagActor,
+  TagEvent,
+  TagMove,
+  TagPolicy,
+  TagRequest,
+};
 
 /** The store's own row number of a run; grows by creation. */
 export type RunSequence = number & { readonly __brand: "RunSequence" };
@@ -82,7 +99,10 @@ export interface NewRun {
   /** Earlier names of the flow, whose history it goes on. */
   readonly formerly: readonly string[];
   readonly createdAt: Date;
+  /** Those under a policy become requests, the others are held from now on. */
   readonly tags: readonly string[];
+  /** Why it is to have the tags, for policies that ask. */
+  readonly tagReason?: string;
   readonly systemTags: readonly string[];
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly secretParameters: readonly string[];
@@ -229,12 +249,20 @@ export interface MetadataReader {
   tags(query: {
     readonly flow?: { readonly project?: string; readonly name: string };
   }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
+  /** Moves and changes of policies, newest first; with `after`, those after that event and oldest first. */
   tagEvents(query: {
     readonly run?: RunId;
     readonly tag?: string;
     readonly before?: number;
+    readonly after?: number;
     readonly limit?: number;
   }): Promise<readonly TagEvent[]>;
+  /** By pattern. */
+  tagPolicies(): Promise<readonly TagPolicy[]>;
+  /** The tags under a policy that a run was asked to take, by tag. */
+  tagRequests(run: RunSequence): Promise<readonly TagRequest[]>;
+  /** Runs of a flow that hold a tag now, oldest first. */
+  holders(flow: { readonly project?: string; readonly name: string }, tag: string): Promise<readonly RunRow[]>;
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
@@ -289,6 +317,7 @@ export interface MetadataReader {
 }
 
 export interface MetadataStore extends MetadataReader {
+  readonly webhooks: WebhookStore;
   /**
    * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
@@ -340,24 +369,23 @@ export interface MetadataStore extends MetadataReader {
    * @throws FlowError FLOW_METADATA_CONFLICT when one of them is there already, FLOW_METADATA_MISSING_BLOB
    */
   importRuns(input: ImportRuns): Promise<readonly RunRow[]>;
-  /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
+  /**
+   * Adds and removes tags of one run; adding a held tag or removing an absent one is no event. An exclusive tag is taken
+   * from the run that holds it in the same transaction. A tag under a policy that is given to a run which is not over
+   * becomes a request (`tagRequests`), and moves in the transaction of `finishRun` that makes the run succeeded.
+   *
+   * @returns the new events, also those of runs that lost a tag
+   * @throws FlowError FLOW_TAG_NOT_ALLOWED, FLOW_TAG_REASON_REQUIRED, FLOW_TAG_NOT_SUCCEEDED, FLOW_TAG_TOO_OLD,
+   *   FLOW_TAG_CHECK_FAILED, FLOW_TAG_NOT_EXPECTED, FLOW_TAG_TOO_MANY
+   */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
-}
-
-/**
- * The few reads that a task's field getters need, without an event loop. SQLite gives them by its own connection in each
- * worker; a remote store gives them through one I/O thread. A task sees what was committed before it was dispatched.
- */
-export interface TaskReader {
-  runById(id: RunId): RunRow | undefined;
-  runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
-  upstreams(run: RunSequence): readonly UpstreamRow[];
-  visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
-  itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
-  blob(digest: Digest): BlobRow | undefined;
-  /** As of the reader of all records, without the tasks of one run. */
-  cacheEntries(key: Digest, query: { readonly exceptRun: RunSequence; readonly limit: number }): readonly CacheEntry[];
-  /** Where the bytes of a task's own artifacts and of the pages of its foreach are kept. */
-  blobsOfTask(task: TaskSequence): readonly KeptBlob[];
-  close(): void;
+  /**
+   * Sets the policy of a pattern, in place of the one before.
+   *
+   * @returns the new events: none when the policy is there as it is
+   * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS
+   */
+  setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]>;
+  /** @throws FlowError FLOW_TAG_NO_POLICY */
+  removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]>;
 }

@@ -227,6 +227,7 @@ async function create(
     formerly: definition.formerly,
     createdAt: new Date(),
     tags: prepared.tags,
+    ...(request.tagReason === undefined ? {} : { tagReason: request.tagReason }),
     systemTags: [],
     parameters: Object.fromEntries(
       fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),

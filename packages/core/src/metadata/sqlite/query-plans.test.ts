@@ -12,9 +12,11 @@ import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
+import { tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
+import { dueDelivery } from "../sql/webhooks.ts";
 import { type Connection, openWriter } from "./connection.ts";
 import { migrate } from "./migrate.ts";
 import { heartbeatSql, readerSql } from "./reader-sql.ts";
@@ -88,8 +90,13 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the reads of a run": upstreams.readsOfRun,
   "the consumers of a run": upstreams.consumers({ limit: true }),
   "the last tag event": tags.lastTagEvent,
-  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, limit: true }),
-  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
+  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, after: false, limit: true }),
+  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, after: false, limit: true }),
+  "events after one": tags.tagEventPage({ run: false, tag: false, before: false, after: true, limit: true }),
+  "the runs that hold a tag": tags.holdersOfTag,
+  "the run whose tags move": tags.taggedRun,
+  "the tags that a run was asked to take": tagRequestsOfRun,
+  "what webhooks are to be told of now": dueDelivery,
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
   "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
@@ -168,7 +175,8 @@ test("all attempts of a run come from the index in its order, newest cache entri
 const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
-  "d0f34f4e30f5b1aa73d13f68d687b4b45abb94d21de33aabecde739fb79552c6",
+  "24672f61306b577198bc518e8b339e5a570f2b243c5e9165eaa3b367e1a0853a",
+  "4556832a6e4230e9334f41521961e6c501524ab148ce38f14a34d8daf9b8f3df",
 ];
 
 test("the schemas are what they were when they were released", () => {

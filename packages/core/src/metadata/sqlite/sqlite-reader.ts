@@ -17,6 +17,8 @@ import type {
   RunSequence,
   RunValueKind,
   TagEvent,
+  TagPolicy,
+  TagRequest,
   TaskCount,
   TaskQuery,
   TaskRow,
@@ -34,6 +36,7 @@ import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
+import { tagPolicies, tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as tags from "../sql/tags.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
@@ -134,6 +137,7 @@ export class SqliteReader implements MetadataReader {
     readonly run?: RunId;
     readonly tag?: string;
     readonly before?: number;
+    readonly after?: number;
     readonly limit?: number;
   }): Promise<readonly TagEvent[]> {
     checkPageLimit(query.limit);
@@ -141,15 +145,32 @@ export class SqliteReader implements MetadataReader {
       run: query.run !== undefined,
       tag: query.tag !== undefined,
       before: query.before !== undefined,
+      after: query.after !== undefined,
       limit: query.limit !== undefined,
     };
     return this.read((on) =>
       on
         .all(
           on.shaped(`tagEvents ${JSON.stringify(shape)}`, () => tags.tagEventPage(shape)),
-          query as { run: string; tag: string; before: number; limit: number },
+          query as { run: string; tag: string; before: number; after: number; limit: number },
         )
         .map(map.toTagEvent),
+    );
+  }
+
+  tagPolicies(): Promise<readonly TagPolicy[]> {
+    return this.read((on) => on.all(tagPolicies, {}).map(map.toTagPolicy));
+  }
+
+  tagRequests(run: RunSequence): Promise<readonly TagRequest[]> {
+    return this.read((on) => on.all(tagRequestsOfRun, { run }).map(map.toTagRequest));
+  }
+
+  holders(flow: FlowName, tag: string): Promise<readonly RunRow[]> {
+    return this.read((on) =>
+      flowIds(on, flow)
+        .flatMap((id) => on.all(tags.holdersOfTag, { tag, flow: id }))
+        .map(({ sequence }) => readRun(on, sequence, this.liveness)!),
     );
   }
 
