@@ -13,7 +13,14 @@ import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
-import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
+import type {
+  addWebhook as AddWebhook,
+  DeliveryReport,
+  testWebhook as TestWebhook,
+  WebhookCaller,
+} from "./client/webhooks.ts";
+import type { ArtifactRow, MetadataStore, RunRow, RunSequence, TagEvent } from "./metadata/metadata-store.ts";
+import type { TagPolicyChange } from "./metadata/tag-event.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
 import type { ImportReport } from "./transfer/import-runs.ts";
@@ -33,7 +40,10 @@ export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
 export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
+export { type RolledBack, rollback } from "./client/rollback.ts";
 export { runRecord } from "./client/run-record.ts";
+export { RunNames, type TagHolding, tagEventsFrom, tagHistory } from "./client/tag-history.ts";
+export { followTagMoves, tagMoved } from "./client/tag-moves.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
 export { resolveConfig } from "./config/config.ts";
@@ -84,10 +94,13 @@ export type {
   RunQuery,
   RunRow,
   TagEvent,
+  TagPolicy,
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
 export { isOver } from "./metadata/run-state.ts";
+export { matchesPattern } from "./metadata/tag-policy.ts";
+export type { WebhookStatus } from "./metadata/webhook-store.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
@@ -158,6 +171,30 @@ export async function examine(request: DoctorRequest): Promise<DoctorReport> {
 export async function validate(stores: ValidateStores, options: ValidateOptions): Promise<ValidationReport> {
   const client = await import("./client/validate/validate.ts");
   return client.validate(stores, options);
+}
+
+/** Sets a policy of tags; see `client/tag-policies.ts`. */
+export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
+  const client = await import("./client/tag-policies.ts");
+  return client.setTagPolicy(metadata, change);
+}
+
+/** Tells webhooks what they are to be told; see `client/webhooks.ts`. */
+export async function deliverWebhooks(caller: WebhookCaller, limitMs?: number): Promise<DeliveryReport> {
+  const client = await import("./client/webhooks.ts");
+  return client.deliverWebhooks(caller, limitMs);
+}
+
+/** Adds a webhook; see `client/webhooks.ts`. */
+export async function addWebhook(...args: Parameters<typeof AddWebhook>): Promise<number> {
+  const client = await import("./client/webhooks.ts");
+  return client.addWebhook(...args);
+}
+
+/** Sends a test to a webhook; see `client/webhooks.ts`. */
+export async function testWebhook(...args: Parameters<typeof TestWebhook>): Promise<void> {
+  const client = await import("./client/webhooks.ts");
+  return client.testWebhook(...args);
 }
 
 /** Checks a store as a whole; see `admin/verify/verify-store.ts`. */

@@ -295,9 +295,75 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
       ? Promise<Run<U>>
       : never;
   };
+  /**
+   * Gives tags to the run. A tag under a policy that is given to a run which is not over moves when the run succeeds; an
+   * exclusive one is taken from the run that holds it, in the same transaction.
+   *
+   * @returns the run with the tags that it holds then
+   * @throws FlowError FLOW_LINEAGE_BAD_TAG, FLOW_TAG_… with all that policies have against it
+   */
+  addTags(tags: readonly string[], options?: TagOptions): Promise<Run<T>>;
+  /** Takes tags from the run; one that it does not hold is no error. */
+  removeTags(tags: readonly string[], options?: TagOptions): Promise<Run<T>>;
+  /** Takes one tag from the run and gives it another, in one transaction. */
+  replaceTag(tag: string, by: string, options?: TagOptions): Promise<Run<T>>;
+  /** Makes this run the one of its flow that holds the tag: it is taken from every other one in the same transaction. */
+  promote(to: string, options?: TagOptions): Promise<Run<T>>;
   step<K extends StepName<T>>(
     name: K,
   ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };
+}
+
+/** How and why a tag moves. */
+export interface TagOptions {
+  /** Why; kept in the log for ever, and asked for by some policies. */
+  readonly reason?: string;
+  /** The one run that must hold the tags that are given (`"Train/12"`, `"12"`, an id), or "none"; else FLOW_TAG_NOT_EXPECTED. */
+  readonly expect?: string;
+  /** Make every check of `flow validate` first; one that fails is FLOW_TAG_CHECK_FAILED. Default: those that policies ask for. */
+  readonly check?: boolean;
+  /** Give the tag also to a run that is older than a policy allows; needs a reason. Default false. */
+  readonly forceAge?: boolean;
+}
+
+/** A stretch of time in which a run held a tag. */
+export interface TagHolding {
+  readonly tag: string;
+  /** `Train/17`. */
+  readonly run: string;
+  readonly runId: string;
+  readonly from: Date;
+  /** Absent while it holds the tag. */
+  readonly until?: Date;
+  /** Present when the run was deleted since. */
+  readonly deletedAt?: Date;
+  readonly givenBy: string;
+  readonly takenBy?: string;
+  /** Why it was given the tag. */
+  readonly reason?: string;
+}
+
+/** One move of a tag, as the log of the store has it. */
+export interface TagMoved {
+  /** Its number in the log: give it as `after` to go on from here. */
+  readonly sequence: number;
+  readonly at: Date;
+  readonly actor: string;
+  readonly host: string;
+  readonly verb: "add" | "remove";
+  readonly tag: string;
+  readonly run: string;
+  readonly runId: string;
+  /** The run that it was taken from in the same move. */
+  readonly from?: string;
+  readonly fromId?: string;
+  readonly via: string;
+  readonly reason?: string;
+  readonly action?: "promote" | "replace" | "rollback" | "request";
+  /** The moves of one transaction have one number. */
+  readonly move?: number;
+  /** What `flow validate` found before it moved. */
+  readonly checks?: readonly { readonly id: string; readonly status: string; readonly evidence?: string }[];
 }
 
 /** How `run` starts a flow. */
@@ -348,4 +414,33 @@ export interface Runs<T extends Flow> extends AsyncIterable<Run<T>> {
   latest(q?: Query<T>): Promise<Run<T>>;
   get(run: number | string): Promise<Run<T>>;
   where(q: Query<T>): Runs<T>;
+  /**
+   * Gives a tag of this flow back to the run that held it before, or to another one that did (`to`). Twice in a row leads two
+   * runs back.
+   *
+   * @returns the run that holds it now
+   * @throws FlowError FLOW_TAG_NO_PREVIOUS (naming a previous run that was deleted), and what policies have against it
+   */
+  rollback(
+    tag: string,
+    options?: Pick<TagOptions, "reason" | "forceAge"> & { readonly to?: number | string },
+  ): Promise<Run<T>>;
+  /** Who held a tag of this flow when, in the order in which it was given; with `at`, at that instant alone. */
+  tagHistory(tag: string, options?: { readonly at?: Date }): Promise<readonly TagHolding[]>;
+  /**
+   * Moves of tags of this flow as they happen, by looking at the log twice a second, until the signal is aborted or the loop
+   * left. The way for a program to react to a promotion.
+   *
+   * @param options.tag a tag, or a pattern such as `prod:*`; default all
+   * @param options.after number of the last move that is known already (`sequence`), 0 for all; default those from now on
+   * @example
+   * ```ts
+   * for await (const move of runs(Train).tagMoves({ tag: "prod:*" })) await reload(move.runId);
+   * ```
+   */
+  tagMoves(options?: {
+    readonly tag?: string;
+    readonly after?: number;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<TagMoved>;
 }
