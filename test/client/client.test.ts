@@ -277,12 +277,8 @@ test("tags that cannot be given are refused all at once, and nothing is moved", 
   expect(error.code).toBe("FLOW_LINEAGE_BAD_TAG");
   expect(error.problems).toHaveLength(3);
   expect((await store.metadata.run(run.sequence))?.tags).toEqual([]);
-  expect((await failure(moveTags(store, run, { add: ["x"], remove: ["x"] }, by))).message).toContain(
-    "both give",
-  );
-  expect((await failure(moveTags(store, run, { remove: ["user:ana"] }, by))).code).toBe(
-    "FLOW_LINEAGE_BAD_TAG",
-  );
+  expect((await failure(moveTags(store, run, { add: ["x"], remove: ["x"] }, by))).message).toContain("both give");
+  expect((await failure(moveTags(store, run, { remove: ["user:ana"] }, by))).code).toBe("FLOW_LINEAGE_BAD_TAG");
 });
 
 test("a selector finds the newest run of any state, or the newest successful one", async () => {

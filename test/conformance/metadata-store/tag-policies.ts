@@ -137,6 +137,12 @@ export function tagPoliciesVerb(under: MetadataStoreUnderTest): void {
       for (const code of ["NOT_ALLOWED", "REASON_REQUIRED", "NOT_SUCCEEDED", "TOO_OLD", "CHECK_FAILED"])
         expect(text, code).toContain(`FLOW_TAG_${code}`);
       expect(await holders("prod:v1")).toEqual([]);
+      await under.store.removeTagPolicy("*:v1", BY);
+      const alone = { actor: "bob", reason: "try" };
+      await expect(under.store.moveTags(move(failed, ["prod:v1"], alone))).rejects.toMatchObject({
+        code: "FLOW_TAG_NOT_SUCCEEDED",
+        message: expect.stringContaining("is failed"),
+      });
     });
 
     test("a policy is satisfied by who may, why, how young and what was checked", async () => {
