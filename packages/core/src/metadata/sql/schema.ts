@@ -317,7 +317,7 @@ export interface TagRequestTable {
 }
 
 export interface WebhookTable {
-  readonly id: Generated<number>;
+  readonly id: number;
   readonly url: string;
   /** Null: every tag. */
   readonly pattern: string | null;

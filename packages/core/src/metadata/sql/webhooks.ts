@@ -4,6 +4,7 @@ import { query } from "./query.ts";
 export const webhooks = query<Record<never, never>>()((db) => db.selectFrom("webhook").selectAll().orderBy("id"));
 
 export const insertWebhook = query<{
+  id: number;
   url: string;
   pattern: string | null;
   secret_env: string | null;
@@ -11,18 +12,16 @@ export const insertWebhook = query<{
   actor: string;
   host: string;
 }>()((db, arg) =>
-  db
-    .insertInto("webhook")
-    .values({
-      url: arg("url"),
-      pattern: arg("pattern"),
-      secret_env: arg("secret_env"),
-      created_at: arg("created_at"),
-      actor: arg("actor"),
-      host: arg("host"),
-      delivered_at: null,
-    })
-    .returning("id"),
+  db.insertInto("webhook").values({
+    id: arg("id"),
+    url: arg("url"),
+    pattern: arg("pattern"),
+    secret_env: arg("secret_env"),
+    created_at: arg("created_at"),
+    actor: arg("actor"),
+    host: arg("host"),
+    delivered_at: null,
+  }),
 );
 
 export const deleteWebhook = query<{ id: number }>()((db, arg) => db.deleteFrom("webhook").where("id", "=", arg("id")));

@@ -176,7 +176,7 @@ const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
   "24672f61306b577198bc518e8b339e5a570f2b243c5e9165eaa3b367e1a0853a",
-  "4556832a6e4230e9334f41521961e6c501524ab148ce38f14a34d8daf9b8f3df",
+  "dc16cef4dcf3631b860d19b7dca2f20ddde6ec787a98a9aa3bc5ec08c2ad0782",
 ];
 
 test("the schemas are what they were when they were released", () => {

@@ -12,18 +12,19 @@ export function webhookRecords(read: <T>(work: (on: Statements) => T) => Promise
   return {
     list: () => read(list),
     add: (webhook, { actor, host, at }) =>
-      write(
-        "Cannot add the webhook",
-        (on) =>
-          on.get(hooks.insertWebhook, {
-            url: webhook.url,
-            pattern: webhook.pattern ?? null,
-            secret_env: webhook.secretEnv ?? null,
-            created_at: at.getTime(),
-            actor,
-            host,
-          })!.id,
-      ),
+      write("Cannot add the webhook", (on) => {
+        const id = (on.all(hooks.webhooks, {}).at(-1)?.id ?? 0) + 1;
+        on.run(hooks.insertWebhook, {
+          id,
+          url: webhook.url,
+          pattern: webhook.pattern ?? null,
+          secret_env: webhook.secretEnv ?? null,
+          created_at: at.getTime(),
+          actor,
+          host,
+        });
+        return id;
+      }),
     remove: (id) =>
       write("Cannot remove the webhook", (on) => {
         on.run(hooks.deleteDeliveriesOf, { webhook: id });

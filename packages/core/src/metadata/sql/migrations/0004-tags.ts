@@ -55,7 +55,7 @@ export const tagsMigration: readonly string[] = [
   ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE webhook (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER NOT NULL PRIMARY KEY,
     url TEXT NOT NULL,
     pattern TEXT,
     secret_env TEXT,
@@ -63,7 +63,7 @@ export const tagsMigration: readonly string[] = [
     actor TEXT NOT NULL,
     host TEXT NOT NULL,
     delivered_at INTEGER
-  ) STRICT`,
+  ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE webhook_delivery (
     webhook INTEGER NOT NULL REFERENCES webhook (id),
     event INTEGER NOT NULL,
