@@ -13,8 +13,15 @@ import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
+import type {
+  addWebhook as AddWebhook,
+  DeliveryReport,
+  testWebhook as TestWebhook,
+  WebhookCaller,
+} from "./client/webhooks.ts";
 import type { Problem } from "./errors/flow-error.ts";
-import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
+import type { ArtifactRow, MetadataStore, RunRow, RunSequence, TagEvent } from "./metadata/metadata-store.ts";
+import type { TagPolicyChange } from "./metadata/tag-event.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
 import type { ImportReport } from "./transfer/import-runs.ts";
@@ -47,7 +54,10 @@ export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
 export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
 export { lastMetrics } from "./client/metrics.ts";
+export { type RolledBack, rollback } from "./client/rollback.ts";
 export { jsonNumber, runRecord } from "./client/run-record.ts";
+export { RunNames, type TagHolding, tagEventsFrom, tagHistory } from "./client/tag-history.ts";
+export { followTagMoves, tagMoved } from "./client/tag-moves.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
 export { resolveConfig } from "./config/config.ts";
@@ -103,11 +113,14 @@ export type {
   RunQuery,
   RunRow,
   TagEvent,
+  TagPolicy,
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
 export type { MetricCondition, RunSort } from "./metadata/metric.ts";
 export { isOver } from "./metadata/run-state.ts";
+export { matchesPattern } from "./metadata/tag-policy.ts";
+export type { WebhookStatus } from "./metadata/webhook-store.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
@@ -215,6 +228,30 @@ export async function wouldRead(
 ): Promise<{ readonly runs: readonly RunRow[]; readonly warnings: readonly Problem[] }> {
   const wiring = await import("./wiring/would-read.ts");
   return wiring.wouldRead(stores, request);
+}
+
+/** Sets a policy of tags; see `client/tag-policies.ts`. */
+export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
+  const client = await import("./client/tag-policies.ts");
+  return client.setTagPolicy(metadata, change);
+}
+
+/** Tells webhooks what they are to be told; see `client/webhooks.ts`. */
+export async function deliverWebhooks(caller: WebhookCaller, limitMs?: number): Promise<DeliveryReport> {
+  const client = await import("./client/webhooks.ts");
+  return client.deliverWebhooks(caller, limitMs);
+}
+
+/** Adds a webhook; see `client/webhooks.ts`. */
+export async function addWebhook(...args: Parameters<typeof AddWebhook>): Promise<number> {
+  const client = await import("./client/webhooks.ts");
+  return client.addWebhook(...args);
+}
+
+/** Sends a test to a webhook; see `client/webhooks.ts`. */
+export async function testWebhook(...args: Parameters<typeof TestWebhook>): Promise<void> {
+  const client = await import("./client/webhooks.ts");
+  return client.testWebhook(...args);
 }
 
 /** Checks a store as a whole; see `admin/verify/verify-store.ts`. */

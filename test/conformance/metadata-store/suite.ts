@@ -22,6 +22,7 @@ import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
 import { runsVerb } from "./runs.ts";
+import { tagPoliciesVerb } from "./tag-policies.ts";
 import { takeOverVerb } from "./take-over.ts";
 import { taskReaderVerb } from "./task-reader.ts";
 import { tasksVerb } from "./tasks.ts";
@@ -101,6 +102,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     importRunsVerb(under);
     metricsVerb(under);
     moveTagsVerb(under);
+    tagPoliciesVerb(under);
     lineageVerb(under);
     packageVerb(under);
     taskReaderVerb(under);

@@ -3,6 +3,7 @@ import type { DeletedRecord, OpenStores, RunRecord, RunRow } from "@millrace/cor
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
+import { renderRequests } from "../render/run-lines.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
 import { byteSize, count, dateTime, plain } from "../render/text.ts";
@@ -88,6 +89,7 @@ function renderRecord(
     ["id", record.id],
     ["flow", `${record.flow.project}/${record.flow.name}`],
     ["tags", record.tags.join(", ")],
+    ["asked", renderRequests(record, paint).join("; ")],
     ["created", dateTime(record.createdAt)],
     [
       "by",

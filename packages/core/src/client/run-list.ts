@@ -1,6 +1,7 @@
 import { FlowError, problemsError } from "../errors/flow-error.ts";
+import type { FlowIdentity } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { Query, Run, RunOrder, Runs } from "../flow/public-types.ts";
+import type { Query, Run, RunOrder, Runs, TagHolding, TagMoved } from "../flow/public-types.ts";
 import { metricNameProblem } from "../ids/names.ts";
 import { normalTags } from "../lineage/check-tags.ts";
 import { findByTags, findRunByText, severalRunsProblem } from "../lineage/find-run.ts";
@@ -9,7 +10,11 @@ import type { RunQuery, RunSequence } from "../metadata/metadata-store.ts";
 import type { MetricCondition, RunSort } from "../metadata/metric.ts";
 import type { ClientContext } from "./client.ts";
 import { selectorError } from "./find-run.ts";
+import { rollback } from "./rollback.ts";
 import { RunHandle } from "./run-handle.ts";
+import { publicHolding, tagHistory } from "./tag-history.ts";
+import { followTagMoves } from "./tag-moves.ts";
+import { actorOf, tellWebhooks } from "./who-moves.ts";
 
 const PAGE = 50;
 /** A sorted list has no later pages: whoever sorts wants the best ones. */
@@ -86,6 +91,44 @@ export class RunList<T extends Flow> implements Runs<T> {
     });
     if (found.kind === "problem") throw selectorError(String(run), found.problem);
     return new RunHandle<T>(this.#context, found.run);
+  }
+
+  async rollback(
+    tag: string,
+    { to, forceAge, reason }: Parameters<Runs<T>["rollback"]>[1] = {},
+  ): Promise<RunHandle<T>> {
+    const flow = await this.#identity();
+    const target = to === undefined ? undefined : (await this.get(to)).row;
+    const options = {
+      ...(target === undefined ? {} : { to: target }),
+      ...(forceAge === undefined ? {} : { forceAge }),
+    };
+    const back = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
+    await tellWebhooks(this.#context);
+    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(back.to.sequence)) ?? back.to);
+  }
+
+  async tagHistory(tag: string, { at }: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
+    const flow = await this.#identity();
+    const when = at === undefined ? {} : { at: { from: at, to: new Date(at.getTime() + 1) } };
+    return (await tagHistory(this.#context.metadata, { tag, flow, ...when })).map(publicHolding);
+  }
+
+  async *tagMoves(options: Parameters<Runs<T>["tagMoves"]>[0] = {}): AsyncGenerator<TagMoved> {
+    const flow = await this.#identity();
+    yield* followTagMoves(this.#context.metadata, { flow, ...options });
+  }
+
+  /** @throws FlowError FLOW_LINEAGE_NO_RUN, FLOW_LINEAGE_AMBIGUOUS_FLOW */
+  async #identity(): Promise<FlowIdentity> {
+    const { metadata, project } = this.#context;
+    const identified = await identifyFlow(metadata, this.#flow, project);
+    if (identified.kind === "known") return identified.flow;
+    if (identified.kind === "ambiguous") throw problemsError("Cannot find the flow", [identified.problem]);
+    throw new FlowError("FLOW_LINEAGE_NO_RUN", {
+      message: `Cannot find the flow ${this.#flow.name}: the store has no run of it`,
+      hint: "List what there is with flow runs",
+    });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Run<T>> {

@@ -5,6 +5,7 @@ import type {
   ImportRecord,
   MetricRecord,
   RunRecord,
+  TagRequestRecord,
   UpstreamRecord,
 } from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
@@ -15,6 +16,7 @@ import type {
   DeletedRun,
   MetadataReader,
   RunRow,
+  TagRequest,
   UpstreamRead,
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
@@ -27,7 +29,7 @@ import { elapsedMs } from "../util/elapsed.ts";
  * Lists are in a fixed order, so that two records of one run compare equal as text.
  */
 export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
-  const [edges, reads, values, visible, counts, children, metrics] = await Promise.all([
+  const [edges, reads, values, visible, counts, children, metrics, requests] = await Promise.all([
     metadata.upstreams(run.sequence),
     metadata.reads(run.sequence),
     metadata.runValues(run.sequence),
@@ -35,6 +37,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     metadata.taskCounts(run.sequence),
     childrenOf(metadata, run),
     metadata.runMetrics(run.sequence),
+    metadata.tagRequests(run.sequence),
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
@@ -64,6 +67,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
           durationMs: elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt),
         }),
     tags: run.tags,
+    ...(requests.length === 0 ? {} : { tagRequests: requests.map(requestRecord) }),
     systemTags: run.systemTags,
     parameters: run.parameters,
     secretParameters: run.secretParameters,
@@ -155,6 +159,11 @@ async function upstreamRecord(
 
 function importRecord({ store, run, at, actor, host }: NonNullable<RunRow["imported"]>): ImportRecord {
   return { store, run, at: at.toISOString(), actor, host };
+}
+
+function requestRecord({ tag, status, actor, at, reason, why }: TagRequest): TagRequestRecord {
+  const record = { tag, status, actor, at: at.toISOString() };
+  return { ...record, ...(reason === undefined ? {} : { reason }), ...(why === undefined ? {} : { why }) };
 }
 
 function executionRecord({ execution }: RunRow): ExecutionRecord {

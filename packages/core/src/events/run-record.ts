@@ -31,6 +31,8 @@ export interface RunRecord {
   readonly finishedAt?: string;
   readonly durationMs?: number;
   readonly tags: readonly string[];
+  /** Tags under a policy that it was asked to take when it succeeds; absent when there are none. */
+  readonly tagRequests?: readonly TagRequestRecord[];
   readonly systemTags: readonly string[];
   /** Encoded input of each parameter (`z.encode`); secrets are left out and named in `secretParameters`. */
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -75,6 +77,17 @@ export interface ExecutionRecord {
   readonly pid: number;
   readonly startedAt: string;
   readonly heartbeatAt: string;
+}
+
+/** A tag under a policy that a run was asked to take: given when it succeeded, refused, or still waiting. */
+export interface TagRequestRecord {
+  readonly tag: string;
+  readonly status: "waiting" | "moved" | "refused";
+  readonly actor: string;
+  readonly at: string;
+  readonly reason?: string;
+  /** Of a refused one. */
+  readonly why?: string;
 }
 
 /** The run that a fork took finished tasks from, and what was changed. */

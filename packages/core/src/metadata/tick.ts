@@ -14,6 +14,7 @@ import type {
 } from "./metadata-store.ts";
 import type { MetricSeries } from "./metric.ts";
 import type { CacheOffer } from "./replay.ts";
+import type { TagCheck } from "./tag-policy.ts";
 
 /** An artifact to be recorded, and how long it is kept where that is not as long as its run. */
 export interface NewArtifact extends ArtifactRow {
@@ -64,4 +65,6 @@ export interface FinishRun {
   readonly failure?: RunRow["failure"];
   /** Who caused the cancelling of tasks that are still running. Default: the task of `failure`. */
   readonly cancelledBy?: string;
+  /** What was found of the run for tags that it was asked to take and whose policies ask for checks, by tag. */
+  readonly tagChecks?: Readonly<Record<string, readonly TagCheck[]>>;
 }

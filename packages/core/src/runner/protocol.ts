@@ -171,6 +171,7 @@ export interface FlowRequest {
   /** Values by name. */
   readonly params: Readonly<Record<string, EncodedParam>>;
   readonly tags: readonly string[];
+  readonly tagReason?: string;
   readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
 }
 

@@ -167,6 +167,20 @@ export const tagLine = z.discriminatedUnion("kind", [
     run: of.runId,
     via: of.text,
     reason: of.text.optional(),
+    // Of events of the second format.
+    move: z.int().min(1).optional(),
+    action: z.enum(["promote", "replace", "rollback", "request"]).optional(),
+    from: of.runId.optional(),
+    checks: z
+      .array(
+        z.strictObject({
+          id: of.text,
+          status: z.enum(["pass", "warn", "fail", "none"]),
+          evidence: of.text.optional(),
+        }),
+      )
+      .max(1_000)
+      .optional(),
     previous: of.digest,
     digest: of.digest,
   }),

@@ -33,6 +33,7 @@ import type { RunSignals } from "./running.ts";
 import { shortSecrets } from "./short-secrets.ts";
 import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
+import { tellWebhooks } from "./tell-webhooks.ts";
 
 export interface StartRunRequest extends PrepareRunRequest {
   /** Opened when nothing but the store itself can refuse the run any more. */
@@ -145,6 +146,7 @@ export async function executeWithin(
       slots: family.slots,
       depth: ancestors.length,
       startChild: (call) => children.start(call),
+      afterFinish: (finished) => tellWebhooks(execution.stores.metadata, finished, request.environment, execution.emit),
       reopen: async () => {
         const { within: _, ...alone } = request;
         return await workersOf({ ...alone, maxWorkers: 1 });
@@ -234,6 +236,7 @@ async function create(
     formerly: definition.formerly,
     createdAt: new Date(),
     tags: prepared.tags,
+    ...(request.tagReason === undefined ? {} : { tagReason: request.tagReason }),
     systemTags: [],
     parameters: Object.fromEntries(
       fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),

@@ -15,11 +15,13 @@ import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest, upstreamColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
+import { putTagRequest } from "../sql/tag-policies.ts";
 import { insertTask, reserveTasks, setTaskOrigin, taskByPlace } from "../sql/tasks.ts";
 import { insertUpstream, insertUpstreamRead } from "../sql/upstreams.ts";
+import { policyFor } from "../tag-policy.ts";
 import type { Connection } from "./connection.ts";
 import { flowFor } from "./create-run.ts";
-import { moveTags } from "./move-tags.ts";
+import { moveTags, readPolicies, taggedRun } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { describeMismatches } from "./record-faults.ts";
 import type { Statements } from "./statements.ts";
@@ -145,19 +147,38 @@ class RunImporter {
     for (const row of run.rows()) this.#insert(row);
     this.#insertCall();
     const { imported } = run;
-    moveTags(
-      this.#statements,
-      { sequence: this.#sequence, id: run.id, flow: this.#flow, status: run.status },
-      {
-        add: [...new Set(run.tags)],
-        remove: [],
-        actor: imported.actor,
-        host: imported.host,
-        at: imported.at,
+    moveTags(this.#statements, taggedRun(this.#statements, this.#sequence), {
+      add: this.#freeTags(),
+      remove: [],
+      actor: imported.actor,
+      host: imported.host,
+      at: imported.at,
+      via: "flow import",
+      reason: `held by ${imported.run} in the store ${imported.store}`,
+    });
+  }
+
+  /** Importing moves nothing that a policy of this store guards: such a tag is kept as a request that was refused. */
+  #freeTags(): readonly string[] {
+    const { tags, imported } = this.#run;
+    const known = readPolicies(this.#statements);
+    return [...new Set(tags)].filter((tag) => {
+      const policy = policyFor(known, tag);
+      if (policy === undefined) return true;
+      const { actor, host, at } = imported;
+      this.#statements.run(putTagRequest, {
+        run: this.#sequence,
+        tag,
+        at: at.getTime(),
+        actor,
+        host,
         via: "flow import",
-        reason: `held by ${imported.run} in the store ${imported.store}`,
-      },
-    );
+        reason: null,
+        status: "refused",
+        why: `an imported run takes no tag under a policy (${policy.patterns.join(", ")})`,
+      });
+      return false;
+    });
   }
 
   #insertRun(): void {

@@ -14,9 +14,11 @@ import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
 import { runsByMetric, runsWithoutMetric } from "../sql/sorted-runs.ts";
+import { tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
+import { dueDelivery } from "../sql/webhooks.ts";
 import { type Connection, openWriter } from "./connection.ts";
 import { lineageSql } from "./lineage-reads.ts";
 import { migrate } from "./migrate.ts";
@@ -115,8 +117,13 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the reads of a run": upstreams.readsOfRun,
   "the consumers of a run": upstreams.consumers({ limit: true }),
   "the last tag event": tags.lastTagEvent,
-  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, limit: true }),
-  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
+  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, after: false, limit: true }),
+  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, after: false, limit: true }),
+  "events after one": tags.tagEventPage({ run: false, tag: false, before: false, after: true, limit: true }),
+  "the runs that hold a tag": tags.holdersOfTag,
+  "the run whose tags move": tags.taggedRun,
+  "the tags that a run was asked to take": tagRequestsOfRun,
+  "what webhooks are to be told of now": dueDelivery,
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
   "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
@@ -224,6 +231,7 @@ const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
   "10a2d92a31c9bd0a6cf4ebbc8bbabec93e319a42904a471796691cdb81f28188",
+  "dc16cef4dcf3631b860d19b7dca2f20ddde6ec787a98a9aa3bc5ec08c2ad0782",
   "3a6f52f0204965bca7ee4b8f97290accee190f60160be1d68304a48eedf55911",
   "4b96dcc6fd8a212d966b55df75994d35665e7483dbffe83e451167fdc39558af",
 ];

@@ -20,6 +20,8 @@ import type {
   RunSequence,
   RunValueKind,
   TagEvent,
+  TagPolicy,
+  TagRequest,
   TaskCount,
   TaskQuery,
   TaskRow,
@@ -38,7 +40,7 @@ import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
-import * as tags from "../sql/tags.ts";
+import { tagPolicies, tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
@@ -57,6 +59,7 @@ import {
 } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
+import { readHolders, readTagEvents, readTags, type TagEventQuery } from "./tag-reads.ts";
 import { readTask, readTaskCounts, readTasks } from "./task-reads.ts";
 import type { WriteTurns } from "./write-turns.ts";
 
@@ -132,36 +135,24 @@ export class SqliteReader implements MetadataReader {
   }
 
   tags(query: { readonly flow?: FlowName }) {
-    return this.read((on) => {
-      const counts =
-        query.flow === undefined
-          ? on.all(tags.tagCounts, {})
-          : mergeCounts(flowIds(on, query.flow).map((flow) => on.all(tags.tagCountsOfFlow, { flow })));
-      return counts.map((row) => ({ tag: row.tag, runs: row.runs, newest: row.newest as RunSequence }));
-    });
+    return this.read((on) => readTags(on, query.flow));
   }
 
-  async tagEvents(query: {
-    readonly run?: RunId;
-    readonly tag?: string;
-    readonly before?: number;
-    readonly limit?: number;
-  }): Promise<readonly TagEvent[]> {
+  async tagEvents(query: TagEventQuery): Promise<readonly TagEvent[]> {
     checkPageLimit(query.limit);
-    const shape = {
-      run: query.run !== undefined,
-      tag: query.tag !== undefined,
-      before: query.before !== undefined,
-      limit: query.limit !== undefined,
-    };
-    return this.read((on) =>
-      on
-        .all(
-          on.shaped(`tagEvents ${JSON.stringify(shape)}`, () => tags.tagEventPage(shape)),
-          query as { run: string; tag: string; before: number; limit: number },
-        )
-        .map(map.toTagEvent),
-    );
+    return this.read((on) => readTagEvents(on, query));
+  }
+
+  tagPolicies(): Promise<readonly TagPolicy[]> {
+    return this.read((on) => on.all(tagPolicies, {}).map(map.toTagPolicy));
+  }
+
+  tagRequests(run: RunSequence): Promise<readonly TagRequest[]> {
+    return this.read((on) => on.all(tagRequestsOfRun, { run }).map(map.toTagRequest));
+  }
+
+  holders(flow: FlowName, tag: string): Promise<readonly RunRow[]> {
+    return this.read((on) => readHolders(on, flow, tag).map((run) => readRun(on, run, this.liveness)!));
   }
 
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]> {
@@ -387,17 +378,6 @@ export class SqliteReader implements MetadataReader {
 
 function lastLog(on: Statements): LogSequence {
   return (on.get(logs.lastLogChunk, {})?.sequence ?? 0) as LogSequence;
-}
-
-/** Tags of several flows of one name, as if they were one. */
-function mergeCounts(lists: readonly (readonly tags.TagCount[])[]): readonly tags.TagCount[] {
-  if (lists.length === 1) return lists[0]!;
-  const merged = new Map<string, tags.TagCount>();
-  for (const { tag, runs: count, newest } of lists.flat()) {
-    const known = merged.get(tag);
-    merged.set(tag, { tag, runs: count + (known?.runs ?? 0), newest: Math.max(newest, known?.newest ?? 0) });
-  }
-  return [...merged.values()].sort((left, right) => right.runs - left.runs || (left.tag < right.tag ? -1 : 1));
 }
 
 function checkPageLimit(limit: number | undefined): void {

@@ -67,6 +67,8 @@ const references: readonly Reference[] = [
     what: "the task that ended {run}",
   },
   { from: "run_tag", column: "run", to: "run", key: "sequence", what: "the run of a tag" },
+  { from: "tag_request", column: "run", to: "run", key: "sequence", what: "the run of a tag that was asked for" },
+  { from: "webhook_delivery", column: "webhook", to: "webhook", key: "id", what: "the webhook of a move" },
   { from: "run_parameter", column: "run", to: "run", key: "sequence", what: "the run of a parameter" },
   { from: "run_value", column: "run", to: "run", key: "sequence", artifact: "x.name", what: "the run of a value" },
   { from: "upstream", column: "run", to: "run", key: "sequence", what: "the run of an upstream" },
