@@ -55,7 +55,7 @@ describe("an import that is killed", () => {
 });
 
 test(`an export that is killed leaves nothing under the name, ${times(5, 100)} times`, {
-  timeout: 600_000,
+  timeout: 3_600_000,
 }, async () => {
   const words = ["export", "Twenty/1", "Twenty/2", "Twenty/3", "-o", "killed.tar"];
   const whole = fs.readFileSync(project.file("twenty.tar"));
