@@ -7,7 +7,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sample, seeded } from "../kit/seed.ts";
 import { named, whyNot } from "./kit/tools.ts";
-import { type Fault, type Place, placesOf, runTraced, type Thread, touches } from "./kit/tracer.ts";
+import { type Call, type Fault, type Place, placesOf, runTraced, type Thread, touches } from "./kit/tracer.ts";
 import { Victim } from "./kit/victim.ts";
 import { times } from "./twenty.ts";
 
@@ -17,6 +17,10 @@ const { random } = seeded("system-calls");
 /** How often something was tried, the fault came to pass at a call of the store, and the run had to go on later. */
 const tally = { tried: 0, hit: 0, resumed: 0, slowestMs: 0, slowest: "" };
 const places: Place[] = [];
+/** What failed although the run succeeded, by call and file. */
+const survived = new Map<string, number>();
+/** Of what is written here a failed fsync is a failed write: nobody syncs it again, and pages may be gone. */
+const MUST_SYNC = /^(?:tmp\/|blobs\/)/;
 
 beforeAll(async () => {
   if (reason !== undefined) return;
@@ -33,7 +37,9 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  console.log(`system calls: ${places.length} places, ${JSON.stringify(tally)}`);
+  console.log(
+    `system calls: ${places.length} places, ${JSON.stringify({ ...tally, survived: Object.fromEntries(survived) })}`,
+  );
   await victim[Symbol.asyncDispose]();
 });
 
@@ -61,6 +67,7 @@ async function hurt(place: Place, fault: Fault, luck = 4): Promise<void> {
       tally.resumed++;
       if (!isKilled) victim.expectSaid(store, ended, /^FLOW_(STORAGE|METADATA)_(UNAVAILABLE|FULL|DENIED|READ_ONLY)$/);
     }
+    if (isHit && ended.code === 0) expectBearable(injected[0]!, store);
     await victim.expectUnharmed(store, ended);
     const took = Math.round(performance.now() - begin);
     if (took > tally.slowestMs) Object.assign(tally, { slowestMs: took, slowest: what });
@@ -69,6 +76,14 @@ async function hurt(place: Place, fault: Fault, luck = 4): Promise<void> {
   } finally {
     fs.rmSync(path.dirname(store), { recursive: true, force: true });
   }
+}
+
+/** A run that succeeds all the same has not taken a value for durable that is not. */
+function expectBearable({ name, file, paths }: Call, store: string): void {
+  const place = path.relative(store, file ?? paths[0]!).replace(/TMP-.*/, "TMP");
+  const kind = `${name} ${place}`;
+  survived.set(kind, (survived.get(kind) ?? 0) + 1);
+  if (name === "fsync") expect(place).not.toMatch(MUST_SYNC);
 }
 
 /** Where a fault can be: from then on, the calls by which threads of Node wake up each other would fail as well. */
