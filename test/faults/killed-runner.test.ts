@@ -3,27 +3,14 @@
  * there, everybody sees that the run is lost, nobody is left behind, and a resumed run ends as one that nobody disturbed.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { HeldSteps } from "../kit/held-step.ts";
 import { Project } from "../kit/project.ts";
 import { seeded } from "../kit/seed.ts";
 import { SpawnedFlow } from "../kit/spawned-flow.ts";
-import { flowText } from "../scenarios/observe.ts";
 import { expectWhole, look, type Seen } from "./kit/look.ts";
 import { HANG_MS } from "./kit/victim.ts";
 import { TWENTY, times } from "./twenty.ts";
 
-const project = new Project({
-  "twenty.ts": TWENTY,
-  "held.ts": flowText(
-    "Held",
-    `
-    @step({ next: "wait_" }) start() {}
-    @step({ next: "end" }) async wait_() { await hold(this.signal); }
-    @step() end() {}`,
-    `import { hold } from "./held-step.ts";`,
-  ),
-});
-const held = new HeldSteps(project);
+const project = new Project({ "twenty.ts": TWENTY });
 const { random } = seeded("killed-runner");
 const ISOLATED = ["--with", "isolate=process", "--max-workers", "2"];
 let undisturbed: Seen & { readonly durationMs: number };
@@ -116,26 +103,6 @@ describe("a runner that is killed", () => {
       else expect([seen.status, seen.digests]).toEqual(["succeeded", undisturbed.digests]);
     }
   });
-});
-
-test("of two resumes at once one goes on, and the other is told who has the run", async () => {
-  const first = start("run", "held.ts");
-  await held.reached("wait_");
-  first.killGroup();
-  await first.ended;
-  held.reset();
-  const two = [start("resume", "Held/1"), start("resume", "Held/1")];
-  const refused = await Promise.race(two.map((resume) => resume.ended));
-  expect(refused.code).not.toBe(0);
-  const winner = two.find((resume) => !resume.isOver)!;
-  expect(refused.stdout).toContain(`process ${winner.pid}`);
-  await Promise.race([held.reached("wait_"), held.reached("wait_#2")]); // The kill may have come before the first attempt was recorded.
-  held.release("wait_", "wait_#2");
-  expect((await winner.ended).code).toBe(0);
-  expect((await project.flow(["runs", "Held", "--json"])).lines).toMatchObject([
-    { run: "Held/1", status: "succeeded" },
-  ]);
-  for (const resume of two) expect(await resume.leftAfter(2_000)).toEqual([]);
 });
 
 describe.skipIf(process.platform !== "linux")("one process that is killed", () => {

@@ -118,7 +118,11 @@ describe.skipIf(reason !== undefined)(named("a system call of the write path", r
   test.each(FAULTS)("%s", { timeout: 7_200_000 }, async (_, fault, count, calls) => {
     const wrong: string[] = [];
     for (const place of chosen(fault, calls, times(count, Number.POSITIVE_INFINITY))) {
-      await hurt(place, fault).catch((error: Error) => void wrong.push(error.message));
+      await hurt(place, fault).catch((error: Error) => {
+        console.log(`wrong: ${error.message}`); // At once: all tries take long.
+        wrong.push(error.message);
+      });
+      if (tally.tried % 25 === 0) console.log(`system calls: ${tally.tried} tried`);
     }
     expect(wrong).toEqual([]);
   });
