@@ -1,5 +1,5 @@
 /** The same run is resumed by three at nearly one instant: one of them goes on, the others are told who it is, nothing is done twice. */
-import { afterAll, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test } from "vitest";
 import { HeldSteps } from "../kit/held-step.ts";
 import { Project } from "../kit/project.ts";
 import { SpawnedFlow } from "../kit/spawned-flow.ts";
@@ -25,9 +25,18 @@ const project = new Project({ "late.ts": late("") });
 const held = new HeldSteps(project);
 const HELD = ["waits", "waits#2"];
 const AT_ONCE = 3;
+const started: SpawnedFlow[] = [];
 afterAll(() => project[Symbol.asyncDispose]());
+// What is held would be there for ever after a test that failed.
+afterEach(() => {
+  for (const flow of started.splice(0)) flow.killGroup();
+});
 
-const start = (...words: readonly string[]): SpawnedFlow => new SpawnedFlow(words, { cwd: project.folder });
+function start(...words: readonly string[]): SpawnedFlow {
+  const flow = new SpawnedFlow(words, { cwd: project.folder });
+  started.push(flow);
+  return flow;
+}
 const runs = () => inStore(project.store, ({ metadata }) => metadata.runs({ limit: 1_000 }));
 
 /** A run whose process was killed. Gives its name. */
