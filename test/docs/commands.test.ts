@@ -64,7 +64,11 @@ test("documents name verbs and flags that exist", async () => {
     used.add(entry.name);
     const { flags } = await entry.load();
     for (const flag of flagsIn(words)) {
-      if (OF_ALL.includes(flag) || isKnown(flag, flags) || (["run", "resume", "validate"].includes(entry.name) && fields.has(flag)))
+      if (
+        OF_ALL.includes(flag) ||
+        isKnown(flag, flags) ||
+        (["run", "resume", "validate"].includes(entry.name) && fields.has(flag))
+      )
         continue;
       wrong.push(`${place}: flow ${entry.name} has no ${flag}`);
     }
