@@ -2,9 +2,10 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inStore } from "./kit/look.ts";
 import { named, whyNot } from "./kit/tools.ts";
 import { heldUntil } from "./kit/tracer.ts";
-import { inStore, Victim } from "./kit/victim.ts";
+import { Victim } from "./kit/victim.ts";
 import { times } from "./twenty.ts";
 
 const DAY_MS = 86_400_000;

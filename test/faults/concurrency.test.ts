@@ -8,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyTagLog } from "../../packages/core/src/metadata/tag-chain.ts";
 import { seeded } from "../kit/seed.ts";
 import type { SpawnedFlow } from "../kit/spawned-flow.ts";
+import { inStore } from "./kit/look.ts";
 import { heldUntil } from "./kit/tracer.ts";
-import { errorOf, inStore, Victim } from "./kit/victim.ts";
+import { errorOf, Victim } from "./kit/victim.ts";
 import { times } from "./twenty.ts";
 
 const CORE = fileURLToPath(new URL("../../packages/core", import.meta.url));

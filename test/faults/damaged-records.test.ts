@@ -516,7 +516,9 @@ describe.each(DERIVED)("hurt: %s", (_name, sql, check, words) => {
   });
 });
 
-test("a database whose pages were overwritten is damaged, or says the same as before; nothing is thrown raw", async () => {
+test("a database whose pages were overwritten is damaged, or says the same as before; nothing is thrown raw", {
+  timeout: 3_600_000,
+}, async () => {
   store.heal();
   const whole = fs.readFileSync(store.file("millrace.db"));
   const pageBytes = whole.readUInt16BE(16);

@@ -50,7 +50,9 @@ test("the store is whole before it is hurt, and holds values of every kind", asy
   expect([...kinds].sort()).toEqual(["inline", "plain", "zstd"]);
 });
 
-test("every harm to every value is found, told with its digest, and refused to readers", async () => {
+test("every harm to every value is found, told with its digest, and refused to readers", {
+  timeout: 3_600_000,
+}, async () => {
   const blobs = store.blobs();
   const all = blobs.flatMap((blob) => Object.keys(HARMS).map((harm) => ({ blob, harm })));
   const wrong: string[] = [];

@@ -3,10 +3,10 @@
  * whole, every row names what is there, and the next collection goes on.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openReader } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { Project } from "../kit/project.ts";
 import { seeded } from "../kit/seed.ts";
 import { SpawnedFlow } from "../kit/spawned-flow.ts";
+import { expectRunWhole, expectUndamaged, inStore, look, type Seen } from "./kit/look.ts";
 import { TWENTY, times } from "./twenty.ts";
 
 const project = new Project({ "twenty.ts": TWENTY });
@@ -14,12 +14,12 @@ const { random } = seeded("gc");
 /** Everything that has ended goes, but for what is tagged, and at once: nothing is spared by its age. */
 const ALL = ["store", "gc", "--older-than", "0s", "--grace", "0s", "--json"];
 let gcMs = 0;
-let kept: unknown;
+let kept: Seen;
 
 afterAll(() => project[Symbol.asyncDispose]());
 beforeAll(async () => {
   for (const tag of ["keep", "drop"]) expect((await start("run", "twenty.ts", "--tag", tag).ended).code).toBe(0);
-  kept = await digestsOf("Twenty/1");
+  kept = await look(project.store, { flow: "Twenty", number: 1 });
   await project.flow(["tag", "remove", "Twenty/2", "drop"]);
   const gc = await start(...ALL).ended;
   expect([gc.code, JSON.parse(gc.stdout).runs.count]).toEqual([0, 1]);
@@ -30,27 +30,15 @@ function start(...words: readonly string[]): SpawnedFlow {
   return new SpawnedFlow([...words], { cwd: project.folder });
 }
 
-async function digestsOf(run: string): Promise<unknown> {
-  const { lines, stderr } = await project.flow(["dump", run, "--json"]);
-  expect(stderr).toBe("");
-  return Object.fromEntries(lines.map((line) => [line.name, line.digest]));
-}
-
 /** All runs that are there are whole to the last value of the last task, and no row names anything that is not. */
 async function expectWhole(): Promise<void> {
-  const { metadata } = await project.stores();
-  for (const run of await metadata.runs({ limit: 1_000 })) {
-    const name = `${run.flow.name}/${run.number}`;
-    const { stderr, lines } = await project.flow(["validate", name, "--json"]);
-    const failed = lines[0].checks.filter(
-      ({ status, id }: any) => status === "fail" && (id !== "V00" || run.status === "succeeded"),
-    );
-    expect([name, stderr, failed]).toEqual([name, "", []]);
-    if (run.status === "succeeded") expect(await digestsOf(name)).toEqual(kept);
+  const runs = await inStore(project.store, ({ metadata }) => metadata.runs({ limit: 1_000 }));
+  for (const { flow, number, status } of runs) {
+    const seen = await look(project.store, { flow: flow.name, number });
+    await expectRunWhole(project.store, seen);
+    if (status === "succeeded") expect(seen.digests).toEqual(kept.digests);
   }
-  const db = openReader(`${project.store}/millrace.db`);
-  expect([db.pragma("foreign_key_check"), db.pragma("integrity_check", { simple: true })]).toEqual([[], "ok"]);
-  db.close();
+  await expectUndamaged(project.store);
 }
 
 test(`killed while a run writes what it deletes, ${times(6, 50)} times`, { timeout: 3_600_000 }, async () => {
@@ -100,9 +88,9 @@ test("a run that is killed and resumed beside collections ends as one that nobod
     run.killGroup();
     await run.ended;
     expect((await start(...ALL).ended).code).toBe(0);
-    const [newest] = (await project.flow(["runs", "--limit", "1", "--json"])).lines;
+    const newest = await look(project.store);
     if (newest.status !== "lost") continue;
-    const resume = start("resume", newest.run);
+    const resume = start("resume", newest.run!);
     const gc = start(...ALL);
     const { code, stderr } = await resume.ended;
     expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);

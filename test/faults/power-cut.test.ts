@@ -5,6 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { look } from "./kit/look.ts";
 import { auditPowerCut } from "./kit/power-cut.ts";
 import { named, whyNot } from "./kit/tools.ts";
 import { type Call, runRecorded } from "./kit/tracer.ts";
@@ -20,6 +21,14 @@ function digestsIn(store: string): readonly string[] {
     .readdirSync(path.join(store, "blobs"), { recursive: true, encoding: "utf8" })
     .map((file) => path.basename(file, ".zst"))
     .filter((name) => /^[0-9a-f]{64}$/.test(name));
+}
+
+function syncsOf(calls: readonly Call[]): readonly Call[] {
+  return calls.filter(({ name, file }) => /^f(?:data)?sync$/.test(name) && file !== undefined);
+}
+
+function without(calls: readonly Call[], left: Call): readonly Call[] {
+  return calls.filter((call) => call !== left);
 }
 
 describe.skipIf(reason !== undefined)(named("a power cut", reason), () => {
@@ -56,13 +65,54 @@ describe.skipIf(reason !== undefined)(named("a power cut", reason), () => {
     }
   });
 
+  test("takes nothing from an import that made its store, nor from one into a store that is there", async () => {
+    const other = victim.newStore();
+    expect((await victim.ended(victim.start(store, ["run", "small.ts"]))).code).toBe(0);
+    const { run: second } = await look(store);
+    for (const [run, values] of [
+      ["Small/1", 4],
+      [second!, 0],
+    ] as const) {
+      const file = victim.project.file(`${path.basename(run)}.tar`);
+      expect((await victim.ended(victim.start(store, ["export", run, "-o", file]))).code).toBe(0);
+      const before = values > 0 ? [] : digestsIn(other);
+      const { ended, calls: more } = await runRecorded(victim, other, ["import", file]);
+      expect([ended.code, ended.stderr], ended.stdout).toEqual([0, ""]);
+      const fresh = digestsIn(other).filter((digest) => !before.includes(digest));
+      expect(fresh).toHaveLength(values);
+      expect(auditPowerCut(more, other, fresh)).toEqual([]);
+      // Without the fsync of a value, of the folder that names it, or of the commit, something would be lost.
+      const needed = syncsOf(more).filter((left) => auditPowerCut(without(more, left), other, fresh).length > 0);
+      const names = needed.map(({ file: name }) => path.relative(other, name!));
+      expect(names.filter((name) => name.startsWith("tmp/TMP"))).toHaveLength(values);
+      expect(names.filter((name) => /^blobs\/sha256\/../.test(name))).toHaveLength(values);
+      expect(names).toContain("millrace.db-wal");
+    }
+  });
+
+  test("takes nothing from an export that said that it is done", async () => {
+    const folder = path.dirname(victim.newStore());
+    fs.mkdirSync(folder, { recursive: true });
+    const file = path.join(folder, "small.tar");
+    const exported = await runRecorded(victim, store, ["export", "Small/1", "-o", file]);
+    expect([exported.ended.code, exported.ended.stderr]).toEqual([0, ""]);
+    expect(exported.calls.some(({ name, paths }) => name.startsWith("rename") && paths[1] === file)).toBe(true);
+    expect(auditPowerCut(exported.calls, folder, [], file)).toEqual([]);
+    const mine = syncsOf(exported.calls).filter((call) => call.file!.startsWith(folder));
+    expect(mine).toHaveLength(2); // The file, and the folder that has its name.
+    for (const left of mine)
+      expect(auditPowerCut(without(exported.calls, left), folder, [], file)).toEqual(
+        expect.arrayContaining([expect.stringContaining("synced before it was told")]),
+      );
+  });
+
   test("is found to take something when one fsync is left out", () => {
     const digests = digestsIn(store);
-    const syncs = calls.filter(({ name, file }) => /^fd?a?t?a?sync$/.test(name) && file !== undefined);
+    const syncs = syncsOf(calls);
     const needless: string[] = [];
     for (const left of syncs) {
-      const rest = calls.filter((call) => call !== left);
-      if (auditPowerCut(rest, store, digests).length === 0) needless.push(path.relative(store, left.file!));
+      if (auditPowerCut(without(calls, left), store, digests).length === 0)
+        needless.push(path.relative(store, left.file!));
     }
     console.log(`fsyncs: ${syncs.length}, without one of which nothing would be lost: ${needless.sort().join(" ")}`);
     // What was made by no one but this process needs no second fsync, and neither does an empty database. Each value,

@@ -105,7 +105,9 @@ test.skipIf(process.platform === "win32")("a missing .gitignore and wide modes a
   expect(fs.statSync(store.folder).mode & 0o777).toBe(0o700);
 });
 
-test("a repair that is killed at any instant leaves a store that the next one finishes", async () => {
+test("a repair that is killed at any instant leaves a store that the next one finishes", {
+  timeout: 3_600_000,
+}, async () => {
   const broken = ["noise", "wave", "small"].map((name) => digestOf(name, "work"));
   const hurt = (): void => {
     store.heal();
@@ -142,7 +144,9 @@ test("a repair that is killed at any instant leaves a store that the next one fi
   }
 });
 
-test("nothing that runs write meanwhile is taken for damage, and a repair beside them loses nothing", async () => {
+test("nothing that runs write meanwhile is taken for damage, and a repair beside them loses nothing", {
+  timeout: 3_600_000,
+}, async () => {
   const runs = Array.from({ length: times(3, 12) }, () =>
     flow("run", "source.ts", "-n", "30", "--quiet", "--tag", "many"),
   );

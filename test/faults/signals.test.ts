@@ -4,6 +4,7 @@ import { Project } from "../kit/project.ts";
 import { seeded } from "../kit/seed.ts";
 import { SpawnedFlow } from "../kit/spawned-flow.ts";
 import { flowText } from "../scenarios/observe.ts";
+import { inStore, look, type Seen } from "./kit/look.ts";
 import { TWENTY, times } from "./twenty.ts";
 
 const project = new Project({
@@ -21,40 +22,45 @@ const project = new Project({
 const { random } = seeded("signals");
 const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 let durationMs: number;
+let undisturbed: Seen;
 
 afterAll(() => project[Symbol.asyncDispose]());
 beforeAll(async () => {
   const run = start("twenty.ts");
   ({ durationMs } = await run.ended);
-});
+  undisturbed = await look(project.store);
+  expect(undisturbed.status).toBe("succeeded");
+}, 120_000);
 
 const start = (...words: readonly string[]): SpawnedFlow =>
   new SpawnedFlow(["run", ...words, "--json"], { cwd: project.folder });
 
-const sumOf = async (run: string): Promise<string> => (await project.flow(["dump", `${run}.sum`])).stdout;
-const newest = async (): Promise<any> => (await project.flow(["runs", "--limit", "1", "--json"])).lines[0];
+const newest = () => inStore(project.store, async ({ metadata }) => (await metadata.runs({ limit: 1 }))[0]!);
 
 test.each(["SIGINT", "SIGTERM"] as const)(
   `%s ends a run at ${times(3, 50)} random instants`,
-  { timeout: 600_000 },
+  { timeout: 3_600_000 },
   async (signal) => {
+    const tally = { cancelled: 0, succeeded: 0, notBegun: 0 };
     for (let round = 0; round < times(3, 50); round++) {
-      const before = (await newest()).run;
+      const before = (await newest()).id;
       const run = start("twenty.ts", ...(round % 2 === 0 ? [] : ["--with", "isolate=process"]));
       await run.after(random() * durationMs);
       run.signal(signal);
       const ended = await run.ended;
       expect(await run.leftAfter(2_000)).toEqual([]);
-      const row = await newest();
-      const isNew = row.run !== before;
-      if (ended.code === 0) expect([isNew, row.status]).toEqual([true, "succeeded"]);
+      const seen = await look(project.store);
+      const isNew = seen.id !== before;
+      if (ended.code === 0) expect([isNew, seen.status]).toEqual([true, "succeeded"]);
       // Node itself had not come up yet: then nothing was begun.
       else if (ended.signal === signal) expect(isNew).toBe(false);
-      else expect([ended.code, isNew ? row.status : "cancelled"]).toEqual([CODES[signal], "cancelled"]);
-      if (!isNew || row.status !== "cancelled") continue;
-      expect((await project.flow(["resume", row.run])).code).toBe(0);
-      expect(await sumOf(row.run)).toBe(await sumOf("Twenty/1"));
+      else expect([ended.code, isNew ? seen.status : "cancelled"]).toEqual([CODES[signal], "cancelled"]);
+      tally[isNew ? (seen.status as "cancelled" | "succeeded") : "notBegun"]++;
+      if (!isNew || seen.status !== "cancelled") continue;
+      expect((await project.flow(["resume", seen.run!])).code).toBe(0);
+      expect(await look(project.store)).toMatchObject({ run: seen.run, digests: undisturbed.digests });
     }
+    console.log(`${signal}: ${JSON.stringify(tally)}`);
   },
 );
 

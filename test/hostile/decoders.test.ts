@@ -14,7 +14,9 @@ import { seeded } from "../kit/seed.ts";
 
 const PROGRAM = fileURLToPath(new URL("./decode-program.ts", import.meta.url));
 
-test("whatever the bytes are, decoding gives a value or a coded error, soon and in little memory", async () => {
+test("whatever the bytes are, decoding gives a value or a coded error, soon and in little memory", {
+  timeout: 3_600_000,
+}, async () => {
   const { seed } = seeded("hostile decoders");
   const count = times(1_000, 10_000);
   const words = ["--max-old-space-size=256", PROGRAM, String(count), String(seed)];

@@ -86,7 +86,7 @@ const TOKENS = [
   "get items() { throw 1 }",
 ];
 
-test("a flow file may be anything: it is accepted, or refused with a code", async () => {
+test("a flow file may be anything: it is accepted, or refused with a code", { timeout: 3_600_000 }, async () => {
   const { random } = seeded("hostile flow files");
   const below = (limit: number): number => Math.floor(random() * limit);
   const pieces = FLOW.split(/(\b|(?=[^\w\s]))/).filter((piece) => piece !== undefined && piece !== "");

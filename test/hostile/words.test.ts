@@ -195,7 +195,9 @@ function filesOutside(): readonly string[] {
 }
 
 describe("whatever the words are", () => {
-  test("commands that read and tag answer with a documented code, soon, and leave no file behind", async () => {
+  test("commands that read and tag answer with a documented code, soon, and leave no file behind", {
+    timeout: 3_600_000,
+  }, async () => {
     const { seed } = seeded("hostile words");
     const flags = await flagsOf(READING);
     await call(["runs"]); // loads what is loaded once
@@ -214,7 +216,7 @@ describe("whatever the words are", () => {
     expect(fs.existsSync(path.join(project.folder, "..", "owned"))).toBe(false);
   });
 
-  test("commands that run flows refuse them, or keep them as plain values", async () => {
+  test("commands that run flows refuse them, or keep them as plain values", { timeout: 3_600_000 }, async () => {
     const { seed } = seeded("hostile words of runs");
     const flags = ["--tag", "--text", "--count", "--params", "--flow", "--with", "--max-workers", "--strict", "-t"];
     const file = project.file("train.ts");
@@ -228,7 +230,7 @@ describe("whatever the words are", () => {
     expect(filesOutside()).toEqual([]);
   });
 
-  test("so do real processes", async () => {
+  test("so do real processes", { timeout: 3_600_000 }, async () => {
     const { seed } = seeded("hostile words of processes");
     const flags = await flagsOf(READING);
     const arbitrary = wordsArbitrary(READING, flags, [...SELECTORS, "train.ts"]);

@@ -27,9 +27,15 @@ interface Content {
  * @param calls of all threads, with whole strings
  * @param store the folder, which was not there when the trace began, or was durable
  * @param digests of values that came to lie in files meanwhile, in hex
+ * @param output a file in the folder that the command makes: whole and there for good before anything is told
  */
-export function auditPowerCut(calls: readonly Call[], store: string, digests: readonly string[]): readonly Broken[] {
-  const audit = new Audit(store, digests);
+export function auditPowerCut(
+  calls: readonly Call[],
+  store: string,
+  digests: readonly string[],
+  output?: string,
+): readonly Broken[] {
+  const audit = new Audit(store, digests, output);
   // An fsync covers what was written before it began, and is done when it ends.
   const moments = calls
     .flatMap((call) => [
@@ -50,8 +56,11 @@ class Audit {
   /** Names that were made and may be lost, by folder. */
   readonly #names = new Map<string, Map<string, number>>();
 
-  constructor(store: string, digests: readonly string[]) {
+  readonly #output: string | undefined;
+
+  constructor(store: string, digests: readonly string[], output: string | undefined) {
     this.#store = store;
+    this.#output = output;
     this.#digests = digests.map((hex) => ({ hex, bytes: Buffer.from(hex, "hex") }));
   }
 
@@ -75,8 +84,10 @@ class Audit {
       if (file !== undefined) this.#sync(file, call.begunAt);
     } else if (name.startsWith("open") && call.args.includes("O_CREAT")) this.#made(paths[0]!, call.endedAt);
     else if (name.startsWith("mkdir")) this.#made(paths[0]!, call.endedAt);
-    else if (name.startsWith("link") || name.startsWith("rename")) this.#named(paths[0]!, paths[1]!, call.endedAt);
-    else if (name.startsWith("unlink")) this.#removed(paths[0]!);
+    else if (name.startsWith("link") || name.startsWith("rename")) {
+      this.#named(paths[0]!, paths[1]!, call.endedAt);
+      if (name.startsWith("rename")) this.#removed(paths[0]!);
+    } else if (name.startsWith("unlink")) this.#removed(paths[0]!);
   }
 
   /** Whoever was told that all went well has it: nothing that counts hangs in the air. */
@@ -98,6 +109,9 @@ class Audit {
   #expectSaidIsDurable({ thread }: Call): void {
     if (this.#content(path.join(this.#store, LOG)).unsynced.some((written) => written.thread === thread))
       this.broken.add("it was told before the log was synced");
+    if (this.#output === undefined) return;
+    if (this.#contents.has(this.#output)) this.#expectDurable(this.#output, "it was told");
+    else this.broken.add("it was told before the output had its name");
   }
 
   /** All values that the bytes name, and the database itself, must be safe before the bytes are written. */
@@ -113,7 +127,8 @@ class Audit {
   }
 
   #expectDurable(file: string, when: string): void {
-    const isRecord = path.dirname(file) === this.#store; // Its bytes are synced by the commit.
+    // The bytes of records are synced by the commit.
+    const isRecord = path.dirname(file) === this.#store && file !== this.#output;
     if (!isRecord && this.#content(file).unsynced.length > 0) this.broken.add(`not synced before ${when}: ${file}`);
     for (let at = file; at !== path.dirname(at); at = path.dirname(at)) {
       if (this.#names.get(path.dirname(at))?.has(path.basename(at)) === true)

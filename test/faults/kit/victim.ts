@@ -5,11 +5,12 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import { isRunId, type OpenStores, openStores, type TaskRow, validate } from "@millrace/core/internal";
+import { validate } from "@millrace/core/internal";
 import { expect } from "vitest";
 import { Project } from "../../kit/project.ts";
 import { SpawnedFlow } from "../../kit/spawned-flow.ts";
-import { flowText, taskOf } from "../../scenarios/observe.ts";
+import { flowText } from "../../scenarios/observe.ts";
+import { expectOnce, inStore, look, type Seen } from "./look.ts";
 
 /** Nothing takes a tenth of it; what does is called a hang. */
 export const HANG_MS = 60_000;
@@ -45,14 +46,6 @@ const SMALL = flowText(
 /** What the command said and how it ended. */
 export type Ended = Awaited<SpawnedFlow["ended"]>;
 
-interface Seen {
-  readonly run: string | undefined;
-  readonly status: string | undefined;
-  readonly rows: readonly TaskRow[];
-  /** By task and name, for all that succeeded tasks have set. */
-  readonly digests: Readonly<Record<string, string>>;
-}
-
 export class Victim {
   readonly project = new Project({ "small.ts": SMALL });
   #undisturbed: Seen | undefined;
@@ -69,7 +62,7 @@ export class Victim {
 
   /** Expects of a run that succeeded that it has all that the undisturbed one has. */
   async expectRight(store: string, number: number): Promise<void> {
-    const seen = await look(store, number);
+    const seen = await look(store, { flow: "Small", number });
     expect([seen.run, seen.status]).toEqual([`Small/${number}`, "succeeded"]);
     await this.#expectSame(store, seen);
   }
@@ -140,8 +133,7 @@ export class Victim {
   /** What a run did not reach may be missing; what it has is the same, and no task has succeeded twice. */
   #expectPart(seen: Seen): void {
     expect(this.#undisturbed!.digests).toMatchObject(seen.digests);
-    const succeeded = seen.rows.filter(({ status }) => status === "succeeded").map(taskOf);
-    expect(new Set(succeeded).size).toBe(succeeded.length);
+    expectOnce(seen);
   }
 
   async #expectSame(store: string, seen: Seen): Promise<void> {
@@ -160,36 +152,4 @@ export class Victim {
 export function errorOf(stdout: string): any {
   const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) || "{}");
   return last.error ?? last.record?.failure?.error;
-}
-
-export async function inStore<T>(store: string, work: (stores: OpenStores) => Promise<T>): Promise<T> {
-  const stores = await openStores({ store, cwd: path.dirname(store), environment: {}, create: false });
-  try {
-    return await work(stores);
-  } finally {
-    await stores.close();
-  }
-}
-
-/** Everything that a store has of its newest run, or another one; each value is read, which checks its bytes. */
-export async function look(store: string, number?: number): Promise<Seen> {
-  const nothing = { run: undefined, status: undefined, rows: [], digests: {} };
-  const file = path.join(store, "millrace.db");
-  if (!fs.existsSync(file) || fs.statSync(file).size === 0) return nothing;
-  return await inStore(store, async ({ metadata, artifacts }) => {
-    const [run] =
-      number === undefined ? await metadata.runs({ limit: 1 }) : await metadata.runByNumber({ name: "Small" }, number);
-    if (run === undefined) return nothing;
-    expect(isRunId(run.id)).toBe(true);
-    const rows = await metadata.tasks({ run: run.sequence, limit: 1_000 });
-    const digests: Record<string, string> = {};
-    for (const row of rows) {
-      if (row.status !== "succeeded") continue;
-      for (const artifact of await metadata.ownArtifacts(row.sequence)) {
-        await artifacts.payload(artifact, await metadata.blob(artifact.digest));
-        digests[`${taskOf(row)}.${artifact.name}`] = artifact.digest;
-      }
-    }
-    return { run: `${run.flow.name}/${run.number}`, status: run.status, rows, digests };
-  });
 }

@@ -11,6 +11,7 @@ import { FlowError } from "../errors/flow-error.ts";
 import { readTar, writeTar } from "../util/tar.ts";
 import { displayPath } from "./display-path.ts";
 import type { FlowPackage, PackagedFlow } from "./flow-package.ts";
+import { arePackagedFlows } from "./kept-shapes.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "./package-files.ts";
 import { portableFlows } from "./portable-flows.ts";
 import { restorePackage } from "./restore-package.ts";
@@ -93,15 +94,15 @@ function factsOf(file: string, bytes: Uint8Array | undefined): ArchiveFacts {
       context: { file },
     });
   }
-  const { digest, entry, flows } = facts ?? {};
+  const { digest, entry, flows }: { readonly [Name in keyof ArchiveFacts]?: unknown } = facts ?? {};
   if (
     typeof digest !== "string" ||
     !/^[0-9a-f]{64}$/.test(digest) ||
     typeof entry !== "string" ||
-    !Array.isArray(flows)
+    !arePackagedFlows(flows)
   )
     throw damaged(file, "it was not made by flow build");
-  return { schema: 1, digest, entry, flows };
+  return { schema: 1, digest: digest as Digest, entry, flows };
 }
 
 function damaged(file: string, why: string, cause?: unknown): FlowError {

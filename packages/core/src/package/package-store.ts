@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Digest } from "../artifact/artifact.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { PackageManifest } from "./flow-package.ts";
+import { readManifest } from "./kept-shapes.ts";
 import { type PackageContent, packageDigest } from "./package-digest.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "./package-files.ts";
 
@@ -22,9 +23,7 @@ export function readStoredPackage(cacheFolder: string, digest: Digest): PackageM
   try {
     const read = (name: string) => fs.readFileSync(path.join(folder, name));
     const content = { code: read(BUNDLE_FILE), map: read(MAP_FILE), manifest: read(MANIFEST_FILE) };
-    return packageDigest(content) === digest
-      ? (JSON.parse(content.manifest.toString("utf8")) as PackageManifest)
-      : undefined;
+    return packageDigest(content) === digest ? readManifest(content.manifest) : undefined;
   } catch {
     return undefined; // Missing or cut short: the caller builds it anew.
   }

@@ -10,6 +10,7 @@ import { cacheFolders } from "./cache-folder.ts";
 import { isCoreSpecifier } from "./core-package.ts";
 import { packageName } from "./external-table.ts";
 import type { ExternalPackage, FlowPackage, PackagedFlow, PackageManifest } from "./flow-package.ts";
+import { readManifest } from "./kept-shapes.ts";
 import { type PackageContent, packageDigest } from "./package-digest.ts";
 import { foldersUpwards, readPackageJson } from "./package-root.ts";
 import { markUsed, packageFolder, readStoredPackage, storeInFirst } from "./package-store.ts";
@@ -75,8 +76,16 @@ async function putIntoCache(kept: KeptPackage, folders: readonly string[]): Prom
       context: { digest: kept.digest },
     });
   }
+  const manifest = readManifest(content.manifest);
+  if (manifest === undefined) {
+    throw new FlowError("FLOW_PACKAGE_DAMAGED", {
+      message: `Cannot restore the code package of "${kept.entry}": its manifest is not one`,
+      hint: "Run the flow file again, or restore the store or the file from a copy",
+      context: { digest: kept.digest },
+    });
+  }
   const { folder } = storeInFirst(folders, kept.digest, content);
-  return { folder, manifest: JSON.parse(Buffer.from(content.manifest).toString("utf8")) as PackageManifest };
+  return { folder, manifest };
 }
 
 /** Which of the packages that a package imports are not installed here, or in another version. */

@@ -3,6 +3,7 @@
  * are found by. Each rule says how a fault is seen and how the value is computed again, which gives the right value at any
  * time, whatever was found before.
  */
+import { DIGEST_SCHEMA } from "../record-faults.ts";
 import type { RecordCheck } from "./reference-checks.ts";
 
 export interface DerivedRule extends RecordCheck {
@@ -21,13 +22,17 @@ const LAST = "coalesce((SELECT max(number) FROM run WHERE run.flow = x.id), 0)";
 export const STATE_IS_SURE = `EXISTS (SELECT 1 FROM execution AS z WHERE z.run = y.sequence AND z.number = y.execution
     AND z.status = CASE y.status WHEN 'queued' THEN 'running' ELSE y.status END)`;
 
-/** The execution of a run of which none was kept, as the second schema makes it for runs of the first. */
+/**
+ * The execution of a run of which none was kept, as the second schema makes it for runs of the first. Where the lost one had
+ * digests, this one says so and has none: the run stays one whose records are not those that were written (S11).
+ */
 const EXECUTION = `SELECT sequence AS run, execution AS number,
     json_object('host', coalesce(json_extract(environment, '$.host'), ''), 'pid', 0) AS runner,
     coalesce(json_extract(environment, '$.actor'), '') AS actor,
     coalesce(json_extract(environment, '$.command'), '[]') AS command, package_digest, '{}' AS options,
     coalesce(started_at, created_at) AS started_at, coalesce(started_at, created_at) AS heartbeat_at,
-    finished_at AS ended_at, CASE status WHEN 'queued' THEN 'running' ELSE status END AS status
+    finished_at AS ended_at, CASE status WHEN 'queued' THEN 'running' ELSE status END AS status,
+    CASE WHEN start_digest IS NULL THEN NULL ELSE ${DIGEST_SCHEMA} END AS program_schema
   FROM run AS x
   WHERE json_valid(environment) AND NOT EXISTS (SELECT 1 FROM execution AS y WHERE y.run = x.sequence AND y.number = x.execution)`;
 
@@ -105,6 +110,9 @@ export const derivedRules: readonly DerivedRule[] = [
     remedy: "repair",
     say: ({ wanted }) => `the place of the next run in the order of all is not past that of run number ${wanted}`,
     mend: [
+      // Pages of other tables that came to lie here.
+      `DELETE FROM sqlite_sequence WHERE typeof(seq) <> 'integer' OR name IS NULL
+        OR name NOT IN (SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%')`,
       `UPDATE sqlite_sequence SET seq = (SELECT max(sequence) FROM run)
         WHERE name = 'run' AND seq < (SELECT max(sequence) FROM run)`,
       `INSERT INTO sqlite_sequence (name, seq) SELECT 'run', max(sequence) FROM run
@@ -150,12 +158,12 @@ export const derivedRules: readonly DerivedRule[] = [
     say: () => "",
     mend: [
       `INSERT INTO execution (run, number, runner, actor, command, package_digest, options, started_at, heartbeat_at,
-        ended_at, status) ${EXECUTION}`,
+        ended_at, status, program_schema) ${EXECUTION}`,
       // Where the two agree that it is over: which of two states is right cannot be computed.
       `UPDATE execution AS x SET ended_at = y.finished_at FROM run AS y
         WHERE y.sequence = x.run AND y.execution = x.number AND x.ended_at IS NULL
           AND y.status IN ('succeeded', 'failed', 'cancelled') AND x.status = y.status AND y.finished_at IS NOT NULL`,
     ],
-    done: "recorded current executions as their runs say",
+    done: "made up lost executions from what their runs say",
   },
 ];
