@@ -4,7 +4,8 @@ import http from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyTagLog } from "../../packages/core/src/metadata/tag-chain.ts";
 import { seeded } from "../kit/seed.ts";
-import { errorOf, inStore, Victim } from "./kit/victim.ts";
+import { inStore } from "./kit/look.ts";
+import { errorOf, Victim } from "./kit/victim.ts";
 import { times } from "./twenty.ts";
 
 const victim = new Victim();

@@ -116,8 +116,10 @@ export class TickWriter {
   /** Between the look of a task into the cache and this transaction, a run may be deleted or a value given up. */
   #notTaken({ finished }: Tick): readonly TaskSequence[] {
     const notTaken: TaskSequence[] = [];
+    if (finished.every(({ takenFrom }) => takenFrom === undefined)) return notTaken;
+    const here = new Set(finished.map(({ sequence }) => sequence));
     for (const { sequence, takenFrom } of finished) {
-      if (takenFrom === undefined) continue;
+      if (takenFrom === undefined || here.has(takenFrom)) continue;
       const isThere = this.#statements.get(taskBySequence, { sequence: takenFrom }) !== undefined;
       const isWhole = isThere && this.#statements.get(hasGoneArtifacts, { task: takenFrom }) === undefined;
       if (!isWhole) notTaken.push(sequence);
