@@ -271,7 +271,7 @@ test("a process that is killed while it brings a store to the newest schema leav
       db.prepare("SELECT count(*) FROM task").pluck().get(),
     ]).toEqual(["ok", count]);
     const columns = db.prepare("SELECT count(*) FROM pragma_table_info('task')").pluck().get();
-    expect(columns).toBe(version === 1 ? 12 : 18);
+    expect(columns).toBe(version === 1 ? 12 : 20);
     db.close();
     if (fs.existsSync(`${file}.before-2`)) {
       const copy = openReader(`${file}.before-2`);
