@@ -24,6 +24,8 @@ const ROOMS = {
   METADATA: "Records",
   LINEAGE: "Finding upstreams",
   CLIENT: "Reading runs",
+  TAG: "Moving tags",
+  WEBHOOK: "Webhooks",
   GC: "Deleting runs and values",
   CLI: "The flow command",
   TESTING: "Testing flows",

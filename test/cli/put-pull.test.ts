@@ -35,10 +35,10 @@ async function json(
 
 describe("flow put", () => {
   test("makes a run that flows read from and validate finds whole", { timeout: 60_000 }, async () => {
-    expect((await json("put", "Data", "rows=tokenizer/vocabulary.txt", "--tag", "v3")).code).toBe(0);
+    expect((await json("put", "Data", "rows=tokenizer/vocabulary.txt", "--tag", "march")).code).toBe(0);
     const { code, lines } = await json(
       ...["put", "Churn", "model.onnx", "tokenizer", "--tag", "prod:v1", "--meta", "framework=sklearn = 1.5"],
-      ...["--upstream", "data=Data@v3"],
+      ...["--upstream", "data=Data@march"],
     );
     expect(code).toBe(0);
     expect(lines[0]).toMatchObject({
@@ -46,7 +46,7 @@ describe("flow put", () => {
       status: "succeeded",
       tags: ["prod:v1"],
       parameters: { framework: "sklearn = 1.5" },
-      upstreams: [{ name: "data", run: "Data/1", selector: { tags: ["v3"] } }],
+      upstreams: [{ name: "data", run: "Data/1", selector: { tags: ["march"] } }],
     });
     const artifacts = lines[0].artifacts.filter(({ kind }: any) => kind === "artifact");
     expect(artifacts).toMatchObject([

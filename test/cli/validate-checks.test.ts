@@ -51,7 +51,7 @@ async function change(sql: string): Promise<number> {
 }
 
 beforeAll(async () => {
-  await flow("put", "Data", "rows=data.bin", "--tag", "v1");
+  await flow("put", "Data", "rows=data.bin", "--tag", "first");
   await flow("run", "fit.ts", "--tag", "prod:v1");
 }, 60_000);
 
@@ -157,7 +157,7 @@ describe("flow validate", () => {
       return [code, (lines.at(-1) as any).runs?.map(({ run }: any) => run) ?? (lines.at(-1) as any).error.code];
     };
     expect(await runsOf()).toEqual([0, ["Data/2"]]);
-    expect(await runsOf("--data-tag", "v1")).toEqual([0, ["Data/1"]]);
+    expect(await runsOf("--data-tag", "first")).toEqual([0, ["Data/1"]]);
     expect(await runsOf("--data-tag", "v9")).toEqual([1, "FLOW_LINEAGE_NO_RUN"]);
     expect(await runsOf("--nothing")).toEqual([2, "FLOW_CLI_UNKNOWN_FLAG"]);
   });

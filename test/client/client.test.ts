@@ -273,16 +273,12 @@ test("tags are added and removed with who and why, and any run may be tagged", a
 test("tags that cannot be given are refused all at once, and nothing is moved", async () => {
   const run = await store.run("Train");
   const by = { actor: "ana", host: "here", at: new Date(), via: "test" };
-  const error = await failure(moveTags(store.metadata, run, { add: ["good", "user:bob", " blank", ""] }, by));
+  const error = await failure(moveTags(store, run, { add: ["good", "user:bob", " blank", ""] }, by));
   expect(error.code).toBe("FLOW_LINEAGE_BAD_TAG");
   expect(error.problems).toHaveLength(3);
   expect((await store.metadata.run(run.sequence))?.tags).toEqual([]);
-  expect((await failure(moveTags(store.metadata, run, { add: ["x"], remove: ["x"] }, by))).message).toContain(
-    "both give",
-  );
-  expect((await failure(moveTags(store.metadata, run, { remove: ["user:ana"] }, by))).code).toBe(
-    "FLOW_LINEAGE_BAD_TAG",
-  );
+  expect((await failure(moveTags(store, run, { add: ["x"], remove: ["x"] }, by))).message).toContain("both give");
+  expect((await failure(moveTags(store, run, { remove: ["user:ana"] }, by))).code).toBe("FLOW_LINEAGE_BAD_TAG");
 });
 
 test("a selector finds the newest run of any state, or the newest successful one", async () => {

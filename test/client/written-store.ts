@@ -309,6 +309,30 @@ export class WrittenStore {
     }
   }
 
+  /** Many runs without tasks, in one transaction: copies of a run, each with the producers that it is given. */
+  many(write: (insert: (id: string, index: number, producers: readonly string[]) => void) => void, like: RunRow): void {
+    const database = openWriter(this.stores.locate().databaseFile);
+    try {
+      const run = database.prepare(`
+        INSERT INTO run (id, flow, project, flow_name, number, status, created_at, started_at, finished_at, system_tags,
+          parameters, secret_parameters, environment)
+        SELECT ?, flow, project, flow_name, number + ?, status, created_at, started_at, finished_at, system_tags,
+          parameters, secret_parameters, environment FROM run WHERE sequence = ?`);
+      const edge = database.prepare(`
+        INSERT INTO upstream (run, name, flow_name, selector, producer, candidate_count, candidates, resolved_at)
+        VALUES (?, ?, 'Chain', '{"kind":"newest"}', ?, 1, '[]', 0)`);
+      database.transaction(() =>
+        write((id, index, producers) => {
+          const { lastInsertRowid } = run.run(id, index, like.sequence);
+          for (const [at, producer] of producers.entries()) edge.run(lastInsertRowid, `before${at}`, producer);
+        }),
+      )();
+      database.prepare("UPDATE flow SET last_number = (SELECT max(number) FROM run WHERE run.flow = flow.id)").run();
+    } finally {
+      database.close();
+    }
+  }
+
   /** Takes away what guards a table against changes of its rows, as someone with the file in hand can. */
   dropTriggers(table: string): void {
     const database = openWriter(this.stores.locate().databaseFile);

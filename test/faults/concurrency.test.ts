@@ -80,7 +80,7 @@ describe("tags that many move at one instant while some are killed", () => {
         const log = (await metadata.tagEvents({ limit: 1_000 })).toReversed();
         expect(verifyTagLog(log)).toMatchObject({ kind: "whole", events: log.length });
         const holders = new Set<string>();
-        for (const { verb, run } of log) {
+        for (const { verb, run = "" } of log) {
           // In some order, one after another: none adds what is held, none removes what is not.
           expect(holders.has(run)).toBe(verb === "remove");
           if (verb === "add") holders.add(run);

@@ -28,6 +28,8 @@ const FLOWS = {
       this.wave = Float64Array.from({ length: 3_000 }, () => item);
       this.text = ("line " + item + " ").repeat(30);
       this.small = "item " + item;
+      this.log.metric("size", item, { step: item });
+      this.log.metric("size", item / 2);
       console.log("worked on " + item);
     }
     @join({ next: "end" }) gather(inputs: Inputs<Source>) { this.sum = inputs.length; this.noise = inputs[0]!.noise; }

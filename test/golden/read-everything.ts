@@ -2,7 +2,7 @@ import type { MetadataReader, MetadataStore } from "../../packages/core/src/meta
 import type { BlobStore } from "../../packages/core/src/storage/blob-store.ts";
 
 /** All that a small store holds, as JSON: every answer of every read. */
-export async function readEverything(store: MetadataReader & Pick<MetadataStore, "package">, blobs: BlobStore): Promise<unknown> {
+export async function readEverything(store: MetadataReader & Pick<MetadataStore, "package"> & Partial<Pick<MetadataStore, "webhooks">>, blobs: BlobStore): Promise<unknown> {
   const runs = await store.runs({ limit: 1_000 });
   const { schemaVersion: _, ...info } = await store.info();
   const digests = new Set<string>();
@@ -21,6 +21,8 @@ export async function readEverything(store: MetadataReader & Pick<MetadataStore,
     runRecords.push({
       run,
       values,
+      ...withSome("metrics", await store.runMetrics(run.sequence)),
+      ...withSome("tagRequests", await store.tagRequests(run.sequence)),
       upstreams: await store.upstreams(run.sequence),
       reads: await store.reads(run.sequence),
       consumers: (await store.consumers(run.id)).map((row) => row.id),
@@ -42,6 +44,12 @@ export async function readEverything(store: MetadataReader & Pick<MetadataStore,
   for (const key of (await blobs.list({ prefix: "blobs/" })).keys) {
     files.push({ key, bytes: Buffer.from((await blobs.get(key))!).toString("base64") });
   }
-  const all = { info, flows: await store.flows(), tags: await store.tags({}), tagEvents: await store.tagEvents({}), runs: runRecords, blobs: blobRecords, files };
+  const more = { ...withSome("policies", await store.tagPolicies()), ...withSome("webhooks", (await store.webhooks?.list()) ?? []) };
+  const all = { info, ...more, flows: await store.flows(), tags: await store.tags({}), tagEvents: await store.tagEvents({}), runs: runRecords, blobs: blobRecords, files };
   return JSON.parse(JSON.stringify(all));
+}
+
+/** Left out when there are none: older stores have no such thing. */
+function withSome(name: string, rows: readonly unknown[]): Readonly<Record<string, unknown>> {
+  return rows.length === 0 ? {} : { [name]: rows };
 }

@@ -109,13 +109,15 @@ afterAll(() => project?.[Symbol.asyncDispose]());
 /** Verbs that leave nothing but in their store; what runs flows has a test of its own, and so has what writes where it is told. */
 const READING = commandTable
   .map(({ name }) => name)
-  .filter((name) => !["run", "resume", "step", "build", "export", "import"].includes(name));
+  .filter((name) => !["run", "resume", "step", "build", "export", "import", "pull", "code"].includes(name));
 
 async function flagsOf(verbs: readonly string[]): Promise<readonly string[]> {
   const entries = commandTable.filter(({ name }) => verbs.includes(name));
   const all = await Promise.all(entries.map(async ({ load }) => (await load()).flags.map(({ name }) => `--${name}`)));
   // Those that wait for more, name what to write, or ask for a stack are given on purpose.
-  return [...new Set(all.flat())].filter((flag) => !["--follow", "--output", "--debug"].includes(flag));
+  return [...new Set(all.flat())].filter(
+    (flag) => !["--follow", "--output", "--openlineage", "--debug"].includes(flag),
+  );
 }
 
 function wordsArbitrary(verbs: readonly string[], flags: readonly string[], subjects: readonly string[]) {
@@ -228,6 +230,21 @@ describe("whatever the words are", () => {
       { seed, numRuns: times(30, 300), endOnFailure: true },
     );
     expect(filesOutside()).toEqual([]);
+  });
+
+  test("what writes files keeps to the folder that it is told", { timeout: 3_600_000 }, async () => {
+    const { seed } = seeded("hostile words of files");
+    const verbs = ["pull", "code"];
+    const flags = ["--json", "--force", "--digest", "--store"];
+    await fc.assert(
+      fc.asyncProperty(wordsArbitrary(verbs, flags, [...SELECTORS, "value"]), async ([verb, ...rest]) => {
+        const words = [verb!, ...(verbs.includes(verb!) ? ["--output=told/"] : []), ...rest];
+        check(words, await call(words));
+      }),
+      { seed, numRuns: times(200, 2_000), endOnFailure: true },
+    );
+    expect(filesOutside().filter((name) => name !== "told")).toEqual([]);
+    fs.rmSync(project.file("told"), { recursive: true, force: true });
   });
 
   test("so do real processes", { timeout: 3_600_000 }, async () => {

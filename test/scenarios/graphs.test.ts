@@ -88,8 +88,8 @@ test("a loop of several steps holds branches, a foreach and another loop, and is
     "Drafts",
     `
     round!: number; text!: string; readers!: string[]; notes!: string[]; note!: string; asked!: number; length!: number;
-    ask!: "again" | "enough"; verdict!: "poor" | "good" | "hopeless"; log!: string[];
-    @step({ next: "write" }) start() { this.text = ""; this.log = []; }
+    ask!: "again" | "enough"; verdict!: "poor" | "good" | "hopeless"; pages!: string[];
+    @step({ next: "write" }) start() { this.text = ""; this.pages = []; }
     @step({ next: ["read", "count"] }) write() { this.text += "x"; }
     @step({ next: "reader", foreach: "readers" }) read() { this.readers = ["ann", "bob"].slice(0, this.text.length); }
     @choose({ on: "ask", next: { again: "reader", enough: "collect" } }) reader(name: string) {
@@ -103,7 +103,7 @@ test("a loop of several steps holds branches, a foreach and another loop, and is
       this.notes = inputs.collect.notes;
       this.length = inputs.count.length;
       this.text = inputs.before.text;
-      this.log = [...inputs.before.log, current.path + ":" + this.notes.join(",")];
+      this.pages = [...inputs.before.pages, current.path + ":" + this.notes.join(",")];
     }
     @choose({ on: "verdict", next: { poor: "write", good: "publish", hopeless: "drop" } }) judge() { this.verdict = this.length < 3 ? "poor" : "good"; }
     @step({ next: "end" }) publish() { this.log.push("published"); }

@@ -21,8 +21,12 @@ export const FLOWS: Readonly<Record<string, string>> = {
     readonly bias = 7;
     items!: number[]; square!: number; sum!: number;
     @step({ next: "work", foreach: "items" }) start() { this.items = [1, 2, 3, 4]; }
-    @step({ next: "gather", cache: true }) work(n: number) { this.square = n * n + this.source.data.rows[n]!; console.log("worked on", n); }
-    @join({ next: "end" }) gather(inputs: Inputs<Train>) { this.sum = inputs.reduce((sum, input) => sum + input.square, this.k); }
+    @step({ next: "gather", cache: true }) work(n: number) { this.square = n * n + this.source.data.rows[n]!; this.log.metric("square", this.square); console.log("worked on", n); }
+    @join({ next: "end" }) gather(inputs: Inputs<Train>) { this.sum = inputs.reduce((sum, input) => sum + input.square, this.k);
+      for (let epoch = 0; epoch < 2_500; epoch++) this.log.metric("val/loss", epoch === 2_400 ? Number.NaN : 1 / epoch, { step: 2 * epoch });
+      this.log.metric("sum", this.sum);
+      this.log.metric("sum", this.sum + 1, { step: 7 });
+    }
     @step() end() {}`,
     `import Data from "./data.ts";`,
   ),

@@ -96,7 +96,7 @@ function verbFirst(words: readonly string[]): readonly string[] {
 
 function findEntry(words: readonly string[]): CommandEntry | undefined {
   const called = (name: string) => commandTable.find((entry) => entry.name === name);
-  return called(`${words[0]} ${words[1]}`) ?? called(words[0] ?? "");
+  return called(words.slice(0, 3).join(" ")) ?? called(`${words[0]} ${words[1]}`) ?? called(words[0] ?? "");
 }
 
 /** `flow tag --help`: the verbs below a word. */
@@ -108,10 +108,11 @@ function showGroup(word: string, context: Context): boolean {
 
 async function unknownCommand(words: readonly string[]): Promise<Error> {
   const { FlowError, nearestName } = await loadCore();
-  const typed = words[0]!;
+  const isGroup = commandTable.some((entry) => entry.name.startsWith(`${words[0]} ${words[1]} `));
+  const typed = isGroup ? `${words[0]} ${words[1]}` : words[0]!;
   const group = commandTable.filter((entry) => entry.name.startsWith(`${typed} `)).map((entry) => entry.name);
   if (group.length > 0) {
-    const second = words[1];
+    const second = words[isGroup ? 2 : 1];
     const nearest = second === undefined ? undefined : nearestName(`${typed} ${second}`, group);
     const message =
       second === undefined || second.startsWith("-")

@@ -15,6 +15,7 @@ export type { ErrorCode } from "./errors/code-table.ts";
 export type { Problem, SerializedError, SourceLocation } from "./errors/flow-error.ts";
 // Errors.
 export { FlowError, isFlowError } from "./errors/flow-error.ts";
+export type { Lineage, LineageLink, LineageOptions, LineageRun } from "./events/lineage.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export { around, type StepCall } from "./flow/around.ts";
 export { artifact } from "./flow/artifact.ts";
@@ -25,6 +26,7 @@ export { choose, join, step } from "./flow/decorators.ts";
 // Define a flow.
 export { Flow } from "./flow/flow.ts";
 export { includeFile } from "./flow/include-file.ts";
+export type { Log } from "./flow/log.ts";
 export { param } from "./flow/param.ts";
 export type {
   ArtifactOptions,
@@ -37,6 +39,8 @@ export type {
   IncludeFileOptions,
   Inputs,
   Merge,
+  MetricBounds,
+  MetricValue,
   ParamOptions,
   Params,
   Query,
@@ -47,9 +51,13 @@ export type {
   RunFacts,
   Running,
   RunOptions,
+  RunOrder,
   Runs,
   SecretFrom,
   StepName,
+  TagHolding,
+  TagMoved,
+  TagOptions,
   TaskFailure,
   Upstream,
   UpstreamOptions,

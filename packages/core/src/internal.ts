@@ -13,8 +13,15 @@ import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
+import type {
+  addWebhook as AddWebhook,
+  DeliveryReport,
+  testWebhook as TestWebhook,
+  WebhookCaller,
+} from "./client/webhooks.ts";
 import type { Problem } from "./errors/flow-error.ts";
-import type { ArtifactRow, RunRow, RunSequence } from "./metadata/metadata-store.ts";
+import type { ArtifactRow, MetadataStore, RunRow, RunSequence, TagEvent } from "./metadata/metadata-store.ts";
+import type { TagPolicyChange } from "./metadata/tag-event.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
 import type { ImportReport } from "./transfer/import-runs.ts";
@@ -22,6 +29,7 @@ import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
 import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
+import type { RunCode } from "./wiring/run-code.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
 import type { ExportRequest, ImportRequest, ImportTarget } from "./wiring/transfer.ts";
@@ -33,11 +41,23 @@ export type { Loss } from "./admin/repair/losses.ts";
 export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
 export { parsePart } from "./admin/verify/parse-part.ts";
 export { fileCodec } from "./artifact/codec-id.ts";
+export {
+  type ComparedFact,
+  type ComparedMetric,
+  compareRuns,
+  type RunComparison,
+} from "./client/compare-runs.ts";
+export { diffRuns } from "./client/diff/diff-runs.ts";
+export { DIFF_SECTIONS, type DiffRow, type DiffSection, type DiffValue, type RunDiff } from "./client/diff/run-diff.ts";
 export { findRun } from "./client/find-run.ts";
 export { flowNameOf } from "./client/flow-name.ts";
 export { listAttempts, listTasks, noTask } from "./client/list-tasks.ts";
 export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/logs.ts";
-export { runRecord } from "./client/run-record.ts";
+export { lastMetrics } from "./client/metrics.ts";
+export { type RolledBack, rollback } from "./client/rollback.ts";
+export { jsonNumber, runRecord } from "./client/run-record.ts";
+export { RunNames, type TagHolding, tagEventsFrom, tagHistory } from "./client/tag-history.ts";
+export { followTagMoves, tagMoved } from "./client/tag-moves.ts";
 export { moveTags } from "./client/tags.ts";
 export { taskName } from "./client/task-name.ts";
 export { resolveConfig } from "./config/config.ts";
@@ -52,6 +72,7 @@ export {
   type SourceLocation,
   serializeError,
 } from "./errors/flow-error.ts";
+export type { Lineage, LineageLink, LineageRun } from "./events/lineage.ts";
 export type { RunEvent, StepProgress } from "./events/run-event.ts";
 export type {
   ArtifactRecord,
@@ -74,13 +95,16 @@ export { drawMermaid } from "./graph/draw-mermaid.ts";
 export { drawText } from "./graph/draw-text.ts";
 export type { Graph } from "./graph/graph.ts";
 export { graphJson } from "./graph/graph-json.ts";
-export { isName } from "./ids/names.ts";
+export { isName, metricNameProblem } from "./ids/names.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
+export { traceArtifact } from "./lineage/artifact-lineage.ts";
 export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
+export { describeLink, describeState, lineageDot, lineageMermaid, lineageRunName } from "./lineage/draw-lineage.ts";
 export { identifyFlow } from "./lineage/identify-flow.ts";
 export { fullRunName, runName } from "./lineage/run-name.ts";
+export { traceLineage } from "./lineage/trace-lineage.ts";
 export type { DeletedRun } from "./metadata/deleted-run.ts";
 export type { KeptRun } from "./metadata/deletion-store.ts";
 export type {
@@ -89,19 +113,26 @@ export type {
   RunQuery,
   RunRow,
   TagEvent,
+  TagPolicy,
   TaskRow,
   TaskSequence,
 } from "./metadata/metadata-store.ts";
+export type { MetricCondition, RunSort } from "./metadata/metric.ts";
 export { isOver } from "./metadata/run-state.ts";
+export { matchesPattern } from "./metadata/tag-policy.ts";
+export type { WebhookStatus } from "./metadata/webhook-store.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
 export type { FlowPackage, PackagedFlow } from "./package/flow-package.ts";
 export { preparePackage } from "./package/prepare-package.ts";
+export { whyNoPlace, writeSources } from "./package/write-sources.ts";
 export type { TransferProgress } from "./transfer/export-runs.ts";
 export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
+export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
+export { type OpenLineageEvent, openLineageEvents } from "./wiring/openlineage-events.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
 export { type Pull, planPull, pullArtifact } from "./wiring/pull.ts";
 export {
@@ -111,6 +142,7 @@ export {
 } from "./wiring/resume/launch-resume.ts";
 export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
+export { sendEvents } from "./wiring/send-events.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {
@@ -123,6 +155,7 @@ export type {
   ImportRequest,
   OpenStores,
   RepairReport,
+  RunCode,
   ValidationReport,
   VerifyReport,
 };
@@ -136,6 +169,12 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
 export async function putRun(openStores: () => Promise<OpenStores>, request: PutRequest): Promise<PutAnswer> {
   const wiring = await import("./wiring/put-run.ts");
   return wiring.putRun(openStores, request);
+}
+
+/** The sources that a run was made with; see `wiring/run-code.ts`. */
+export async function runCode(stores: OpenStores, run: RunRow): Promise<RunCode> {
+  const wiring = await import("./wiring/run-code.ts");
+  return wiring.runCode(stores, run);
 }
 
 /** A package as one file; see `package/flow-archive.ts`. */
@@ -189,6 +228,30 @@ export async function wouldRead(
 ): Promise<{ readonly runs: readonly RunRow[]; readonly warnings: readonly Problem[] }> {
   const wiring = await import("./wiring/would-read.ts");
   return wiring.wouldRead(stores, request);
+}
+
+/** Sets a policy of tags; see `client/tag-policies.ts`. */
+export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
+  const client = await import("./client/tag-policies.ts");
+  return client.setTagPolicy(metadata, change);
+}
+
+/** Tells webhooks what they are to be told; see `client/webhooks.ts`. */
+export async function deliverWebhooks(caller: WebhookCaller, limitMs?: number): Promise<DeliveryReport> {
+  const client = await import("./client/webhooks.ts");
+  return client.deliverWebhooks(caller, limitMs);
+}
+
+/** Adds a webhook; see `client/webhooks.ts`. */
+export async function addWebhook(...args: Parameters<typeof AddWebhook>): Promise<number> {
+  const client = await import("./client/webhooks.ts");
+  return client.addWebhook(...args);
+}
+
+/** Sends a test to a webhook; see `client/webhooks.ts`. */
+export async function testWebhook(...args: Parameters<typeof TestWebhook>): Promise<void> {
+  const client = await import("./client/webhooks.ts");
+  return client.testWebhook(...args);
 }
 
 /** Checks a store as a whole; see `admin/verify/verify-store.ts`. */

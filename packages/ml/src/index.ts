@@ -5,6 +5,33 @@
  * are storable, so a step may keep them and another run may predict with them.
  */
 
+import "./codecs/built-in.ts";
+
+export { registerModelCodec } from "./codecs/codec-registry.ts";
+export type { SafeTensor, SafeTensorsContent, TensorData, TensorType } from "./codecs/formats/safetensors-format.ts";
+export { readSafetensors, writeSafetensors } from "./codecs/formats/safetensors-format.ts";
+export type { LibraryVersion } from "./codecs/library.ts";
+export type {
+  ModelCodec,
+  ModelFacts,
+  ModelFiles,
+  ModelLibrary,
+  ModelSignature,
+  SavedModel,
+  SignaturePart,
+} from "./codecs/model-codec.ts";
+export { modelJson, parseModelJson } from "./codecs/model-json.ts";
+export { type OnnxModel, type OnnxTensor, onnxCodec } from "./codecs/onnx.ts";
+export { SafeTensors } from "./codecs/safetensors.ts";
+export { type StoreModelOptions, storeModel } from "./codecs/store-model.ts";
+export { storeTable } from "./codecs/store-table.ts";
+export {
+  type LoadOptions,
+  type ModelInspection,
+  type ModelProbe,
+  type StoredFile,
+  StoredModel,
+} from "./codecs/stored-model.ts";
 export {
   type ContenderResult,
   type FoldResult,

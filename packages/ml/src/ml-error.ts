@@ -11,7 +11,19 @@ export type MlErrorCode =
   | "ML_MODEL_BAD_SHAPE"
   | "ML_MODEL_TOO_LARGE"
   | "ML_MODELER_ITERATIONS_MISSING"
-  | "ML_MODELER_NOT_FITTED";
+  | "ML_MODELER_NOT_FITTED"
+  | "ML_MODEL_NOT_STORABLE"
+  | "ML_MODEL_DAMAGED"
+  | "ML_MODEL_CHANGED"
+  | "ML_MODEL_NO_PREDICTIONS"
+  | "ML_CODEC_INVALID"
+  | "ML_CODEC_TAKEN"
+  | "ML_CODEC_UNKNOWN"
+  | "ML_CODEC_AMBIGUOUS"
+  | "ML_CODEC_VERSION"
+  | "ML_LIBRARY_MISSING"
+  | "ML_LIBRARY_BROKEN"
+  | "ML_LIBRARY_VERSION";
 
 /**
  * An error of this package: what failed and what to do next, in one sentence.

@@ -15,6 +15,10 @@ export async function bad(): Promise<unknown> {
     await found.upstreams.sauce,
     // @ts-expect-error 2561 'tag' does not exist in type 'Query<Train>'. Did you mean to write 'tags'?
     await runs(Train).latest({ tag: "prod:v1" }),
+    // @ts-expect-error 2322 Type '"score"' is not assignable to type '"configuration"'.
+    runs(Train).where({ sort: { param: "score" } }),
+    // @ts-expect-error 2345 Argument of type 'number' is not assignable to parameter of type 'string'.
+    await found.metricValues(7),
     // @ts-expect-error 2322 Type '"prod"' is not assignable to type '"config" | "test_config" | undefined'.
     await runs(Train).latest({ params: { configuration: "prod" } }),
     // @ts-expect-error 2322 Type '"prod"' is not assignable to type '"config" | "test_config" | undefined'.

@@ -67,3 +67,18 @@ export class BadFields extends Flow {
     this.text = this.bytes;
   }
 }
+
+export abstract class OwnLog extends Flow {
+  // @ts-expect-error 2610 'log' is defined as an accessor in class 'Flow', but is overridden here in 'OwnLog' as an instance property.
+  log!: string[];
+}
+
+export class BadMetric extends Flow {
+  @step()
+  start() {
+    // @ts-expect-error 2345 Argument of type 'string' is not assignable to parameter of type 'number'.
+    this.log.metric("r2", "0.5");
+    // @ts-expect-error 2353 'epoch' does not exist in type '{ readonly step?: number; }'.
+    this.log.metric("loss", 1, { epoch: 3 });
+  }
+}

@@ -1,5 +1,5 @@
 /** `flow put NAME FILE…`: something that was made elsewhere becomes a run, with its files as artifacts. */
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import path from "node:path";
 import type { Problem, RunRecord } from "@millrace/core/internal";
 import { type Core, loadCore } from "../core.ts";
@@ -41,7 +41,7 @@ export const putCommand: Command = {
   ],
   examples: [
     ["put Churn model.onnx --tag test:v1 --meta framework=sklearn", ""],
-    ["put Churn network=out/model-final.onnx tokenizer=out/tokenizer --upstream data=GenerateData@v3", ""],
+    ["put Churn network=out/model-final.onnx tokenizer=out/tokenizer --upstream data=GenerateData@march", ""],
   ],
   notes:
     'The files are copied into the store under their digests. Other flows read them with upstream("FLOW"), flow pull gives them back, and validate, promote and lineage treat the run as any other.',
@@ -95,9 +95,11 @@ function filesOf(core: Core, sources: readonly string[], cwd: string, problems: 
   for (const source of sources) {
     const [, given, file] = /^(?:([A-Za-z_$][\w$]*)=)?(.*)$/s.exec(source) as unknown as [string, string?, string?];
     const absolute = path.resolve(cwd, file!);
-    const facts = statSync(absolute, { throwIfNoEntry: false });
+    const facts = factsOf(absolute);
     const name = given ?? nameOf(absolute);
-    if (facts === undefined) bad(`"${file}" is not there`, "Name a file or a folder");
+    if (typeof facts === "string")
+      bad(`"${plain(file!)}" cannot be looked at: ${plain(facts)}`, "Name a file or a folder");
+    else if (facts === undefined) bad(`"${file}" is not there`, "Name a file or a folder");
     else if (!facts.isFile() && !facts.isDirectory()) bad(`"${file}" is no plain file`, "Name a file or a folder");
     else if (!core.isName(name))
       bad(`"${file}" gives no name for an artifact: ${JSON.stringify(name)} is none`, `Name it: model=${file}`);
@@ -106,6 +108,15 @@ function filesOf(core: Core, sources: readonly string[], cwd: string, problems: 
     else files[name] = { path: absolute, isFolder: facts.isDirectory() };
   }
   return files;
+}
+
+/** What the system says of a path: a text where it cannot, such as for a name that is too long. */
+function factsOf(file: string): Stats | string | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** `model-final.v2.onnx` becomes `model_final_v2`. */

@@ -16,6 +16,7 @@ import { commandTable } from "./table.ts";
 
 const OWN_FLAGS: readonly Flag[] = [
   { name: "tag", type: "list", placeholder: "TAG", help: "Tag the run, such as prod:v1" },
+  { name: "tag-reason", type: "text", placeholder: "TEXT", help: "Why, for tags whose policy asks; kept in the log" },
   { name: "params", type: "text", placeholder: "FILE", help: "Parameters from a JSON file; flags go before it" },
   { name: "flow", type: "text", placeholder: "NAME", help: "Which flow, when the file holds several" },
   { name: "max-workers", type: "number", min: 1, help: "Tasks at the same time (default: one a core)" },
@@ -101,6 +102,7 @@ async function run(context: Context): Promise<number> {
       ...optional("paramsFile", own.text("params")),
       environment: context.environment,
       tags: [...own.list("tag")],
+      ...optional("tagReason", own.text("tag-reason")),
       upstreams: words.upstreams,
       ...optional("maxWorkers", own.number("max-workers")),
       strict: own.isOn("strict"),

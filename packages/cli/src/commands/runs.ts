@@ -1,6 +1,8 @@
 /** `flow runs [FLOW]`: runs of a store, newest first. */
-import type { FlowError, RunQuery, RunRow, RunStatus } from "@millrace/core/internal";
+import type { FlowError, RunQuery, RunRow, RunSort, RunStatus } from "@millrace/core/internal";
+import { parseConditions, parseSort } from "../arguments/run-query.ts";
 import { EXIT } from "../exit-code.ts";
+import { metricText } from "../render/metric.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
 import { dateTime, plain } from "../render/text.ts";
@@ -11,7 +13,7 @@ const STATUSES = ["running", "succeeded", "failed", "cancelled", "queued", "lost
 const PAGE = 1_000;
 
 export const runsCommand: Command = {
-  usage: "runs [FLOW] [--tag TAG …] [--status STATUS] [--limit N]",
+  usage: "runs [FLOW] [--tag TAG …] [--status STATUS] [--where CONDITION …] [--sort metric:NAME] [--limit N]",
   positionals: [{ name: "FLOW", help: "Only runs of this flow: Train or project/Train", required: false }],
   flags: [
     { name: "tag", type: "list", placeholder: "TAG", help: "Only runs that hold this tag" },
@@ -22,6 +24,19 @@ export const runsCommand: Command = {
       choices: STATUSES,
       help: `Only runs in this state: ${STATUSES.join(", ")}`,
     },
+    {
+      name: "where",
+      type: "list",
+      placeholder: "CONDITION",
+      help: 'Only runs of which this holds: "metric:r2>0.9" (the last value; < <= > >= = !=), "param:rate=0.1"',
+    },
+    {
+      name: "sort",
+      type: "text",
+      placeholder: "metric:NAME",
+      help: "The highest last value of a metric first, or param:NAME; runs without one are last. At most 1,000 runs",
+    },
+    { name: "ascending", type: "boolean", help: "With --sort: the lowest first" },
     { name: "limit", type: "number", short: "n", min: 1, help: "At most so many (default 20)" },
     { ...JSON_FLAG, help: "Print one JSON object a line" },
     STORE_FLAG,
@@ -29,6 +44,7 @@ export const runsCommand: Command = {
   ],
   examples: [
     ["runs Train --tag prod:v1", ""],
+    ["runs Train --sort metric:r2 -n 10", "the ten best"],
     ["runs --status failed -n 5", ""],
   ],
   run: (invocation, context) =>
@@ -39,32 +55,45 @@ export const runsCommand: Command = {
         throw await unknownFlow(flow!, identified);
       }
       const status = invocation.text("status") as RunStatus | undefined;
+      const sortText = invocation.text("sort");
+      const sort = sortText === undefined ? undefined : parseSort(core, sortText, invocation.isOn("ascending"));
+      const conditions = parseConditions(core, invocation.list("where"));
       const query: RunQuery = {
+        ...conditions,
         ...(identified === undefined ? {} : { flow: identified.flow }),
         tags: core.normalTags(invocation.list("tag")),
         ...(status === undefined ? {} : { status }),
       };
       const unreadable: FlowError[] = [];
-      const rows = await take(invocation.number("limit") ?? 20, async (page) => {
-        const numbers: RunRow["sequence"][] = [];
-        const onUnreadable = (error: FlowError, run: RunRow["sequence"]): void => {
-          unreadable.push(error);
-          numbers.push(run);
-        };
-        const read = await metadata.runs({ ...query, ...page, onUnreadable });
-        numbers.push(...read.map((row) => row.sequence));
-        return { rows: read, looked: numbers.length, last: Math.min(...numbers) as RunRow["sequence"] };
-      });
+      const limit = invocation.number("limit") ?? 20;
+      const rows =
+        sort === undefined
+          ? await take(limit, async (page) => {
+              const numbers: RunRow["sequence"][] = [];
+              const onUnreadable = (error: FlowError, run: RunRow["sequence"]): void => {
+                unreadable.push(error);
+                numbers.push(run);
+              };
+              const read = await metadata.runs({ ...query, ...page, onUnreadable });
+              numbers.push(...read.map((row) => row.sequence));
+              return { rows: read, looked: numbers.length, last: Math.min(...numbers) as RunRow["sequence"] };
+            })
+          : await metadata.sortedRuns({ ...query, limit: Math.min(limit, PAGE) }, sort);
       const exit = unreadable.length === 0 ? EXIT.done : EXIT.failed;
       for (const error of unreadable)
         context.stderr.write(`${plain(error.message)}\n${error.hint === undefined ? "" : `  ${plain(error.hint)}\n`}`);
+      const shown = shownMetrics(sort, conditions);
+      const metrics = await metricsOf(rows, invocation.isOn("json") || shown.length > 0, (row) =>
+        core.lastMetrics(metadata, row),
+      );
       const severalProjects = new Set(rows.map((row) => row.flow.project)).size > 1;
       const nameOf = (row: RunRow): string => (severalProjects ? core.fullRunName(row) : core.runName(row));
 
       const { stdout } = context;
       const { paint } = stdout;
       if (invocation.isOn("json")) {
-        for (const row of rows) stdout.write(`${JSON.stringify(runJson(row, core.runName(row)))}\n`);
+        for (const row of rows)
+          stdout.write(`${JSON.stringify(runJson(row, core.runName(row), jsonMetrics(metrics.get(row)!)))}\n`);
         return exit;
       }
       if (rows.length === 0) {
@@ -80,6 +109,7 @@ export const runsCommand: Command = {
           [
             { title: "  RUN" },
             { title: "STATUS" },
+            ...shown.map((name) => ({ title: plain(name), align: "right" }) as const),
             { title: "TAGS", shrinkTo: 12 },
             { title: "CREATED" },
             { title: "TOOK", align: "right" },
@@ -88,6 +118,7 @@ export const runsCommand: Command = {
           rows.map((row) => [
             `${statusMark(row.status, paint)} ${plain(nameOf(row))}`,
             statusWord(row.status, paint),
+            ...shown.map((name) => metricText(metrics.get(row)![name])),
             plain(row.tags.join(", ")),
             dateTime(row.createdAt),
             duration(row),
@@ -100,6 +131,8 @@ export const runsCommand: Command = {
       const newest = rows[0]!;
       if (["lost", "failed", "cancelled"].includes(newest.status))
         context.stderr.write(paint.dim(`  flow show ${nameOf(newest)}     flow resume ${nameOf(newest)}\n`));
+      if (sort !== undefined && "metric" in sort.by && rows.every((row) => metrics.get(row)![shown[0]!] === undefined))
+        context.stderr.write(paint.dim(`No run recorded the metric "${plain(shown[0]!)}"\n`));
       const total = (await metadata.countRuns(query)) - unreadable.length;
       if (total > rows.length)
         context.stderr.write(
@@ -108,6 +141,10 @@ export const runsCommand: Command = {
           ),
         );
       return exit;
+
+      function jsonMetrics(values: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> {
+        return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, core.jsonNumber(value)]));
+      }
 
       async function unknownFlow(
         name: string,
@@ -133,9 +170,34 @@ export const runsCommand: Command = {
 
 /** The words of the filters, so that the same runs are listed. */
 function filterWords(invocation: Invocation): string {
+  const quoted = (word: string): string => (/^[\w:.@/-]+$/.test(word) ? word : JSON.stringify(word));
   const status = invocation.text("status");
-  const tags = invocation.list("tag").map((tag) => ` --tag ${/^[\w:.@/-]+$/.test(tag) ? tag : JSON.stringify(tag)}`);
-  return `${tags.join("")}${status === undefined ? "" : ` --status ${status}`}`;
+  const sort = invocation.text("sort");
+  const tags = invocation.list("tag").map((tag) => ` --tag ${quoted(tag)}`);
+  const where = invocation.list("where").map((condition) => ` --where ${quoted(condition)}`);
+  return [
+    ...tags,
+    ...(status === undefined ? [] : [` --status ${status}`]),
+    ...where,
+    ...(sort === undefined ? [] : [` --sort ${quoted(sort)}`]),
+    ...(invocation.isOn("ascending") ? [" --ascending"] : []),
+  ].join("");
+}
+
+/** Metrics that the command was asked about: each gets a column. */
+function shownMetrics(sort: RunSort | undefined, { metrics = [] }: Pick<RunQuery, "metrics">): readonly string[] {
+  const sorted = sort !== undefined && "metric" in sort.by ? [sort.by.metric] : [];
+  return [...new Set([...sorted, ...metrics.map(({ metric }) => metric)])];
+}
+
+async function metricsOf(
+  rows: readonly RunRow[],
+  isWanted: boolean,
+  read: (row: RunRow) => Promise<Readonly<Record<string, number>>>,
+): Promise<ReadonlyMap<RunRow, Readonly<Record<string, number>>>> {
+  const found = new Map<RunRow, Readonly<Record<string, number>>>();
+  if (isWanted) for (const row of rows) found.set(row, await read(row));
+  return found;
 }
 
 async function take(
@@ -159,7 +221,7 @@ async function take(
   return rows;
 }
 
-function runJson(row: RunRow, name: string): Record<string, unknown> {
+function runJson(row: RunRow, name: string, metrics: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return {
     id: row.id,
     run: name,
@@ -171,6 +233,7 @@ function runJson(row: RunRow, name: string): Record<string, unknown> {
     tags: row.tags,
     systemTags: row.systemTags,
     parameters: row.parameters,
+    metrics,
     execution: {
       number: row.execution.number,
       host: row.execution.runner.host,

@@ -3,11 +3,13 @@ import type { DeletedRecord, OpenStores, RunRecord, RunRow } from "@millrace/cor
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
+import { renderRequests } from "../render/run-lines.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
 import { byteSize, count, dateTime, plain } from "../render/text.ts";
 import { tookText } from "../render/took.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { metricTable, readMetrics, type ShownMetric } from "./show-metrics.ts";
 import { showTasks } from "./show-tasks.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
@@ -49,10 +51,12 @@ export const showCommand: Command = {
         return EXIT.done;
       }
       const counts = await countsInOrder(stores, run);
+      const metrics = await readMetrics(stores, run);
       const consumers = await stores.metadata.consumers(run.id, 10);
       context.stdout.write(
         renderRecord(record, {
           counts,
+          metrics,
           consumers: consumers.map((row) => core.runName(row)),
           context,
           core,
@@ -64,6 +68,7 @@ export const showCommand: Command = {
 
 interface RecordParts {
   readonly counts: Awaited<ReturnType<OpenStores["metadata"]["taskCounts"]>>;
+  readonly metrics: readonly ShownMetric[];
   readonly consumers: readonly string[];
   readonly context: Context;
   readonly core: Core;
@@ -71,7 +76,7 @@ interface RecordParts {
 
 function renderRecord(
   record: RunRecord,
-  { counts, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
+  { counts, metrics, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
 ): string {
   const { paint } = context.stdout;
   const style = { paint, width: context.stdout.columns() };
@@ -84,11 +89,14 @@ function renderRecord(
     ["id", record.id],
     ["flow", `${record.flow.project}/${record.flow.name}`],
     ["tags", record.tags.join(", ")],
+    ["asked", renderRequests(record, paint).join("; ")],
     ["created", dateTime(record.createdAt)],
     [
       "by",
       `${environment.actor} on ${environment.host}, node ${environment.node}, millrace ${environment.millrace}${git}`,
     ],
+    ["on", machineText(environment)],
+    ["packages", packagesText(environment)],
     [
       "code",
       record.codePackage === undefined
@@ -136,6 +144,7 @@ function renderRecord(
           style,
         ),
   );
+  section("Metrics", metricTable(metrics, { ...style, isTerminal: context.stdout.isTerminal }));
   section("Steps", stepTable(counts, style));
   section("Runs of its steps", childTable(record.children, style));
   const anyGone = record.artifacts.some(({ gone }) => gone !== undefined);
@@ -167,6 +176,24 @@ function renderRecord(
     text += `\n${renderTaskError(record.failure.task ?? record.run, record.failure.error, { paint, debug: context.words.includes("--debug"), cwd: context.cwd })}`;
   if (record.failure?.task !== undefined) text += collateralText(record);
   return `${text}\n  ${paint.dim(nextSteps(record).join("     "))}\n`;
+}
+
+const MAX_PACKAGES = 8;
+
+/** `linux 6.1.0 x64, glibc 2.36, pnpm 10.4.1, pnpm-lock.yaml sha256:1f0c…` */
+function machineText({ os, arch, libc, packageManager, lockfile }: RunRecord["environment"]): string {
+  return [
+    `${os} ${arch}`,
+    ...(libc === undefined ? [] : [libc]),
+    ...(packageManager === undefined ? [] : [packageManager]),
+    ...(lockfile === undefined ? [] : [`${lockfile.path} sha256:${lockfile.digest.slice(0, 16)}`]),
+  ].join(", ");
+}
+
+function packagesText({ packages = {} }: RunRecord["environment"]): string {
+  const all = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  const more = all.length - MAX_PACKAGES;
+  return [...all.slice(0, MAX_PACKAGES), ...(more > 0 ? [`${more} more`] : [])].join(", ");
 }
 
 /** One failure is the cause; what came of it is counted. */

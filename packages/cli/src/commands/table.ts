@@ -26,12 +26,32 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "Show a run, step or task with what it read and left",
     load: async () => (await import("./show.ts")).showCommand,
   },
+  {
+    name: "compare",
+    summary: "Put runs side by side: parameters, metrics, what they read",
+    load: async () => (await import("./compare.ts")).compareCommand,
+  },
   { name: "logs", summary: "Print what tasks wrote", load: async () => (await import("./logs.ts")).logsCommand },
   { name: "dump", summary: "Print or save artifacts", load: async () => (await import("./dump.ts")).dumpCommand },
   {
     name: "step",
     summary: "Run one step again on what it began with",
     load: async () => (await import("./step.ts")).stepCommand,
+  },
+  {
+    name: "lineage",
+    summary: "Show what a run was made from, or what was made from it",
+    load: async () => (await import("./lineage.ts")).lineageCommand,
+  },
+  {
+    name: "diff",
+    summary: "Show how two runs differ",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
+  {
+    name: "code",
+    summary: "Give the sources back that a run was made with",
+    load: async () => (await import("./code.ts")).codeCommand,
   },
   {
     name: "validate",
@@ -67,9 +87,69 @@ export const commandTable: readonly CommandEntry[] = [
   { name: "tag add", summary: "Put tags on a run", load: async () => (await import("./tag.ts")).tagAddCommand },
   { name: "tag remove", summary: "Take tags off a run", load: async () => (await import("./tag.ts")).tagRemoveCommand },
   {
+    name: "tag replace",
+    summary: "Take one tag off a run and put another on it",
+    load: async () => (await import("./tag.ts")).tagReplaceCommand,
+  },
+  {
     name: "tag list",
     summary: "List tags and the runs that they name",
     load: async () => (await import("./tag.ts")).tagListCommand,
+  },
+  {
+    name: "tag log",
+    summary: "Say who moved tags, and what held them at a time",
+    load: async () => (await import("./tag-log.ts")).tagLogCommand,
+  },
+  {
+    name: "promote",
+    summary: "Make a run the one of its flow that holds a tag",
+    load: async () => (await import("./promote.ts")).promoteCommand,
+  },
+  {
+    name: "rollback",
+    summary: "Give a tag back to the run that held it before",
+    load: async () => (await import("./promote.ts")).rollbackCommand,
+  },
+  {
+    name: "tag policy set",
+    summary: "Say what a tag asks for before it moves",
+    load: async () => (await import("./tag-policy.ts")).tagPolicySetCommand,
+  },
+  {
+    name: "tag policy list",
+    summary: "List the policies of tags",
+    load: async () => (await import("./tag-policy.ts")).tagPolicyListCommand,
+  },
+  {
+    name: "tag policy remove",
+    summary: "Remove a policy of tags",
+    load: async () => (await import("./tag-policy.ts")).tagPolicyRemoveCommand,
+  },
+  {
+    name: "webhook add",
+    summary: "Have a URL told when tags move",
+    load: async () => (await import("./webhook.ts")).webhookAddCommand,
+  },
+  {
+    name: "webhook list",
+    summary: "List webhooks and what they are still to be told",
+    load: async () => (await import("./webhook.ts")).webhookListCommand,
+  },
+  {
+    name: "webhook remove",
+    summary: "Remove a webhook",
+    load: async () => (await import("./webhook.ts")).webhookRemoveCommand,
+  },
+  {
+    name: "webhook test",
+    summary: "Send a test to a webhook",
+    load: async () => (await import("./webhook.ts")).webhookTestCommand,
+  },
+  {
+    name: "webhook deliver",
+    summary: "Tell webhooks now what they are still to be told",
+    load: async () => (await import("./webhook.ts")).webhookDeliverCommand,
   },
   ...storeCommands,
   {

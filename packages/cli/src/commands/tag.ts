@@ -1,19 +1,24 @@
-/** `flow tag add|remove|list`: labels on runs. Every move is kept in the store's log with who, when and why. */
+/** `flow tag add|remove|replace|list`: labels on runs. Every move is kept in the store's log with who, when and why. */
+import type { RunRow } from "@millrace/core/internal";
 import { EXIT } from "../exit-code.ts";
 import { renderTable } from "../render/table.ts";
 import { dateTime, plain } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { actorOf, EXPECT_FLAG, expectedOf, FORCE_AGE_FLAG, type Moved, moveTags, REASON_FLAG } from "./move-tag.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
-const REASON_FLAG = { name: "reason", type: "text", placeholder: "TEXT", help: "Why; kept in the log" } as const;
 const RUN_ARGUMENT = { name: "SELECTOR", help: "The run: Train/17, Train@prod:v1, or an id", required: true } as const;
+const TAG_HELP = "1 to 500 characters";
 
 export const tagAddCommand: Command = {
   usage: "tag add SELECTOR TAG … [--reason TEXT]",
-  positionals: [RUN_ARGUMENT, { name: "TAG", help: "1 to 500 characters", required: true, many: true }],
-  flags: [REASON_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
+  positionals: [RUN_ARGUMENT, { name: "TAG", help: TAG_HELP, required: true, many: true }],
+  flags: [REASON_FLAG, FORCE_AGE_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
   examples: [['tag add Train/17 prod:v1 --reason "better on the holdout"', ""]],
-  run: (invocation, context) => move("add", invocation, context),
+  run: (invocation, context) => {
+    const [selector, ...add] = invocation.positionals;
+    return move({ verb: "add", selector: selector!, add, remove: [] }, invocation, context);
+  },
 };
 
 export const tagRemoveCommand: Command = {
@@ -21,7 +26,25 @@ export const tagRemoveCommand: Command = {
   positionals: [RUN_ARGUMENT, { name: "TAG", help: "A tag that the run holds", required: true, many: true }],
   flags: [REASON_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
   examples: [["tag remove Train/17 prod:v1", ""]],
-  run: (invocation, context) => move("remove", invocation, context),
+  run: (invocation, context) => {
+    const [selector, ...remove] = invocation.positionals;
+    return move({ verb: "remove", selector: selector!, add: [], remove }, invocation, context);
+  },
+};
+
+export const tagReplaceCommand: Command = {
+  usage: "tag replace SELECTOR OLD NEW [--reason TEXT] [--expect RUN]",
+  positionals: [
+    RUN_ARGUMENT,
+    { name: "OLD", help: "A tag that the run holds, and loses", required: true },
+    { name: "NEW", help: TAG_HELP, required: true },
+  ],
+  flags: [REASON_FLAG, EXPECT_FLAG, FORCE_AGE_FLAG, JSON_FLAG, STORE_FLAG, DEBUG_FLAG],
+  examples: [["tag replace Train/17 test:v1 prod:v1", "both at once, in one move"]],
+  run: (invocation, context) => {
+    const [selector, old, fresh] = invocation.positionals;
+    return move({ verb: "replace", selector: selector!, add: [fresh!], remove: [old!] }, invocation, context);
+  },
 };
 
 export const tagListCommand: Command = {
@@ -42,39 +65,59 @@ export const tagListCommand: Command = {
   run: (invocation, context) => list(invocation, context),
 };
 
-function move(verb: "add" | "remove", invocation: Invocation, context: Context): Promise<number> {
+interface Change {
+  readonly verb: "add" | "remove" | "replace";
+  readonly selector: string;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+function move(change: Change, invocation: Invocation, context: Context): Promise<number> {
+  const { verb, selector, add, remove } = change;
   return withStores(invocation, context, async (stores, core) => {
-    const [selector, ...tags] = invocation.positionals;
-    const { run } = await selectRun(core, stores, selector!, context, {
+    const { run } = await selectRun(core, stores, selector, context, {
       command: `flow tag ${verb}`,
       most: "run",
       successfulOnly: true,
     });
-    const reason = invocation.text("reason");
-    const { actor, host } = core.resolveConfig({ cwd: context.cwd, environment: context.environment });
-    const events = await core.moveTags(
-      stores.metadata,
-      run,
-      { [verb]: tags },
-      { actor, host, at: new Date(context.now()), via: "flow tag", ...(reason === undefined ? {} : { reason }) },
-    );
-    const after = (await stores.metadata.run(run.sequence)) ?? run;
+    if (verb === "replace" && !run.tags.includes(remove[0]!.normalize("NFC")))
+      throw new core.FlowError("FLOW_TAG_NOT_EXPECTED", {
+        message: `Cannot replace "${remove[0]}" of ${core.runName(run)}: it does not hold this tag`,
+        hint: run.tags.length === 0 ? "It holds no tag" : `It holds ${run.tags.join(", ")}`,
+      });
+    const changes = {
+      add,
+      remove,
+      ...(verb === "replace" ? ({ action: "replace" } as const) : {}),
+      ...(await expectedOf(core, stores, invocation)),
+      ...(invocation.isOn("force-age") ? { forceAge: true } : {}),
+    };
+    const moved = await moveTags(core, stores, run, changes, actorOf(core, invocation, context, "flow tag"), context);
     const name = core.runName(run);
     const { stdout } = context;
     if (invocation.isOn("json")) {
-      stdout.write(`${JSON.stringify({ run: name, runId: run.id, tags: after.tags, moves: events })}\n`);
+      const { run: after, moves, requested } = moved;
+      const waiting = requested.length === 0 ? {} : { requested };
+      stdout.write(`${JSON.stringify({ run: name, runId: run.id, tags: after.tags, ...waiting, moves })}\n`);
       return EXIT.done;
     }
-    const moved = events.map((event) => event.tag);
-    const what =
-      moved.length === 0
-        ? "nothing to change"
-        : `${verb === "add" ? "tagged" : "no longer tagged"} ${moved.join(", ")}`;
     stdout.write(
-      `${stdout.paint.green("✓")} ${stdout.paint.bold(name)} ${what}; it holds ${after.tags.length === 0 ? "no tags" : after.tags.join(", ")}\n`,
+      `${stdout.paint.green("✓")} ${stdout.paint.bold(name)} ${whatHappened(moved, run)}; it holds ${moved.run.tags.length === 0 ? "no tags" : moved.run.tags.join(", ")}\n`,
     );
     return EXIT.done;
   });
+}
+
+function whatHappened({ moves, requested }: Moved, { id }: RunRow): string {
+  const of = (verb: "add" | "remove") => moves.filter((each) => each.run === id && each.verb === verb);
+  const [given, taken] = [of("add"), of("remove")];
+  const parts = [
+    ...(taken.length === 0 ? [] : [`no longer tagged ${taken.map(({ tag }) => tag).join(", ")}`]),
+    ...(given.length === 0 ? [] : [`tagged ${given.map(({ tag }) => tag).join(", ")}`]),
+    ...(requested.length === 0 ? [] : [`gets ${requested.join(", ")} when it succeeds`]),
+  ];
+  if (parts.length > 0) return parts.join(", ");
+  return moves.length > 0 ? "alone holds it now" : "nothing to change";
 }
 
 function list(invocation: Invocation, context: Context): Promise<number> {

@@ -74,5 +74,23 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
     `flow show ${record.run}`,
     ...(status === "succeeded" ? [`flow dump ${record.run}`] : []),
   ];
-  return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n  ${paint.dim(next.join("     "))}\n`;
+  const requests = renderRequests(record, paint).map((line) => `  ${line}\n`);
+  return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n${requests.join("")}  ${paint.dim(next.join("     "))}\n`;
 }
+
+/** Tags that a run was asked to take and did not get, and why. */
+export function renderRequests(record: Pick<RunRecord, "tagRequests" | "status">, paint: Paint): readonly string[] {
+  return (record.tagRequests ?? [])
+    .filter(({ status }) => status !== "moved")
+    .map(({ tag, status, why = "" }) => {
+      const because = status === "refused" ? why : `the run ${NOT_YET[record.status] ?? "has not succeeded"}`;
+      return `${paint.yellow("!")} ${harmless(tag, { colours: false })} ${status === "refused" ? "was not given" : "is not given"}: ${harmless(because, { colours: false })}`;
+    });
+}
+
+const NOT_YET: Readonly<Record<string, string>> = {
+  failed: "failed",
+  cancelled: "was cancelled",
+  lost: "was lost",
+  running: "has not ended",
+};

@@ -27,13 +27,17 @@ export interface ClientOptions extends ArtifactReaderOptions {
   readonly host?: string;
   /** Called when several runs carry the tags asked for; by default a warning of the process. */
   readonly onWarning?: (problem: Problem) => void;
+  /** Variables that hold the secrets of webhooks. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly now?: () => Date;
 }
 
 /** What the handles of one client share. */
 export interface ClientContext {
   readonly metadata: MetadataStore;
+  readonly artifacts: Partial<Pick<ArtifactStore, "examine" | "pieces">>;
   readonly reader: ArtifactReader;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly project: string | undefined;
   readonly actor: string;
   readonly host: string;
@@ -46,11 +50,16 @@ export class Client {
   readonly #context: ClientContext;
 
   constructor(
-    stores: { readonly metadata: MetadataStore; readonly artifacts: Pick<ArtifactStore, "payload" | "file"> },
+    stores: {
+      readonly metadata: MetadataStore;
+      readonly artifacts: Pick<ArtifactStore, "payload" | "file"> & Partial<Pick<ArtifactStore, "examine" | "pieces">>;
+    },
     options: ClientOptions = {},
   ) {
     this.#context = {
       metadata: stores.metadata,
+      artifacts: stores.artifacts,
+      environment: options.environment ?? {},
       reader: new ArtifactReader(stores, options),
       project: options.project,
       actor: options.actor ?? "unknown",

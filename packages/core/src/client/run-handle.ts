@@ -1,15 +1,22 @@
 import { FlowError } from "../errors/flow-error.ts";
+import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { Run, StepName } from "../flow/public-types.ts";
+import type { MetricValue, Run, StepName, TagOptions } from "../flow/public-types.ts";
+import { traceArtifact } from "../lineage/artifact-lineage.ts";
 import { describeDeleted } from "../lineage/deleted-run.ts";
+import { findRunByText } from "../lineage/find-run.ts";
 import { describeStatus } from "../lineage/near-misses.ts";
 import { runName } from "../lineage/run-name.ts";
+import { traceLineage } from "../lineage/trace-lineage.ts";
 import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import type { ClientContext } from "./client.ts";
+import { selectorError } from "./find-run.ts";
+import { lastMetrics, metricValues } from "./metrics.ts";
 import { promiseRecord } from "./promise-record.ts";
-import { moveTags } from "./tags.ts";
+import { type MovedTags, moveTags } from "./tags.ts";
 import { type TaskHandle, TaskList } from "./task-handle.ts";
+import { actorOf, tellWebhooks } from "./who-moves.ts";
 
 /** One run, as it stood when it was read. */
 export class RunHandle<T extends Flow = Flow> implements Run<T> {
@@ -61,23 +68,42 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     return this.#row;
   }
 
+  /** The last value of each metric. */
+  metrics(): Promise<Readonly<Record<string, number>>> {
+    return lastMetrics(this.#context.metadata, this.#row);
+  }
+
+  /** All values of a metric. */
+  metricValues(name: string): Promise<readonly MetricValue[]> {
+    return metricValues(this.#context.metadata, this.#row, name);
+  }
+
   step<K extends StepName<T>>(name: K): { readonly tasks: AsyncIterable<TaskHandle<T>> } {
     return { tasks: new TaskList<T>(this.#context, this.#row, String(name)) };
   }
 
-  /**
-   * Gives tags to the run.
-   *
-   * @returns the run with the tags that it holds now, and the moves that were logged
-   * @throws FlowError FLOW_LINEAGE_BAD_TAG
-   */
-  async addTags(tags: readonly string[], options: { readonly reason?: string } = {}): Promise<RunHandle<T>> {
-    return await this.#move({ add: tags }, options.reason);
+  /** What the run, or one artifact of it, was made from, or what was made from it. */
+  async lineage({ artifact, ...options }: LineageOptions & { readonly artifact?: string } = {}): Promise<Lineage> {
+    const { metadata } = this.#context;
+    return artifact === undefined
+      ? await traceLineage(metadata, this.#row, options)
+      : await traceArtifact(metadata, this.#row, artifact, options);
   }
 
-  /** Takes tags from the run; one that it does not hold is no error. */
-  async removeTags(tags: readonly string[], options: { readonly reason?: string } = {}): Promise<RunHandle<T>> {
-    return await this.#move({ remove: tags }, options.reason);
+  async addTags(tags: readonly string[], options: TagOptions = {}): Promise<RunHandle<T>> {
+    return await this.#move({ add: tags }, options);
+  }
+
+  async removeTags(tags: readonly string[], options: TagOptions = {}): Promise<RunHandle<T>> {
+    return await this.#move({ remove: tags }, options);
+  }
+
+  async replaceTag(tag: string, by: string, options: TagOptions = {}): Promise<RunHandle<T>> {
+    return await this.#move({ remove: [tag], add: [by], action: "replace" }, options);
+  }
+
+  async promote(to: string, options: TagOptions = {}): Promise<RunHandle<T>> {
+    return await this.#move({ add: [to], action: "promote", take: true }, options);
   }
 
   /** Every move of a tag of this run, newest first. */
@@ -85,19 +111,28 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     return await this.#context.metadata.tagEvents({ run: this.#row.id });
   }
 
-  async #move(
-    tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
-    reason: string | undefined,
-  ): Promise<RunHandle<T>> {
-    const { metadata, actor, host, now } = this.#context;
-    await moveTags(metadata, this.#row, tags, {
-      actor,
-      host,
-      at: now(),
-      via: "client",
-      ...(reason === undefined ? {} : { reason }),
-    });
+  async #move(tags: MovedTags, { expect, check, forceAge, ...by }: TagOptions): Promise<RunHandle<T>> {
+    const { metadata } = this.#context;
+    const expected = expect === undefined || expect === "none" ? expect : await this.#idOf(expect);
+    const more: MovedTags = {
+      ...tags,
+      ...(expected === undefined ? {} : { expect: expected }),
+      ...(check === undefined ? {} : { check }),
+      ...(forceAge === undefined ? {} : { forceAge }),
+    };
+    await moveTags(this.#context, this.#row, more, actorOf(this.#context, by.reason));
+    await tellWebhooks(this.#context);
     return new RunHandle<T>(this.#context, (await metadata.run(this.#row.sequence)) ?? this.#row);
+  }
+
+  async #idOf(run: string): Promise<RunRow["id"]> {
+    const { metadata, project } = this.#context;
+    const found = await findRunByText(metadata, run, {
+      flow: this.#row.flow,
+      ...(project === undefined ? {} : { ownProject: project }),
+    });
+    if (found.kind === "problem") throw selectorError(run, found.problem);
+    return found.run.id;
   }
 
   async #readArtifact(name: string): Promise<unknown> {

@@ -1,15 +1,24 @@
 import { FlowError, problemsError } from "../errors/flow-error.ts";
+import type { FlowIdentity } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { Query, Run, Runs } from "../flow/public-types.ts";
+import type { Query, Run, RunOrder, Runs, TagHolding, TagMoved } from "../flow/public-types.ts";
+import { metricNameProblem } from "../ids/names.ts";
 import { normalTags } from "../lineage/check-tags.ts";
 import { findByTags, findRunByText, severalRunsProblem } from "../lineage/find-run.ts";
 import { type FlowName, identifyFlow } from "../lineage/identify-flow.ts";
 import type { RunQuery, RunSequence } from "../metadata/metadata-store.ts";
+import type { MetricCondition, RunSort } from "../metadata/metric.ts";
 import type { ClientContext } from "./client.ts";
 import { selectorError } from "./find-run.ts";
+import { rollback } from "./rollback.ts";
 import { RunHandle } from "./run-handle.ts";
+import { publicHolding, tagHistory } from "./tag-history.ts";
+import { followTagMoves } from "./tag-moves.ts";
+import { actorOf, tellWebhooks } from "./who-moves.ts";
 
 const PAGE = 50;
+/** A sorted list has no later pages: whoever sorts wants the best ones. */
+const MAX_SORTED = 1_000;
 const STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "lost"];
 
 /** The runs of one flow, newest first, perhaps filtered. */
@@ -41,9 +50,14 @@ export class RunList<T extends Flow> implements Runs<T> {
    */
   async latest(query: Query<T> = {}): Promise<RunHandle<T>> {
     const all = this.where(query) as RunList<T>;
-    const { tags = [], params, status } = all.#query;
+    const { tags = [], params, status, metrics, sort } = all.#query;
     const { metadata, project, warn } = this.#context;
-    if (params === undefined && (status === undefined || status === "succeeded")) {
+    if (sort !== undefined)
+      throw badQuery(
+        "the latest run is asked for, and another order",
+        "Write for await (… of runs.where({ sort, limit: 1 }))",
+      );
+    if (params === undefined && metrics === undefined && (status === undefined || status === "succeeded")) {
       const found = await findByTags(metadata, this.#flow, tags, project);
       if (found.kind === "problem") throw selectorError([this.#flow.name, ...tags].join("@"), found.problem);
       const several = severalRunsProblem(found);
@@ -79,12 +93,58 @@ export class RunList<T extends Flow> implements Runs<T> {
     return new RunHandle<T>(this.#context, found.run);
   }
 
+  async rollback(
+    tag: string,
+    { to, forceAge, reason }: Parameters<Runs<T>["rollback"]>[1] = {},
+  ): Promise<RunHandle<T>> {
+    const flow = await this.#identity();
+    const target = to === undefined ? undefined : (await this.get(to)).row;
+    const options = {
+      ...(target === undefined ? {} : { to: target }),
+      ...(forceAge === undefined ? {} : { forceAge }),
+    };
+    const back = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
+    await tellWebhooks(this.#context);
+    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(back.to.sequence)) ?? back.to);
+  }
+
+  async tagHistory(tag: string, { at }: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
+    const flow = await this.#identity();
+    const when = at === undefined ? {} : { at: { from: at, to: new Date(at.getTime() + 1) } };
+    return (await tagHistory(this.#context.metadata, { tag, flow, ...when })).map(publicHolding);
+  }
+
+  async *tagMoves(options: Parameters<Runs<T>["tagMoves"]>[0] = {}): AsyncGenerator<TagMoved> {
+    const flow = await this.#identity();
+    yield* followTagMoves(this.#context.metadata, { flow, ...options });
+  }
+
+  /** @throws FlowError FLOW_LINEAGE_NO_RUN, FLOW_LINEAGE_AMBIGUOUS_FLOW */
+  async #identity(): Promise<FlowIdentity> {
+    const { metadata, project } = this.#context;
+    const identified = await identifyFlow(metadata, this.#flow, project);
+    if (identified.kind === "known") return identified.flow;
+    if (identified.kind === "ambiguous") throw problemsError("Cannot find the flow", [identified.problem]);
+    throw new FlowError("FLOW_LINEAGE_NO_RUN", {
+      message: `Cannot find the flow ${this.#flow.name}: the store has no run of it`,
+      hint: "List what there is with flow runs",
+    });
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Run<T>> {
     const { metadata, project } = this.#context;
     const query = runQuery(this.#query as Query<Flow>);
     const identified = await identifyFlow(metadata, this.#flow, project);
     if (identified.kind === "ambiguous") throw problemsError("Cannot list runs", [identified.problem]);
     if (identified.kind === "unknown") return;
+    const { sort } = this.#query as Query<Flow>;
+    if (sort !== undefined) {
+      const limit = Math.min(this.#query.limit ?? MAX_SORTED, MAX_SORTED);
+      if (limit === 0) return;
+      const sorted = await metadata.sortedRuns({ ...query, flow: identified.flow, limit }, runSort(sort));
+      for (const row of sorted) yield new RunHandle<T>(this.#context, row);
+      return;
+    }
     let left = this.#query.limit ?? Number.POSITIVE_INFINITY;
     let before: RunSequence | undefined;
     while (left > 0) {
@@ -104,7 +164,7 @@ export class RunList<T extends Flow> implements Runs<T> {
 }
 
 /** A query of the client as one of the store; refuses what cannot be compared. */
-function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "parameters"> {
+function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "parameters" | "metrics"> {
   const { status, limit, tags } = query;
   if (status !== undefined && !STATUSES.includes(status))
     throw badQuery(`"${status}" is no status`, `Use one of ${STATUSES.join(", ")}`);
@@ -122,7 +182,43 @@ function runQuery(query: Query<Flow>): Pick<RunQuery, "tags" | "status" | "param
     ...(tags === undefined ? {} : { tags: normalTags(tags) }),
     ...(status === undefined ? {} : { status }),
     ...(parameters === undefined ? {} : { parameters }),
+    ...(query.metrics === undefined ? {} : { metrics: conditionsOf(query.metrics) }),
   };
+}
+
+const BOUNDS = { above: ">", atLeast: ">=", below: "<", atMost: "<=" } as const;
+
+function conditionsOf(metrics: NonNullable<Query<Flow>["metrics"]>): readonly MetricCondition[] {
+  return Object.entries(metrics).flatMap(([metric, wanted]): MetricCondition[] => {
+    checkMetric(metric);
+    if (typeof wanted === "number") return [{ metric, is: "=", value: checkBound(metric, wanted) }];
+    return Object.entries(wanted).map(([bound, value]) => {
+      if (!Object.hasOwn(BOUNDS, bound))
+        throw badQuery(`"${bound}" is no bound of a metric`, `Use ${Object.keys(BOUNDS).join(", ")}`);
+      return { metric, is: BOUNDS[bound as keyof typeof BOUNDS], value: checkBound(metric, value) };
+    });
+  });
+}
+
+function checkBound(metric: string, value: unknown): number {
+  if (typeof value === "number" && !Number.isNaN(value)) return value;
+  throw badQuery(`the metric "${metric}" is compared with ${String(value)}, which is no number`);
+}
+
+function checkMetric(metric: string): void {
+  const problem = metricNameProblem(metric);
+  if (problem !== undefined) throw badQuery(`${JSON.stringify(metric)} is no metric: ${problem}`);
+}
+
+function runSort(sort: RunOrder<Flow>): RunSort {
+  const { order = "descending" } = sort;
+  if (order !== "descending" && order !== "ascending")
+    throw badQuery(`"${String(order)}" is no order`, "Use descending or ascending");
+  if ("metric" in sort) {
+    checkMetric(sort.metric);
+    return { by: { metric: sort.metric }, order };
+  }
+  return { by: { parameter: sort.param }, order };
 }
 
 function badQuery(why: string, hint?: string): FlowError {

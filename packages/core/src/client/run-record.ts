@@ -3,7 +3,9 @@ import type {
   DeletedRecord,
   ExecutionRecord,
   ImportRecord,
+  MetricRecord,
   RunRecord,
+  TagRequestRecord,
   UpstreamRecord,
 } from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
@@ -14,9 +16,11 @@ import type {
   DeletedRun,
   MetadataReader,
   RunRow,
+  TagRequest,
   UpstreamRead,
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
+import type { RunMetricRow } from "../metadata/metric.ts";
 import { readObject } from "../metadata/stored-json.ts";
 import { elapsedMs } from "../util/elapsed.ts";
 
@@ -25,13 +29,15 @@ import { elapsedMs } from "../util/elapsed.ts";
  * Lists are in a fixed order, so that two records of one run compare equal as text.
  */
 export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
-  const [edges, reads, values, visible, counts, children] = await Promise.all([
+  const [edges, reads, values, visible, counts, children, metrics, requests] = await Promise.all([
     metadata.upstreams(run.sequence),
     metadata.reads(run.sequence),
     metadata.runValues(run.sequence),
     run.endTask === undefined ? [] : metadata.visibleArtifacts(run.endTask),
     metadata.taskCounts(run.sequence),
     childrenOf(metadata, run),
+    metadata.runMetrics(run.sequence),
+    metadata.tagRequests(run.sequence),
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
@@ -61,6 +67,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
           durationMs: elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt),
         }),
     tags: run.tags,
+    ...(requests.length === 0 ? {} : { tagRequests: requests.map(requestRecord) }),
     systemTags: run.systemTags,
     parameters: run.parameters,
     secretParameters: run.secretParameters,
@@ -69,6 +76,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
       ...visible.map((row): ArtifactRecord => artifactRecord("artifact", row)),
       ...values.map((row): ArtifactRecord => artifactRecord(row.kind, row)),
     ].sort(byName),
+    ...(metrics.length === 0 ? {} : { metrics: metrics.map(metricRecord) }),
     tasks: {
       total: Object.values(byStatus).reduce((sum, count) => sum + count, 0),
       byStatus,
@@ -153,6 +161,11 @@ function importRecord({ store, run, at, actor, host }: NonNullable<RunRow["impor
   return { store, run, at: at.toISOString(), actor, host };
 }
 
+function requestRecord({ tag, status, actor, at, reason, why }: TagRequest): TagRequestRecord {
+  const record = { tag, status, actor, at: at.toISOString() };
+  return { ...record, ...(reason === undefined ? {} : { reason }), ...(why === undefined ? {} : { why }) };
+}
+
 function executionRecord({ execution }: RunRow): ExecutionRecord {
   const { number, runner, startedAt, heartbeatAt } = execution;
   return {
@@ -162,6 +175,15 @@ function executionRecord({ execution }: RunRow): ExecutionRecord {
     startedAt: startedAt.toISOString(),
     heartbeatAt: heartbeatAt.toISOString(),
   };
+}
+
+/** A number as JSON has it: NaN and infinite ones as texts. */
+export function jsonNumber(value: number): MetricRecord["value"] {
+  return Number.isFinite(value) ? value : (String(value) as "NaN" | "Infinity" | "-Infinity");
+}
+
+function metricRecord({ name, value, step }: RunMetricRow): MetricRecord {
+  return { name, value: jsonNumber(value), ...(step === undefined ? {} : { step }) };
 }
 
 const MOST_CHILDREN = 100;

@@ -1,29 +1,49 @@
+/**
+ * Moving tags: what a user asks for, checked and said in words, and what policies ask for before (checks of `flow
+ * validate`). The store decides in the transaction that moves; nothing here can be raced.
+ */
 import { FlowError } from "../errors/flow-error.ts";
 import { checkTags, normalTags, SYSTEM_TAG_PREFIXES } from "../lineage/check-tags.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { MetadataStore, RunRow, TagEvent } from "../metadata/metadata-store.ts";
+import type { MetadataStore, RunRow, TagActor, TagEvent } from "../metadata/metadata-store.ts";
+import type { TagAction } from "../metadata/tag-event.ts";
+import type { TagCheck } from "../metadata/tag-policy.ts";
+import { checkRun, checksAskedBy, refuseFailed, type ValidatingStores } from "./tag-checks.ts";
 
-/** Who moves a tag, when, from where and why: kept in the log for ever. */
-export interface TagActor {
-  readonly actor: string;
-  readonly host: string;
-  readonly at: Date;
-  /** How it came: `flow tag`, `client`. */
-  readonly via: string;
-  readonly reason?: string;
+export type { TagActor } from "../metadata/metadata-store.ts";
+
+export interface TagStores extends Omit<ValidatingStores, "artifacts"> {
+  readonly metadata: MetadataStore;
+  readonly artifacts?: ValidatingStores["artifacts"];
+}
+
+export interface MovedTags {
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly action?: TagAction;
+  /** Whether the tags are taken from all other runs of the flow, also without a policy that says so. */
+  readonly take?: boolean;
+  /** The one run that must hold the tags that are added, or "none". */
+  readonly expect?: RunRow["id"] | "none";
+  /** Whether a run that is older than a policy allows may be given the tags; needs a reason. */
+  readonly forceAge?: boolean;
+  /** Whether every check of `flow validate` is made, and none may fail. */
+  readonly check?: boolean;
 }
 
 /**
- * Gives tags to a run and takes tags from it, in one transaction. Any run may be tagged, also one that failed; a tag it
- * has already, or one it does not have, changes nothing and is no event. Tagging never makes a run newer.
+ * Gives tags to a run and takes tags from it, in one transaction. A tag it has already, or one it does not have, changes
+ * nothing and is no event. Tagging never makes a run newer. A tag under a policy that is given to a run which is not over
+ * is kept as a request, and moves when the run succeeds.
  *
  * @returns the moves that happened, in the order of the log
- * @throws FlowError FLOW_LINEAGE_BAD_TAG, naming every tag that cannot be given or taken
+ * @throws FlowError FLOW_LINEAGE_BAD_TAG, naming every tag that cannot be given or taken; FLOW_TAG_… with all that policies
+ *   have against it
  */
 export async function moveTags(
-  metadata: MetadataStore,
+  stores: TagStores,
   run: RunRow,
-  tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+  tags: MovedTags,
   by: TagActor,
 ): Promise<readonly TagEvent[]> {
   const add = checkTags(tags.add ?? []);
@@ -42,5 +62,33 @@ export async function moveTags(
     });
   }
   if (add.length === 0 && remove.length === 0) return [];
-  return await metadata.moveTags({ run: run.sequence, add, remove, ...by });
+  const { action, take, expect, forceAge, check = false } = tags;
+  const checks = await checksBefore(stores, run, add, check);
+  return await stores.metadata.moveTags({
+    run: run.sequence,
+    add,
+    remove,
+    ...by,
+    ...(action === undefined ? {} : { action }),
+    ...(take === undefined ? {} : { take }),
+    ...(expect === undefined ? {} : { expect }),
+    ...(forceAge === undefined ? {} : { forceAge }),
+    ...(checks === undefined ? {} : { checks }),
+  });
+}
+
+/** What the policies of the tags, or the user, ask to be checked; undefined where nobody does. */
+async function checksBefore(
+  { metadata, artifacts = {} }: TagStores,
+  run: RunRow,
+  add: readonly string[],
+  isAll: boolean,
+): Promise<readonly TagCheck[] | undefined> {
+  const ids = [...new Set([...(await checksAskedBy(metadata, add)).values()].flat())];
+  if (!isAll && ids.length === 0) return undefined;
+  // Of a run that is not over nothing can be said yet: it is checked when it succeeds.
+  if (run.status === "running" || run.status === "queued") return undefined;
+  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids);
+  if (isAll) refuseFailed(run, checks);
+  return checks;
 }

@@ -49,6 +49,29 @@ test("changed and untracked files make it dirty, a detached head has no branch",
   expect((await readGitState(root, ENVIRONMENT))?.dirty).toBe(true);
 });
 
+test("changes of known files have a digest: the same for the same changes, whatever the user's settings", async () => {
+  git("init", "-q");
+  writeFileSync(join(root, "a.txt"), "a\n");
+  git("add", ".");
+  git("commit", "-qm", "first");
+  writeFileSync(join(root, "new.txt"), "not known to git");
+  expect(await readGitState(root, ENVIRONMENT)).toMatchObject({ dirty: true });
+  expect(await readGitState(root, ENVIRONMENT)).not.toHaveProperty("diffDigest");
+  writeFileSync(join(root, "a.txt"), "b\n");
+  const changed = (await readGitState(root, ENVIRONMENT))?.diffDigest;
+  expect(changed).toMatch(/^[0-9a-f]{64}$/);
+  git("config", "diff.noprefix", "true");
+  git("config", "color.ui", "always");
+  git("config", "diff.context", "9");
+  git("add", "a.txt"); // staged or not, the files are the same
+  expect((await readGitState(root, ENVIRONMENT))?.diffDigest).toBe(changed);
+  writeFileSync(join(root, "a.txt"), "c\n");
+  expect((await readGitState(root, ENVIRONMENT))?.diffDigest).not.toBe(changed);
+  writeFileSync(join(root, "a.txt"), "a\n");
+  git("add", "a.txt");
+  expect(await readGitState(root, ENVIRONMENT)).not.toHaveProperty("diffDigest");
+});
+
 test("no repository, no commit, no git and no folder give nothing and do not throw", async () => {
   expect(await readGitState(root, ENVIRONMENT)).toBeUndefined();
   expect(await readGitState(root, { PATH: "/nonexistent" })).toBeUndefined();

@@ -3,6 +3,7 @@ import type { EnvironmentRecord } from "../events/run-record.ts";
 import type { Config, Environment } from "./config.ts";
 import { readGitState } from "./git-state.ts";
 import { hideSecrets } from "./hide-secrets.ts";
+import { readLibc } from "./libc.ts";
 import { MILLRACE_VERSION } from "./version.ts";
 
 /**
@@ -21,13 +22,20 @@ export async function readEnvironmentRecord(input: {
   readonly secretFlags?: readonly string[];
   readonly gitFolder?: string;
   readonly root?: string;
+  /** What is installed where the flow comes from. */
+  readonly installed?: Pick<EnvironmentRecord, "packageManager" | "lockfile" | "packages">;
 }): Promise<EnvironmentRecord> {
-  const git = await readGitState(input.gitFolder ?? input.config.cwd, input.environment);
+  const asked = readGitState(input.gitFolder ?? input.config.cwd, input.environment);
+  const libc = readLibc(); // beside git
+  const git = await asked;
   return {
     millrace: MILLRACE_VERSION,
     node: process.version,
+    v8: process.versions.v8,
     os: `${platform()} ${release()}`,
     arch: arch(),
+    ...(libc === undefined ? {} : { libc }),
+    ...input.installed,
     host: input.config.host,
     actor: input.config.actor,
     cwd: input.config.cwd,

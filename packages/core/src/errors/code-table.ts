@@ -14,6 +14,7 @@ import { packageCodes } from "./codes/package.ts";
 import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { storageCodes } from "./codes/storage.ts";
+import { tagCodes, webhookCodes } from "./codes/tag.ts";
 import { testingCodes } from "./codes/testing.ts";
 import { transferCodes } from "./codes/transfer.ts";
 
@@ -40,6 +41,8 @@ export const codeTable = {
   ...metadataCodes,
   ...lineageCodes,
   ...clientCodes,
+  ...tagCodes,
+  ...webhookCodes,
   ...gcCodes,
   ...cliCodes,
   ...testingCodes,

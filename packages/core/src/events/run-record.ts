@@ -31,6 +31,8 @@ export interface RunRecord {
   readonly finishedAt?: string;
   readonly durationMs?: number;
   readonly tags: readonly string[];
+  /** Tags under a policy that it was asked to take when it succeeds; absent when there are none. */
+  readonly tagRequests?: readonly TagRequestRecord[];
   readonly systemTags: readonly string[];
   /** Encoded input of each parameter (`z.encode`); secrets are left out and named in `secretParameters`. */
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -38,6 +40,8 @@ export interface RunRecord {
   readonly upstreams: readonly UpstreamRecord[];
   /** What the end step left behind, with parameters and constants. */
   readonly artifacts: readonly ArtifactRecord[];
+  /** The last value of each metric, by name; absent when none was recorded. */
+  readonly metrics?: readonly MetricRecord[];
   /** A task that was tried several times is one task, with the status of its newest attempt. */
   readonly tasks: {
     readonly total: number;
@@ -58,6 +62,14 @@ export interface RunRecord {
   readonly codePackage?: { readonly digest: string; readonly entry: string };
 }
 
+/** The last value of a metric. */
+export interface MetricRecord {
+  readonly name: string;
+  /** What JSON has no number for is a text. */
+  readonly value: number | "NaN" | "Infinity" | "-Infinity";
+  readonly step?: number;
+}
+
 /** The current execution of a run: its number is how often the run was begun or continued. */
 export interface ExecutionRecord {
   readonly number: number;
@@ -65,6 +77,17 @@ export interface ExecutionRecord {
   readonly pid: number;
   readonly startedAt: string;
   readonly heartbeatAt: string;
+}
+
+/** A tag under a policy that a run was asked to take: given when it succeeded, refused, or still waiting. */
+export interface TagRequestRecord {
+  readonly tag: string;
+  readonly status: "waiting" | "moved" | "refused";
+  readonly actor: string;
+  readonly at: string;
+  readonly reason?: string;
+  /** Of a refused one. */
+  readonly why?: string;
 }
 
 /** The run that a fork took finished tasks from, and what was changed. */
@@ -153,16 +176,34 @@ export interface ArtifactRecord {
   readonly gone?: { readonly reason: "transient" | "ttl"; readonly at: string };
 }
 
+/** What a run ran on and from; what is absent was not known, or is not told in records of older versions. */
 export interface EnvironmentRecord {
   readonly millrace: string;
   readonly node: string;
+  readonly v8?: string;
   readonly os: string;
   readonly arch: string;
+  /** `glibc 2.36`; of Linux. */
+  readonly libc?: string;
+  /** `pnpm 10.4.1`, as package.json states it or who started the process. */
+  readonly packageManager?: string;
+  readonly lockfile?: { readonly path: string; readonly digest: string };
+  /** Exact versions of the packages that the flow's code imports, by name; core is not among them. */
+  readonly packages?: Readonly<Record<string, string>>;
   readonly host: string;
   readonly actor: string;
   readonly cwd: string;
   /** Folder that the paths of the code package start from; absent in records of older versions. */
   readonly root?: string;
   readonly command: readonly string[];
-  readonly git?: { readonly sha: string; readonly branch?: string; readonly dirty: boolean; readonly remote?: string };
+  readonly git?: {
+    readonly sha: string;
+    readonly branch?: string;
+    /** Whether there were changes, or files that git does not know. */
+    readonly dirty: boolean;
+    /** SHA-256 of the changes, when files that git knows were changed. */
+    readonly diffDigest?: string;
+    /** Without credentials. */
+    readonly remote?: string;
+  };
 }

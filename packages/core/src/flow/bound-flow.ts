@@ -2,6 +2,8 @@
  * How a flow instance gets its values: by field name, as read-only accessors that also record who reads what.
  * The runner gives a `FlowBinding`; `bindFlow` (bind-flow.ts) builds the instance.
  */
+import type { Log } from "./log.ts";
+
 export interface FlowBinding {
   /** Parameters, configs, files, upstreams and stored constants, by field name. Called on first read; the result is kept. */
   readonly values: Readonly<Record<string, () => unknown>>;
@@ -10,6 +12,8 @@ export interface FlowBinding {
   /** Told once for each of `values` and `inputs` that the step reads. */
   readonly onRead: (field: string) => void;
   readonly signal: AbortSignal;
+  /** What `this.log` is; left out where nothing is recorded. */
+  readonly log?: Log;
   /** `this.mergeArtifacts(inputs, options)` lands here. */
   readonly merge: (
     flow: object,

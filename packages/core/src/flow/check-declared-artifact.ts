@@ -33,6 +33,11 @@ export function termOf(flowClass: FlowClass, name: string): ArtifactTerm | undef
   return declaredOf(flowClass).get(name)?.term;
 }
 
+/** The schema of a field declared with `artifact(schema)`. */
+export function schemaOf(flowClass: FlowClass, name: string): z.ZodType | undefined {
+  return declaredOf(flowClass).get(name)?.schema;
+}
+
 interface Declared {
   readonly schema: z.ZodType;
   readonly term?: ArtifactTerm;

@@ -8,6 +8,7 @@ import type { RunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { pathIndices } from "../ids/task-path.ts";
 import type { CallFlow } from "./flow-call.ts";
+import type { Log } from "./log.ts";
 import { seededRandom } from "./random.ts";
 
 /** What the runner tells about a task. */
@@ -22,6 +23,8 @@ export interface CurrentTask {
   readonly recordRead?: (read: CurrentRead) => void;
   /** Told what else the task depends on that nobody can compare later: a list of runs, a flow that it started. */
   readonly recordUnknownRead?: (what: string) => void;
+  /** Takes its metrics; left out where none are kept. */
+  readonly log?: Log;
   /** Asks the task's runner to run a flow; left out where nobody can. */
   readonly callFlow?: CallFlow;
 }
@@ -58,6 +61,8 @@ export interface Current {
   readonly attempt: number;
   /** Index of the item of the innermost foreach; undefined outside of one. */
   readonly index: number | undefined;
+  /** Where metrics are recorded: `this.log` of the step, for the functions that it calls. */
+  readonly log: Log;
   /**
    * The next random number in [0, 1). The sequence depends on run id, step and task path only, so that a retry draws
    * the same numbers and no two tasks share a sequence.
@@ -153,6 +158,9 @@ export const current: Current = Object.freeze({
     const { task } = entry("index");
     return task.index ?? pathIndices(task.path).at(-1);
   },
+  get log() {
+    return entry("log").task.log ?? noLog();
+  },
   random() {
     const now = entry("random");
     now.task.recordUnknownRead?.("current.random()");
@@ -160,6 +168,14 @@ export const current: Current = Object.freeze({
     return now.random();
   },
 });
+
+/** In what runs around a run, such as `onSuccess`, no task is left that could keep anything. */
+function noLog(): never {
+  throw new FlowError("FLOW_FLOW_NOT_RUNNING", {
+    message: "Cannot read current.log: nothing is recorded here",
+    hint: "Record metrics inside a step",
+  });
+}
 
 function entry(asked: string): Entry {
   const found = storage().getStore();

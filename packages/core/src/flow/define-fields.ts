@@ -12,14 +12,14 @@ import type {
   ParamDefinition,
   UpstreamDefinition,
 } from "./definition.ts";
-import { type FieldFact, factOf } from "./field-facts.ts";
+import { type ArtifactFact, type FieldFact, factOf } from "./field-facts.ts";
 import type { ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
-import { isSchema, oneWayPart } from "./schema-facts.ts";
+import { isSchema, jsonSchemaOf, oneWayPart } from "./schema-facts.ts";
 
 export type DefinedFields = Pick<
   FlowDefinition,
-  "params" | "upstreams" | "artifacts" | "terms" | "configs" | "files" | "constants"
+  "params" | "upstreams" | "artifacts" | "terms" | "schemas" | "configs" | "files" | "constants"
 >;
 
 /** How the checks of one field tell what they found. */
@@ -36,6 +36,7 @@ export function defineFields(
   const upstreams: UpstreamDefinition[] = [];
   const artifacts: string[] = [];
   const terms: ArtifactDefinition[] = [];
+  const schemas: Record<string, Readonly<Record<string, unknown>>> = {};
   const configs: FileDefinition[] = [];
   const files: FileDefinition[] = [];
   const constants: string[] = [];
@@ -65,6 +66,8 @@ export function defineFields(
         if (checkSchema(name, fact.schema, report)) {
           const definition = defineArtifact(name, fact, report);
           artifacts.push(name);
+          const schema = keptSchema(fact.schema);
+          if (schema !== undefined) schemas[name] = schema;
           if (definition.transient !== undefined || definition.ttlMs !== undefined) terms.push(definition);
         }
         break;
@@ -86,7 +89,27 @@ export function defineFields(
         break;
     }
   }
-  return { params, upstreams, artifacts, ...(terms.length === 0 ? {} : { terms }), configs, files, constants };
+  return {
+    params,
+    upstreams,
+    artifacts,
+    ...(terms.length === 0 ? {} : { terms }),
+    ...(Object.keys(schemas).length === 0 ? {} : { schemas }),
+    configs,
+    files,
+    constants,
+  };
+}
+
+/** A schema of this size is generated, and kept with every code package it would cost more than it tells. */
+const MAX_SCHEMA_CHARACTERS = 64 * 1024;
+
+/** What a schema says of a value, for readers without its code; undefined where that is nothing. */
+function keptSchema(schema: ArtifactFact["schema"]): Readonly<Record<string, unknown>> | undefined {
+  const { $schema: _, ...said } = jsonSchemaOf(schema, "output") as Readonly<Record<string, unknown>>;
+  const text = JSON.stringify(said);
+  if (text.length > MAX_SCHEMA_CHARACTERS || text === "{}") return undefined;
+  return JSON.parse(text) as Readonly<Record<string, unknown>>; // plain data, whatever zod has hidden in it
 }
 
 function reporter(fact: FieldFact, problems: Problem[]): Report {

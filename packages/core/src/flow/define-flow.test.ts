@@ -97,6 +97,10 @@ class Train extends Flow {
 describe("the definition of a flow", () => {
   const definition = defineFlow(Train, { project });
 
+  test("says of declared artifacts what JSON Schema can say", () => {
+    expect(definition.schemas).toEqual({ scores: { type: "array", items: { type: "number" } } });
+  });
+
   test("is plain JSON", () => {
     expect(JSON.parse(JSON.stringify(definition))).toEqual(definition);
     expect({ project: definition.project, name: definition.name, formerly: definition.formerly }).toEqual({

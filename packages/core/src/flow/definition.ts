@@ -29,6 +29,8 @@ export interface FlowDefinition extends FlowIdentity {
   readonly artifacts: readonly string[];
   /** Those of them that are not kept as long as their run. */
   readonly terms?: readonly ArtifactDefinition[];
+  /** JSON Schema (2020-12) of declared artifacts, by name, as far as it can be written as one; at most 64 KiB each. */
+  readonly schemas?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly configs: readonly FileDefinition[];
   readonly files: readonly FileDefinition[];
   /** Names of initialised fields that are neither definitions nor functions: kept once with the run. */

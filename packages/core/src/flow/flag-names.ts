@@ -3,6 +3,7 @@ export const RESERVED_FLAGS: readonly string[] = [
   "help",
   "version",
   "tag",
+  "tag-reason",
   "params",
   "store",
   "json",

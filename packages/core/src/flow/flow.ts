@@ -8,6 +8,8 @@
  */
 import { FlowError } from "../errors/flow-error.ts";
 import type { FlowBinding } from "./bound-flow.ts";
+import { current } from "./current.ts";
+import type { Log } from "./log.ts";
 import type { Inputs, Merge, Run } from "./public-types.ts";
 
 // Node has no Symbol.metadata yet. esbuild's lowered decorators fall back to this very symbol, and so must a native one.
@@ -60,6 +62,16 @@ export abstract class Flow {
 
   /** Aborted when the task is cancelled. */
   declare protected readonly signal: AbortSignal;
+
+  /**
+   * Records metrics: `this.log.metric("loss", loss, { step: epoch })`.
+   *
+   * @throws FlowError FLOW_FLOW_NOT_RUNNING outside of a step
+   */
+  protected get log(): Log {
+    const binding = (this as { readonly [BINDING]?: FlowBinding })[BINDING];
+    return binding?.log ?? current.log;
+  }
 
   /**
    * In a join: takes over each artifact on which all inputs that have it agree (by digest, without loading it).

@@ -6,13 +6,17 @@
  * The must-not-compile cases that these types promise are held by `test/types`. Not here: anything that exists at run
  * time.
  */
-import type { RunEvent } from "../events/run-event.ts";
+
+import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { ByteSize } from "../util/byte-size.ts";
 import type { Duration } from "../util/duration.ts";
 import type { Flow } from "./flow.ts";
+import type { TagOptions } from "./public-tags.ts";
 
 export type { ByteSize } from "../util/byte-size.ts";
 export type { Duration } from "../util/duration.ts";
+export type { MetricBounds, Query, ResumeOptions, Running, RunOptions, RunOrder, Runs } from "./public-runs.ts";
+export type { TagHolding, TagMoved, TagOptions } from "./public-tags.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the only parameter list that every method is assignable to
 type Fn = (...a: any[]) => unknown;
@@ -295,54 +299,44 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
       ? Promise<Run<U>>
       : never;
   };
+  /**
+   * The last value of each metric: that of the last task, in the order in which they were begun, that recorded it.
+   *
+   * @example `(await run.metrics()).r2`
+   */
+  metrics(): Promise<Readonly<Record<string, number>>>;
+  /** All values of a metric, task by task in the order in which they were begun; empty when none recorded it. */
+  metricValues(name: string): Promise<readonly MetricValue[]>;
+  /**
+   * Gives tags to the run. A tag under a policy that is given to a run which is not over moves when the run succeeds; an
+   * exclusive one is taken from the run that holds it, in the same transaction.
+   *
+   * @returns the run with the tags that it holds then
+   * @throws FlowError FLOW_LINEAGE_BAD_TAG, FLOW_TAG_… with all that policies have against it
+   */
+  addTags(tags: readonly string[], options?: TagOptions): Promise<Run<T>>;
+  /** Takes tags from the run; one that it does not hold is no error. */
+  removeTags(tags: readonly string[], options?: TagOptions): Promise<Run<T>>;
+  /** Takes one tag from the run and gives it another, in one transaction. */
+  replaceTag(tag: string, by: string, options?: TagOptions): Promise<Run<T>>;
+  /** Makes this run the one of its flow that holds the tag: it is taken from every other one in the same transaction. */
+  promote(to: string, options?: TagOptions): Promise<Run<T>>;
   step<K extends StepName<T>>(
     name: K,
   ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };
+  /**
+   * What the run was made from, or what was made from it; of one artifact when `options.artifact` names it.
+   *
+   * @throws FlowError FLOW_CLIENT_BAD_QUERY, FLOW_CLIENT_NO_ARTIFACT
+   */
+  lineage(options?: LineageOptions & { readonly artifact?: keyof Artifacts<T> & string }): Promise<Lineage>;
 }
 
-/** How `run` starts a flow. */
-export interface RunOptions<T extends Flow> {
-  /** Values of the output type of each parameter's schema. */
-  readonly params?: Params<T>;
-  readonly tags?: readonly string[];
-  readonly signal?: AbortSignal;
-  readonly upstreams?: {
-    // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; `Run<Flow>` would refuse runs of classes with steps
-    readonly [K in keyof Upstreams<T>]?: string | { readonly tags: readonly string[] } | Run<any>;
-  };
-}
-
-/** How `resume` goes on with a run. */
-export interface ResumeOptions<T extends Flow> extends RunOptions<T> {
-  /** This step and all after it run again. */
-  readonly from?: StepName<T>;
-  /** Steps whose code changed since run again, and all that depends on them. */
-  readonly changed?: boolean;
-  /** Go on with the code that the run had, also where its sources have changed. */
-  readonly sameCode?: boolean;
-}
-
-/** A run that has been started: await it for the finished run, iterate over it for events. */
-export interface Running<T extends Flow> extends AsyncIterable<RunEvent>, PromiseLike<Run<T>> {
-  /** The run's global id, as soon as it is created. */
-  readonly id: Promise<string>;
-  /** Asks the run to stop; a second call waits for no task any more. */
-  cancel(reason?: string): void;
-  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Run<T> | B>;
-  finally(onSettled?: (() => void) | null): Promise<Run<T>>;
-}
-
-/** Which runs are meant: all conditions must hold. */
-export interface Query<T extends Flow> {
-  readonly tags?: readonly string[];
-  readonly status?: Run["status"];
-  readonly params?: Params<T>;
-  readonly limit?: number;
-}
-
-/** The runs of a flow, newest first. */
-export interface Runs<T extends Flow> extends AsyncIterable<Run<T>> {
-  latest(q?: Query<T>): Promise<Run<T>>;
-  get(run: number | string): Promise<Run<T>>;
-  where(q: Query<T>): Runs<T>;
+/** One value of a metric. */
+export interface MetricValue {
+  readonly value: number;
+  /** Where in a training it stands, when that was said. */
+  readonly step?: number;
+  /** The task that recorded it: `Train/17/fit`. */
+  readonly task: string;
 }

@@ -31,3 +31,20 @@ export function tagProblem(tag: string): string | undefined {
   if (tag !== tag.trim()) return "it begins or ends with white space";
   return undefined;
 }
+
+/** Longest name of a metric, in characters. */
+export const MAX_METRIC_NAME_LENGTH = 128;
+
+/**
+ * Why a text cannot name a metric, or undefined when it can. Letters are those of any language. Blanks and the signs of a
+ * comparison are left out, so that `metric:r2>0.9` can be read in one way, and a slash groups: `val/loss`.
+ */
+export function metricNameProblem(name: string): string | undefined {
+  if (name.length === 0) return "it has no name";
+  if (name.length > MAX_METRIC_NAME_LENGTH)
+    return `its name has ${name.length} characters, the limit is ${MAX_METRIC_NAME_LENGTH}`;
+  if (!name.isWellFormed() || name !== name.normalize("NFC")) return "its name is not in Unicode normal form NFC";
+  if (!/^[\p{L}\p{N}_]/u.test(name)) return "its name does not begin with a letter, a digit or _";
+  if (!/^[\p{L}\p{M}\p{N}_./@%+-]*$/u.test(name)) return "its name holds other than letters, digits and _ - . / @ % +";
+  return undefined;
+}

@@ -2,7 +2,10 @@ import { type FlowError, type Problem, problemsError } from "../errors/flow-erro
 import { tagProblem } from "../ids/names.ts";
 
 /** Beginnings of tags that only Millrace itself gives to a run. */
-export const SYSTEM_TAG_PREFIXES = ["user:", "host:", "millrace:", "project:"] as const;
+export const SYSTEM_TAG_PREFIXES = ["user:", "host:", "millrace:", "project:", "runtime:"] as const;
+
+/** What names a run by itself and can be no tag: `latest` is computed, numbers and versions count runs. */
+const RESERVED = /^(?:latest|[vV]?\d+)$/;
 
 /** Most tags that one run may hold. The same limit as Metaflow's, so that a page of runs stays small. */
 export const MAX_TAGS = 50;
@@ -48,5 +51,8 @@ function tagsError(problems: readonly Problem[]): FlowError {
 
 function reservedProblem(tag: string): string | undefined {
   const prefix = SYSTEM_TAG_PREFIXES.find((candidate) => tag.startsWith(candidate));
-  return prefix === undefined ? undefined : `"${prefix}" is a prefix that Millrace gives itself`;
+  if (prefix !== undefined) return `"${prefix}" is a prefix that Millrace gives itself`;
+  if (RESERVED.test(tag))
+    return `"${tag}" would read like the newest run or the number of one: write what for, as in "prod:${tag}"`;
+  return undefined;
 }

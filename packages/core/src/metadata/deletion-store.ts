@@ -102,7 +102,8 @@ export interface KeptRun {
 
 /** Other runs are named as people name them: `Predict/3`. */
 export type KeepReason =
-  | { readonly kind: "tag"; readonly tag: string }
+  /** `policy`: the pattern of the one that protects it, whatever the selection says of tags. */
+  | { readonly kind: "tag"; readonly tag: string; readonly policy?: string }
   | { readonly kind: "unfinished"; readonly status: RunStatus }
   | { readonly kind: "read"; readonly by: string }
   | { readonly kind: "parent"; readonly run: string }

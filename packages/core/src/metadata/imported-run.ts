@@ -14,6 +14,7 @@ import type {
   TaskRow,
   UpstreamRead,
 } from "./metadata-store.ts";
+import type { MetricSeries } from "./metric.ts";
 import type { TagEvent } from "./tag-event.ts";
 
 /** Where a run was imported from, when and by whom. It is kept with the run and never changes. */
@@ -84,6 +85,8 @@ export type ImportedRow =
   | { readonly kind: "artifact"; readonly task: number; readonly artifact: ArtifactRow }
   | { readonly kind: "page"; readonly task: number; readonly page: Omit<ItemPageRow, "split"> }
   | { readonly kind: "read"; readonly task: number; readonly read: Omit<UpstreamRead, "task"> }
+  /** `first`: position of the first of the values. */
+  | { readonly kind: "metric"; readonly task: number; readonly first: number; readonly series: MetricSeries }
   | { readonly kind: "log"; readonly task: number; readonly chunk: Omit<LogChunk, "task"> }
   /** The attempt that a task was taken over from; left out where that run is in neither store. */
   | { readonly kind: "origin"; readonly task: number; readonly origin: TaskPlace };

@@ -15,7 +15,8 @@
  * - Nobody writes that a run is lost: every reader judges it by the runner of the current execution (`livenessOf`), and
  *   shows the run and those of its tasks that were running as "lost".
  * - An attempt at a task is a row of its own; the newest attempt is what the task is.
- * - Tag moves go through `moveTags` alone, which appends to the log in the same transaction.
+ * - Each move of a tag and each change of a policy appends to the log in its own transaction. Policies are looked at inside
+ *   of the transaction that moves a tag, so that of many processes at once one holds an exclusive tag.
  * - A run that was deleted is gone with all that it named, but for its tombstone (`deletedRun`) and the tag log. Its number
  *   is never given again.
  * - A commit that names a value which is not stored any more is refused (FLOW_METADATA_MISSING_BLOB), wherever its bytes
@@ -24,190 +25,72 @@
  *   are when their run succeeds.
  * - Reads give plain data; lists come in the order their comment names and in pages by key, never by offset.
  */
-import type { ArtifactRef, BlobRow, CodecId, Digest, NewBlob } from "../artifact/artifact.ts";
-import type { FlowError, SerializedError } from "../errors/flow-error.ts";
-import type { EnvironmentRecord, RunStatus, SelectorRecord, TaskStatus } from "../events/run-record.ts";
+import type { BlobRow, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
-import type { TaskPath } from "../ids/task-path.ts";
 import type { DeletedRun } from "./deleted-run.ts";
-import type { BeginExecution, ChildRunKey, ExecutionRow, NewExecution, RunOrigin, RunParent } from "./execution.ts";
-import type { ImportRuns, RunImport } from "./imported-run.ts";
+import type { BeginExecution, ChildRunKey, ExecutionRow } from "./execution.ts";
+import type { ImportRuns } from "./imported-run.ts";
+import type { LineageQuery, LineageRows, LineageRuns } from "./lineage-rows.ts";
 import type { LogChunk, LogQuery, LogRow, LogSequence } from "./log-row.ts";
-import type { CacheEntry, FinishedTaskColumns, KeptBlob, TakeOver, TaskOrigin } from "./replay.ts";
-import type { TagEvent, TagMove } from "./tag-event.ts";
+import type { MetricRow, RunMetricRow, RunSort } from "./metric.ts";
+import type {
+  ArtifactRow,
+  ItemPageRow,
+  MetricQuery,
+  NewRun,
+  RunQuery,
+  RunRow,
+  RunSequence,
+  RunValueKind,
+  TaskCount,
+  TaskQuery,
+  TaskRow,
+  TaskSequence,
+  UpstreamRead,
+  UpstreamRow,
+} from "./record-rows.ts";
+import type { CacheEntry, FinishedTaskColumns } from "./replay.ts";
+import type { TagActor, TagEvent, TagMove, TagPolicyChange, TagRequest } from "./tag-event.ts";
+import type { TagPolicy } from "./tag-policy.ts";
 import type { FinishRun, Tick } from "./tick.ts";
+import type { WebhookStore } from "./webhook-store.ts";
 
+export type {
+  ArtifactRow,
+  ItemPageRow,
+  MetricQuery,
+  NewRun,
+  NewRunValue,
+  NewTask,
+  NewUpstream,
+  RunQuery,
+  RunRow,
+  RunSequence,
+  RunValueKind,
+  TaskCount,
+  TaskQuery,
+  TaskRow,
+  TaskSequence,
+  UpstreamRead,
+  UpstreamRow,
+} from "./record-rows.ts";
+export type { TaskReader } from "./task-reader.ts";
 export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";
-export type { BlobRow, DeletedRun, LogChunk, LogQuery, LogRow, LogSequence, NewBlob, TagEvent, TagMove };
-
-/** The store's own row number of a run; grows by creation. */
-export type RunSequence = number & { readonly __brand: "RunSequence" };
-/** The store's own row number of a task. */
-export type TaskSequence = number & { readonly __brand: "TaskSequence" };
-
-export interface RunRow {
-  readonly sequence: RunSequence;
-  readonly id: RunId;
-  readonly flow: FlowIdentity;
-  readonly number: number;
-  readonly status: RunStatus;
-  readonly createdAt: Date;
-  readonly startedAt?: Date;
-  readonly finishedAt?: Date;
-  /** Held now, sorted. */
-  readonly tags: readonly string[];
-  readonly systemTags: readonly string[];
-  /** Encoded inputs by name; secrets are not among them. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-  readonly secretParameters: readonly string[];
-  readonly packageDigest?: Digest;
-  readonly environment: EnvironmentRecord;
-  readonly failure?: { readonly task?: string; readonly error: SerializedError };
-  /** The end task, once it succeeded: its visible artifacts are what the run left behind. */
-  readonly endTask?: TaskSequence;
-  /** The current one; its number is how many there were. */
-  readonly execution: Pick<ExecutionRow, "number" | "runner" | "startedAt" | "heartbeatAt">;
-  /** Of a fork. */
-  readonly origin?: RunOrigin;
-  /** Of a run that was started inside a step. */
-  readonly parent?: RunParent;
-  /** Of a run that another store ran. */
-  readonly imported?: RunImport;
-}
-
-export interface NewRun {
-  readonly id: RunId;
-  readonly flow: FlowIdentity;
-  /** Earlier names of the flow, whose history it goes on. */
-  readonly formerly: readonly string[];
-  readonly createdAt: Date;
-  readonly tags: readonly string[];
-  readonly systemTags: readonly string[];
-  readonly parameters: Readonly<Record<string, unknown>>;
-  readonly secretParameters: readonly string[];
-  /** Parameters, constants, configs and files as values of the run, visible in every task. */
-  readonly values: readonly NewRunValue[];
-  readonly packageDigest?: Digest;
-  readonly environment: EnvironmentRecord;
-  readonly upstreams: readonly NewUpstream[];
-  readonly blobs: readonly NewBlob[];
-  readonly actor: string;
-  readonly host: string;
-  /** The first execution; its actor, package and begin are those of the run. */
-  readonly execution: Pick<NewExecution, "runner" | "command" | "options">;
-  readonly origin?: RunOrigin;
-  /** Of a fork: the finished tasks that it begins with. */
-  readonly takeOver?: TakeOver;
-  readonly parent?: ChildRunKey;
-}
-
-export type RunValueKind = "parameter" | "constant" | "config" | "file";
-export interface NewRunValue extends ArtifactRef {
-  readonly name: string;
-  readonly kind: RunValueKind;
-}
-
-export interface NewUpstream {
-  readonly name: string;
-  readonly flow: FlowIdentity | { readonly name: string };
-  readonly selector: SelectorRecord;
-  readonly producer?: RunId;
-  readonly candidateCount: number;
-  readonly candidates: readonly string[];
-  readonly resolvedAt: Date;
-}
-
-export interface UpstreamRow extends NewUpstream {
-  readonly run: RunSequence;
-}
-
-export interface NewTask {
-  readonly sequence: TaskSequence;
-  readonly run: RunSequence;
-  readonly step: string;
-  readonly path: TaskPath;
-  readonly attempt: number;
-  readonly startedAt: Date;
-  /** The task whose visible artifacts this one starts with; absent for the start step and for joins. */
-  readonly inherits?: TaskSequence;
-}
-
-export interface TaskRow extends NewTask {
-  readonly status: TaskStatus;
-  readonly finishedAt?: Date;
-  readonly error?: SerializedError;
-  /** For a finished foreach split: the number of its items. */
-  readonly fanOut?: number;
-  /** For a finished choose: the value of `on`. */
-  readonly choice?: string;
-  /** Of a task that was not executed in this run. */
-  readonly origin?: TaskOrigin;
-  /** Names of the run's values that it read (parameters, configs, files, constants, secrets); absent when not known. */
-  readonly valueReads?: readonly string[];
-  /** Who caused the cancelling: the name of a task, or "Ctrl-C". */
-  readonly cancelledBy?: string;
-  /** By a monotonic clock; absent when not known. */
-  readonly durationMs?: number;
-}
-
-/** An artifact that a task set or changed; `visible` artifacts also count those inherited. */
-export interface ArtifactRow extends ArtifactRef {
-  readonly name: string;
-}
-
-/** Items `first` … `first + count - 1` of a foreach, as one blob (docs/formats/pages.md). */
-export interface ItemPageRow extends ArtifactRef {
-  readonly split: TaskSequence;
-  readonly first: number;
-  readonly count: number;
-}
-
-/** One artifact of an upstream run, or of any run read through the client inside a step. */
-export interface UpstreamRead {
-  readonly task: TaskSequence;
-  /** The upstream field; absent for a read through the client. */
-  readonly upstream?: string;
-  readonly producer: RunId;
-  readonly artifact: string;
-  readonly codec: CodecId;
-  readonly digest: Digest;
-}
-
-export interface RunQuery {
-  readonly flow?: { readonly project?: string; readonly name: string };
-  /** All of them must be held. */
-  readonly tags?: readonly string[];
-  readonly status?: RunStatus;
-  /** Encoded inputs that must be equal (compared as canonical JSON). */
-  readonly parameters?: Readonly<Record<string, unknown>>;
-  /** Only runs with a smaller sequence: the key of the next page. */
-  readonly before?: RunSequence;
-  /** Default 50, at most 1,000. */
-  readonly limit?: number;
-  /** Called for each run whose record cannot be read; it is left out then. Default: the first of them is thrown. */
-  readonly onUnreadable?: (error: FlowError, run: RunSequence) => void;
-}
-
-export interface TaskQuery {
-  readonly run: RunSequence;
-  readonly step?: string;
-  readonly path?: TaskPath;
-  readonly status?: TaskStatus;
-  /** Only the newest attempt of each task. Default false: all attempts. */
-  readonly newest?: boolean;
-  readonly after?: TaskSequence;
-  readonly limit?: number;
-}
-
-export interface TaskCount {
-  readonly step: string;
-  readonly status: TaskStatus;
-  readonly count: number;
-  readonly attempts: number;
-  /** How many of them have their outcome from the step cache. */
-  readonly cached: number;
-}
+export type {
+  BlobRow,
+  DeletedRun,
+  LogChunk,
+  LogQuery,
+  LogRow,
+  LogSequence,
+  NewBlob,
+  TagActor,
+  TagEvent,
+  TagMove,
+  TagPolicy,
+  TagRequest,
+};
 
 /** Digests over the records of a run, lower-case hex; what a program without them wrote has none. */
 export interface RunDigests {
@@ -233,6 +116,8 @@ export interface MetadataReader {
   ): Promise<readonly DeletedRun[]>;
   /** Newest first. */
   runs(query: RunQuery): Promise<readonly RunRow[]>;
+  /** The first ones in an order of their own instead of by age; `before` does not count. */
+  sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]>;
   /** How many match, without `before` and `limit`. */
   countRuns(query: RunQuery): Promise<number>;
   /** Every flow that has a run, by name, with its number of runs and its newest. */
@@ -241,17 +126,39 @@ export interface MetadataReader {
   tags(query: {
     readonly flow?: { readonly project?: string; readonly name: string };
   }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
+  /** Moves and changes of policies, newest first; with `after`, those after that event and oldest first. */
   tagEvents(query: {
     readonly run?: RunId;
     readonly tag?: string;
     readonly before?: number;
+    readonly after?: number;
     readonly limit?: number;
   }): Promise<readonly TagEvent[]>;
+  /** By pattern. */
+  tagPolicies(): Promise<readonly TagPolicy[]>;
+  /** The tags under a policy that a run was asked to take, by tag. */
+  tagRequests(run: RunSequence): Promise<readonly TagRequest[]>;
+  /** Runs of a flow that hold a tag now, oldest first. */
+  holders(flow: { readonly project?: string; readonly name: string }, tag: string): Promise<readonly RunRow[]>;
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]>;
   upstreams(run: RunSequence): Promise<readonly UpstreamRow[]>;
   reads(run: RunSequence): Promise<readonly UpstreamRead[]>;
   /** Runs that name this run as a producer, the run whose step has started it, and forks that took it over, newest first. */
   consumers(producer: RunId, limit?: number): Promise<readonly RunRow[]>;
+  /**
+   * What leads from runs to those that they were made from ("up"), or to those that were made from them ("down"): the links
+   * of all these runs and what was read along them, in one state of the store. Runs that this store does not know have none
+   * upwards; downwards they may.
+   *
+   * @param query.artifact downwards: only reads of this artifact, and no other links
+   */
+  lineage(query: LineageQuery): Promise<LineageRows>;
+  /** Runs by their ids, in no order: those of the store, and what is left of those that were deleted. */
+  lineageRuns(ids: readonly RunId[]): Promise<LineageRuns>;
+  /** The task that set what a task leaves visible under a name: itself, or one that it inherits from. */
+  artifactTask(task: TaskSequence, name: string): Promise<TaskSequence | undefined>;
+  /** The names of all that a task read, as it was kept for the step cache; undefined where it was not. */
+  taskReads(task: TaskSequence): Promise<readonly string[] | undefined>;
   task(sequence: TaskSequence): Promise<TaskRow | undefined>;
   /** By sequence, ascending. */
   tasks(query: TaskQuery): Promise<readonly TaskRow[]>;
@@ -278,6 +185,10 @@ export interface MetadataReader {
   /** The page that holds item `index` of a split. */
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined>;
   blob(digest: Digest): Promise<BlobRow | undefined>;
+  /** The last value of each metric of a run, by name. */
+  runMetrics(run: RunSequence): Promise<readonly RunMetricRow[]>;
+  /** Values of a metric, task by task by number, each task's in their order. */
+  metricValues(query: MetricQuery): Promise<readonly MetricRow[]>;
   /** What a task wrote, in the order in which it was committed. */
   logs(query: LogQuery): Promise<readonly LogRow[]>;
   /**
@@ -308,13 +219,14 @@ export interface MetadataReader {
 }
 
 export interface MetadataStore extends MetadataReader {
+  readonly webhooks: WebhookStore;
   /**
    * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).
    *
    * A fork begins with finished tasks of its origin (`takeOver`), which are taken over in the same transaction and by set
-   * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages and
-   * upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
+   * operations: nobody ever sees a fork without them. They get new numbers, attempt 1, and their artifacts, pages, metrics
+   * and upstream reads; each names the task that it was taken over from as its origin. Runs that steps of the origin have
    * started and that succeeded are found by the same calls of the fork, also where the calling task itself runs again
    * because it did not finish.
    * Of forks of one run that have the same code, are given the same and run the same again, one is executed at a time.
@@ -365,24 +277,23 @@ export interface MetadataStore extends MetadataReader {
    * @throws FlowError FLOW_METADATA_CONFLICT when one of them is there already, FLOW_METADATA_MISSING_BLOB
    */
   importRuns(input: ImportRuns): Promise<readonly RunRow[]>;
-  /** Adds and removes tags of one run; adding a held tag or removing an absent one is no event. Returns the new events. */
+  /**
+   * Adds and removes tags of one run; adding a held tag or removing an absent one is no event. An exclusive tag is taken
+   * from the run that holds it in the same transaction. A tag under a policy that is given to a run which is not over
+   * becomes a request (`tagRequests`), and moves in the transaction of `finishRun` that makes the run succeeded.
+   *
+   * @returns the new events, also those of runs that lost a tag
+   * @throws FlowError FLOW_TAG_NOT_ALLOWED, FLOW_TAG_REASON_REQUIRED, FLOW_TAG_NOT_SUCCEEDED, FLOW_TAG_TOO_OLD,
+   *   FLOW_TAG_CHECK_FAILED, FLOW_TAG_NOT_EXPECTED, FLOW_TAG_TOO_MANY
+   */
   moveTags(move: TagMove): Promise<readonly TagEvent[]>;
-}
-
-/**
- * The few reads that a task's field getters need, without an event loop. SQLite gives them by its own connection in each
- * worker; a remote store gives them through one I/O thread. A task sees what was committed before it was dispatched.
- */
-export interface TaskReader {
-  runById(id: RunId): RunRow | undefined;
-  runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
-  upstreams(run: RunSequence): readonly UpstreamRow[];
-  visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
-  itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
-  blob(digest: Digest): BlobRow | undefined;
-  /** As of the reader of all records, without the tasks of one run. */
-  cacheEntries(key: Digest, query: { readonly exceptRun: RunSequence; readonly limit: number }): readonly CacheEntry[];
-  /** Where the bytes of a task's own artifacts and of the pages of its foreach are kept. */
-  blobsOfTask(task: TaskSequence): readonly KeptBlob[];
-  close(): void;
+  /**
+   * Sets the policy of a pattern, in place of the one before.
+   *
+   * @returns the new events: none when the policy is there as it is
+   * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS
+   */
+  setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]>;
+  /** @throws FlowError FLOW_TAG_NO_POLICY */
+  removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]>;
 }

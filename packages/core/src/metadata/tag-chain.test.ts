@@ -65,6 +65,47 @@ describe("the digest of an event", () => {
   });
 });
 
+/** The second example of docs/formats/tag-log.md. */
+const promoted: Omit<TagEvent, "digest"> = {
+  sequence: 3,
+  at: new Date(1_777_896_000_789),
+  actor: "ann",
+  host: "mill-1",
+  verb: "add",
+  tag: "prod:v1",
+  run: "01970000-0000-7000-8000-000000000002" as RunId,
+  via: "flow promote",
+  reason: "better",
+  move: 2,
+  action: "promote",
+  from: "01970000-0000-7000-8000-000000000001" as RunId,
+  checks: [{ id: "V03", status: "pass" }],
+  previous: "ab".repeat(32) as TagEvent["previous"],
+};
+
+describe("the second format", () => {
+  test("covers exactly the documented bytes", () => {
+    expect(tagEventText(promoted)).toBe(
+      `millrace-tag-event 2\n64:${"ab".repeat(32)},1:3,13:1777896000789,3:ann,6:mill-1,3:add,7:prod:v1,36:01970000-0000-7000-8000-000000000002,12:flow promote,6:better,1:2,7:promote,36:01970000-0000-7000-8000-000000000001,30:[{"id":"V03","status":"pass"}],-,`,
+    );
+    expect(tagEventDigest(promoted)).toBe("edfd2b32ecd65c375d6cc0e003b1b33bb19d4a1619a3f3dc475f3de70ee0451d");
+  });
+
+  test("differs when any of its fields differs", () => {
+    const changes: Partial<TagEvent>[] = [
+      { move: 3 },
+      { action: "rollback" },
+      { from: "01970000-0000-7000-8000-000000000002" as RunId },
+      { checks: [{ id: "V03", status: "warn" }] },
+      { checks: [] },
+      { policy: { pattern: "p", exclusive: true } },
+      { policy: { pattern: "p", protected: true } },
+    ];
+    const digests = [promoted, ...changes.map((change) => ({ ...promoted, ...change }))].map(tagEventDigest);
+    expect(new Set(digests).size).toBe(changes.length + 1);
+  });
+});
+
 describe("verifyTagLog", () => {
   test("finds a log whole, and a part of it", () => {
     const events = log();

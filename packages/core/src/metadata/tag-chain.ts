@@ -6,6 +6,7 @@
  */
 import { hash } from "node:crypto";
 import type { Digest } from "../artifact/artifact.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { TagEvent } from "./metadata-store.ts";
 
 /** What the first event names as the one before it. */
@@ -17,11 +18,11 @@ export function tagEventDigest(event: Omit<TagEvent, "digest">): Digest {
 }
 
 /**
- * The text that an event's digest covers: a line of the format's name, then ten fields, each as
- * `<length in bytes>:<UTF-8>,` (a netstring), an absent reason as `-,`.
+ * The text that an event's digest covers: a line of the format's name, then its fields, each as `<length in bytes>:<UTF-8>,`
+ * (a netstring), an absent one as `-,`. The first format, of events without a move, has ten fields; the second has fifteen.
  */
 export function tagEventText(event: Omit<TagEvent, "digest">): string {
-  const fields = [
+  const first = [
     event.previous,
     String(event.sequence),
     String(event.at.getTime()),
@@ -33,7 +34,15 @@ export function tagEventText(event: Omit<TagEvent, "digest">): string {
     event.via,
     event.reason,
   ];
-  return `millrace-tag-event 1\n${fields.map(netstring).join("")}`;
+  if (event.move === undefined) return `millrace-tag-event 1\n${first.map(netstring).join("")}`;
+  const more = [
+    String(event.move),
+    event.action,
+    event.from,
+    event.checks === undefined ? undefined : canonicalJson(event.checks),
+    event.policy === undefined ? undefined : canonicalJson(event.policy),
+  ];
+  return `millrace-tag-event 2\n${[...first, ...more].map(netstring).join("")}`;
 }
 
 function netstring(field: string | undefined): string {

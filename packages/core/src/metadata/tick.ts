@@ -12,7 +12,9 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "./metadata-store.ts";
+import type { MetricSeries } from "./metric.ts";
 import type { CacheOffer } from "./replay.ts";
+import type { TagCheck } from "./tag-policy.ts";
 
 /** An artifact to be recorded, and how long it is kept where that is not as long as its run. */
 export interface NewArtifact extends ArtifactRow {
@@ -28,12 +30,14 @@ export interface FinishedTask {
   readonly choice?: string;
   readonly artifacts: readonly NewArtifact[];
   readonly pages: readonly Omit<ItemPageRow, "split">[];
+  /** One of each name. A task that did not end well has none. */
+  readonly metrics?: readonly MetricSeries[];
   readonly valueReads?: readonly string[];
   readonly cancelledBy?: string;
   readonly durationMs?: number;
   readonly cache?: CacheOffer;
   /**
-   * A task whose outcome this one has: its own artifacts and pages are copied, and it becomes the origin ("cache"). When that
+   * A task whose outcome this one has: its own artifacts, pages and metrics are copied, and it becomes the origin ("cache"). When that
    * one is not there any more, or not with all its values, this task does not end: `commitTick` says so.
    */
   readonly takenFrom?: TaskSequence;
@@ -61,4 +65,6 @@ export interface FinishRun {
   readonly failure?: RunRow["failure"];
   /** Who caused the cancelling of tasks that are still running. Default: the task of `failure`. */
   readonly cancelledBy?: string;
+  /** What was found of the run for tags that it was asked to take and whose policies ask for checks, by tag. */
+  readonly tagChecks?: Readonly<Record<string, readonly TagCheck[]>>;
 }

@@ -102,13 +102,18 @@ function withRequire(code: string): string {
   return comment === -1 ? code + shim : code.slice(0, comment) + shim + code.slice(comment);
 }
 
-/** The map with the sources as they were written, also where the bundler was given an `import.meta` of ours. */
-function withOriginalSources(map: string, sources: ReadonlyMap<string, SourceModule>): string {
+/**
+ * The map with the sources as they were written, also where the bundler was given an `import.meta` of ours. Sources of
+ * which no code is left (types, what only exports again, data) stand at its end, so that the package has them all.
+ */
+function withOriginalSources(map: string, modules: ReadonlyMap<string, SourceModule>): string {
   const content = JSON.parse(map) as { sources: string[]; sourcesContent: (string | null)[] };
-  const sourcesContent = content.sourcesContent.map(
-    (text, index) => sources.get(content.sources[index] ?? "")?.text ?? text,
-  );
-  return `${JSON.stringify({ ...content, sourcesContent })}\n`;
+  const textOf = (path: string): string | undefined => modules.get(path)?.text ?? modules.get(path)?.data;
+  const mapped = new Set(content.sources);
+  const others = [...modules.keys()].filter((path) => !mapped.has(path) && textOf(path) !== undefined);
+  const sources = [...content.sources, ...others];
+  const sourcesContent = sources.map((path, index) => textOf(path) ?? content.sourcesContent[index] ?? null);
+  return `${JSON.stringify({ ...content, sources, sourcesContent })}\n`;
 }
 
 function importsOf(metafile: Metafile, root: string): ReadonlyMap<string, readonly SourceImport[]> {

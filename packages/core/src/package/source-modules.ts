@@ -11,6 +11,8 @@ export interface SourceModule {
   readonly digest: string;
   /** The text, for modules; undefined for data files. */
   readonly text?: string;
+  /** The text, for data files whose bytes it gives back. */
+  readonly data?: string;
 }
 
 const MODULE = /\.[cm]?[jt]sx?$/;
@@ -37,7 +39,9 @@ export function sourceModulesPlugin(root: string, sources: Map<string, SourceMod
         const relative = rootRelative(root, args.path);
         const digest = createHash("sha256").update(bytes).digest("hex");
         if (!MODULE.test(args.path)) {
-          sources.set(args.path, { path: relative, digest });
+          const data = bytes.toString("utf8");
+          const isText = Buffer.from(data, "utf8").equals(bytes);
+          sources.set(args.path, { path: relative, digest, ...(isText ? { data } : {}) });
           return { contents: bytes, loader: "default" };
         }
         const text = bytes.toString("utf8");

@@ -19,6 +19,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
+import type { MetricSeries } from "../metadata/metric.ts";
 import type { CacheOffer } from "../metadata/replay.ts";
 import type { CachePlan } from "./cache-basis.ts";
 import type { ReadyTask } from "./scheduler/scheduler.ts";
@@ -87,6 +88,8 @@ export interface TaskYield {
   readonly pages: readonly Omit<ItemPageRow, "split">[];
   readonly fanOut?: number;
   readonly choice?: string;
+  /** What the step has recorded; of a task from the step cache, they are copied where its other rows are. */
+  readonly metrics?: readonly MetricSeries[];
 }
 
 export type TaskOutcome =
@@ -168,6 +171,7 @@ export interface FlowRequest {
   /** Values by name. */
   readonly params: Readonly<Record<string, EncodedParam>>;
   readonly tags: readonly string[];
+  readonly tagReason?: string;
   readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
 }
 

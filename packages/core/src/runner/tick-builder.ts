@@ -63,13 +63,14 @@ export class TickBuilder {
       case "succeeded":
       case "skipped":
       case "caught": {
-        const { artifacts, pages, fanOut, choice } = outcome;
+        const { artifacts, pages, fanOut, choice, metrics } = outcome;
         this.#finished.push({
           ...end,
           artifacts,
           pages,
           ...(fanOut === undefined ? {} : { fanOut }),
           ...(choice === undefined ? {} : { choice }),
+          ...(metrics === undefined ? {} : { metrics }),
           ...(outcome.kind === "caught" && more.caught !== undefined ? { error: more.caught } : {}),
           ...(outcome.kind === "succeeded" && outcome.cache !== undefined ? { cache: outcome.cache } : {}),
           ...(outcome.kind === "succeeded" && outcome.takenFrom !== undefined

@@ -2,6 +2,7 @@ import type { RunEvent } from "../events/run-event.ts";
 import type { LogChunk, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";
 import { ValueLoader } from "../runner/worker/value-loader.ts";
 import type { MemoryStores } from "../wiring/open-memory-stores.ts";
+import type { StepMetrics } from "./step-types.ts";
 import { type TaskLog, taskLogs } from "./task-log.ts";
 
 /** A task of a run in memory, of whatever flow. */
@@ -11,6 +12,7 @@ interface AnyTask {
   readonly status: TaskRow["status"];
   readonly attempts: number;
   readonly data: Readonly<Record<string, unknown>>;
+  readonly metrics: StepMetrics;
   readonly logs: readonly TaskLog[];
 }
 
@@ -29,6 +31,7 @@ export async function flowRunTasks(
   }
   const loader = new ValueLoader(stores.artifacts, (digest) => stores.reader.blob(digest));
   const output = outputOf(events);
+  const metrics = await metricsOf(stores, run);
   return [...newest].map(([key, { sequence, step, path, status }]) => {
     let data: Readonly<Record<string, unknown>> | undefined;
     return {
@@ -42,9 +45,25 @@ export async function flowRunTasks(
         );
         return data;
       },
+      metrics: metrics.get(sequence) ?? {},
       logs: taskLogs(output.get(key) ?? []),
     };
   });
+}
+
+/** What each task recorded. */
+async function metricsOf({ metadata }: MemoryStores, run: RunRow): Promise<ReadonlyMap<TaskSequence, StepMetrics>> {
+  const found = new Map<TaskSequence, Record<string, { readonly value: number; readonly step?: number }[]>>();
+  for (const { name } of await metadata.runMetrics(run.sequence)) {
+    for (const { task, value, step } of await metadata.metricValues({ run: run.sequence, name })) {
+      const ofTask = found.get(task) ?? {};
+      found.set(task, ofTask);
+      const values = ofTask[name] ?? [];
+      ofTask[name] = values;
+      values.push(step === undefined ? { value } : { value, step });
+    }
+  }
+  return found;
 }
 
 const PAGE = 500;

@@ -4,6 +4,7 @@ import type { TaskStatus } from "../events/run-record.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { Artifacts, Params, StepName, UpstreamValues } from "../flow/public-types.ts";
 import type { FakeClock } from "./fake-clock.ts";
+import type { StepMetrics } from "./step-types.ts";
 import type { TaskLog } from "./task-log.ts";
 
 /** How `runFlow` runs a flow. */
@@ -39,6 +40,8 @@ export interface FlowRun<T extends Flow, A extends boolean = false> {
   readonly status: A extends true ? "succeeded" | "failed" | "cancelled" : "succeeded";
   /** What the run left behind: artifacts of its last step, parameters and constants. Nothing when it failed. */
   readonly data: A extends true ? Partial<Artifacts<T>> : Artifacts<T>;
+  /** The last value of each metric that its tasks recorded. */
+  readonly metrics: Readonly<Record<string, number>>;
   /** Every task with its newest attempt, in the order in which they first started. */
   readonly tasks: readonly FlowRunTask<T>[];
   /** What happened, in order; progress is left out. */
@@ -59,6 +62,8 @@ export interface FlowRunTask<T extends Flow> {
   readonly attempts: number;
   /** The artifacts that the steps after it see; decoded when it is read. */
   readonly data: Partial<Artifacts<T>>;
+  /** What it recorded with `this.log.metric`, by name. */
+  readonly metrics: StepMetrics;
   /** What its attempts wrote, in order. */
   readonly logs: readonly TaskLog[];
 }

@@ -6,5 +6,5 @@ export { type FakeClock, fakeClock } from "./fake-clock.ts";
 export type { FlowRun, FlowRunTask, RunFlowOptions } from "./flow-types.ts";
 export { runFlow } from "./run-flow.ts";
 export { runStep } from "./run-step.ts";
-export type { RunStepOptions, StepRun, Values } from "./step-types.ts";
+export type { RunStepOptions, StepMetrics, StepRun, Values } from "./step-types.ts";
 export type { TaskLog } from "./task-log.ts";

@@ -1,3 +1,4 @@
+import { lastMetrics } from "../client/metrics.ts";
 import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
@@ -52,6 +53,7 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
   const result: FlowRun<Flow, boolean> = {
     status: driven.row.status as FlowRun<Flow, true>["status"],
     data: dataOf(stores, driven.row),
+    metrics: { ...(await lastMetrics(stores.metadata, driven.row)) },
     tasks: (await flowRunTasks(stores, driven.row, driven.events)) as readonly FlowRunTask<Flow>[],
     events: driven.events,
     seed,

@@ -217,7 +217,7 @@ describe("where a step leads", () => {
   });
 
   test("the last step nowhere", async () => {
-    expect(await runStep(Train, "end", {})).toEqual({ data: {}, next: [], logs: [] });
+    expect(await runStep(Train, "end", {})).toEqual({ data: {}, next: [], metrics: {}, logs: [] });
   });
 });
 
@@ -238,6 +238,7 @@ test("a step that a decorator skips says why, and leads on", async () => {
     data: { n: 1 },
     next: ["end"],
     logs: [],
+    metrics: {},
     skipped: "nothing to do",
   });
 });

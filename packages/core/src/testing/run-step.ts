@@ -18,6 +18,7 @@ import { createGivenRun, type GivenRun } from "./given-run.ts";
 import { type AnyStepOptions, type GivenTaskRow, putTask } from "./given-task.ts";
 import { refuseUnknownOptions } from "./refuse-unknown-options.ts";
 import { seededRunId } from "./seeded-run-id.ts";
+import { stepMetrics } from "./step-metrics.ts";
 import type { RunStepOptions, StepRun } from "./step-types.ts";
 import { taskLogs } from "./task-log.ts";
 
@@ -179,6 +180,7 @@ function leftBy(
   return {
     data,
     next: nextSteps(run.prepared.graph, task.step, { choice, fanOut }) as readonly never[],
+    metrics: stepMetrics(outcome.metrics ?? []),
     logs: taskLogs(logs),
     ...(outcome.kind === "skipped" ? { skipped: outcome.reason } : {}),
     ...(choice === undefined ? {} : { choice }),

@@ -67,8 +67,13 @@ export interface StepRun<T extends Flow> {
   readonly choice?: string;
   /** For a step that fans out: the items, as their tasks would get them. */
   readonly items?: readonly unknown[];
+  /** What it recorded with `this.log.metric`, by name. */
+  readonly metrics: StepMetrics;
   /** What it wrote, in order. */
   readonly logs: readonly TaskLog[];
   /** Why a decorator skipped it, if one did. */
   readonly skipped?: string;
 }
+
+/** Values of metrics by name, each in the order in which they were recorded. */
+export type StepMetrics = Readonly<Record<string, readonly { readonly value: number; readonly step?: number }[]>>;

@@ -20,6 +20,7 @@ const STAGES = {
   artifact: 4,
   page: 4,
   read: 4,
+  metric: 4,
   log: 5,
 } as const satisfies Record<RecordLine["kind"], number>;
 
@@ -33,6 +34,8 @@ export class RecordChecker {
   readonly #attempts = new Set<string>();
   /** Names that are there already, of values, of upstreams, or of what a task has. */
   readonly #names = new Set<string>();
+  /** Of the last task: how many values of a name there are so far. */
+  readonly #metrics = new Map<string, number>();
   #run: RunLine | undefined;
   #stage = -1;
   #tasks = 0;
@@ -86,6 +89,10 @@ export class RecordChecker {
         this.#ofTask(line.task);
         this.#once(`read ${line.upstream ?? ""} ${line.producer} ${line.artifact}`, "read");
         return;
+      case "metric":
+        this.#ofTask(line.task);
+        this.#addMetric(line);
+        return;
       case "log":
         if (line.task >= this.#tasks) throw new BadContent(`output in it is of task ${line.task}, which is not there`);
         if (line.text.length > MAX_LOG_CHARACTERS) throw new BadContent("a piece of output in it is too long");
@@ -121,6 +128,18 @@ export class RecordChecker {
     if (line.task === this.#run?.endTask) this.#endStatus = line.status;
     this.#tasks++;
     this.#nextItem = 0;
+    this.#metrics.clear();
+  }
+
+  /** Values of one name follow each other, piece by piece. */
+  #addMetric({ name, first, values, steps, task }: RecordLine & { kind: "metric" }): void {
+    if (first !== (this.#metrics.get(name) ?? 0))
+      throw new BadContent(`the values of the metric "${name}" of task ${task} are not in order`);
+    if (steps !== undefined && steps.length !== values.length)
+      throw new BadContent(
+        `the metric "${name}" of task ${task} has ${values.length} values and ${steps.length} steps`,
+      );
+    this.#metrics.set(name, first + values.length);
   }
 
   #ofTask(task: number): void {

@@ -122,7 +122,7 @@ class Planner {
   async plan(): Promise<Plan> {
     const { metadata } = this.#stores;
     const { storeId } = await metadata.info();
-    const lines: ManifestLine[] = [{ kind: "export", version: FORMAT_VERSION }];
+    const lines: ManifestLine[] = [{ kind: "export", version: await this.#version() }];
     await this.#checkRecords();
     const references = new Map<RunId, string>();
     for (const run of this.#runs) {
@@ -168,6 +168,13 @@ class Planner {
         });
     if (problems.length > 0)
       throw problemsError("Cannot export the runs: records are not those that were written", problems);
+  }
+
+  /** The oldest form that can hold the runs. */
+  async #version(): Promise<1 | typeof FORMAT_VERSION> {
+    for (const { sequence } of this.#runs)
+      if ((await this.#stores.metadata.runMetrics(sequence)).length > 0) return FORMAT_VERSION;
+    return 1;
   }
 
   async #manifestRun(run: RunRow, storeId: string): Promise<ManifestLine> {

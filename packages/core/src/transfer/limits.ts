@@ -20,5 +20,7 @@ export const MAX_TAG_EVENTS = 1_000;
 export const MAX_REFERENCES = 1_000;
 /** What a task wrote goes in pieces of at most so many characters. */
 export const MAX_LOG_CHARACTERS = 64 * 1024;
+/** Values of a metric in one line. */
+export const MAX_METRIC_VALUES = 1_000;
 /** Read at once. */
 export const PIECE_BYTES = 4 * 1024 * 1024;

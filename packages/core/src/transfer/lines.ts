@@ -3,7 +3,8 @@
  * public API, with times as ISO 8601 and tasks by their place in the file instead of a store's own numbers.
  */
 import * as z from "zod";
-import { MAX_TASKS } from "./limits.ts";
+import { metricNameProblem } from "../ids/names.ts";
+import { MAX_METRIC_VALUES, MAX_TASKS } from "./limits.ts";
 import * as of from "./shapes.ts";
 
 const RUN_STATUS = ["succeeded", "failed", "cancelled", "lost"] as const;
@@ -115,6 +116,17 @@ export const readLine = z.strictObject({
   codec: of.codec,
   digest: of.digest,
 });
+/** A number, also where JSON has none for it. */
+const number = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
+const metricName = z.string().refine((value) => metricNameProblem(value) === undefined, "no name of a metric");
+export const metricLine = z.strictObject({
+  kind: z.literal("metric"),
+  task,
+  name: metricName,
+  first: of.count,
+  values: z.array(number).min(1).max(MAX_METRIC_VALUES),
+  steps: z.array(z.int().min(0).nullable()).max(MAX_METRIC_VALUES).optional(),
+});
 export const logLine = z.strictObject({
   kind: z.literal("log"),
   task,
@@ -134,6 +146,7 @@ export const recordLine = z.discriminatedUnion("kind", [
   artifactLine,
   pageLine,
   readLine,
+  metricLine,
   logLine,
 ]);
 export type RecordLine = z.infer<typeof recordLine>;
@@ -154,6 +167,20 @@ export const tagLine = z.discriminatedUnion("kind", [
     run: of.runId,
     via: of.text,
     reason: of.text.optional(),
+    // Of events of the second format.
+    move: z.int().min(1).optional(),
+    action: z.enum(["promote", "replace", "rollback", "request"]).optional(),
+    from: of.runId.optional(),
+    checks: z
+      .array(
+        z.strictObject({
+          id: of.text,
+          status: z.enum(["pass", "warn", "fail", "none"]),
+          evidence: of.text.optional(),
+        }),
+      )
+      .max(1_000)
+      .optional(),
     previous: of.digest,
     digest: of.digest,
   }),
@@ -170,7 +197,8 @@ export const originLine = z.strictObject({
 });
 export type OriginLine = z.infer<typeof originLine>;
 
-export const FORMAT_VERSION = 1;
+/** The newest form. A file whose runs have no metrics is of form 1, which older versions read. */
+export const FORMAT_VERSION = 2;
 
 export const manifestRun = z.strictObject({
   kind: z.literal("run"),
@@ -188,7 +216,7 @@ export type ManifestRun = z.infer<typeof manifestRun>;
 
 /** Lines of `manifest.jsonl`, in this order; `end` is the last. */
 export const manifestLine = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("export"), version: z.literal(FORMAT_VERSION) }),
+  z.strictObject({ kind: z.literal("export"), version: z.union([z.literal(1), z.literal(FORMAT_VERSION)]) }),
   manifestRun,
   z.strictObject({ kind: z.literal("reference"), of: of.runId, id: of.runId, run: of.runAlias }),
   z.strictObject({ kind: z.literal("entry"), name: z.string().max(100), sizeBytes: of.size, digest: of.digest }),

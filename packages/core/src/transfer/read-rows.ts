@@ -112,6 +112,15 @@ function toRow(line: RecordLine): ImportedRow | undefined {
       const { kind, task, upstream, ...read } = line;
       return { kind, task, read: { ...read, ...(upstream === undefined ? {} : { upstream }) } };
     }
+    case "metric": {
+      const { kind, task, name, first, values, steps } = line;
+      const series = {
+        name,
+        values: Float64Array.from(values, Number),
+        ...(steps === undefined ? {} : { steps: Float64Array.from(steps, (step) => step ?? Number.NaN) }),
+      };
+      return { kind, task, first, series };
+    }
     case "log": {
       const { kind, task, at, ...chunk } = line;
       return { kind, task, chunk: { ...chunk, at: new Date(at) } };

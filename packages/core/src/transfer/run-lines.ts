@@ -11,7 +11,8 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../metadata/metadata-store.ts";
-import { MAX_LOG_CHARACTERS } from "./limits.ts";
+import type { MetricRow } from "../metadata/metric.ts";
+import { MAX_LOG_CHARACTERS, MAX_METRIC_VALUES } from "./limits.ts";
 import type { OriginLine, RecordLine, RunLine } from "./lines.ts";
 
 const PAGE = 1_000;
@@ -37,6 +38,7 @@ export async function* recordLines(
   const reads = Map.groupBy(await metadata.reads(sequence), (read) => read.task);
   const places = await placesOf(metadata, run);
   const digests = await metadata.recordDigests(sequence);
+  const metrics = (await metadata.runMetrics(sequence)).map(({ name }) => name);
   if (run.packageDigest !== undefined) listener?.package(run.packageDigest);
   yield runLine(run, {
     tasks: counts.reduce((sum, { attempts }) => sum + attempts, 0),
@@ -73,7 +75,7 @@ export async function* recordLines(
     };
   }
   for await (const row of tasksOf(metadata, run))
-    yield* taskLines(metadata, row, { named, places, reads, digests, listener });
+    yield* taskLines(metadata, row, { named, places, reads, digests, metrics, listener });
   yield* logLines(metadata, run, places);
 }
 
@@ -82,13 +84,15 @@ interface TaskFacts {
   readonly places: ReadonlyMap<TaskSequence, number>;
   readonly reads: ReadonlyMap<TaskSequence, readonly UpstreamRead[]>;
   readonly digests: RunDigests;
+  /** Names of all metrics of the run. */
+  readonly metrics: readonly string[];
   readonly listener: LineListener | undefined;
 }
 
 async function* taskLines(
   metadata: MetadataReader,
   row: TaskRow,
-  { named, places, reads, digests, listener }: TaskFacts,
+  { named, places, reads, digests, metrics, listener }: TaskFacts,
 ): AsyncGenerator<RecordLine, void> {
   const task = places.get(row.sequence)!;
   const { sequence, run: _, inherits, origin, startedAt, finishedAt, status, valueReads, ...rest } = row;
@@ -122,6 +126,41 @@ async function* taskLines(
     }
   }
   for (const { task: _, ...read } of reads.get(sequence) ?? []) yield { kind: "read", task, ...read };
+  for (const name of metrics) yield* metricLines(metadata, row, { task, name });
+}
+
+/** The values of one metric of a task, in pieces. */
+async function* metricLines(
+  metadata: MetadataReader,
+  row: TaskRow,
+  { task, name }: { readonly task: number; readonly name: string },
+): AsyncGenerator<RecordLine, void> {
+  for (let after: Pick<MetricRow, "task" | "position"> | undefined; ; ) {
+    const rows = await metadata.metricValues({
+      run: row.run,
+      name,
+      task: row.sequence,
+      limit: MAX_METRIC_VALUES,
+      ...(after === undefined ? {} : { after }),
+    });
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    const steps = rows.some(({ step }) => step !== undefined) ? { steps: rows.map(({ step }) => step ?? null) } : {};
+    yield {
+      kind: "metric",
+      task,
+      name,
+      first: rows[0]!.position,
+      values: rows.map(({ value }) => jsonNumber(value)),
+      ...steps,
+    };
+    if (rows.length < MAX_METRIC_VALUES) return;
+    after = last;
+  }
+}
+
+function jsonNumber(value: number): number | "NaN" | "Infinity" | "-Infinity" {
+  return Number.isFinite(value) ? value : (String(value) as "NaN" | "Infinity" | "-Infinity");
 }
 
 function runLine(

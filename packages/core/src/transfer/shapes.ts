@@ -52,6 +52,11 @@ export const environment = kept<EnvironmentRecord>(
   z.object({
     millrace: text,
     node: text,
+    v8: text.optional(),
+    libc: text.optional(),
+    packageManager: text.optional(),
+    lockfile: z.object({ path: text, digest: text }).optional(),
+    packages: z.record(text, text).optional(),
     os: text,
     arch: text,
     host: text,
@@ -59,7 +64,15 @@ export const environment = kept<EnvironmentRecord>(
     cwd: text,
     root: text.optional(),
     command: z.array(text).max(10_000),
-    git: z.object({ sha: text, branch: text.optional(), dirty: z.boolean(), remote: text.optional() }).optional(),
+    git: z
+      .object({
+        sha: text,
+        branch: text.optional(),
+        dirty: z.boolean(),
+        diffDigest: text.optional(),
+        remote: text.optional(),
+      })
+      .optional(),
   }),
 );
 

@@ -23,11 +23,13 @@ export async function tagLines(metadata: MetadataReader, run: RunRow, storeId: s
   }
   return [
     { kind: "held", tags: [...run.tags] },
-    ...logs.flatMap(({ store, events }): readonly TagLine[] => [
-      { kind: "log", store },
-      ...events.map((event): TagLine => ({ kind: "event", ...event, at: event.at.toISOString() })),
-    ]),
+    ...logs.flatMap(({ store, events }): readonly TagLine[] => [{ kind: "log", store }, ...events.map(eventLine)]),
   ];
+}
+
+/** Events of a run are moves: changes of policies have no run. */
+function eventLine({ policy: _, ...event }: TagEvent): TagLine {
+  return { kind: "event", ...event, at: event.at.toISOString() } as TagLine;
 }
 
 export interface TagHistory {
@@ -51,8 +53,8 @@ export function readTagLines(lines: Iterable<TagLine>, runId: string): TagHistor
     if (line.kind === "held") held = line.tags;
     else if (line.kind === "log") logs.push({ store: line.store, events: [] });
     else {
-      const { kind, reason, ...rest } = line;
-      const event: TagEvent = { ...rest, at: new Date(line.at), ...(reason === undefined ? {} : { reason }) };
+      const { kind: _, ...rest } = line;
+      const event = { ...rest, at: new Date(line.at) } as TagEvent;
       const log = logs.at(-1);
       if (log === undefined) throw new BadContent("a move of a tag in it belongs to no log");
       checkEvent(event, log.events.at(-1), runId);

@@ -49,5 +49,5 @@ export function clientOf(stores: OpenStores): Client {
   recordUnknownRead("runs through the client"); // Also which there are, which no record of reads says.
   const { cwd, environment } = readProcess();
   const { actor, host } = resolveConfig({ cwd, environment });
-  return new Client(stores, { actor, host, onRead: recordCurrentRead });
+  return new Client(stores, { actor, host, environment, onRead: recordCurrentRead });
 }

@@ -6,7 +6,7 @@ import { runRecord } from "../client/run-record.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { MetadataStore, RunRow } from "../metadata/metadata-store.ts";
+import type { FinishRun, MetadataStore, RunRow } from "../metadata/metadata-store.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
@@ -34,7 +34,7 @@ export interface RunExecution
     | "random"
     | "shuffle"
   > {
-  readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace">;
+  readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace"> & Partial<Pick<OpenStores, "artifacts">>;
   /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
   readonly databaseFile?: string;
   readonly row: RunRow;
@@ -46,6 +46,8 @@ export interface RunExecution
   readonly reopen?: () => Promise<RunWorkers>;
   readonly emit: (event: RunEvent) => void;
   readonly signals: RunSignals;
+  /** What is to be done when the end of the run is recorded, and before it is told. */
+  readonly afterFinish?: (finished: RunRow) => Promise<void>;
 }
 
 /**
@@ -69,9 +71,12 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     signal: signals.stop,
     endNow: signals.endNow,
   }).finally(() => heartbeat?.stop());
-  const finished = await metadata.finishRun({ ...end, finishedAt: (execution.clock ?? systemClock).now() });
+  const finishedAt = (execution.clock ?? systemClock).now();
+  const tagChecks = await checksOf(execution, end, finishedAt);
+  const finished = await metadata.finishRun({ ...end, finishedAt, ...tagChecks });
   if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
   await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, reopen: execution.reopen, emit });
+  await execution.afterFinish?.(finished);
   emit({
     kind: "run.finished",
     at: finished.finishedAt!,
@@ -80,6 +85,20 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     record: await runRecord(metadata, finished),
   });
   return finished;
+}
+
+/** What policies ask to be checked of the run, as it is about to be, before it gets the tags that it was asked to take. */
+async function checksOf(
+  { stores: { metadata, artifacts }, row }: RunExecution,
+  end: RunEnd,
+  finishedAt: Date,
+): Promise<Pick<FinishRun, "tagChecks">> {
+  if (end.status !== "succeeded" || artifacts === undefined) return {};
+  if ((await metadata.tagRequests(row.sequence)).length === 0) return {};
+  const { checkRequestedTags } = await import("../client/tag-checks.ts"); // All of `flow validate`: most runs need none.
+  const { endTask } = end;
+  const succeeded: RunRow = { ...row, status: "succeeded", finishedAt, ...(endTask === undefined ? {} : { endTask }) };
+  return { tagChecks: await checkRequestedTags({ metadata, artifacts }, succeeded) };
 }
 
 /** Says that the runner lives; told that the run is another's now, it ends the workers, and the next commit says why. */

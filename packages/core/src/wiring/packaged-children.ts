@@ -85,6 +85,7 @@ export class PackagedChildren implements ChildRunner<Subject> {
       flow,
       fields: { flags: {}, values: decodedParams(asked) },
       tags: asked.tags,
+      ...(asked.tagReason === undefined ? {} : { tagReason: asked.tagReason }),
       upstreams: asked.upstreams,
       within: { family, ancestors, parent: key, environment, root: request.package.root },
     };

@@ -29,6 +29,8 @@ export interface PrepareRunRequest {
   /** Flags of parameters, configs and files, as given. */
   readonly fields: Pick<FieldSources, "flags" | "paramsFile" | "values" | "settled">;
   readonly tags: readonly string[];
+  /** Why the run is to have its tags, for policies that ask. */
+  readonly tagReason?: string;
   /** Behaviour for all steps that lack it: `retry=3`. */
   readonly with?: readonly string[];
   /** "on": every step is cached; "off": none is, whatever it asks for. */

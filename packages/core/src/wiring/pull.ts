@@ -1,5 +1,5 @@
 /** Artifacts as files outside of the store: where each of them goes, and how it gets there whole and checked. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, type Stats, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { fileCodec } from "../artifact/codec-id.ts";
@@ -38,8 +38,7 @@ export function planPull(artifacts: readonly ArtifactRow[], options: PullOptions
   const { owner, cwd, output = ".", digest, store } = options;
   const problems: Problem[] = [];
   const place = path.resolve(cwd, output);
-  const isFolder =
-    artifacts.length > 1 || /[/\\]$/.test(output) || statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
+  const isFolder = artifacts.length > 1 || /[/\\]$/.test(output) || looked(place)?.isDirectory() === true;
   const pulls = artifacts.map((artifact) => ({
     artifact,
     target: isFolder ? path.join(place, outsideName(artifact)) : place,
@@ -78,8 +77,8 @@ export function planPull(artifacts: readonly ArtifactRow[], options: PullOptions
 }
 
 function whyNotThere(artifact: ArtifactRow, target: string, { isForced, store }: PullOptions): string | undefined {
+  const facts = looked(target);
   const why = whyNoOutput(target, store);
-  const facts = statSync(target, { throwIfNoEntry: false });
   if (fileCodec(artifact.codec)?.kind === "folder") {
     if (facts === undefined) return why;
     if (!facts.isDirectory()) return "it is there, and no folder";
@@ -87,6 +86,23 @@ function whyNotThere(artifact: ArtifactRow, target: string, { isForced, store }:
   }
   if (why !== undefined) return why;
   return facts !== undefined && isForced !== true ? "it is there already (--force writes over it)" : undefined;
+}
+
+/** What is there; a path that no system takes is refused here, and not in the middle of a pull. */
+function looked(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw notWritable(file, cause);
+  }
+}
+
+function notWritable(file: string, cause: unknown): FlowError {
+  return new FlowError("FLOW_CLI_OUTPUT_NOT_WRITABLE", {
+    message: `Cannot write "${file}": ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: "Name a place that can be written, with -o PATH",
+    cause,
+  });
 }
 
 /** What an artifact is called outside: files and folders by their own names, other values after themselves. */
@@ -114,10 +130,6 @@ export async function pullArtifact(
     else await file.copyTo(target);
   } catch (cause) {
     if (isFlowError(cause)) throw cause;
-    throw new FlowError("FLOW_CLI_OUTPUT_NOT_WRITABLE", {
-      message: `Cannot write "${target}": ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: "Name a place that can be written, with -o PATH",
-      cause,
-    });
+    throw notWritable(target, cause);
   }
 }

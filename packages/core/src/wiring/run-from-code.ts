@@ -36,6 +36,7 @@ export async function runFromCode<T extends Flow>(
       stores: planDefaultStores(),
       fields: { flags: {}, values: (o.params ?? {}) as Readonly<Record<string, unknown>> },
       tags: o.tags ?? [],
+      ...(o.tagReason === undefined ? {} : { tagReason: o.tagReason }),
       upstreams: upstreamRequests((o.upstreams ?? {}) as Readonly<Record<string, UpstreamChoice | undefined>>),
       cwd,
       environment,

@@ -1,6 +1,6 @@
 import type { Client } from "../client/client.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { FlowClass, Query, Run, Runs } from "../flow/public-types.ts";
+import type { FlowClass, Query, Run, Runs, TagHolding, TagMoved } from "../flow/public-types.ts";
 
 /**
  * The runs of a flow in the store of this folder, newest first.
@@ -46,6 +46,18 @@ class StoredRuns<T extends Flow> implements Runs<T> {
 
   async get(run: number | string): Promise<Run<T>> {
     return await (await this.#runs()).get(run);
+  }
+
+  async rollback(tag: string, options: Parameters<Runs<T>["rollback"]>[1] = {}): Promise<Run<T>> {
+    return await (await this.#runs()).rollback(tag, options);
+  }
+
+  async tagHistory(tag: string, options: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
+    return await (await this.#runs()).tagHistory(tag, options);
+  }
+
+  async *tagMoves(options: Parameters<Runs<T>["tagMoves"]>[0] = {}): AsyncGenerator<TagMoved> {
+    yield* (await this.#runs()).tagMoves(options);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Run<T>> {

@@ -17,6 +17,7 @@ import { describeSelector } from "../lineage/describe-selector.ts";
 import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import { installedFacts } from "../package/imported-packages.ts";
 import type { Executor } from "../runner/executor.ts";
 import { ChildRuns } from "./child-runs.ts";
 import { executeRun, type RunExecution } from "./execute-run.ts";
@@ -32,6 +33,7 @@ import type { RunSignals } from "./running.ts";
 import { shortSecrets } from "./short-secrets.ts";
 import { shuffleBy } from "./shuffle-by.ts";
 import { storePackage } from "./store-package.ts";
+import { tellWebhooks } from "./tell-webhooks.ts";
 
 export interface StartRunRequest extends PrepareRunRequest {
   /** Opened when nothing but the store itself can refuse the run any more. */
@@ -144,6 +146,7 @@ export async function executeWithin(
       slots: family.slots,
       depth: ancestors.length,
       startChild: (call) => children.start(call),
+      afterFinish: (finished) => tellWebhooks(execution.stores.metadata, finished, request.environment, execution.emit),
       reopen: async () => {
         const { within: _, ...alone } = request;
         return await workersOf({ ...alone, maxWorkers: 1 });
@@ -192,7 +195,12 @@ export function environmentOf(
   config: Config,
 ): Promise<EnvironmentRecord> {
   const { within } = request;
-  if (within !== undefined && within.root === request.package.root) return Promise.resolve(within.environment);
+  const installed = installedFacts(request.package, request.environment.npm_config_user_agent);
+  if (within !== undefined && within.root === request.package.root) {
+    // The same machine, user and working tree; but another flow, which imports packages of its own.
+    const { packages: _, lockfile: __, packageManager: ___, ...rest } = within.environment;
+    return Promise.resolve({ ...rest, ...installed });
+  }
   const secretFlags = request.flow.definition.params.filter((param) => param.secret).map((param) => param.flag);
   const environment = readEnvironmentRecord({
     config,
@@ -202,6 +210,7 @@ export function environmentOf(
     secretFlags,
     gitFolder: request.package.root,
     root: request.package.root,
+    installed,
   });
   environment.catch(() => {}); // Awaited later, unless the run is refused before.
   return environment;
@@ -227,6 +236,7 @@ async function create(
     formerly: definition.formerly,
     createdAt: new Date(),
     tags: prepared.tags,
+    ...(request.tagReason === undefined ? {} : { tagReason: request.tagReason }),
     systemTags: [],
     parameters: Object.fromEntries(
       fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),

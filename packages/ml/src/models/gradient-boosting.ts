@@ -5,6 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { storable } from "@millrace/core";
+import { quietRequire } from "../codecs/quiet-require.ts";
 import { checkShape, type FeatureMatrix, matrixRows } from "../features/feature-matrix.ts";
 import { MlError } from "../ml-error.ts";
 import { mean } from "../statistics.ts";
@@ -145,28 +146,6 @@ interface Library {
 let loading: Promise<Library> | undefined;
 
 function loadLibrary(): Promise<Library> {
-  loading ??= requireLibrary();
+  loading ??= quietRequire(createRequire(import.meta.url), "ml-xgboost");
   return loading;
-}
-
-/**
- * Loads the library without what it does to its surroundings: it would print two lines about streaming compilation,
- * which it tries and which does not work from a file, and it leaves behind a listener that rethrows uncaught errors.
- *
- * It is required, not imported: what the module exports is a promise, and tools that wrap imports (vitest does) take
- * the module itself for one.
- */
-async function requireLibrary(): Promise<Library> {
-  const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: object };
-  const streaming = Object.getOwnPropertyDescriptor(wasm, "instantiateStreaming");
-  const listeners = process.listeners("uncaughtException");
-  if (streaming !== undefined) Object.defineProperty(wasm, "instantiateStreaming", { ...streaming, value: undefined });
-  try {
-    return await (createRequire(import.meta.url)("ml-xgboost") as Promise<Library>);
-  } finally {
-    if (streaming !== undefined) Object.defineProperty(wasm, "instantiateStreaming", streaming);
-    for (const listener of process.listeners("uncaughtException")) {
-      if (!listeners.includes(listener)) process.removeListener("uncaughtException", listener);
-    }
-  }
 }

@@ -46,7 +46,7 @@ function problemOf(run: string, reason: KeepReason): Problem {
 export function describeReason(reason: KeepReason): string {
   switch (reason.kind) {
     case "tag":
-      return `holds the tag "${reason.tag}"`;
+      return `holds the tag "${reason.tag}"${reason.policy === undefined ? "" : `, which the policy "${reason.policy}" protects`}`;
     case "unfinished":
       return reason.status === "lost" ? "is lost, and may be resumed" : `is ${reason.status}`;
     case "read":

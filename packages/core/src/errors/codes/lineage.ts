@@ -52,6 +52,11 @@ export const lineageCodes = {
     cause: "A typing error in the upstream's name",
     remedy: "Use the name of an upstream field of the flow",
   },
+  FLOW_LINEAGE_NOT_SENT: {
+    meaning: "Lineage could not be sent to the endpoint that was named",
+    cause: "It cannot be reached, gave no answer in time, or refused an event",
+    remedy: "Look at its address and the key, then send all again: an event that comes twice is one event",
+  },
   FLOW_LINEAGE_BAD_TAG: {
     meaning: "A text cannot be a tag",
     cause: "It is empty, too long, holds control characters, or begins with a prefix that only Millrace gives",

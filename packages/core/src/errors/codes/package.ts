@@ -88,4 +88,15 @@ export const packageCodes = {
     cause: "The cache folder is read-only, belongs to someone else, or the disk is full",
     remedy: "Make the folder writable, or set XDG_CACHE_HOME to one that is",
   },
+  FLOW_PACKAGE_NOT_KEPT: {
+    meaning: "A store has no code package of a run",
+    cause: "The run was recorded by another tool or by a test, or its package was lost with a part of the store",
+    remedy: "Look for the sources by the git state that flow show names",
+  },
+  FLOW_PACKAGE_SOURCES_IN_THE_WAY: {
+    meaning: "Sources cannot be written to a folder because of what is there",
+    cause:
+      "Files of these names are there already, or a link or something else stands where a file or folder should be",
+    remedy: "Name an empty folder, or add --force to write over plain files",
+  },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

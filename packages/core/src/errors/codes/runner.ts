@@ -26,6 +26,17 @@ export const runnerCodes = {
     cause: "The work is larger than was thought, waits for something, or never ends",
     remedy: "Give it more time, or end the work when this.signal is aborted; a retry begins anew",
   },
+  FLOW_RUNNER_ARTIFACT_MISMATCH: {
+    meaning:
+      "An artifact of an upstream does not fit the schema that its flow declares in the code of the run that reads it",
+    cause: "The upstream's run is older than the schema, or was made from other code",
+    remedy: "Run the upstream's flow again, choose another of its runs, or let the schema take both",
+  },
+  FLOW_RUNNER_BAD_METRIC: {
+    meaning: "A metric cannot be recorded",
+    cause: "Its name, value or step is none, or the task has recorded as many as it may",
+    remedy: "Give a name without blanks, a number and a whole step; record every nth value of a long series",
+  },
   FLOW_RUNNER_RETRY_CONDITION: {
     meaning: "A warning: the function that says whether a failure is worth another attempt threw",
     cause: "The user's code in retry: { when }",

@@ -28,6 +28,8 @@ import type {
 } from "../metadata-store.ts";
 import type { CacheEntry, KeptBlob } from "../replay.ts";
 import { readList, readObject, readTexts, readTime } from "../stored-json.ts";
+import type { TagRequest } from "../tag-event.ts";
+import type { TagCheck, TagPolicy } from "../tag-policy.ts";
 import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
@@ -39,6 +41,8 @@ import type {
   RunTable,
   RunValueTable,
   TagEventTable,
+  TagPolicyTable,
+  TagRequestTable,
   TaskTable,
   UpstreamReadTable,
   UpstreamTable,
@@ -306,6 +310,7 @@ export function toLogRow(row: LogRowTable): LogRow {
 }
 
 export function toTagEvent(row: TagEventTable): TagEvent {
+  const { run, reason, move, action, from_run, checks, policy } = row;
   return {
     sequence: row.sequence,
     at: readTime(row.at, "at"),
@@ -313,10 +318,32 @@ export function toTagEvent(row: TagEventTable): TagEvent {
     host: row.host,
     verb: row.verb,
     tag: row.tag,
-    run: row.run as RunId,
+    ...(run === null ? {} : { run: run as RunId }),
     via: row.via,
-    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(reason === null ? {} : { reason }),
+    ...(move === null ? {} : { move }),
+    ...(action === null ? {} : { action }),
+    ...(from_run === null ? {} : { from: from_run as RunId }),
+    ...(checks === null ? {} : { checks: readList<TagCheck>(checks, "tag_event.checks") }),
+    ...(policy === null ? {} : { policy: readObject<TagPolicy>(policy, "tag_event.policy") }),
     previous: digestOfBytes(row.previous),
     digest: digestOfBytes(row.digest),
+  };
+}
+
+export function toTagPolicy({ policy }: Pick<TagPolicyTable, "policy">): TagPolicy {
+  return readObject<TagPolicy>(policy, "tag_policy.policy");
+}
+
+export function toTagRequest(row: TagRequestTable): TagRequest {
+  return {
+    tag: row.tag,
+    at: readTime(row.at, "at"),
+    actor: row.actor,
+    host: row.host,
+    via: row.via,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    status: row.status,
+    ...(row.why === null ? {} : { why: row.why }),
   };
 }

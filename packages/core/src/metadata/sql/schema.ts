@@ -7,6 +7,7 @@ import type { GoneReason } from "../../artifact/artifact.ts";
 import type { RunStatus, TaskStatus } from "../../events/run-record.ts";
 import type { ExecutionStatus } from "../execution.ts";
 import type { RunValueKind } from "../metadata-store.ts";
+import type { TagAction, TagEvent, TagRequest } from "../tag-event.ts";
 
 export interface Schema {
   readonly store: StoreTable;
@@ -33,6 +34,12 @@ export interface Schema {
   readonly garbage: GarbageTable;
   readonly artifact_term: ArtifactTermTable;
   readonly gone_artifact: GoneArtifactTable;
+  readonly metric: MetricTable;
+  readonly run_metric: RunMetricTable;
+  readonly tag_policy: TagPolicyTable;
+  readonly tag_request: TagRequestTable;
+  readonly webhook: WebhookTable;
+  readonly webhook_delivery: WebhookDeliveryTable;
 }
 
 export interface StoreTable {
@@ -249,11 +256,16 @@ export interface TagEventTable {
   readonly at: number;
   readonly actor: string;
   readonly host: string;
-  readonly verb: "add" | "remove";
+  readonly verb: TagEvent["verb"];
   readonly tag: string;
-  readonly run: string;
+  readonly run: string | null;
   readonly via: string;
   readonly reason: string | null;
+  readonly move: number | null;
+  readonly action: TagAction | null;
+  readonly from_run: string | null;
+  readonly checks: string | null;
+  readonly policy: string | null;
   readonly previous: Uint8Array;
   readonly digest: Uint8Array;
 }
@@ -302,4 +314,63 @@ export interface ArtifactTermTable {
 export interface GoneArtifactTable extends ArtifactTable {
   readonly reason: GoneReason;
   readonly gone_at: number;
+}
+
+/** A value that a task recorded; null stands for NaN. */
+export interface MetricTable {
+  readonly run: number;
+  readonly name: string;
+  readonly task: number;
+  readonly position: number;
+  readonly step: number | null;
+  readonly value: number | null;
+}
+
+/** The last value of each name in a run, with the run's flow. */
+export interface RunMetricTable extends Omit<MetricTable, "position"> {
+  readonly flow: number;
+}
+
+export interface TagPolicyTable {
+  readonly pattern: string;
+  /** JSON, as in the event that set it. */
+  readonly policy: string;
+  /** Number of that event. */
+  readonly event: number;
+}
+
+/** Tags that runs were asked to take when they succeed. */
+export interface TagRequestTable {
+  readonly run: number;
+  readonly tag: string;
+  readonly at: number;
+  readonly actor: string;
+  readonly host: string;
+  readonly via: string;
+  readonly reason: string | null;
+  readonly status: TagRequest["status"];
+  readonly why: string | null;
+}
+
+export interface WebhookTable {
+  readonly id: number;
+  readonly url: string;
+  /** Null: every tag. */
+  readonly pattern: string | null;
+  /** Name of the environment variable that holds the secret. */
+  readonly secret_env: string | null;
+  readonly created_at: number;
+  readonly actor: string;
+  readonly host: string;
+  readonly delivered_at: number | null;
+}
+
+/** Moves of tags that a webhook is still to be told of. */
+export interface WebhookDeliveryTable {
+  readonly webhook: number;
+  /** Number of the event. */
+  readonly event: number;
+  readonly next_at: number;
+  readonly attempts: number;
+  readonly last_error: string | null;
 }

@@ -60,6 +60,11 @@ const eventColumns = [
   "run",
   "via",
   "reason",
+  "move",
+  "action",
+  "from_run",
+  "checks",
+  "policy",
   "previous",
   "digest",
 ] as const;
@@ -79,6 +84,11 @@ export const insertTagEvent = query<TagEventTable>()((db, arg) =>
     run: arg("run"),
     via: arg("via"),
     reason: arg("reason"),
+    move: arg("move"),
+    action: arg("action"),
+    from_run: arg("from_run"),
+    checks: arg("checks"),
+    policy: arg("policy"),
     previous: arg("previous"),
     digest: arg("digest"),
   }),
@@ -88,20 +98,67 @@ export interface TagEventShape {
   readonly run: boolean;
   readonly tag: boolean;
   readonly before: boolean;
+  readonly after: boolean;
   readonly limit: boolean;
 }
 
+/** Newest first; with `after`, oldest first. */
 export function tagEventPage(
   shape: TagEventShape,
-): Query<{ run: string; tag: string; before: number; limit: number }, TagEventTable> {
+): Query<{ run: string; tag: string; before: number; after: number; limit: number }, TagEventTable> {
   return {
     build: (db, arg) => {
       let rows = db.selectFrom("tag_event").select(eventColumns);
       if (shape.run) rows = rows.where("run", "=", arg("run"));
       if (shape.tag) rows = rows.where("tag", "=", arg("tag"));
       if (shape.before) rows = rows.where("sequence", "<", arg("before"));
-      const ordered = rows.orderBy("sequence", "desc");
+      if (shape.after) rows = rows.where("sequence", ">", arg("after"));
+      const ordered = rows.orderBy("sequence", shape.after ? "asc" : "desc");
       return shape.limit ? ordered.limit(arg("limit")) : ordered;
     },
   };
 }
+
+export const tagEventBySequence = query<{ sequence: number }>()((db, arg) =>
+  db.selectFrom("tag_event").select(eventColumns).where("sequence", "=", arg("sequence")),
+);
+
+/** Runs of one flow that hold a tag, oldest first. */
+export const holdersOfTag = query<{ tag: string; flow: number }>()((db, arg) =>
+  db
+    .selectFrom("run_tag")
+    .innerJoin("run", "run.sequence", "run_tag.run")
+    .select(["run.sequence", "run.id", "run.flow_name", "run.number"])
+    .where("run_tag.tag", "=", arg("tag"))
+    .where("run_tag.flow", "=", arg("flow"))
+    .orderBy("run_tag.run"),
+);
+
+/** The tags that more than one run of a flow holds, with those runs, oldest first. */
+export const sharedTags = query<Record<never, never>>()((db) =>
+  db
+    .selectFrom("run_tag as t")
+    .innerJoin("run", "run.sequence", "t.run")
+    .select(["t.tag", "t.flow", "run.sequence", "run.id", "run.flow_name", "run.number", "run.status"])
+    .where((of) =>
+      of.exists(
+        of
+          .selectFrom("run_tag as other")
+          .select("other.run")
+          .whereRef("other.tag", "=", "t.tag")
+          .whereRef("other.flow", "=", "t.flow")
+          .whereRef("other.run", "<>", "t.run"),
+      ),
+    )
+    .orderBy("t.tag")
+    .orderBy("t.flow")
+    .orderBy("t.run"),
+);
+
+/** A run as whoever moves its tags needs it. */
+export const taggedRun = query<{ sequence: number }>()((db, arg) =>
+  db
+    .selectFrom("run")
+    .select(["sequence", "id", "flow", "flow_name", "number", "status", "created_at"])
+    .where("sequence", "=", arg("sequence")),
+);

@@ -11,7 +11,7 @@ import * as runs from "../sql/runs.ts";
 import { insertUpstream } from "../sql/upstreams.ts";
 import { insertExecution } from "./begin-execution.ts";
 import type { Connection } from "./connection.ts";
-import { moveTags } from "./move-tags.ts";
+import { moveTags, taggedRun } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { writeStartDigest } from "./run-digests.ts";
 import { deletedRun, noRun } from "./run-errors.ts";
@@ -62,18 +62,15 @@ export function createRun({ db, statements, here, holds }: CreateRunContext, run
     if (gone) throw deletedRun(`Cannot read from it as "${upstream.name}"`, toDeletedRun(gone));
     statements.run(insertUpstream, upstreamColumns(sequence, upstream));
   }
-  moveTags(
-    statements,
-    { sequence, id: run.id, flow, status: "running" },
-    {
-      add: [...new Set(run.tags)],
-      remove: [],
-      actor: run.actor,
-      host: run.host,
-      at: run.createdAt,
-      via: "run",
-    },
-  );
+  moveTags(statements, taggedRun(statements, sequence), {
+    add: [...new Set(run.tags)],
+    remove: [],
+    actor: run.actor,
+    host: run.host,
+    at: run.createdAt,
+    via: "run",
+    ...(run.tagReason === undefined ? {} : { reason: run.tagReason }),
+  });
   writeStartDigest(db, sequence);
   if (run.takeOver !== undefined) takeOver(db, statements, run.takeOver, sequence);
   return sequence as RunSequence;

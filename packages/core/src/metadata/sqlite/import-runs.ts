@@ -15,15 +15,18 @@ import { SCHEMA_VERSION } from "../sql/migrations/migrations.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest, upstreamColumns } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
+import { putTagRequest } from "../sql/tag-policies.ts";
 import { insertTask, reserveTasks, setTaskOrigin, taskByPlace } from "../sql/tasks.ts";
 import { insertUpstream, insertUpstreamRead } from "../sql/upstreams.ts";
+import { policyFor } from "../tag-policy.ts";
 import type { Connection } from "./connection.ts";
 import { flowFor } from "./create-run.ts";
-import { moveTags } from "./move-tags.ts";
+import { moveTags, readPolicies, taggedRun } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { describeMismatches } from "./record-faults.ts";
 import type { Statements } from "./statements.ts";
 import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
+import { MetricWriter } from "./write-metrics.ts";
 
 /** Blobs that are handed to the database at once. */
 const BLOBS_AT_ONCE = 100;
@@ -98,6 +101,7 @@ class RunImporter {
   /** Number of the run's task 0. */
   readonly #firstTask: number;
   readonly #insertTask: Statement<unknown[], unknown>;
+  readonly #metrics: MetricWriter;
 
   constructor(statements: Statements, run: ImportedRun, sequence: number) {
     if (statements.get(runs.runById, { id: run.id }) !== undefined) {
@@ -108,6 +112,7 @@ class RunImporter {
       });
     }
     this.#statements = statements;
+    this.#metrics = new MetricWriter(statements);
     this.#run = run;
     this.#sequence = sequence;
     this.#flow = flowFor(statements, { flow: run.flow, formerly: [] });
@@ -142,19 +147,38 @@ class RunImporter {
     for (const row of run.rows()) this.#insert(row);
     this.#insertCall();
     const { imported } = run;
-    moveTags(
-      this.#statements,
-      { sequence: this.#sequence, id: run.id, flow: this.#flow, status: run.status },
-      {
-        add: [...new Set(run.tags)],
-        remove: [],
-        actor: imported.actor,
-        host: imported.host,
-        at: imported.at,
+    moveTags(this.#statements, taggedRun(this.#statements, this.#sequence), {
+      add: this.#freeTags(),
+      remove: [],
+      actor: imported.actor,
+      host: imported.host,
+      at: imported.at,
+      via: "flow import",
+      reason: `held by ${imported.run} in the store ${imported.store}`,
+    });
+  }
+
+  /** Importing moves nothing that a policy of this store guards: such a tag is kept as a request that was refused. */
+  #freeTags(): readonly string[] {
+    const { tags, imported } = this.#run;
+    const known = readPolicies(this.#statements);
+    return [...new Set(tags)].filter((tag) => {
+      const policy = policyFor(known, tag);
+      if (policy === undefined) return true;
+      const { actor, host, at } = imported;
+      this.#statements.run(putTagRequest, {
+        run: this.#sequence,
+        tag,
+        at: at.getTime(),
+        actor,
+        host,
         via: "flow import",
-        reason: `held by ${imported.run} in the store ${imported.store}`,
-      },
-    );
+        reason: null,
+        status: "refused",
+        why: `an imported run takes no tag under a policy (${policy.patterns.join(", ")})`,
+      });
+      return false;
+    });
   }
 
   #insertRun(): void {
@@ -263,6 +287,9 @@ class RunImporter {
         });
         return;
       }
+      case "metric":
+        this.#metrics.write(this.#sequence, this.#task(row.task), row.series, row.first);
+        return;
       case "log": {
         const { attempt, stream, at, text } = row.chunk;
         statements.run(insertLog, { task: this.#task(row.task), attempt, stream, at: at.getTime(), text });

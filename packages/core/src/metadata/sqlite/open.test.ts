@@ -259,7 +259,9 @@ describe("a store that another connection holds", () => {
 describe("the tag log", () => {
   test("is append-only for everyone who opens the file", async () => {
     await storeWith((db) => {
-      db.exec("INSERT INTO tag_event VALUES (1, 0, 'a', 'h', 'add', 't', 'r', 'tag', NULL, x'00', x'00')");
+      db.exec(
+        "INSERT INTO tag_event (sequence, at, actor, host, verb, tag, run, via, previous, digest) VALUES (1, 0, 'a', 'h', 'add', 't', 'r', 'tag', x'00', x'00')",
+      );
       for (const statement of [
         "UPDATE tag_event SET tag = 'x'",
         "DELETE FROM tag_event",

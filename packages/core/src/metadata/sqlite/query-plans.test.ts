@@ -9,13 +9,18 @@ import { blobByDigest } from "../sql/blobs.ts";
 import { blobsOfTask, cacheEntries } from "../sql/cache.ts";
 import * as executions from "../sql/executions.ts";
 import { lastLogChunk, logChunks, runLogChunks } from "../sql/logs.ts";
+import { copyMetric, lastOfTask, metricPage, metricsOfRun } from "../sql/metrics.ts";
 import { migrations } from "../sql/migrations/migrations.ts";
 import type { Query } from "../sql/query.ts";
 import * as runs from "../sql/runs.ts";
+import { runsByMetric, runsWithoutMetric } from "../sql/sorted-runs.ts";
+import { tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as tags from "../sql/tags.ts";
 import * as tasks from "../sql/tasks.ts";
 import * as upstreams from "../sql/upstreams.ts";
+import { dueDelivery } from "../sql/webhooks.ts";
 import { type Connection, openWriter } from "./connection.ts";
+import { lineageSql } from "./lineage-reads.ts";
 import { migrate } from "./migrate.ts";
 import { heartbeatSql, readerSql } from "./reader-sql.ts";
 import { compileForSqlite } from "./statements.ts";
@@ -41,7 +46,7 @@ function plan<Args, Row>(query: Query<Args, Row>): readonly string[] {
   return rows.map((row) => row.detail);
 }
 
-const page = { flow: false, status: false, tags: 0, parameters: 0, before: false };
+const page = { flow: false, status: false, tags: 0, parameters: 0, metrics: [], before: false };
 const pages: Readonly<Record<string, runs.RunPageShape>> = {
   "the newest runs": page,
   "a later page": { ...page, before: true },
@@ -68,6 +73,30 @@ describe("a page of runs is read from an index, in order:", () => {
     expect(details[0]).toBe("SEARCH t0 USING COVERING INDEX run_tag_by_status (tag=? AND flow=? AND status=?)");
   });
 
+  test.each([
+    ["of a flow", "descending"],
+    ["of a flow", "ascending"],
+    ["of all flows", "descending"],
+    ["of all flows", "ascending"],
+  ] as const)("runs %s by a metric, %s", (of, order) => {
+    const details = plan(runsByMetric({ ...page, flow: of === "of a flow" }, order)).join("\n");
+    expect(details).toMatch(/^SEARCH rm USING COVERING INDEX run_metric_by_value \(name=\? AND value/);
+    // Only runs of equal values are put in order, while the index is read.
+    expect(details.replace(/USE TEMP B-TREE FOR LAST TERM OF ORDER BY/, "")).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("runs without a metric: the newest first, as any page of them", () => {
+    const details = plan(runsWithoutMetric({ ...page, flow: true, before: true })).join("\n");
+    expect(details).toMatch(/SEARCH rm USING PRIMARY KEY \(run=\? AND name=\?/);
+    expect(details).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
+  test("a condition on a metric is looked up for each run of the page", () => {
+    const details = plan(runs.runPage({ ...page, flow: true, metrics: [">"] })).join("\n");
+    expect(details).toMatch(/SEARCH m EXISTS USING PRIMARY KEY \(run=\? AND name=\?/);
+    expect(details).not.toMatch(/SCAN|TEMP B-TREE/);
+  });
+
   test("parameters are found by their value", () => {
     const details = plan(runs.runPage({ ...page, flow: true, parameters: 1 })).join("\n");
     expect(details).toMatch(/SEARCH p USING COVERING INDEX run_parameter_by_value \(name=\? AND value_digest=\?/);
@@ -88,8 +117,13 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the reads of a run": upstreams.readsOfRun,
   "the consumers of a run": upstreams.consumers({ limit: true }),
   "the last tag event": tags.lastTagEvent,
-  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, limit: true }),
-  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, limit: true }),
+  "tag events of a run": tags.tagEventPage({ run: true, tag: false, before: true, after: false, limit: true }),
+  "tag events of a tag": tags.tagEventPage({ run: false, tag: true, before: true, after: false, limit: true }),
+  "events after one": tags.tagEventPage({ run: false, tag: false, before: false, after: true, limit: true }),
+  "the runs that hold a tag": tags.holdersOfTag,
+  "the run whose tags move": tags.taggedRun,
+  "the tags that a run was asked to take": tagRequestsOfRun,
+  "what webhooks are to be told of now": dueDelivery,
   "a task": tasks.taskBySequence,
   "a page of tasks": tasks.taskPage({ ...task, after: true, limit: true }),
   "a page of newest attempts": tasks.taskPage({ ...task, newest: true, after: true, limit: true }),
@@ -99,7 +133,7 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
   "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
-  "a later page of it": logChunks({ attempt: true, stream: true, after: true, limit: true }),
+  "a later page of the log": logChunks({ attempt: true, stream: true, after: true, limit: true }),
   "what a run wrote since": runLogChunks,
   "the end of the log": lastLogChunk,
   "the end of a task": tasks.finishTask,
@@ -113,6 +147,12 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "the runs whose calls mean a run": executions.parentRuns,
   "tasks under a key": cacheEntries,
   "where the bytes of a task are": blobsOfTask,
+  "the last metrics of a run": metricsOfRun,
+  "a metric of a run": metricPage({ task: false, after: false, limit: false }),
+  "a later page of it": metricPage({ task: false, after: true, limit: true }),
+  "a metric of a task": metricPage({ task: true, after: false, limit: false }),
+  "the last value of it": lastOfTask,
+  "the copy of it": copyMetric,
   "all attempts of a run": tasks.attemptsOfRun,
 } as unknown as Readonly<Record<string, Query<never, unknown>>>;
 
@@ -132,6 +172,28 @@ describe("no table is walked for", () => {
     expect(details.join("\n")).toMatch(/SEARCH artifact USING PRIMARY KEY/);
     expect(details.join("\n")).toMatch(/SEARCH task USING INTEGER PRIMARY KEY/);
   });
+});
+
+describe("lineage is followed by indexes alone, whatever the tables hold:", () => {
+  const { up, down, ...others } = lineageSql;
+  const statements = [
+    ...Object.entries(up).map(([name, sql]) => [`up by ${name}`, sql] as const),
+    ...Object.entries(down).map(([name, sql]) => [`down by ${name}`, sql] as const),
+    ...Object.entries(others),
+  ];
+
+  test.each(statements)("%s", (_, sql) => {
+    const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...placesOf(sql)) as { readonly detail: string }[];
+    const walked = rows.map((row) => row.detail).filter((detail) => /\bSCAN\b/.test(detail));
+    // The list that comes in, and the chain that the statement itself makes.
+    expect(walked.filter((detail) => !/^SCAN (wanted VIRTUAL TABLE|chain\b)/.test(detail))).toEqual([]);
+    expect(rows.map((row) => row.detail).join("\n")).not.toMatch(/AUTOMATIC/);
+  });
+
+  /** What is bound: names, or one value by its place. */
+  function placesOf(sql: string): readonly unknown[] {
+    return sql.includes("?") ? [0] : [{ runs: "[]", artifact: "", name: "", task: 0 }];
+  }
 });
 
 describe("the statements of a task's reader are those of the store:", () => {
@@ -169,6 +231,9 @@ const SCHEMAS = [
   "b58bcd3cc7c63cb0bc0c608d3beb6761e5524426f9b12ee6998a539447e40dfb",
   "59b1d3882707d6d36cea5effbf7729af4402f40438205e0975ab97452f6e928d",
   "10a2d92a31c9bd0a6cf4ebbc8bbabec93e319a42904a471796691cdb81f28188",
+  "97d68eeb4d117eec96dd44f95fa3d982e03190f86d1394ec6830bc12d1592c56",
+  "0435e96e534c183b341220fbcf6030307dd681fa7a0bf7f7e3b4099722c949ba",
+  "4c718a083dc32af86f2ff3441969784a28ba04c6deb647ba7c892d759ae58778",
 ];
 
 test("the schemas are what they were when they were released", () => {

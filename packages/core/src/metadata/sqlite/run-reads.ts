@@ -15,7 +15,7 @@ import type { Statements } from "./statements.ts";
 export type FlowName = { readonly project?: string; readonly name: string };
 
 const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 1_000;
+export const MAX_LIMIT = 1_000;
 
 /**
  * A run as it is shown: with its tags and its current execution, and as lost when its runner is. Without `here` nobody
@@ -97,14 +97,16 @@ export function readRunsByNumber(
 }
 
 export function readRuns(statements: Statements, query: RunQuery, here: Liveness | undefined): readonly RunRow[] {
-  const limit = query.limit ?? DEFAULT_LIMIT;
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
-      message: `Cannot read a page of ${limit} runs: it may have 1 to ${MAX_LIMIT}`,
-    });
-  }
+  const limit = checkedLimit(query);
   const pages = storedAs(query, here).map((stored) => readStored(statements, { ...query, ...stored }, limit, here));
   return newest(pages, limit);
+}
+
+export function checkedLimit({ limit = DEFAULT_LIMIT }: RunQuery): number {
+  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+    message: `Cannot read a page of ${limit} runs: it may have 1 to ${MAX_LIMIT}`,
+  });
 }
 
 export function countRuns(statements: Statements, query: RunQuery, here: Liveness | undefined): number {
@@ -124,13 +126,13 @@ export function countRuns(statements: Statements, query: RunQuery, here: Livenes
 }
 
 /** What a query for a status means for what is stored; `judged` keeps those rows alone that are shown with that status. */
-interface Stored {
+export interface Stored {
   readonly status?: RunStatus;
   readonly judged?: "running" | "lost";
 }
 
 /** Lost runs are stored as running: nobody was left to write it. */
-function storedAs(query: RunQuery, here: Liveness | undefined): readonly Stored[] {
+export function storedAs(query: RunQuery, here: Liveness | undefined): readonly Stored[] {
   if (here === undefined || (query.status !== "running" && query.status !== "lost")) return [{}];
   const judged: Stored = { status: "running", judged: query.status };
   return query.status === "running" ? [judged] : [judged, { status: "lost" }];
@@ -196,20 +198,22 @@ export function readFlows(
     .map((row) => ({ flow: { project: row.project, name: row.name }, runs: row.run_count, newest: row.newest_run }));
 }
 
-interface RunFilter {
+export interface RunFilter {
   readonly shape: runs.RunPageShape;
   readonly args: runs.RunPageArguments;
 }
 
 /** A query as one filter for each flow that is meant, or a single one for all flows. */
-function runFilters(statements: Statements, query: RunQuery): readonly RunFilter[] {
+export function runFilters(statements: Statements, query: RunQuery): readonly RunFilter[] {
   const tagList = [...new Set(query.tags ?? [])];
   const parameters = Object.entries(query.parameters ?? {});
+  const conditions = query.metrics ?? [];
   const shape = {
     flow: query.flow !== undefined,
     status: query.status !== undefined,
     tags: tagList.length,
     parameters: parameters.length,
+    metrics: conditions.map(({ is }) => is),
     before: query.before !== undefined,
   };
   const args: Record<string, unknown> = { status: query.status, before: query.before };
@@ -217,6 +221,10 @@ function runFilters(statements: Statements, query: RunQuery): readonly RunFilter
   for (const [index, [name, value]] of parameters.entries()) {
     args[`parameter${index}`] = name;
     args[`value${index}`] = parameterDigest(name, value);
+  }
+  for (const [index, { metric, value }] of conditions.entries()) {
+    args[`metric${index}`] = metric;
+    args[`bound${index}`] = value;
   }
   const filter = (flow: number | undefined): RunFilter => ({
     shape,

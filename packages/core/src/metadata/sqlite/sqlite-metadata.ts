@@ -9,7 +9,6 @@
  */
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
-import type { RunId } from "../../ids/run-id.ts";
 import type { BeginExecution } from "../execution.ts";
 import type { ImportRuns } from "../imported-run.ts";
 import type { Liveness } from "../liveness.ts";
@@ -20,6 +19,7 @@ import type {
   NewRun,
   RunRow,
   RunSequence,
+  TagActor,
   TagEvent,
   TagMove,
   TaskSequence,
@@ -31,20 +31,24 @@ import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
 import { completeTask, endTasks, reserveTasks } from "../sql/tasks.ts";
+import type { TagPolicyChange } from "../tag-event.ts";
+import type { WebhookStore } from "../webhook-store.ts";
 import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
 import { giveUpTransient } from "./give-up-artifacts.ts";
 import { importRuns } from "./import-runs.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
-import { moveTags } from "./move-tags.ts";
+import { moveTags, taggedRun } from "./move-tags.ts";
 import { writeEndDigest } from "./run-digests.ts";
-import { noRun } from "./run-errors.ts";
 import { readRun } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import type { Statements } from "./statements.ts";
+import { removeTagPolicy, setTagPolicy } from "./tag-policies.ts";
+import { grantRequests } from "./tag-requests.ts";
 import { TickWriter } from "./tick-writer.ts";
+import { webhookRecords } from "./webhook-records.ts";
 import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 import { WriteTurns, type WriteTurnsOptions } from "./write-turns.ts";
 
@@ -96,6 +100,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
   #dataVersion: unknown;
   readonly #holds: HoldsBlob | undefined;
+  readonly webhooks: WebhookStore = webhookRecords(
+    (work) => this.read(work),
+    (action, work) => this.#write(action, work),
+  );
 
   constructor(db: Connection, file: string, turns: WriteTurns, liveness: Liveness | undefined, holds?: HoldsBlob) {
     super(db, file, turns, liveness);
@@ -152,8 +160,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
       });
       on.run(setRunTagStatus, { run, status });
       on.run(endExecution, { run, number: finish.execution, status, ended_at: finished_at, running: "running" });
-      if (status === "succeeded") giveUpTransient(this.db, run, finish.finishedAt);
-      else {
+      if (status === "succeeded") {
+        giveUpTransient(this.db, run, finish.finishedAt);
+        grantRequests(on, taggedRun(on, run), finish.finishedAt, finish.tagChecks ?? {});
+      } else {
         const cancelled_by = finish.cancelledBy ?? finish.failure?.task ?? null;
         on.run(endTasks, { run, running: "running", status: "cancelled", finished_at, cancelled_by });
       }
@@ -187,11 +197,15 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   }
 
   moveTags(move: TagMove): Promise<readonly TagEvent[]> {
-    return this.#write("Cannot move tags", (on) => {
-      const run = on.get(runs.runStatus, { sequence: move.run });
-      if (run === undefined) throw noRun(move.run);
-      return moveTags(on, { sequence: move.run, id: run.id as RunId, flow: run.flow, status: run.status }, move);
-    });
+    return this.#write("Cannot move tags", (on) => moveTags(on, taggedRun(on, move.run), move));
+  }
+
+  setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]> {
+    return this.#write("Cannot set the policy", (on) => setTagPolicy(on, change));
+  }
+
+  removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]> {
+    return this.#write("Cannot remove the policy", (on) => removeTagPolicy(on, pattern, by));
   }
 
   /** Runs statements in one write transaction, when its turn comes. */

@@ -3,6 +3,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { DeletedRun } from "../deleted-run.ts";
 import type { ChildRunKey, ExecutionRow } from "../execution.ts";
+import type { LineageQuery, LineageRows, LineageRuns } from "../lineage-rows.ts";
 import type { Liveness } from "../liveness.ts";
 import type {
   ArtifactRow,
@@ -12,12 +13,15 @@ import type {
   LogRow,
   LogSequence,
   MetadataReader,
+  MetricQuery,
   RunDigests,
   RunQuery,
   RunRow,
   RunSequence,
   RunValueKind,
   TagEvent,
+  TagPolicy,
+  TagRequest,
   TaskCount,
   TaskQuery,
   TaskRow,
@@ -25,6 +29,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import type { MetricRow, RunMetricRow, RunSort } from "../metric.ts";
 import type { CacheEntry, FinishedTaskColumns } from "../replay.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
@@ -35,10 +40,12 @@ import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
-import * as tags from "../sql/tags.ts";
+import { tagPolicies, tagRequestsOfRun } from "../sql/tag-policies.ts";
 import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
+import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
+import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
 import {
   countRuns,
@@ -52,6 +59,7 @@ import {
 } from "./run-reads.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
+import { readHolders, readTagEvents, readTags, type TagEventQuery } from "./tag-reads.ts";
 import { readTask, readTaskCounts, readTasks } from "./task-reads.ts";
 import type { WriteTurns } from "./write-turns.ts";
 
@@ -114,6 +122,10 @@ export class SqliteReader implements MetadataReader {
     return this.read((on) => readRuns(on, query, this.liveness));
   }
 
+  sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]> {
+    return this.read((on) => readSortedRuns(on, query, sort, this.liveness));
+  }
+
   countRuns(query: RunQuery): Promise<number> {
     return this.read((on) => countRuns(on, query, this.liveness));
   }
@@ -123,36 +135,24 @@ export class SqliteReader implements MetadataReader {
   }
 
   tags(query: { readonly flow?: FlowName }) {
-    return this.read((on) => {
-      const counts =
-        query.flow === undefined
-          ? on.all(tags.tagCounts, {})
-          : mergeCounts(flowIds(on, query.flow).map((flow) => on.all(tags.tagCountsOfFlow, { flow })));
-      return counts.map((row) => ({ tag: row.tag, runs: row.runs, newest: row.newest as RunSequence }));
-    });
+    return this.read((on) => readTags(on, query.flow));
   }
 
-  async tagEvents(query: {
-    readonly run?: RunId;
-    readonly tag?: string;
-    readonly before?: number;
-    readonly limit?: number;
-  }): Promise<readonly TagEvent[]> {
+  async tagEvents(query: TagEventQuery): Promise<readonly TagEvent[]> {
     checkPageLimit(query.limit);
-    const shape = {
-      run: query.run !== undefined,
-      tag: query.tag !== undefined,
-      before: query.before !== undefined,
-      limit: query.limit !== undefined,
-    };
-    return this.read((on) =>
-      on
-        .all(
-          on.shaped(`tagEvents ${JSON.stringify(shape)}`, () => tags.tagEventPage(shape)),
-          query as { run: string; tag: string; before: number; limit: number },
-        )
-        .map(map.toTagEvent),
-    );
+    return this.read((on) => readTagEvents(on, query));
+  }
+
+  tagPolicies(): Promise<readonly TagPolicy[]> {
+    return this.read((on) => on.all(tagPolicies, {}).map(map.toTagPolicy));
+  }
+
+  tagRequests(run: RunSequence): Promise<readonly TagRequest[]> {
+    return this.read((on) => on.all(tagRequestsOfRun, { run }).map(map.toTagRequest));
+  }
+
+  holders(flow: FlowName, tag: string): Promise<readonly RunRow[]> {
+    return this.read((on) => readHolders(on, flow, tag).map((run) => readRun(on, run, this.liveness)!));
   }
 
   runValues(run: RunSequence): Promise<readonly (ArtifactRow & { readonly kind: RunValueKind })[]> {
@@ -183,6 +183,22 @@ export class SqliteReader implements MetadataReader {
         .slice(0, limit)
         .map((run) => readRun(on, run, this.liveness)!);
     });
+  }
+
+  lineage(query: LineageQuery): Promise<LineageRows> {
+    return this.read(() => readLineage(this.db, query));
+  }
+
+  lineageRuns(ids: readonly RunId[]): Promise<LineageRuns> {
+    return this.read((on) => readLineageRuns(this.db, on, ids, this.liveness));
+  }
+
+  artifactTask(task: TaskSequence, name: string): Promise<TaskSequence | undefined> {
+    return this.read(() => readArtifactTask(this.db, task, name));
+  }
+
+  taskReads(task: TaskSequence): Promise<readonly string[] | undefined> {
+    return this.read(() => readTaskReads(this.db, task));
   }
 
   executions(run: RunSequence): Promise<readonly ExecutionRow[]> {
@@ -278,6 +294,15 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
+  runMetrics(run: RunSequence): Promise<readonly RunMetricRow[]> {
+    return this.read((on) => readRunMetrics(on, run));
+  }
+
+  async metricValues(query: MetricQuery): Promise<readonly MetricRow[]> {
+    checkPageLimit(query.limit);
+    return this.read((on) => readMetricValues(on, query));
+  }
+
   async logs(query: LogQuery): Promise<readonly LogRow[]> {
     checkPageLimit(query.limit);
     const shape = {
@@ -353,17 +378,6 @@ export class SqliteReader implements MetadataReader {
 
 function lastLog(on: Statements): LogSequence {
   return (on.get(logs.lastLogChunk, {})?.sequence ?? 0) as LogSequence;
-}
-
-/** Tags of several flows of one name, as if they were one. */
-function mergeCounts(lists: readonly (readonly tags.TagCount[])[]): readonly tags.TagCount[] {
-  if (lists.length === 1) return lists[0]!;
-  const merged = new Map<string, tags.TagCount>();
-  for (const { tag, runs: count, newest } of lists.flat()) {
-    const known = merged.get(tag);
-    merged.set(tag, { tag, runs: count + (known?.runs ?? 0), newest: Math.max(newest, known?.newest ?? 0) });
-  }
-  return [...merged.values()].sort((left, right) => right.runs - left.runs || (left.tag < right.tag ? -1 : 1));
 }
 
 function checkPageLimit(limit: number | undefined): void {

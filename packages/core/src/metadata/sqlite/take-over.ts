@@ -12,6 +12,7 @@ import { reserveTasks } from "../sql/tasks.ts";
 import type { Connection } from "./connection.ts";
 import { noRun } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
+import { DERIVE_RUN_METRICS } from "./write-metrics.ts";
 
 const text = {
   range: "SELECT min(sequence) AS first, max(sequence) AS last FROM task WHERE run = ?",
@@ -53,6 +54,11 @@ const text = {
     SELECT task.run, task.sequence, seen.upstream, seen.producer, seen.artifact, seen.codec, seen.digest
     FROM task CROSS JOIN upstream_read AS seen ON seen.run = :from AND seen.task = task.origin
     WHERE task.run = :to AND task.sequence >= :first`,
+  metrics: `
+    INSERT INTO metric (run, name, task, position, step, value)
+    SELECT task.run, metric.name, task.sequence, metric.position, metric.step, metric.value
+    FROM metric CROSS JOIN task ON task.run = :to AND task.sequence = metric.task + :distance
+    WHERE metric.run = :from`,
   // A run that did not succeed belongs to the origin, which may go on with it: the fork's call begins one of its own.
   children: `
     INSERT INTO child_run (run, step, path, call, inputs_digest, child)
@@ -83,5 +89,6 @@ export function takeOver(db: Connection, statements: Statements, { from, exceptS
   db.prepare(text.gone).run({ to, first });
   db.prepare(text.terms).run({ from, to, distance });
   db.prepare(text.reads).run({ from, to, first });
+  if (db.prepare(text.metrics).run({ from, to, distance }).changes > 0) db.prepare(DERIVE_RUN_METRICS).run(to);
   db.prepare(text.children).run({ from, to, steps });
 }

@@ -18,6 +18,7 @@ import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
 import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
 import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
+import { MetricWriter } from "./write-metrics.ts";
 
 export class TickWriter {
   readonly #statements: Statements;
@@ -29,6 +30,7 @@ export class TickWriter {
   readonly #insertPage: Statement<unknown[], unknown>;
   readonly #insertRead: Statement<unknown[], unknown>;
   readonly #insertLog: Statement<unknown[], unknown>;
+  #metricWriter: MetricWriter | undefined;
 
   /** @param holds  whether the bytes of a blob are there that lies outside of the records */
   constructor(statements: Statements, holds?: HoldsBlob) {
@@ -104,6 +106,7 @@ export class TickWriter {
       }
       if (task.artifacts.length > 0) this.#writeArtifacts(tick.run, task);
       if (task.pages.length > 0) this.#writePages(task);
+      for (const series of task.metrics ?? []) this.#metrics.write(tick.run, task.sequence, series);
       if (task.cache !== undefined) this.#offer(task, task.cache);
     }
     for (const read of tick.reads) this.#writeRead(read);
@@ -113,13 +116,21 @@ export class TickWriter {
   /** Between the look of a task into the cache and this transaction, a run may be deleted or a value given up. */
   #notTaken({ finished }: Tick): readonly TaskSequence[] {
     const notTaken: TaskSequence[] = [];
+    if (finished.every(({ takenFrom }) => takenFrom === undefined)) return notTaken;
+    const here = new Set(finished.map(({ sequence }) => sequence));
     for (const { sequence, takenFrom } of finished) {
-      if (takenFrom === undefined) continue;
+      if (takenFrom === undefined || here.has(takenFrom)) continue;
       const isThere = this.#statements.get(taskBySequence, { sequence: takenFrom }) !== undefined;
       const isWhole = isThere && this.#statements.get(hasGoneArtifacts, { task: takenFrom }) === undefined;
       if (!isWhole) notTaken.push(sequence);
     }
     return notTaken;
+  }
+
+  /** Most runs record none: its statements are prepared when they are needed. */
+  get #metrics(): MetricWriter {
+    this.#metricWriter ??= new MetricWriter(this.#statements);
+    return this.#metricWriter;
   }
 
   /** Answers the tasks that were written together with their end. */
@@ -224,6 +235,7 @@ export class TickWriter {
     this.#statements.run(copyArtifactTerms, { run, task, fromRun: source.run, from });
     this.#statements.run(copyArtifacts, { task, from });
     this.#statements.run(copyItemPages, { task, from });
+    this.#metrics.copy(run, task, source.run, from);
   }
 
   #offer(task: FinishedTask, cache: NonNullable<FinishedTask["cache"]>): void {

@@ -9,6 +9,7 @@ import type { NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { type SerializedError, serializeError } from "../../errors/flow-error.ts";
 import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
+import { upstreamClassOf } from "../../flow/check-consumed-artifact.ts";
 import { type CurrentTask, runStepAsTask } from "../../flow/current.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
@@ -22,6 +23,7 @@ import { collectYield } from "./collect-yield.ts";
 import { type CallLine, FlowCalls } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
+import { MetricLog } from "./metric-log.ts";
 import type { ReadWatch } from "./read-watch.ts";
 import { upstreamValue } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
@@ -49,6 +51,7 @@ interface Notes {
   readonly reads: Map<string, UpstreamRead>;
   /** Of values and upstreams of the run. */
   readonly valueReads: Set<string>;
+  readonly log: MetricLog;
   /** Whether the step has looked at `this.signal`. */
   sawSignal: boolean;
 }
@@ -61,7 +64,13 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = { blobs: new Map(), reads: new Map(), valueReads: new Set(), sawSignal: false };
+  const notes: Notes = {
+    blobs: new Map(),
+    reads: new Map(),
+    valueReads: new Set(),
+    log: new MetricLog(nameOf(run, task)),
+    sawSignal: false,
+  };
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -72,6 +81,7 @@ export async function executeTask(
       : { kind: "failed", error: describe(environment, thrown) };
     notes.blobs.clear();
   }
+  notes.log.end();
   return {
     sequence: task.sequence,
     attempt: task.attempt,
@@ -113,6 +123,7 @@ async function attempt(
     const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
     const facts = {
       ...currentFacts(run, task),
+      log: notes.log,
       recordRead: record,
       ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
     };
@@ -130,8 +141,10 @@ async function attempt(
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
-  if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...left };
-  return { kind: "succeeded", ...left, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
+  const recorded = notes.log.end();
+  const kept = recorded.length === 0 ? left : { ...left, metrics: recorded };
+  if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...kept };
+  return { kind: "succeeded", ...kept, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
 }
 
 /** The flow object of a task, whose fields load when they are read. */
@@ -157,7 +170,9 @@ function bind(
   for (const [name, row] of run.upstreams)
     values[name] = () => {
       task.notes.valueReads.add(name);
-      return upstreamValue(run, row, name, task.record, log);
+      const producerClass = upstreamClassOf(environment.flowClass, name);
+      const reading = { record: task.record, ...(log && { watch: log }), ...(producerClass && { producerClass }) };
+      return upstreamValue(run, row, name, reading);
     };
   const inputs: Record<string, () => unknown> = {};
   for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
@@ -167,6 +182,7 @@ function bind(
       values,
       inputs,
       onRead: () => {},
+      log: task.notes.log,
       get signal() {
         task.notes.sawSignal = true;
         return environment.signal;
@@ -182,6 +198,10 @@ function bind(
     (flowClass) => taskInstance(flowClass, log),
   );
   return bound;
+}
+
+function nameOf({ context: { name } }: WorkerRun, { step, path }: BatchTask): string {
+  return path === "" ? `${name}/${step}` : `${name}/${step}/${path}`;
 }
 
 function currentFacts(run: WorkerRun, task: BatchTask): CurrentTask {

@@ -101,7 +101,7 @@ export class FlowCalls {
 }
 
 function requestOf(flow: FlowClass | URL | string, options: RunOptions<Flow>, isInline: boolean): FlowRequest {
-  const { params = {}, tags = [], upstreams = {} } = options;
+  const { params = {}, tags = [], tagReason, upstreams = {} } = options;
   return {
     flow: flowOf(flow, isInline),
     params: Object.fromEntries(
@@ -110,6 +110,7 @@ function requestOf(flow: FlowClass | URL | string, options: RunOptions<Flow>, is
         .map(([name, value]) => [name, encodedParam(name, value)]),
     ),
     tags: [...tags],
+    ...(tagReason === undefined ? {} : { tagReason }),
     upstreams: upstreamRequests(upstreams as Readonly<Record<string, UpstreamChoice | undefined>>),
   };
 }

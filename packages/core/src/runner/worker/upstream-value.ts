@@ -3,6 +3,9 @@
  * task) and its own upstreams in turn. Each read is recorded with the digest that was read: that is the lineage edge.
  */
 import { FlowError } from "../../errors/flow-error.ts";
+import { consumedArtifactProblem, upstreamClassOf } from "../../flow/check-consumed-artifact.ts";
+import { flagOf } from "../../flow/flag-names.ts";
+import type { FlowClass } from "../../flow/public-types.ts";
 import { isName } from "../../ids/names.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
@@ -13,18 +16,21 @@ import { missingArtifact, type WorkerRun } from "./worker-run.ts";
 
 export type RecordRead = (read: Omit<UpstreamRead, "task">) => void;
 
+/** How an upstream is read: who is told, and what its consumer expects of it. */
+export interface UpstreamReading {
+  readonly record: RecordRead;
+  /** Told of everything that is looked at, also where no artifact is read. */
+  readonly watch?: ReadWatch;
+  /** The producer's class, as the consumer has it: what it declares of artifacts is checked when they are read. */
+  readonly producerClass?: FlowClass;
+}
+
 /**
  * @param field how the step reaches it: `model`, or `model.upstreams.source` further up
- * @param watch is told of everything that is looked at, also where no artifact is read
  * @returns the value of the field; undefined for an optional upstream that matched nothing
  */
-export function upstreamValue(
-  run: WorkerRun,
-  row: UpstreamRow,
-  field: string,
-  record: RecordRead,
-  watch?: ReadWatch,
-): unknown {
+export function upstreamValue(run: WorkerRun, row: UpstreamRow, field: string, reading: UpstreamReading): unknown {
+  const { record, watch, producerClass } = reading;
   if (row.producer === undefined) return undefined;
   const producer = producerOf(run, row.producer, field);
   const tables = {
@@ -50,6 +56,7 @@ export function upstreamValue(
         record({ upstream: field, producer: producer.id, artifact: key, codec: found.codec, digest: found.digest });
         watch?.read(`this.${field}.data.${key}`);
         const value = run.loader.load(found, name);
+        if (producerClass !== undefined) checkConsumed(run, { field, name, found, value, producer, producerClass });
         loaded.set(key, value);
         return value;
       },
@@ -59,7 +66,45 @@ export function upstreamValue(
           else if (isName(key)) watch.read(`this.${field}.data.${key}?`);
         }),
     ),
-    upstreams: lazyUpstreams(run, producer, { name, field, record, ...(watch && { watch }) }),
+    upstreams: lazyUpstreams(run, producer, { name, field, reading }),
+  });
+}
+
+/**
+ * Holds what was read to what the consumer's own copy of the producer's class declares. Equal bytes fit or do not fit
+ * for all tasks of a run: each value is checked once in a worker, however many tasks of a foreach read it.
+ */
+function checkConsumed(
+  run: WorkerRun,
+  read: {
+    readonly field: string;
+    /** Of the producer's run. */
+    readonly name: string;
+    readonly found: ArtifactRow;
+    readonly value: unknown;
+    readonly producer: RunRow;
+    readonly producerClass: FlowClass;
+  },
+): void {
+  const { field, name, found, value, producer, producerClass } = read;
+  const key = `${field} ${found.name} ${found.codec} ${found.digest}`;
+  if (run.fittingReads.has(key)) return;
+  const problem = consumedArtifactProblem(producerClass, found.name, value);
+  if (problem === undefined) {
+    run.fittingReads.add(key);
+    return;
+  }
+  const upstream = field.split(".")[0]!;
+  throw new FlowError("FLOW_RUNNER_ARTIFACT_MISMATCH", {
+    message: `Cannot read "${found.name}" of ${name} in ${run.context.name}: it does not fit what ${producer.flow.name} declares in the code of this run: ${problem}`,
+    hint: `Run ${producer.flow.name} again with the code as it is now, or choose another run with --${flagOf(upstream)}-run`,
+    context: {
+      run: run.context.id,
+      producer: producer.id,
+      upstream: field,
+      artifact: found.name,
+      digest: found.digest,
+    },
   });
 }
 
@@ -94,11 +139,11 @@ function lazyUpstreams(
   where: {
     readonly name: string;
     readonly field: string;
-    readonly record: RecordRead;
-    readonly watch?: ReadWatch;
+    readonly reading: UpstreamReading;
   },
 ): unknown {
-  const { name, field, record, watch } = where;
+  const { name, field, reading } = where;
+  const { record, watch, producerClass } = reading;
   let rows: ReadonlyMap<string, UpstreamRow> | undefined;
   const all = (): ReadonlyMap<string, UpstreamRow> =>
     (rows ??= new Map(run.reader.upstreams(producer.sequence).map((row) => [row.name, row])));
@@ -112,7 +157,12 @@ function lazyUpstreams(
         throw missingArtifact(key, `${name}'s upstreams`, all().keys());
       }
       watch?.read(`this.${field}.upstreams.${key}`);
-      return upstreamValue(run, row, `${field}.upstreams.${key}`, record, watch);
+      const further = producerClass === undefined ? undefined : upstreamClassOf(producerClass, key);
+      return upstreamValue(run, row, `${field}.upstreams.${key}`, {
+        record,
+        ...(watch && { watch }),
+        ...(further && { producerClass: further }),
+      });
     },
     watch && (() => watch.unknownRead("the list of its upstream's upstreams")),
   );

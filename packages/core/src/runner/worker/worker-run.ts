@@ -28,6 +28,8 @@ export class WorkerRun {
   readonly reader: TaskReader;
   readonly values: ReadonlyMap<string, ArtifactRow & { readonly kind: RunValueKind }>;
   readonly upstreams: ReadonlyMap<string, UpstreamRow>;
+  /** Values of upstreams that fit what their consumer expects: field, name, codec and digest of each. */
+  readonly fittingReads = new Set<string>();
   readonly #tables = new Map<TaskSequence, ArtifactTable>();
   #page: { readonly split: TaskSequence; readonly first: number; readonly items: readonly StoredItem[] } | undefined;
 

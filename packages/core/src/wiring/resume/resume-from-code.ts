@@ -45,6 +45,7 @@ export async function resumeFromCode<T extends Flow>(
       stores: planDefaultStores(),
       fields: { flags: {}, values: (o.params ?? {}) as Readonly<Record<string, unknown>> },
       tags: o.tags ?? [],
+      ...(o.tagReason === undefined ? {} : { tagReason: o.tagReason }),
       upstreams: upstreamRequests((o.upstreams ?? {}) as Readonly<Record<string, UpstreamChoice | undefined>>),
       ...(o.from === undefined ? {} : { from: String(o.from) }),
       ...(o.changed === undefined ? {} : { changed: o.changed }),

@@ -12,8 +12,9 @@ import { lateTagsOf } from "../../flow/late-tags.ts";
 import { newRunId } from "../../ids/run-id.ts";
 import type { UpstreamRequest } from "../../lineage/resolve-upstreams.ts";
 import { runName } from "../../lineage/run-name.ts";
-import type { FinishRun, RunRow, TagMove } from "../../metadata/metadata-store.ts";
+import type { FinishRun, MetadataReader, NewRun, RunRow, TagMove } from "../../metadata/metadata-store.ts";
 import type { FinishedTaskColumns } from "../../metadata/replay.ts";
+import { policyFor } from "../../metadata/tag-policy.ts";
 import type { ResumePlan, ResumeRequest } from "../../runner/resume/plan-resume.ts";
 import { planResume } from "../../runner/resume/plan-resume.ts";
 import { failRun } from "../fail-run.ts";
@@ -98,7 +99,7 @@ export async function resumeRun(
     const { row, finished } = await readyToGo(
       stores,
       begun,
-      plan.kind === "continue" ? tagMove(prepared, facts) : undefined,
+      plan.kind === "continue" ? tagMove(prepared, facts, request.tagReason) : undefined,
     );
     announceResumed({ row, finished, subject, plan, pins, stores }, emit);
     return await executeWithin(asked, {
@@ -203,7 +204,7 @@ async function fork(
     flow: { project: definition.project, name: definition.name },
     formerly: definition.formerly,
     createdAt: new Date(),
-    tags: [...new Set([...origin.tags, ...prepared.tags])],
+    ...(await tagsOfFork(metadata, origin, prepared.tags, request.tagReason)),
     systemTags: [],
     parameters: Object.fromEntries(
       fields.filter((field) => !field.secret && field.kind === "parameter").map((field) => [field.name, field.encoded]),
@@ -230,6 +231,26 @@ async function fork(
   return { run: row.sequence, execution: row.execution.number };
 }
 
+/**
+ * Free tags are copied. Of those under a policy, what the origin was asked for and never got is asked for again; what it
+ * holds stays with it: an experiment does not take production from the run that it began with.
+ */
+async function tagsOfFork(
+  metadata: MetadataReader,
+  origin: RunRow,
+  given: readonly string[],
+  tagReason: string | undefined,
+): Promise<Pick<NewRun, "tags" | "tagReason">> {
+  const policies = await metadata.tagPolicies();
+  const free = origin.tags.filter((tag) => policyFor(policies, tag) === undefined);
+  const waiting = (await metadata.tagRequests(origin.sequence)).filter(({ status }) => status === "waiting");
+  const reason = tagReason ?? waiting.find((request) => request.reason !== undefined)?.reason;
+  return {
+    tags: [...new Set([...free, ...waiting.map(({ tag }) => tag), ...given])],
+    ...(reason === undefined ? {} : { tagReason: reason }),
+  };
+}
+
 /** Another process has made the very same fork, perhaps at this instant. */
 function sameForkRuns(origin: RunRow, cause: FlowError): FlowError {
   const { name, host, pid } = cause.context;
@@ -242,9 +263,14 @@ function sameForkRuns(origin: RunRow, cause: FlowError): FlowError {
 }
 
 /** The tags that a run gets when it goes on; a fork is created with them. */
-function tagMove({ tags }: PreparedRun, { config }: Facts): Omit<TagMove, "run"> | undefined {
+function tagMove(
+  { tags }: PreparedRun,
+  { config: { actor, host } }: Facts,
+  reason: string | undefined,
+): Omit<TagMove, "run"> | undefined {
   if (tags.length === 0) return undefined;
-  return { add: tags, remove: [], actor: config.actor, host: config.host, at: new Date(), via: "flow resume" };
+  const why = reason === undefined ? {} : { reason };
+  return { add: tags, remove: [], actor, host, at: new Date(), via: "flow resume", ...why };
 }
 
 /** The last of what is read and written before the run is driven; what fails here ends the execution. */

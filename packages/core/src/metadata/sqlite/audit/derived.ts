@@ -36,6 +36,14 @@ const EXECUTION = `SELECT sequence AS run, execution AS number,
   FROM run AS x
   WHERE json_valid(environment) AND NOT EXISTS (SELECT 1 FROM execution AS y WHERE y.run = x.sequence AND y.number = x.execution)`;
 
+/** The last row of a metric of a run, as of `x`. */
+const lastMetric = (column: string) =>
+  `(SELECT ${column} FROM metric WHERE run = x.run AND name = x.name ORDER BY task DESC, position DESC LIMIT 1)`;
+const WRONG_METRIC = `x.task IS NOT ${lastMetric("task")} OR x.step IS NOT ${lastMetric("step")}
+  OR x.value IS NOT ${lastMetric("value")} OR x.flow IS NOT (SELECT flow FROM run WHERE sequence = x.run)`;
+const MISSING_METRIC = `SELECT DISTINCT run, name FROM metric AS m
+  WHERE NOT EXISTS (SELECT 1 FROM run_metric AS y WHERE y.run = m.run AND y.name = m.name)`;
+
 export const derivedRules: readonly DerivedRule[] = [
   {
     check: "S07",
@@ -125,6 +133,22 @@ export const derivedRules: readonly DerivedRule[] = [
         WHERE y.sequence = x.run AND x.status <> y.status AND ${STATE_IS_SURE}`,
     ],
     done: "put tags under the flow and state of their runs",
+  },
+  {
+    check: "S07",
+    table: "run_metric",
+    sql: `SELECT x.run AS run, ${NO_COLUMNS}, x.name AS found, NULL AS wanted FROM run_metric AS x WHERE ${WRONG_METRIC}
+      UNION ALL SELECT x.run AS run, ${NO_COLUMNS}, x.name AS found, NULL AS wanted FROM (${MISSING_METRIC}) AS x`,
+    remedy: "repair",
+    say: ({ found }) =>
+      `the last value of the metric "${found}" of {run} is another one than is recorded beside the run`,
+    mend: [
+      `DELETE FROM run_metric AS x WHERE ${WRONG_METRIC}`,
+      `INSERT INTO run_metric (run, name, flow, task, step, value)
+        SELECT x.run, x.name, run.flow, ${lastMetric("task")}, ${lastMetric("step")}, ${lastMetric("value")}
+        FROM (${MISSING_METRIC}) AS x JOIN run ON run.sequence = x.run`,
+    ],
+    done: "looked up the last values of metrics",
   },
   {
     check: "S07",

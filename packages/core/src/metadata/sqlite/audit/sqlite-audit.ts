@@ -23,7 +23,7 @@ import { wrongParameters } from "./parameter-checks.ts";
 import { type FaultRow, type RecordCheck, referenceChecks } from "./reference-checks.ts";
 import { RowNames } from "./row-names.ts";
 import { stateChecks } from "./state-checks.ts";
-import { heldTagChecks, tagLogFaults } from "./tag-checks.ts";
+import { heldTagChecks, policyFaults, tagLogFaults } from "./tag-checks.ts";
 
 /** Rows of a large table that one statement looks at: some tens of milliseconds. */
 const WINDOW_ROWS = 20_000;
@@ -89,6 +89,7 @@ class SqliteAudit implements RecordAudit {
       }
     }
     yield* this.#guarded("the log of tags", () => tagLogFaults(this.#db));
+    yield* this.#guarded("the policies of tags", () => policyFaults(this.#db));
     yield* this.#guarded("the parameters of runs", () => this.#parameterFaults());
     if (this.schemaVersion >= DIGEST_SCHEMA) {
       const guarded = this.#guarded.bind(this);

@@ -57,5 +57,29 @@ export const heldTagChecks: readonly RecordCheck[] = [
   },
 ];
 
+/** What the log says of each pattern last. */
+const POLICIES = `SELECT tag, verb, policy FROM tag_event AS event WHERE verb IN ('set-policy', 'remove-policy') AND NOT EXISTS (
+    SELECT 1 FROM tag_event AS later
+    WHERE later.tag = event.tag AND later.sequence > event.sequence AND later.verb IN ('set-policy', 'remove-policy'))`;
+
+/** Policies that are not those which the log adds up to: somebody has changed the rules past the log. */
+export function policyFaults(db: Connection): readonly RecordFault[] {
+  const rows = db
+    .prepare(
+      `SELECT tag AS pattern FROM (${POLICIES}) AS x WHERE verb = 'set-policy' AND NOT EXISTS (
+        SELECT 1 FROM tag_policy AS y WHERE y.pattern = x.tag AND y.policy = x.policy)
+      UNION SELECT pattern FROM tag_policy AS y WHERE NOT EXISTS (
+        SELECT 1 FROM (${POLICIES}) AS x WHERE x.tag = y.pattern AND x.verb = 'set-policy' AND x.policy = y.policy)`,
+    )
+    .all() as readonly { readonly pattern: string }[];
+  return rows.map(({ pattern }) => ({
+    check: "S08",
+    kind: "damage",
+    evidence: `the policy "${pattern}" is not as the log of tags says`,
+    subject: { table: "tag_policy" },
+    remedy: "copy",
+  }));
+}
+
 /** Gives runs the tags that the log says they hold; takes none away, since the newest events of a log may have been cut off. */
 export const restoreHeldTags = `INSERT INTO run_tag (run, tag, flow, status) SELECT x.run, x.tag, x.flow, x.status ${LOST}`;

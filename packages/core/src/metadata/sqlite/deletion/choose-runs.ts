@@ -8,7 +8,9 @@ import type { KeepReason, KeptRun, RunChoice, RunSelection, TagRule } from "../.
 import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { currentExecution } from "../../sql/executions.ts";
+import { matchesPattern } from "../../tag-policy.ts";
 import type { Connection } from "../connection.ts";
+import { readPolicies } from "../move-tags.ts";
 import { flowIds } from "../run-reads.ts";
 import { Statements } from "../statements.ts";
 
@@ -99,10 +101,16 @@ export class RunChooser {
     protects: TagRule,
   ): readonly KeepReason[] {
     const isLeft = ({ sequence }: Named): boolean => !going.has(sequence as RunSequence);
+    // Asked each time: a policy that is set while runs are deleted counts from then on.
+    const policies = readPolicies(this.#statements);
     return [
-      ...this.#tags(run.sequence)
-        .filter(protects)
-        .map((tag): KeepReason => ({ kind: "tag", tag })),
+      ...this.#tags(run.sequence).flatMap((tag): readonly KeepReason[] => {
+        const policy = policies.find(
+          ({ protected: isProtected, pattern }) => isProtected && matchesPattern(pattern, tag),
+        );
+        if (policy !== undefined) return [{ kind: "tag", tag, policy: policy.pattern }];
+        return protects(tag) ? [{ kind: "tag", tag }] : [];
+      }),
       ...this.#all<Named>("consumers", run.id)
         .filter(isLeft)
         .map(({ name }): KeepReason => ({ kind: "read", by: name })),

@@ -3,16 +3,16 @@
  *
  * The connection has no foreign keys on: SQLite would look for the children of each deleted row, over tables whose keys
  * begin with something else, again and again. That nothing is left behind is what the statements are for; tests hold the
- * store to `PRAGMA foreign_key_check` after each kill.
+ * store to `PRAGMA foreign_key_check` after each kill. Metrics go by a trigger on `run`, which programs that do not know
+ * of them have as well.
  */
 import type { Statement } from "better-sqlite3";
-import type { RunId } from "../../../ids/run-id.ts";
 import type { DeletedBy } from "../../deletion-store.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { runStatus } from "../../sql/runs.ts";
 import { tagsOfRun } from "../../sql/tags.ts";
 import type { Connection } from "../connection.ts";
-import { moveTags } from "../move-tags.ts";
+import { moveTags, taggedRun } from "../move-tags.ts";
 import type { Statements } from "../statements.ts";
 
 const TASKS = "(SELECT sequence FROM task WHERE run = :run)";
@@ -24,6 +24,7 @@ const deletions = [
   `DELETE FROM item_page WHERE split IN ${TASKS}`,
   `DELETE FROM gone_artifact WHERE task IN ${TASKS}`,
   "DELETE FROM artifact_term WHERE run = :run",
+  "DELETE FROM tag_request WHERE run = :run",
   "DELETE FROM upstream_read WHERE run = :run",
   "DELETE FROM child_run WHERE run = :run",
   "DELETE FROM child_run WHERE child = :run",
@@ -70,11 +71,8 @@ export class RunDeleter {
     // The tags that runs hold are what the log adds up to: it has to say that they are gone.
     const remove = statements.all(tagsOfRun, { run: sequence }).map(({ tag }) => tag);
     if (remove.length > 0)
-      moveTags(
-        statements,
-        { sequence, id: stored.id as RunId, flow: stored.flow, status: stored.status },
-        { add: [], remove, ...by },
-      );
+      // What may keep the run was asked before: nothing holds it any more.
+      moveTags(statements, taggedRun(statements, sequence), { add: [], remove, lift: true, ...by });
     for (const statement of this.#deletions) statement.run({ run: sequence });
     const tasks = this.#tasks.run(sequence).changes;
     const { actor, host, via, at, reason = null } = by;

@@ -23,6 +23,7 @@ export function watchedCurrent(task: CurrentTask, watch: ReadWatch): CurrentTask
           return task.callFlow!(...call);
         }),
     },
+    log: { value: task.log }, // Records, and tells the step nothing.
     recordUnknownRead: { value: (what: string) => watch.unknownRead(what) },
   });
 }

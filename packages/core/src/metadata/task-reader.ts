@@ -1,0 +1,30 @@
+import type { BlobRow, Digest } from "../artifact/artifact.ts";
+import type { RunId } from "../ids/run-id.ts";
+import type {
+  ArtifactRow,
+  ItemPageRow,
+  RunRow,
+  RunSequence,
+  RunValueKind,
+  TaskSequence,
+  UpstreamRow,
+} from "./metadata-store.ts";
+import type { CacheEntry, KeptBlob } from "./replay.ts";
+
+/**
+ * The few reads that a task's field getters need, without an event loop. SQLite gives them by its own connection in each
+ * worker; a remote store gives them through one I/O thread. A task sees what was committed before it was dispatched.
+ */
+export interface TaskReader {
+  runById(id: RunId): RunRow | undefined;
+  runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
+  upstreams(run: RunSequence): readonly UpstreamRow[];
+  visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
+  itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
+  blob(digest: Digest): BlobRow | undefined;
+  /** As of the reader of all records, without the tasks of one run. */
+  cacheEntries(key: Digest, query: { readonly exceptRun: RunSequence; readonly limit: number }): readonly CacheEntry[];
+  /** Where the bytes of a task's own artifacts and of the pages of its foreach are kept. */
+  blobsOfTask(task: TaskSequence): readonly KeptBlob[];
+  close(): void;
+}
