@@ -106,11 +106,11 @@ test("a loop of several steps holds branches, a foreach and another loop, and is
       this.pages = [...inputs.before.pages, current.path + ":" + this.notes.join(",")];
     }
     @choose({ on: "verdict", next: { poor: "write", good: "publish", hopeless: "drop" } }) judge() { this.verdict = this.length < 3 ? "poor" : "good"; }
-    @step({ next: "end" }) publish() { this.log.push("published"); }
-    @step({ next: "end" }) drop() { this.log.push("dropped"); }
+    @step({ next: "end" }) publish() { this.pages.push("published"); }
+    @step({ next: "end" }) drop() { this.pages.push("dropped"); }
     @step() end() {}`,
   );
-  expect(values.log).toEqual(["~0:ann2", "~1:ann3,bob3", "~2:ann4,bob4", "published"]);
+  expect(values.pages).toEqual(["~0:ann2", "~1:ann3,bob3", "~2:ann4,bob4", "published"]);
   expect(tasks.filter((task) => task.startsWith("reader/~1")).toSorted()).toEqual([
     "reader/~1.0~0",
     "reader/~1.0~1",

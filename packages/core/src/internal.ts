@@ -134,6 +134,7 @@ export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type OpenLineageEvent, openLineageEvents } from "./wiring/openlineage-events.ts";
 export { type PlannedStores, planStores } from "./wiring/plan-stores.ts";
+export { projectView } from "./wiring/project-view.ts";
 export { type Pull, planPull, pullArtifact } from "./wiring/pull.ts";
 export {
   findResumeSubject,

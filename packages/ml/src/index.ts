@@ -27,9 +27,9 @@ export { type StoreModelOptions, storeModel } from "./codecs/store-model.ts";
 export { storeTable } from "./codecs/store-table.ts";
 export {
   type LoadOptions,
+  type ModelFile,
   type ModelInspection,
   type ModelProbe,
-  type StoredFile,
   StoredModel,
 } from "./codecs/stored-model.ts";
 export {

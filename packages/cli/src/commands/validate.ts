@@ -130,6 +130,7 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
     strict: words.isOn("strict"),
     freshnessOnly: words.isOn("watch-freshness"),
     now: new Date(context.now()),
+    project: core.projectView(context.cwd),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     ...(deployed === undefined ? {} : { deployed }),
   };

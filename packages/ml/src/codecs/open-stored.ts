@@ -5,7 +5,7 @@ import { type AnyModelCodec, modelCodecById } from "./codec-registry.ts";
 import { largestDifference } from "./compare-outputs.ts";
 import { libraryVersion, loadLibrary, type VersionDrift, versionDrift } from "./library.ts";
 import type { ModelFiles, ModelSignature, SavedModel } from "./model-codec.ts";
-import type { LoadOptions, ModelInspection, ModelProbe, StoredFile, StoredModelParts } from "./stored-model.ts";
+import type { LoadOptions, ModelFile, ModelInspection, ModelProbe, StoredModelParts } from "./stored-model.ts";
 
 /** `StoredModel.load`. */
 export async function openStored(stored: StoredModelParts, options: LoadOptions): Promise<unknown> {
@@ -128,7 +128,7 @@ function checkSignature(codec: AnyModelCodec, model: unknown, kept: ModelSignatu
   }
 }
 
-function checkedFiles(files: Readonly<Record<string, StoredFile>>, action: string): ModelFiles {
+function checkedFiles(files: Readonly<Record<string, ModelFile>>, action: string): ModelFiles {
   return Object.fromEntries(
     Object.entries(files).map(([name, { bytes, sha256 }]) => {
       if (digestOf(bytes) === sha256) return [name, bytes];

@@ -24,7 +24,7 @@ export interface ModelProbe {
 }
 
 /** A file as it is kept. */
-export interface StoredFile {
+export interface ModelFile {
   readonly bytes: Uint8Array;
   /** Of the bytes, in hexadecimal digits. */
   readonly sha256: string;
@@ -58,7 +58,7 @@ export interface StoredModelParts {
   readonly codecVersion: number;
   readonly library: LibraryVersion | undefined;
   readonly facts: ModelFacts;
-  readonly files: Readonly<Record<string, StoredFile>>;
+  readonly files: Readonly<Record<string, ModelFile>>;
   readonly probe: ModelProbe | undefined;
 }
 
@@ -81,7 +81,7 @@ export class StoredModel<T = unknown> {
   /** Class, settings and signature, as far as they are known. */
   readonly facts: ModelFacts;
   /** The files by name, as the library reads them: `writeFileSync("model.onnx", model.files["model.onnx"].bytes)`. */
-  readonly files: Readonly<Record<string, StoredFile>>;
+  readonly files: Readonly<Record<string, ModelFile>>;
   readonly probe: ModelProbe | undefined;
   /** For the compiler alone: without it a stored forest would pass for a stored network. */
   declare readonly [LIVE]?: T;

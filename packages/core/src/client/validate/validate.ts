@@ -24,14 +24,17 @@ import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
 import { checkCode } from "./check-code.ts";
 import { checkCurrency } from "./check-currency.ts";
 import { checkDeployed } from "./check-deployed.ts";
+import { checkDrift } from "./check-drift.ts";
 import { checkProducers, checkSelectors } from "./check-edges.ts";
 import { checkFormats } from "./check-formats.ts";
 import { checkTasks } from "./check-graph.ts";
 import { checkInnerValues } from "./check-inner-values.ts";
+import { checkModels } from "./check-models.ts";
 import { checkReads } from "./check-reads.ts";
 import { checkSharedData } from "./check-shared-data.ts";
 import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
 import { checkWithdrawn } from "./check-withdrawn.ts";
+import type { ProjectView } from "./project-view.ts";
 import { recordedPackage } from "./recorded-package.ts";
 import {
   CHECKS,
@@ -59,6 +62,8 @@ export interface ValidateOptions {
   readonly maxAgeMs?: number;
   /** Only what is a matter of time (V12, V21): no value is read. */
   readonly freshnessOnly?: boolean;
+  /** The project that it is validated in: what is installed there. Without it V06 to V08 are not asked. */
+  readonly project?: ProjectView;
   /** SHA-256 of what a deployment says that it runs. */
   readonly deployed?: string;
   /** Default: now. */
@@ -148,9 +153,28 @@ async function validateRun(
   checkCode(run, isPackageThere, isStrict, sink);
   await checkWithdrawn(metadata, run, isStrict, sink);
   await checkFormats(stores, run, isStrict, sink);
+  await checkHere(stores, run, edges, producers, options, sink);
   if (options.deployed !== undefined) await checkDeployed(metadata, run, options.deployed, sink);
   checkAge(run, edges, producers, definition, limits, sink);
   await checkCurrency(metadata, run, edges, options.current === true || isStrict, sink);
+}
+
+/** V06 to V08: what was kept and what is installed here still go together, also for the runs that this one read from. */
+async function checkHere(
+  stores: ValidateStores,
+  run: RunRow,
+  edges: readonly UpstreamRow[],
+  producers: ReadonlyMap<RunId, RunRow>,
+  { project, strict: isStrict = false }: ValidateOptions,
+  sink: CheckSink,
+): Promise<void> {
+  if (project === undefined) return;
+  checkDrift(run, project, isStrict, sink);
+  await checkModels(stores, run, project, isStrict, sink);
+  for (const edge of edges) {
+    const producer = edge.producer === undefined ? undefined : producers.get(edge.producer);
+    if (producer !== undefined) await checkModels(stores, producer, project, isStrict, sink, edge.name);
+  }
 }
 
 /** V03 for the files of the code package; answers the flow's definition, where the package has it. */
