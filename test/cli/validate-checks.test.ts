@@ -97,6 +97,36 @@ describe("flow validate", () => {
     expect((await check("V03", "Fit", "--watch-freshness")).status).toBeUndefined();
   });
 
+  test("V13 and V14: metrics and parameters that are not what they must be", { timeout: 60_000 }, async () => {
+    project.write({
+      "score.ts": flowText(
+        "Score",
+        `readonly configuration = param(z.enum(["config", "test_config"]).default("config"));
+        @step() start() { this.log.metric("r2", 0.8); this.log.metric("r2", 0.9); }`,
+      ),
+    });
+    await flow("run", "score.ts", "--configuration", "test_config");
+    const asked = async (id: string, condition: string): Promise<unknown> => {
+      const { code, status, evidence } = await check(id, "Score", "--require", condition);
+      return [code, status, ...evidence];
+    };
+    expect(await asked("V13", "metric:r2>=0.9")).toEqual([0, "pass", '"r2" of Score/1 is 0.9, it must be >= 0.9']);
+    expect(await asked("V13", "metric:r2>0.9")).toEqual([1, "fail", '"r2" of Score/1 is 0.9, it must be > 0.9']);
+    expect(await asked("V13", "metric:mae<1")).toEqual([1, "fail", 'Score/1 recorded no metric "mae", it must be < 1']);
+    expect(await asked("V14", "param:configuration=test_config")).toEqual([
+      0,
+      "pass",
+      '--configuration of Score/1 is "test_config"',
+    ]);
+    expect(await asked("V14", "param:configuration=config")).toEqual([
+      1,
+      "fail",
+      '--configuration of Score/1 is "test_config", it must be "config"',
+    ]);
+    const { code, lines } = await project.flow(["validate", "Score", "--require", "r2>1", "--json"]);
+    expect([code, (lines.at(-1) as any).error.code]).toEqual([2, "FLOW_CLI_BAD_VALUE"]);
+  });
+
   test("V16: what was made from something that was revoked", async () => {
     expect(await check("V16", "Fit")).toMatchObject({ code: 0, status: "pass" });
     await flow("tag", "add", "Data/1", "deprecated");
@@ -132,7 +162,7 @@ describe("flow validate", () => {
     expect(broken).toMatchObject({ code: 1, status: "fail" });
     expect(broken.evidence[0]).toMatch(/^S07 /);
     expect((await check("V19", "Fit")).status).toBeUndefined();
-    expect(before).toBe(3); // Data, Fit, Loose
+    expect(before).toBe(4); // Data, Fit, Score, Loose
     await change("UPDATE flow SET run_count = run_count - 1");
   });
 

@@ -12,7 +12,11 @@ export function parseSort(core: Core, text: string, ascending: boolean): RunSort
 }
 
 /** Conditions such as `metric:r2>0.9` and `param:rate=0.1`: all of them must hold. */
-export function parseConditions(core: Core, texts: readonly string[]): Pick<RunQuery, "metrics" | "parameters"> {
+export function parseConditions(
+  core: Core,
+  texts: readonly string[],
+  flag = "--where",
+): Pick<RunQuery, "metrics" | "parameters"> {
   const metrics: MetricCondition[] = [];
   const parameters: [string, unknown][] = [];
   for (const text of texts) {
@@ -23,7 +27,7 @@ export function parseConditions(core: Core, texts: readonly string[]): Pick<RunQ
       parameters.push([name, jsonOrText(value)]);
     } else {
       const hint = 'Write, in quotes, "metric:r2>0.9" (< <= > >= = !=) or "param:rate=0.1"';
-      throw badValue(core, "--where", text, "a condition on a metric or a parameter", hint);
+      throw badValue(core, flag, text, "a condition on a metric or a parameter", hint);
     }
   }
   return {

@@ -8,6 +8,7 @@ import type { ValidationReport } from "@millrace/core/internal";
 import { faultsError } from "../arguments/faults-error.ts";
 import type { Flag } from "../arguments/flag.ts";
 import { readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
+import { parseConditions } from "../arguments/run-query.ts";
 import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
@@ -44,6 +45,12 @@ const OWN_FLAGS: readonly Flag[] = [
     type: "text",
     placeholder: "DURATION",
     help: "Fail when the run, or what it read from, is older: 26h, 7d",
+  },
+  {
+    name: "require",
+    type: "list",
+    placeholder: "CONDITION",
+    help: "Fail unless it holds: metric:r2>=0.9, param:configuration=config",
   },
   { name: "watch-freshness", type: "boolean", help: "Only whether it is current and not too old: no value is read" },
   {
@@ -131,6 +138,9 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
     freshnessOnly: words.isOn("watch-freshness"),
     now: new Date(context.now()),
     project: core.projectView(context.cwd),
+    ...(words.list("require").length === 0
+      ? {}
+      : { required: parseConditions(core, words.list("require"), "--require") }),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     ...(deployed === undefined ? {} : { deployed }),
   };

@@ -20,6 +20,8 @@ export const CHECKS = {
   V08: { kind: "integrity", title: "The packages are those that it ran with" },
   V10: { kind: "integrity", title: "Shared data comes from one run" },
   V11: { kind: "integrity", title: "The code can be had again" },
+  V13: { kind: "integrity", title: "The metrics are as good as they must be" },
+  V14: { kind: "integrity", title: "It ran with the parameters that it must have" },
   V15: { kind: "integrity", title: "The producers are there and succeeded" },
   V16: { kind: "integrity", title: "Nothing that it was made from was withdrawn" },
   V18: { kind: "integrity", title: "Nothing that was kept is a program" },

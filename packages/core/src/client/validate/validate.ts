@@ -31,6 +31,7 @@ import { checkTasks } from "./check-graph.ts";
 import { checkInnerValues } from "./check-inner-values.ts";
 import { checkModels } from "./check-models.ts";
 import { checkReads } from "./check-reads.ts";
+import { checkRequired, type Required } from "./check-required.ts";
 import { checkSharedData } from "./check-shared-data.ts";
 import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
 import { checkWithdrawn } from "./check-withdrawn.ts";
@@ -62,6 +63,8 @@ export interface ValidateOptions {
   readonly maxAgeMs?: number;
   /** Only what is a matter of time (V12, V21): no value is read. */
   readonly freshnessOnly?: boolean;
+  /** Conditions on metrics (V13) and parameters (V14) of the run. */
+  readonly required?: Required;
   /** The project that it is validated in: what is installed there. Without it V06 to V08 are not asked. */
   readonly project?: ProjectView;
   /** SHA-256 of what a deployment says that it runs. */
@@ -154,6 +157,7 @@ async function validateRun(
   await checkWithdrawn(metadata, run, isStrict, sink);
   await checkFormats(stores, run, isStrict, sink);
   await checkHere(stores, run, edges, producers, options, sink);
+  if (options.required !== undefined) await checkRequired(metadata, run, options.required, sink);
   if (options.deployed !== undefined) await checkDeployed(metadata, run, options.deployed, sink);
   checkAge(run, edges, producers, definition, limits, sink);
   await checkCurrency(metadata, run, edges, options.current === true || isStrict, sink);
