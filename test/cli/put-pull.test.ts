@@ -1,6 +1,6 @@
 /** Files from elsewhere as runs, and artifacts out again as files: through the real command. */
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
@@ -87,6 +87,21 @@ describe("flow put", () => {
     expect([upstream.code, upstream.lines.at(-1)?.error.code]).toEqual([1, "FLOW_LINEAGE_NO_RUN"]);
     expect((await json("runs", "Churn")).lines).toHaveLength(1);
   });
+
+  test("takes tags as their policies ask, and says what it did not get", { timeout: 60_000 }, async () => {
+    expect((await json("tag", "policy", "set", "stage", "--exclusive", "--require-check", "V03")).code).toBe(0);
+    expect((await json("tag", "policy", "set", "gold", "--reason-required")).code).toBe(0);
+    const staged = await json("put", "Model", "model.onnx", "--tag", "stage");
+    expect([staged.code, staged.lines[0].tags]).toEqual([0, ["stage"]]);
+    const second = await json("put", "Model", "model.onnx", "--tag", "stage");
+    expect(second.lines[0].tags).toEqual(["stage"]);
+    expect((await json("runs", "Model", "--tag", "stage")).lines.map(({ run }) => run)).toEqual(["Model/2"]);
+    expect(await json("put", "Model", "model.onnx", "--tag", "gold")).toMatchObject({ code: 1 });
+    const told = await json("put", "Model", "model.onnx", "--tag", "gold", "--tag-reason", "better");
+    expect([told.code, told.lines[0].tags]).toEqual([0, ["gold"]]);
+    const running = await json("promote", "Model/1", "--to", "stage", "--check");
+    expect(running.code).toBe(0);
+  });
 });
 
 describe("flow pull", () => {
@@ -118,6 +133,16 @@ describe("flow pull", () => {
       undefined,
     ]);
     expect(await problem("model", "-o", join(project.store, "x"))).toEqual([1, "FLOW_CLI_OUTPUT_NOT_WRITABLE"]);
+    mkdirSync(join(project.store, "empty/tokenizer"), { recursive: true });
+    expect(await problem("tokenizer", "-o", join(project.store, "empty/"))).toEqual([
+      1,
+      "FLOW_CLI_OUTPUT_NOT_WRITABLE",
+    ]);
+    expect(await problem("model", "-o", join(project.store, "none/model"))).toEqual([
+      1,
+      "FLOW_CLI_OUTPUT_NOT_WRITABLE",
+    ]);
+    rmSync(join(project.store, "empty"), { recursive: true });
     expect(await problem("nothing")).toEqual([1, "FLOW_CLIENT_NO_ARTIFACT"]);
     writeFileSync(project.file("other.onnx"), randomBytes(90_000));
     const put = await json("put", "Broken", "other.onnx");

@@ -53,6 +53,22 @@ async function holder(tag: string): Promise<number | undefined> {
 }
 
 describe("a run of a flow", () => {
+  test("that is not over is neither promoted nor checked, and can be asked to take a tag", async () => {
+    await train(1);
+    const runs = client().runs("Train");
+    await (await runs.get(1)).promote("prod");
+    await store.run("Train", { status: "running", artifacts: {} });
+    const running = await runs.get(2);
+    for (const work of [
+      () => running.promote("prod"),
+      () => running.promote("prod", { check: true }),
+      () => running.addTags(["prod"], { expect: "Train/1" }),
+    ])
+      expect((await failure(work())).code).toBe("FLOW_TAG_NOT_OVER");
+    expect(await holder("prod")).toBe(1);
+    expect((await running.addTags(["nightly"])).tags).toEqual(["nightly"]);
+  });
+
   test("is promoted, replaced and rolled back, and its handle is as it is then", async () => {
     await train(3);
     const runs = client().runs("Train");

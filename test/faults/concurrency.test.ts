@@ -60,7 +60,9 @@ describe("tags that many move at one instant while some are killed", () => {
         return { verb, run, reason, flow: victim.start(store, ["tag", verb, run, "prod", "--reason", reason]) };
       });
       const isEach = 3; // One in three is killed, at some instant of its life.
-      await Promise.all(moves.map(({ flow }, index) => (index % isEach === 0 ? killSoon(flow) : undefined)));
+      await Promise.all(
+        moves.map(({ flow }, index) => (index % isEach === 0 ? killSoon(flow, moves.length) : undefined)),
+      );
       for (const { flow, verb, reason } of moves) {
         const { code, stdout, stderr, signal } = await victim.ended(flow);
         expect([stderr, code === 0 || signal === "SIGKILL"], stdout).toEqual(["", true]);
@@ -94,8 +96,9 @@ describe("tags that many move at one instant while some are killed", () => {
     expect(killed).toBeGreaterThan(0);
   });
 
-  async function killSoon(flow: SpawnedFlow): Promise<void> {
-    await flow.after(random() * 1_500);
+  /** The more there are, the longer each of them takes. */
+  async function killSoon(flow: SpawnedFlow, beside: number): Promise<void> {
+    await flow.after(random() * (200 + 26 * beside));
     flow.killGroup();
   }
 });

@@ -195,6 +195,27 @@ export function tagPoliciesVerb(under: MetadataStoreUnderTest): void {
     });
 
     describe("a tag that a run is asked to take", () => {
+      test("is asked for no more only by who may move it", async () => {
+        await setPolicy({ pattern: "gold", allow: ["ann"] });
+        const run = await under.store.createRun(newRun());
+        await under.store.moveTags(move(run, ["gold"]));
+        await expect(under.store.moveTags(move(run, [], { remove: ["gold"], actor: "mallory" }))).rejects.toMatchObject(
+          { code: "FLOW_TAG_NOT_ALLOWED" },
+        );
+        expect(await under.store.tagRequests(run.sequence)).toMatchObject([{ tag: "gold", status: "waiting" }]);
+        await under.store.moveTags(move(run, [], { remove: ["gold"] }));
+        expect(await under.store.tagRequests(run.sequence)).toEqual([]);
+      });
+
+      test("is asked for no more once the run was given it by hand: it does not come back when the run goes on", async () => {
+        await setPolicy({ pattern: "gold", exclusive: true });
+        const run = await under.store.createRun(newRun());
+        await under.store.moveTags(move(run, ["gold"]));
+        const failed = await finish(run, "failed");
+        await under.store.moveTags(move(failed, ["gold"]));
+        expect(await under.store.tagRequests(run.sequence)).toEqual([]);
+      });
+
       test("is held from its success on, and by the run that held it until then", async () => {
         const good = await finished(["prod:v1"]);
         await setPolicy({ pattern: "prod:*", exclusive: true });

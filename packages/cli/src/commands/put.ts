@@ -5,10 +5,11 @@ import type { Problem, RunRecord } from "@millrace/core/internal";
 import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Paint } from "../render/output.ts";
-import { renderWarning } from "../render/run-lines.ts";
+import { renderRequests, renderWarning } from "../render/run-lines.ts";
 import { byteSize, plain } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
 import { optional } from "./conduct-flags.ts";
+import { tellWebhooks } from "./move-tag.ts";
 
 export const putCommand: Command = {
   usage: "put FLOW [NAME=]PATH … [--tag TAG …] [--meta KEY=VALUE …]",
@@ -23,6 +24,7 @@ export const putCommand: Command = {
   ],
   flags: [
     { name: "tag", type: "list", placeholder: "TAG", help: "Tag the run, such as prod:v1" },
+    { name: "tag-reason", type: "text", placeholder: "TEXT", help: "Why, for tags whose policy asks; kept in the log" },
     {
       name: "meta",
       type: "list",
@@ -69,10 +71,12 @@ async function put(invocation: Invocation, context: Context): Promise<number> {
       parameters,
       upstreams,
       tags: invocation.list("tag"),
+      ...optional("tagReason", invocation.text("tag-reason")),
       cwd: context.cwd,
       environment: context.environment,
       command: ["flow", ...context.words],
     });
+    await tellWebhooks(core, await stores.open(), context);
     for (const warning of warnings) context.stderr.write(`${renderWarning(warning, context.stderr.paint)}\n`);
     if (invocation.isOn("json")) context.stdout.write(`${JSON.stringify(record)}\n`);
     else {
@@ -163,6 +167,7 @@ function renderRecord(record: RunRecord, paint: Paint): string {
       line(name, `${plain(codec)}, ${byteSize(sizeBytes)}  ${paint.dim(digest)}`),
     ),
     ...Object.entries(record.parameters).map(([name, value]) => line(name, plain(String(value)))),
+    ...renderRequests(record, paint).map((request) => `  ${request}`),
     ...record.upstreams.map(({ name, run }) => line(name, `← ${run}`)),
     `  ${paint.dim(`flow show ${record.run}     flow validate ${record.run}     flow pull ${record.run}`)}`,
     "",

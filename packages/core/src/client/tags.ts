@@ -2,10 +2,12 @@
  * Moving tags: what a user asks for, checked and said in words, and what policies ask for before (checks of `flow
  * validate`). The store decides in the transaction that moves; nothing here can be raced.
  */
+
 import { FlowError } from "../errors/flow-error.ts";
 import { checkTags, normalTags, SYSTEM_TAG_PREFIXES } from "../lineage/check-tags.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataStore, RunRow, TagActor, TagEvent } from "../metadata/metadata-store.ts";
+import { isOver } from "../metadata/run-state.ts";
 import type { TagAction } from "../metadata/tag-event.ts";
 import type { TagCheck } from "../metadata/tag-policy.ts";
 import { checkRun, checksAskedBy, refuseFailed, type ValidatingStores } from "./tag-checks.ts";
@@ -63,6 +65,7 @@ export async function moveTags(
   }
   if (add.length === 0 && remove.length === 0) return [];
   const { action, take, expect, forceAge, check = false } = tags;
+  if (!isOver(run.status)) refuseOfUnfinished(run, tags);
   const checks = await checksBefore(stores, run, add, check);
   return await stores.metadata.moveTags({
     run: run.sequence,
@@ -74,6 +77,28 @@ export async function moveTags(
     ...(expect === undefined ? {} : { expect }),
     ...(forceAge === undefined ? {} : { forceAge }),
     ...(checks === undefined ? {} : { checks }),
+  });
+}
+
+/**
+ * A tag under a policy that is given to a run which is not over is kept as a request until it succeeds. What is to be looked at
+ * when a tag moves cannot be kept with it, so it is refused and not forgotten.
+ */
+function refuseOfUnfinished(run: RunRow, asked: Pick<MovedTags, "take" | "expect" | "forceAge" | "check">): void {
+  const what =
+    asked.take === true
+      ? "be promoted"
+      : asked.check === true
+        ? "be checked"
+        : asked.expect !== undefined
+          ? "take a tag from an expected run"
+          : asked.forceAge === true
+            ? "be given a tag whatever its age"
+            : undefined;
+  if (what === undefined) return;
+  throw new FlowError("FLOW_TAG_NOT_OVER", {
+    message: `${runName(run)} cannot ${what} yet: it is ${run.status}`,
+    hint: "Wait until it has succeeded; or give it the tag with flow tag add, which moves it then as its policy asks",
   });
 }
 

@@ -117,7 +117,7 @@ export const readLine = z.strictObject({
   digest: of.digest,
 });
 /** A number, also where JSON has none for it. */
-const number = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
+const number = z.union([z.number(), z.literal(["NaN", "Infinity", "-Infinity"])]);
 const metricName = z.string().refine((value) => metricNameProblem(value) === undefined, "no name of a metric");
 export const metricLine = z.strictObject({
   kind: z.literal("metric"),

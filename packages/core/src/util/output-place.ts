@@ -8,9 +8,13 @@ import path from "node:path";
  */
 export function whyNoOutput(file: string, kept: string): string | undefined {
   const folder = path.dirname(file);
-  const place = existsSync(folder) ? path.join(realpathSync(folder), path.basename(file)) : file;
+  // Folders that are not there yet are made below the nearest one that is.
+  let nearest = folder;
+  while (!existsSync(nearest) && nearest !== path.dirname(nearest)) nearest = path.dirname(nearest);
+  const place = path.join(realpathSync(nearest), path.relative(nearest, file));
   const inside = path.relative(existsSync(kept) ? realpathSync(kept) : kept, place);
-  if (inside === "" || !(inside.startsWith("..") || path.isAbsolute(inside))) return "it lies in the store";
+  if (inside === "" || !(inside === ".." || inside.startsWith(`..${path.sep}`) || path.isAbsolute(inside)))
+    return "it lies in the store";
   const facts = statSync(file, { throwIfNoEntry: false });
   return facts === undefined || facts.isFile() ? undefined : "it is no plain file";
 }

@@ -59,7 +59,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
   const { metadata } = stores;
   const context = contextOf(row, prepared);
   const heartbeat = beat(execution);
-  const end = await driveOrFail(metadata, row, {
+  const { end, finished } = await driveOrFail(metadata, row, {
     ...drivingOf(execution),
     graph: prepared.graph,
     policies: prepared.policies,
@@ -70,10 +70,10 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     emit,
     signal: signals.stop,
     endNow: signals.endNow,
-  }).finally(() => heartbeat?.stop());
-  const finishedAt = (execution.clock ?? systemClock).now();
-  const tagChecks = await checksOf(execution, end, finishedAt);
-  const finished = await metadata.finishRun({ ...end, finishedAt, ...tagChecks });
+  })
+    .then((ended) => finish(execution, ended))
+    // Checks of tags may take long: until its end is recorded, the run has a runner.
+    .finally(() => heartbeat?.stop());
   if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
   await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, reopen: execution.reopen, emit });
   await execution.afterFinish?.(finished);
@@ -85,6 +85,22 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     record: await runRecord(metadata, finished),
   });
   return finished;
+}
+
+/** Records how the run ended, with the tags that it was asked to take. */
+async function finish(
+  execution: RunExecution,
+  end: RunEnd,
+): Promise<{ readonly end: RunEnd; readonly finished: RunRow }> {
+  const { metadata } = execution.stores;
+  const finishedAt = (execution.clock ?? systemClock).now();
+  try {
+    const tagChecks = await checksOf(execution, end, finishedAt);
+    return { end, finished: await metadata.finishRun({ ...end, finishedAt, ...tagChecks }) };
+  } catch (error) {
+    await failRun(metadata, end, error);
+    throw error;
+  }
 }
 
 /** What policies ask to be checked of the run, as it is about to be, before it gets the tags that it was asked to take. */

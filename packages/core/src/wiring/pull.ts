@@ -6,6 +6,7 @@ import { fileCodec } from "../artifact/codec-id.ts";
 import { writeWhole } from "../artifact/files/stored-file.ts";
 import { FlowError, isFlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { ArtifactRow } from "../metadata/metadata-store.ts";
+import { isInside } from "../package/package-root.ts";
 import { whyNoOutput } from "../util/output-place.ts";
 import type { OpenStores } from "./open-stores.ts";
 
@@ -82,7 +83,8 @@ function whyNotThere(artifact: ArtifactRow, target: string, { isForced, store }:
   if (fileCodec(artifact.codec)?.kind === "folder") {
     if (facts === undefined) return why;
     if (!facts.isDirectory()) return "it is there, and no folder";
-    return readdirSync(target).length === 0 ? undefined : "it is there, and not empty";
+    if (readdirSync(target).length > 0) return "it is there, and not empty";
+    return isInside(target, store) ? "it lies in the store" : undefined;
   }
   if (why !== undefined) return why;
   return facts !== undefined && isForced !== true ? "it is there already (--force writes over it)" : undefined;

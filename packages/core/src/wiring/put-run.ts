@@ -9,6 +9,7 @@ import { type KeptFile, keepFile } from "../artifact/files/keep-file.ts";
 import { encodeValue } from "../artifact/value-codec.ts";
 import { findRun } from "../client/find-run.ts";
 import { runRecord } from "../client/run-record.ts";
+import { checkRequestedTags } from "../client/tag-checks.ts";
 import { type Environment, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
 import { readProcessIdentity } from "../config/process-identity.ts";
@@ -39,6 +40,8 @@ export interface PutRequest {
   /** What it was made from: runs, by name of the upstream. */
   readonly upstreams: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
+  /** Why it is to have its tags: kept in the log, and asked for by some policies. */
+  readonly tagReason?: string;
   readonly cwd: string;
   readonly environment: Environment;
   /** Recorded with the run. */
@@ -99,10 +102,11 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
     upstreams,
     actor: config.actor,
     host: config.host,
+    ...(request.tagReason === undefined ? {} : { tagReason: request.tagReason }),
     execution: { runner: readProcessIdentity(), command, options: {} },
   });
   try {
-    const row = await finish(metadata, run, rows, [...blobs.values()]);
+    const row = await finish({ metadata, artifacts }, run, rows, [...blobs.values()]);
     return { record: await runRecord(metadata, row), warnings };
   } catch (error) {
     await failRun(metadata, { run: run.sequence, execution: 1 }, error);
@@ -111,11 +115,12 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
 }
 
 async function finish(
-  metadata: OpenStores["metadata"],
+  stores: Pick<OpenStores, "metadata" | "artifacts">,
   run: RunRow,
   artifacts: readonly NewArtifact[],
   blobs: readonly NewBlob[],
 ): Promise<RunRow> {
+  const { metadata } = stores;
   const task = await metadata.reserveTasks(1);
   const finishedAt = new Date();
   await metadata.commitTick({
@@ -129,12 +134,15 @@ async function finish(
     reads: [],
     logs: [],
   });
+  const asked = (await metadata.tagRequests(run.sequence)).length > 0;
+  const succeeded: RunRow = { ...run, status: "succeeded", finishedAt, endTask: task };
   return await metadata.finishRun({
     run: run.sequence,
     execution: 1,
     status: "succeeded",
     finishedAt,
     endTask: task,
+    ...(asked ? { tagChecks: await checkRequestedTags(stores, succeeded) } : {}),
   });
 }
 

@@ -11,6 +11,11 @@ export const tagCodes = {
     cause: "A policy of the store asks for a reason with each move of this tag",
     remedy: "Give one: --reason for flow tag and flow promote, --tag-reason for flow run",
   },
+  FLOW_TAG_NOT_OVER: {
+    meaning: "What was asked for a move of a tag can be looked at only when the run has ended",
+    cause: "Promoting a run that is still running, or giving it a tag with --check, --expect or --force-age",
+    remedy: "Wait until it has succeeded, or give it the tag with flow tag add alone: it moves then as its policy asks",
+  },
   FLOW_TAG_NOT_SUCCEEDED: {
     meaning: "A tag that only runs that succeeded may hold was to be given to another run",
     cause: "A policy of the store says so, and the run failed, was cancelled or was lost",

@@ -87,9 +87,22 @@ export function moveTags(statements: Statements, run: TaggedRun, change: TagChan
     const policy = policyFor(known, tag);
     if (policy !== undefined) problems.push(...claimProblems(policy, tag, change));
   }
+  // Taking a request back is a move as well: what the policy asks of whoever moves the tag holds for it.
+  const waiting = new Set(
+    statements
+      .all(policies.tagRequestsOfRun, { run: run.sequence })
+      .filter(({ status }) => status === "waiting")
+      .map(({ tag }) => tag),
+  );
+  for (const tag of new Set(change.remove)) {
+    const policy = !held.has(tag) && waiting.has(tag) ? policyFor(known, tag) : undefined;
+    if (policy !== undefined) problems.push(...claimProblems(policy, tag, change));
+  }
   problems.push(...countProblems(run, held, [...gains.map(({ tag }) => tag), ...requests], losses));
   if (problems.length > 0) throw problemsError(`Cannot move tags of ${run.name}`, problems);
-  for (const tag of change.remove) statements.run(policies.deleteTagRequest, { run: run.sequence, tag });
+  // What was asked for before is settled by a move that says what is to be.
+  for (const tag of [...change.remove, ...gains.map((gain) => gain.tag)])
+    statements.run(policies.deleteTagRequest, { run: run.sequence, tag });
   for (const tag of requests) keepRequest(statements, run, tag, change);
   return write(statements, run, change, gains, losses);
 }

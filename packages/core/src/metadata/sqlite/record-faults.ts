@@ -50,10 +50,17 @@ const tasksOf = (
     lower(hex(x.record_digest)) AS digest, lower(hex(y.record_digest)) AS parent
   FROM task AS x LEFT JOIN task AS y ON y.sequence = x.inherits
   WHERE x.record_digest IS NOT NULL AND x.sequence > ? AND x.sequence <= ?${run === undefined ? "" : " AND x.run = ?"}`;
-const ARTIFACTS = `SELECT task, name, codec, lower(hex(digest)), NULL FROM artifact WHERE task > ? AND task <= ?
-  UNION ALL SELECT task, name, codec, lower(hex(digest)), reason FROM gone_artifact WHERE task > ? AND task <= ?`;
-const PAGES =
-  "SELECT split, first, count, codec, lower(hex(digest)) FROM item_page WHERE split > ? AND split <= ? ORDER BY split, first";
+/** Of one run alone, its tasks are asked one by one: between their numbers may lie those of a million others. */
+const ofTasks = (column: string, run: number | undefined): string =>
+  run === undefined
+    ? `${column} > :after AND ${column} <= :upTo`
+    : `${column} IN (SELECT sequence FROM task WHERE run = :run AND sequence > :after AND sequence <= :upTo)`;
+const artifactsOf = (
+  run: number | undefined,
+) => `SELECT task, name, codec, lower(hex(digest)), NULL FROM artifact WHERE ${ofTasks("task", run)}
+  UNION ALL SELECT task, name, codec, lower(hex(digest)), reason FROM gone_artifact WHERE ${ofTasks("task", run)}`;
+const pagesOf = (run: number | undefined) =>
+  `SELECT split, first, count, codec, lower(hex(digest)) FROM item_page WHERE ${ofTasks("split", run)} ORDER BY split, first`;
 
 type ArtifactFacts = readonly [task: number, name: string, codec: string, digest: string, reason: string | null];
 type PageFacts = readonly [split: number, first: number, count: number, codec: string, digest: string];
@@ -62,11 +69,9 @@ type PageFacts = readonly [split: number, first: number, count: number, codec: s
 export function taskMismatches(db: Connection, { after, upTo, run }: TaskWindow): readonly RecordMismatch[] {
   const tasks = db.prepare(tasksOf(run)).all(after, upTo, ...(run === undefined ? [] : [run])) as TaskFacts[];
   if (tasks.length === 0) return [];
-  const artifacts = Map.groupBy(
-    db.prepare(ARTIFACTS).raw().all(after, upTo, after, upTo) as ArtifactFacts[],
-    ([task]) => task,
-  );
-  const pages = Map.groupBy(db.prepare(PAGES).raw().all(after, upTo) as PageFacts[], ([split]) => split);
+  const window = { after, upTo, ...(run === undefined ? {} : { run }) };
+  const artifacts = Map.groupBy(db.prepare(artifactsOf(run)).raw().all(window) as ArtifactFacts[], ([task]) => task);
+  const pages = Map.groupBy(db.prepare(pagesOf(run)).raw().all(window) as PageFacts[], ([split]) => split);
   const found: RecordMismatch[] = [];
   for (const task of tasks) {
     const own = artifacts.get(task.sequence) ?? [];
