@@ -100,5 +100,5 @@ test("V08: packages that were updated since, and others that are gone", { timeou
     ["fail", "Fit/1 ran with scaler 1.4.0, here is 2.0.0: it promises no compatibility"],
   ]);
   project.write({ "node_modules/scaler/package.json": "{}" });
-  expect((await checks("Fit/1")).V08).toEqual(["warn", "Fit/1 ran with scaler 1.4.0, which is not installed here"]);
+  expect((await checks("Fit/1")).V08).toEqual(["pass", expect.stringMatching(/; 1 more are not found from here$/)]);
 });

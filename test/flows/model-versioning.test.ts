@@ -94,7 +94,9 @@ describe("the story", () => {
 
   test("validate finds nothing wrong, with one line of evidence a check", async () => {
     const [report] = (await place.expect(0, "validate --json")).lines;
-    expect(report).toMatchObject({ ok: true, totals: { fail: 0, warn: 0 } });
+    // V11 warns wherever the working tree has changes, as that of whoever works on these tests may.
+    expect(report.checks.filter(({ id, status }: Json) => id !== "V11" && status !== "pass")).toEqual([]);
+    expect(report).toMatchObject({ ok: true, totals: { fail: 0 } });
     expect(report.runs.map(({ run }: Json) => run).sort()).toEqual(["Predict/2", "Train/2"]);
     const ids = new Set(report.checks.map(({ id }: Json) => id));
     for (const id of ["V00", "V01", "V02", "V03", "V04", "V05", "V10", "V15", "V21"]) expect(ids).toContain(id);

@@ -61,6 +61,15 @@ describe("what nothing names", () => {
     expect(await store.valuesOf(stays)).toEqual({ c: kept, d: small("kept") });
   });
 
+  test("takes nothing whose task said that it is kept, whatever a row of terms says", async () => {
+    const run = await store.run({ a: large(1), b: large(2) }, { daysAgo: 9, tags: ["keep"] });
+    store.age(9);
+    store.execute(`INSERT INTO artifact_term (run, task, name, transient, expires_at)
+      SELECT task.run, task.sequence, 'a', 1, 1 FROM task WHERE run = ${run.sequence}`);
+    for (const dryRun of [true, false]) expect((await store.gc({ graceMs: 0, dryRun })).expired.count).toBe(0);
+    expect([store.files(), store.count("gone_artifact")]).toEqual([2, 0]);
+  });
+
   test("is said beforehand to the byte, with runs that would be deleted, and nothing is changed by that", async () => {
     await store.run({ a: large(1), b: small(1) }, { daysAgo: 9 });
     await store.run({ a: large(2) }, { daysAgo: 9, terms: { a: { isTransient: false, ttlMs: DAY } } });

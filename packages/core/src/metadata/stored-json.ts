@@ -13,6 +13,32 @@ export function readObject<T>(text: string, what: string): T {
   throw corrupt(what, "no JSON object");
 }
 
+/** What an object must have at least: kinds of its fields, or shapes of objects in them. */
+export type Shape = { readonly [field: string]: "text" | "number" | "list" | Shape };
+
+/** As `readObject`, for one that is used in the middle of things: it has what it must have. */
+export function readShaped<T>(text: string, what: string, shape: Shape): T {
+  const value = readObject<T>(text, what);
+  const missing = misfit(value, shape);
+  if (missing === undefined) return value;
+  throw corrupt(what, `an object without "${missing}"`);
+}
+
+/** The first field that is not as it must be. */
+export function misfit(value: unknown, shape: Shape): string | undefined {
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const [field, kind] of Object.entries(shape)) {
+    const found = fields[field];
+    if (typeof kind === "object") {
+      if (typeof found !== "object" || found === null) return field;
+      const inner = misfit(found, kind);
+      if (inner !== undefined) return `${field}.${inner}`;
+    } else if (kind === "list" ? !Array.isArray(found) : typeof found !== (kind === "text" ? "string" : kind))
+      return field;
+  }
+  return undefined;
+}
+
 /** As `readObject`, for a list. */
 export function readList<T>(text: string, what: string): readonly T[] {
   const value = parse(text, what);

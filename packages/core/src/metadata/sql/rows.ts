@@ -7,7 +7,7 @@ import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { TaskPath } from "../../ids/task-path.ts";
 import type { DeletedRun } from "../deleted-run.ts";
-import type { ExecutionRow } from "../execution.ts";
+import type { ExecutionRow, RunOrigin } from "../execution.ts";
 import type { RunImport } from "../imported-run.ts";
 import type {
   ArtifactRow,
@@ -27,7 +27,7 @@ import type {
   UpstreamRow,
 } from "../metadata-store.ts";
 import type { CacheEntry, KeptBlob } from "../replay.ts";
-import { readList, readObject, readTexts, readTime } from "../stored-json.ts";
+import { readList, readObject, readShaped, readTexts, readTime } from "../stored-json.ts";
 import type { TagRequest } from "../tag-event.ts";
 import type { TagCheck, TagPolicy } from "../tag-policy.ts";
 import type { LogRowTable } from "./logs.ts";
@@ -74,10 +74,7 @@ export function toRunRow(
   status = row.status,
 ): RunRow {
   const environment = readObject<RunRow["environment"]>(row.environment, "run.environment");
-  const { imported, ...facts } = readObject<{ readonly imported?: RunImport }>(
-    row.origin_facts ?? "{}",
-    "run.origin_facts",
-  );
+  const { imported, ...facts } = readOriginFacts(row.origin_facts ?? "{}");
   return {
     sequence: row.sequence as RunSequence,
     id: row.id as RunId,
@@ -93,12 +90,14 @@ export function toRunRow(
     secretParameters: readTexts(row.secret_parameters, "run.secret_parameters"),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
     environment,
-    ...(row.failure === null ? {} : { failure: readObject(row.failure, "run.failure") }),
+    ...(row.failure === null ? {} : { failure: readShaped(row.failure, "run.failure", FAILURE) }),
     ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
     execution: {
       number: row.execution,
       runner:
-        execution === undefined ? { host: environment.host, pid: 0 } : readObject(execution.runner, "execution.runner"),
+        execution === undefined
+          ? { host: environment.host, pid: 0 }
+          : readShaped(execution.runner, "execution.runner", RUNNER),
       startedAt: readTime(execution?.started_at ?? row.started_at ?? row.created_at, "execution.started_at"),
       heartbeatAt: readTime(execution?.heartbeat_at ?? row.started_at ?? row.created_at, "execution.heartbeat_at"),
     },
@@ -106,6 +105,25 @@ export function toRunRow(
     ...(row.parent === null ? {} : { parent: readObject(row.parent, "run.parent") }),
     ...(imported === undefined ? {} : { imported: toRunImport(imported) }),
   };
+}
+
+const ERROR = { code: "text", message: "text" } as const;
+const FAILURE = { error: ERROR } as const;
+const RUNNER = { host: "text", pid: "number" } as const;
+const IMPORTED = {
+  store: "text",
+  run: "text",
+  at: "text",
+  actor: "text",
+  host: "text",
+  tagLogs: "list",
+  references: "list",
+} as const;
+
+function readOriginFacts(text: string): { readonly imported?: RunImport } & Omit<RunOrigin, "run"> {
+  const what = "run.origin_facts";
+  const facts = readObject<{ readonly imported?: RunImport } & Omit<RunOrigin, "run">>(text, what);
+  return facts.imported === undefined ? facts : readShaped(text, what, { imported: IMPORTED });
 }
 
 /** Where a fork comes from, as its row has it. */
@@ -127,7 +145,7 @@ export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): Exe
   return {
     run: row.run as RunSequence,
     number: row.number,
-    runner: readObject(row.runner, "execution.runner"),
+    runner: readShaped(row.runner, "execution.runner", RUNNER),
     actor: row.actor,
     command: readTexts(row.command, "execution.command"),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
@@ -151,7 +169,7 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
     ...(row.inherits === null ? {} : { inherits: row.inherits as TaskSequence }),
     status,
     ...(row.finished_at === null ? {} : { finishedAt: readTime(row.finished_at, "finished_at") }),
-    ...(row.error === null ? {} : { error: readObject(row.error, "task.error") }),
+    ...(row.error === null ? {} : { error: readShaped(row.error, "task.error", ERROR) }),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
     ...(row.origin === null || row.origin_kind === null

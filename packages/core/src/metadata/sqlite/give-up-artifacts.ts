@@ -8,8 +8,18 @@
 import type { GoneReason } from "../../artifact/artifact.ts";
 import type { Connection } from "./connection.ts";
 
-/** Artifacts by their row in `artifact_term`: `due` is a condition on it. */
-function statements(due: string) {
+/**
+ * Whether the task itself said that an artifact may be given up, as its record has it: a row of `artifact_term` alone, which
+ * may be wrong, takes nothing away. Tasks of programs without digests said nothing, and are believed.
+ */
+export function isAgreed(term: string, reason: GoneReason): string {
+  return `EXISTS (SELECT 1 FROM task WHERE task.sequence = ${term}.task AND (task.record_digest IS NULL OR EXISTS (
+    SELECT 1 FROM json_each(task.terms, '$."' || ${term}.name || '"') AS agreed WHERE agreed.value = '${reason}')))`;
+}
+
+/** Artifacts by their row in `artifact_term`: `condition` is one on it. */
+function statements(condition: string, reason: GoneReason) {
+  const due = `${condition} AND ${isAgreed("artifact_term", reason)}`;
   return {
     offers: `DELETE FROM cache_entry WHERE task IN (SELECT task FROM artifact_term WHERE ${due})`,
     move: `
@@ -22,8 +32,8 @@ function statements(due: string) {
   };
 }
 
-const transient = statements("run = :run AND transient = 1");
-const one = statements("run = :run AND task = :task AND name = :name");
+const transient = statements("run = :run AND transient = 1", "transient");
+const one = statements("run = :run AND task = :task AND name = :name", "ttl");
 
 /** Transient artifacts of a run that has succeeded. */
 export function giveUpTransient(db: Connection, run: number, at: Date): void {

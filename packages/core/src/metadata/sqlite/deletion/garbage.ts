@@ -7,8 +7,10 @@
  * by another, and a trigger takes away the mark of whatever is named in between. So a mark that was there before the last
  * scan, was confirmed by it and is there now belongs to something that nothing names, now.
  */
+
 import type { Amount, DoomedBefore, RunChoice } from "../../deletion-store.ts";
 import type { Connection } from "../connection.ts";
+import { isAgreed } from "../give-up-artifacts.ts";
 
 /** Values that are deleted in one transaction: some milliseconds. */
 const BATCH = 500;
@@ -31,7 +33,7 @@ const namesWithout = `
       WHERE task.run NOT IN (SELECT run FROM temp.leaving) AND NOT EXISTS (
         SELECT 1 FROM artifact_term AS term WHERE term.run = task.run AND term.task = artifact.task
           AND term.name = artifact.name AND term.expires_at <= :expiredAt
-          AND term.run NOT IN (SELECT value FROM json_each(:running)))
+          AND term.run NOT IN (SELECT value FROM json_each(:running)) AND ${isAgreed("term", "ttl")})
     UNION ALL SELECT item_page.digest FROM item_page CROSS JOIN task ON task.sequence = item_page.split
       WHERE task.run NOT IN (SELECT run FROM temp.leaving)
     UNION ALL SELECT digest FROM run_value WHERE run NOT IN (SELECT run FROM temp.leaving)

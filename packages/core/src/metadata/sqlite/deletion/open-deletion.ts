@@ -12,7 +12,7 @@ import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { bytesOfDigest } from "../../sql/rows.ts";
 import { type Connection, openExisting } from "../connection.ts";
-import { giveUpArtifact } from "../give-up-artifacts.ts";
+import { giveUpArtifact, isAgreed } from "../give-up-artifacts.ts";
 import { metadataError } from "../sqlite-error.ts";
 import { Statements } from "../statements.ts";
 import { WriteTurns } from "../write-turns.ts";
@@ -136,7 +136,7 @@ class SqliteDeletion implements DeletionStore {
         `SELECT count(*) AS count, coalesce(sum(artifact.size_bytes), 0) AS bytes FROM artifact_term AS term
         JOIN artifact ON artifact.task = term.task AND artifact.name = term.name
         WHERE expires_at <= :at AND run NOT IN (SELECT value FROM json_each(:running))
-          AND run NOT IN (SELECT run FROM temp.leaving)`,
+          AND run NOT IN (SELECT run FROM temp.leaving) AND ${isAgreed("term", "ttl")}`,
       )
       .get({ at, running: this.#runningJson() }) as { readonly count: number; readonly bytes: number };
     return { count: amount.count, inlineBytes: amount.bytes, fileBytes: 0 };
@@ -146,7 +146,8 @@ class SqliteDeletion implements DeletionStore {
     const amount = await this.expired(at);
     const due = this.#db.prepare(
       `SELECT run, task, name FROM artifact_term
-      WHERE expires_at <= :at AND run NOT IN (SELECT value FROM json_each(:running)) LIMIT ${EXPIRE_BATCH}`,
+      WHERE expires_at <= :at AND run NOT IN (SELECT value FROM json_each(:running)) AND ${isAgreed("artifact_term", "ttl")}
+      LIMIT ${EXPIRE_BATCH}`,
     );
     for (let count = EXPIRE_BATCH; count === EXPIRE_BATCH; ) {
       count = await this.#write(() => {
