@@ -78,7 +78,8 @@ test.each([
   run.signal(signal);
   const second = performance.now();
   expect((await run.ended).code).toBe(CODES[signal]);
-  expect(performance.now() - second).toBeLessThan(4_000);
+  // What does not listen would never end; the rest is room for a machine with much else to do.
+  expect(performance.now() - second).toBeLessThan(20_000);
   expect(await run.leftAfter(2_000)).toEqual([]);
   expect((await newest()).status).toBe("cancelled");
 });
