@@ -128,3 +128,28 @@ test("a damaged file is an error when its bytes are read, by every way, and noth
   expect(existsSync(project.file("copied.onnx"))).toBe(false);
   expect(readdirSync(project.folder).filter((name) => name.endsWith(".part"))).toEqual([]);
 });
+
+test("what a step goes on changing while its files are read is stored as it was hashed", {
+  timeout: 60_000,
+}, async () => {
+  project.write({
+    "restless.ts": flowText(
+      "Restless",
+      `
+      numbers!: Float64Array; report!: StoredFile;
+      @step({ next: "end" }) start() {
+        this.numbers = Float64Array.from({ length: 50_000 }, (_, index) => Math.sqrt(index));
+        this.report = file(Buffer.alloc(3_000_000, "report"), { name: "report.txt" });
+        const { numbers } = this;
+        void (async () => { for (let turn = 0; turn < 50_000; turn++) { await null; numbers[turn % 50_000]! += 1; } })();
+      }
+      @step() end() {}`,
+      'import { file, type StoredFile } from "@millrace/core";',
+    ),
+  });
+  const store = project.file("restless");
+  await done("run", "restless.ts", "--store", store);
+  expect((await done("store", "verify", "--read-data", "--store", store)).at(-1)).toMatchObject({ ok: true });
+  expect((await done("dump", "Restless/1", "report", "--store", store))[0].sizeBytes).toBe(3_000_000);
+  await done("pull", "Restless/1", "numbers", "-o", "numbers.bin", "--store", store);
+});

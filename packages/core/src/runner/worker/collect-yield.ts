@@ -1,14 +1,19 @@
 /**
  * What a task leaves behind once its step has ended: the artifacts that it set or changed, the pages of a foreach, the
  * way that a choice takes. Values are encoded and hashed first and stored last, when nothing can be refused any more.
+ *
+ * Code that the step has left running can change a value whenever something is awaited: from reading the fields to
+ * storing what they hold nothing is.
  */
 import type { ArtifactRef, EncodedArtifact, NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import { badFile } from "../../artifact/files/file-error.ts";
 import { type KeptFile, keepFile } from "../../artifact/files/keep-file.ts";
 import { keptContent } from "../../artifact/files/stored-file.ts";
 import { encodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { BoundFlow } from "../../flow/bind-flow.ts";
+import type { FieldState } from "../../flow/bound-flow.ts";
 import { checkDeclaredArtifact, termOf } from "../../flow/check-declared-artifact.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
@@ -40,7 +45,9 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   const { step, bound } = source;
   const flow = bound.flow as Record<string, unknown>;
   const split = step.foreach === undefined ? undefined : await itemsOf(source, step.foreach, flow, blobs);
-  const changes = await encodeChanges(source);
+  const unread = bound.fields();
+  const kept = await keepFiles(source, unread);
+  const changes = encodeChanges(source, kept.size === 0 ? unread : bound.fields(), kept);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
@@ -69,12 +76,30 @@ async function itemsOf(
   return splitItems(source.artifacts, items, { step: source.step.name, field }, blobs);
 }
 
-async function encodeChanges(source: YieldSource): Promise<{
+/** Files and folders that the fields hold, by their values: their bytes are read in pieces, so they come first. */
+async function keepFiles(
+  { artifacts }: YieldSource,
+  fields: readonly FieldState[],
+): Promise<ReadonlyMap<unknown, KeptFile>> {
+  const files = new Map<unknown, KeptFile>();
+  for (const field of fields) {
+    if (field.kind === "untouched" || keptContent(field.value) === undefined || files.has(field.value)) continue;
+    const file = await keepFile(artifacts, field.value, `this.${field.name}`);
+    if (file !== undefined) files.set(field.value, file);
+  }
+  return files;
+}
+
+function encodeChanges(
+  source: YieldSource,
+  fields: readonly FieldState[],
+  kept: ReadonlyMap<unknown, KeptFile>,
+): {
   readonly rows: readonly NewArtifact[];
   readonly encoded: readonly EncodedArtifact[];
   readonly files: readonly KeptFile[];
-}> {
-  const { flowClass, bound, step, values, inherited, merged } = source;
+} {
+  const { flowClass, step, values, inherited, merged } = source;
   const rows: NewArtifact[] = [];
   const add = (row: ArtifactRow): void => {
     const term = termOf(flowClass, row.name);
@@ -95,7 +120,7 @@ async function encodeChanges(source: YieldSource): Promise<{
     if (isNew(name, encoded)) changed.push(encoded);
   };
   const emptied = new Set(inherited.keys());
-  for (const field of bound.fields()) {
+  for (const field of fields) {
     emptied.delete(field.name);
     if (field.kind === "untouched") {
       const row = merged.get(field.name);
@@ -108,11 +133,9 @@ async function encodeChanges(source: YieldSource): Promise<{
       continue;
     }
     if (field.declared) checkDeclaredArtifact(flowClass, field.name, field.value);
-    // Asked only of what may be one: nothing else waits.
-    const file =
-      keptContent(field.value) === undefined
-        ? undefined
-        : await keepFile(source.artifacts, field.value, `this.${field.name}`);
+    const file = kept.get(field.value);
+    if (file === undefined && keptContent(field.value) !== undefined)
+      throw badFile(`this.${field.name}`, "it was assigned after the step had ended");
     if (file === undefined) keep(field.name, field.value);
     else if (isNew(field.name, file.ref)) files.push(file);
   }
