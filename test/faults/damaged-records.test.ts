@@ -156,10 +156,10 @@ const LOSSES: readonly Hurt[] = [
     "S02",
     /run of a metric/,
   ],
-  ["an entry of the cache", "INSERT INTO cache_entry SELECT zeroblob(32), 99999, '[]', 0", "S02", /step cache/],
+  ["an entry of the cache", "INSERT INTO cache_entry SELECT zeroblob(32), 99999, '[]', 0, NULL", "S02", /step cache/],
   [
     "an offer of the cache",
-    "INSERT INTO cache_entry SELECT zeroblob(32), sequence, '[]', 0 FROM task WHERE status = 'failed'",
+    "INSERT INTO cache_entry SELECT zeroblob(32), sequence, '[]', 0, NULL FROM task WHERE status = 'failed'",
     "S06",
     /offers Failing\/1\/start/,
   ],

@@ -167,7 +167,7 @@ describe("a run that was killed", () => {
     const database = openDatabase(project);
     database.exec("UPDATE run SET status = 'running', finished_at = NULL, end_task = NULL");
     database.exec("UPDATE run_tag SET status = 'running'");
-    database.exec("UPDATE execution SET status = 'running', ended_at = NULL, heartbeat_at = 0");
+    database.exec("UPDATE execution SET status = 'running', ended_at = NULL, end_digest = NULL, heartbeat_at = 0");
     database.close();
     expect((await record(project, "Train/1")).status).toBe("lost");
     expect(await project.flow(["resume", "Train/1"])).toMatchObject({ code: 0 });

@@ -99,6 +99,7 @@ export { isName, metricNameProblem } from "./ids/names.ts";
 export { isRunId, type RunId } from "./ids/run-id.ts";
 export { parseSelector, type Selector } from "./ids/selector.ts";
 export { traceArtifact } from "./lineage/artifact-lineage.ts";
+export { refuseChangedRecords } from "./lineage/changed-records.ts";
 export { normalTags } from "./lineage/check-tags.ts";
 export { describeSelector } from "./lineage/describe-selector.ts";
 export { describeLink, describeState, lineageDot, lineageMermaid, lineageRunName } from "./lineage/draw-lineage.ts";

@@ -71,7 +71,9 @@ export async function readOwner(core: Core, { metadata }: OpenStores, run: RunRo
     ...rows.map((row) => ({ ...row, kind: "artifact" })),
     ...values,
   ];
+  const doing = `Cannot read ${core.runName(run)}`;
   if (selector.step === undefined) {
+    await core.refuseChangedRecords(metadata, run, run.endTask, doing);
     const visible = run.endTask === undefined ? [] : await metadata.visibleArtifacts(run.endTask);
     return { name: core.runName(run), status: run.status, run, artifacts: withValues(visible) };
   }
@@ -91,6 +93,7 @@ export async function readOwner(core: Core, { metadata }: OpenStores, run: RunRo
       hint: `Name one, such as ${core.taskName(run, task)}; flow show ${core.runName(run)}/${selector.step} lists them`,
     });
   }
+  await core.refuseChangedRecords(metadata, run, task.sequence, doing);
   return {
     name: core.taskName(run, task),
     status: task.status,

@@ -1,7 +1,11 @@
 import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { decodeValue } from "../artifact/value-codec.ts";
 import { FlowError, isFlowError } from "../errors/flow-error.ts";
-import type { ArtifactRow, MetadataReader, RunRow, UpstreamRead } from "../metadata/metadata-store.ts";
+import { changedRecord, refuseChanged } from "../lineage/changed-records.ts";
+import type { ArtifactRow, MetadataReader, RunRow, TaskSequence, UpstreamRead } from "../metadata/metadata-store.ts";
+
+/** Places that are remembered as looked at. */
+const MOST_CHECKED = 10_000;
 
 /** What reading needs: records and the store of values. */
 export interface ReadingStores {
@@ -28,6 +32,8 @@ export class ArtifactReader {
   readonly #onRead: ((read: ClientRead) => void) | undefined;
 
   readonly #unknownClasses: "keep" | "refuse";
+  /** Runs and tasks whose records were looked at: who reads a thousand artifacts looks once. */
+  readonly #checked = new Set<string>();
 
   constructor(stores: ReadingStores, options: ArtifactReaderOptions = {}) {
     this.#stores = stores;
@@ -37,11 +43,14 @@ export class ArtifactReader {
 
   /**
    * @param owner  the task that left the artifact, or the run for its parameters and constants: `Train/17/end`
+   * @param task  the task whose artifacts are read; absent for what the run was given
+   * @throws FlowError FLOW_METADATA_CHANGED_RECORDS when the records that lead to the artifact are not those that were written
    * @throws FlowError FLOW_ARTIFACT_MISSING, FLOW_ARTIFACT_DAMAGED and others of the artifact room, naming owner, artifact
    *   and digest
    */
-  async read(run: RunRow, owner: string, artifact: ArtifactRow): Promise<unknown> {
+  async read(run: RunRow, owner: string, artifact: ArtifactRow, task?: TaskSequence): Promise<unknown> {
     const subject = `"${artifact.name}" of ${owner}`;
+    await this.#checkRecords(run, task, subject);
     try {
       const blob = await this.#stores.metadata.blob(artifact.digest);
       const value =
@@ -70,6 +79,22 @@ export class ArtifactReader {
         },
         cause: error,
       });
+    }
+  }
+
+  async #checkRecords(run: RunRow, task: TaskSequence | undefined, subject: string): Promise<void> {
+    const { metadata } = this.#stores;
+    // A run that is not over has more to be looked at later.
+    for (const part of ["run" as const, ...(task === undefined ? [] : [task])]) {
+      const place = `${run.sequence} ${run.status} ${part}`;
+      if (this.#checked.has(place)) continue;
+      const faults = await metadata.recordFaults(run.sequence, part);
+      refuseChanged(
+        faults.map((fault) => changedRecord(run, fault)),
+        `Cannot read ${subject}`,
+      );
+      if (this.#checked.size >= MOST_CHECKED) this.#checked.clear();
+      this.#checked.add(place);
     }
   }
 }

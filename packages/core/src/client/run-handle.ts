@@ -140,7 +140,7 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     const { endTask } = this.#row;
     const own = endTask === undefined ? undefined : await metadata.visibleArtifact(endTask, name);
     if (own !== undefined && this.#row.status === "succeeded")
-      return await reader.read(this.#row, `${this.name}/end`, own);
+      return await reader.read(this.#row, `${this.name}/end`, own, endTask);
     const values = await metadata.runValues(this.#row.sequence);
     const value = values.find((candidate) => candidate.name === name);
     if (value !== undefined) return await reader.read(this.#row, this.name, value);

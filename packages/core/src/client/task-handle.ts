@@ -51,7 +51,7 @@ export class TaskHandle<T extends Flow = Flow> {
     const { metadata, reader } = this.#context;
     const isDone = isComplete(this.#row);
     const artifact = isDone ? await metadata.visibleArtifact(this.#row.sequence, name) : undefined;
-    if (artifact !== undefined) return await reader.read(this.#run, this.id, artifact);
+    if (artifact !== undefined) return await reader.read(this.#run, this.id, artifact, this.#row.sequence);
     const values = await metadata.runValues(this.#run.sequence);
     const value = values.find((candidate) => candidate.name === name);
     if (value !== undefined) return await reader.read(this.#run, this.id, value);

@@ -14,6 +14,7 @@ import type { MetadataReader, NewUpstream, RunRow } from "../metadata/metadata-s
 import { formatDuration, parseDurationMs } from "../util/duration.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { askedFor, followedUpstream, isAskedByHand, type UpstreamRequest } from "./asked-upstream.ts";
+import { changedRecords } from "./changed-records.ts";
 import { type FoundRun, findByTags, findRunByText, severalRunsProblem } from "./find-run.ts";
 import { followUpstream } from "./follow-upstream.ts";
 import { describeStatus } from "./near-misses.ts";
@@ -122,16 +123,16 @@ async function resolveOne(
       break;
     }
   }
-  return settle(input, definition, selector, found);
+  return await settle(input, definition, selector, found);
 }
 
 /** Turns what was found into an edge, or into what is wrong with it. */
-function settle(
+async function settle(
   input: UpstreamResolution,
   definition: UpstreamDefinition,
   selector: SelectorRecord,
   found: FoundRun,
-): Answer {
+): Promise<Answer> {
   const edge = { name: definition.name, flow: identityOf(definition), selector, resolvedAt: input.now };
   const nothing: ResolvedUpstream = { ...edge, candidateCount: 0, candidates: [] };
   const isByHand = isAskedByHand(input.requests[definition.name]);
@@ -161,6 +162,8 @@ function settle(
     if (definition.optional && !isByHand) return { upstream: nothing, problems: [], warnings: [old] };
     return { problems: [old], warnings: [] };
   }
+  const changed = await changedRecords(input.metadata, run, run.endTask);
+  if (changed.length > 0) return { problems: changed, warnings: [] };
   const several = severalRunsProblem(found);
   if (several !== undefined && input.strict) return { problems: [several], warnings: [] };
   return {

@@ -209,8 +209,11 @@ export interface MetadataReader {
   /**
    * What is wrong with the records of a run, in words: rows that are not those over which a digest was written, and pages that do not
    * hold the items of their foreach. Rows of programs without digests are not judged. Empty when nothing is.
+   *
+   * @param part "run": only what it was given and how it ended; a task: only its own rows and those of the tasks that it starts
+   *   from. Default: all, which takes long where a run has many tasks
    */
-  recordFaults(run: RunSequence): Promise<readonly string[]>;
+  recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]>;
   /** The digests over the records of a run, for moving it. */
   recordDigests(run: RunSequence): Promise<RunDigests>;
   /** A stored code package: its manifest as JSON text. */

@@ -19,17 +19,69 @@ export interface TaskRecord {
   readonly parent: string | null;
   /** JSON: the artifacts that are not kept for ever (`termsText`); null when there are none. */
   readonly terms: string | null;
+  /** JSON: the names of the run's values that it read; null when they are not known. */
+  readonly valueReads: string | null;
+  readonly metrics: readonly MetricFacts[];
   readonly artifacts: readonly (readonly [name: string, codec: string, digest: string])[];
   readonly pages: readonly (readonly [first: number, count: number, codec: string, digest: string])[];
 }
 
+/** The values of one metric, under one digest (`metricFacts`). */
+export type MetricFacts = readonly [name: string, count: number, digest: string];
+
 /** The digest of a task's records: lower-case hex. */
 export function taskDigest(task: TaskRecord): string {
-  const { step, path, status, fanOut, choice, parent, terms, artifacts, pages } = task;
-  const sorted = artifacts.length < 2 ? artifacts : artifacts.toSorted(([left], [right]) => (left < right ? -1 : 1));
+  const metrics = byName(task.metrics);
+  return digestOf(["millrace-task 2", ...factsOf(task), task.valueReads, metrics]);
+}
+
+/** The digest that programs of schemas 3 to 6 wrote: over fewer facts. */
+export function firstTaskDigest(task: TaskRecord): string {
+  return digestOf(["millrace-task 1", ...factsOf(task)]);
+}
+
+function factsOf({ step, path, status, fanOut, choice, parent, terms, artifacts, pages }: TaskRecord) {
   const ordered = pages.length < 2 ? pages : pages.toSorted(([left], [right]) => left - right);
-  const facts = ["millrace-task 1", step, path, status, fanOut, choice, parent, terms, sorted, ordered];
+  return [step, path, status, fanOut, choice, parent, terms, byName(artifacts), ordered];
+}
+
+/** In the order of code units, which is the same everywhere. */
+function byName<T extends readonly [name: string, ...rest: unknown[]]>(rows: readonly T[]): readonly T[] {
+  return rows.length < 2 ? rows : rows.toSorted(([left], [right]) => (left < right ? -1 : 1));
+}
+
+function digestOf(facts: readonly unknown[]): string {
   return hash("sha256", JSON.stringify(facts), "hex");
+}
+
+/**
+ * All values of a metric that a task recorded, as a database gives them back: it knows one NaN and no negative zero.
+ *
+ * @param steps as long as `values`, NaN for those without one; absent when none has one
+ */
+export function metricFacts(name: string, values: Float64Array, steps?: Float64Array): MetricFacts {
+  const sum = createHash("sha256").update(numberBytes(values));
+  if (steps?.some((step) => !Number.isNaN(step)) === true) sum.update(numberBytes(steps));
+  return [name, values.length, sum.digest("hex")];
+}
+
+/** 64-bit floating point numbers, little-endian, with one form of NaN and of zero. */
+function numberBytes(numbers: Float64Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(numbers.length * 8);
+  for (let at = 0; at < numbers.length; at++)
+    bytes.writeDoubleLE(Number.isNaN(numbers[at]) ? Number.NaN : numbers[at]! + 0, at * 8);
+  return bytes;
+}
+
+/** What ties an entry of the step cache to what its task left: lower-case hex. */
+export function cacheEntryDigest(entry: {
+  readonly key: string;
+  /** JSON, as it is recorded. */
+  readonly reads: string;
+  /** The digest of the task's own records. */
+  readonly task: string;
+}): string {
+  return digestOf(["millrace-cache-entry 1", entry.key, entry.reads, entry.task]);
 }
 
 /** Why an artifact may be given up: past the success of its run, or when its time is over. */

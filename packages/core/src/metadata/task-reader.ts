@@ -24,6 +24,8 @@ export interface TaskReader {
   blob(digest: Digest): BlobRow | undefined;
   /** As of the reader of all records, without the tasks of one run. */
   cacheEntries(key: Digest, query: { readonly exceptRun: RunSequence; readonly limit: number }): readonly CacheEntry[];
+  /** Whether the records of a finished task are those that it left; those of programs without digests are not judged. */
+  isAsLeft(task: TaskSequence): boolean;
   /** Where the bytes of a task's own artifacts and of the pages of its foreach are kept. */
   blobsOfTask(task: TaskSequence): readonly KeptBlob[];
   close(): void;

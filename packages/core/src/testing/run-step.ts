@@ -156,6 +156,7 @@ function readerOf(reader: TaskReader, { upstreams: { missing } }: GivenRun): Tas
     visibleArtifacts: (task) => reader.visibleArtifacts(task),
     itemPage: (split, index) => reader.itemPage(split, index),
     blob: (digest) => reader.blob(digest),
+    isAsLeft: (task) => reader.isAsLeft(task),
     cacheEntries: (key, query) => reader.cacheEntries(key, query),
     blobsOfTask: (task) => reader.blobsOfTask(task),
     close: () => reader.close(),

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import type { ArtifactRef, Digest } from "../artifact/artifact.ts";
 import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
+import { changedRecord, refuseChanged } from "../lineage/changed-records.ts";
 import { fullRunName, runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { isOver } from "../metadata/run-state.ts";
@@ -161,13 +162,8 @@ class Planner {
     const problems: Problem[] = [];
     for (const run of this.#runs)
       for (const message of await this.#stores.metadata.recordFaults(run.sequence))
-        problems.push({
-          code: "FLOW_METADATA_CHANGED_RECORDS",
-          message,
-          hint: `See with flow validate ${runName(run)} what was changed; put the store back from a copy, or leave this run out`,
-        });
-    if (problems.length > 0)
-      throw problemsError("Cannot export the runs: records are not those that were written", problems);
+        problems.push(changedRecord(run, message, "leave this run out"));
+    refuseChanged(problems, "Cannot export the runs");
   }
 
   /** The oldest form that can hold the runs. */

@@ -69,6 +69,7 @@ export async function stepInputs(request: StepInputsRequest): Promise<StepInputs
       upstreams: (sequence) => reader.upstreams(sequence),
       itemPage: (split, index) => reader.itemPage(split, index),
       runValues: (sequence) => (sequence === run.sequence ? values : reader.runValues(sequence)),
+      isAsLeft: (sequence) => reader.isAsLeft(sequence),
       visibleArtifacts: (sequence) => (sequence === task.inherits ? inherited : reader.visibleArtifacts(sequence)),
       blob: (digest) => blobs.get(digest) ?? reader.blob(digest),
       cacheEntries: () => [], // One step alone is run because it is to be seen running.

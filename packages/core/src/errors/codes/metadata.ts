@@ -13,7 +13,7 @@ export const metadataCodes = {
   },
   FLOW_METADATA_CHANGED_RECORDS: {
     meaning: "Records of a run do not fit the digests that were written with them",
-    cause: "They were changed by hand, in the store that is exported or in the file that is imported",
+    cause: "They were changed by hand, in the store or in a file that is imported",
     remedy:
       "See with flow store verify and flow validate what was changed; put the store back from a copy, import an export that was made before, or delete the run with flow runs delete",
   },

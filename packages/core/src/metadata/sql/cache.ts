@@ -5,7 +5,13 @@ import type { CacheEntryTable } from "./schema.ts";
 export const insertCacheEntry = query<CacheEntryTable>()((db, arg) =>
   db
     .insertInto("cache_entry")
-    .values({ key: arg("key"), task: arg("task"), reads: arg("reads"), created_at: arg("created_at") })
+    .values({
+      key: arg("key"),
+      task: arg("task"),
+      reads: arg("reads"),
+      created_at: arg("created_at"),
+      record_digest: arg("record_digest"),
+    })
     .onConflict((conflict) => conflict.columns(["key", "task"]).doNothing()),
 );
 
@@ -20,6 +26,8 @@ export const cacheEntries = query<{ key: Uint8Array; exceptRun: number; limit: n
       "task.run",
       "cache_entry.reads",
       "cache_entry.created_at",
+      "cache_entry.record_digest",
+      "task.record_digest as task_digest",
       "task.fan_out",
       "task.choice",
       "run.flow_name",

@@ -1,7 +1,7 @@
 /**
  * Rows of tables to and from rows of the contract: digests as 32 bytes inside and lower-case hex outside, times as
  * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: of other files
- * types only, and what reads JSON.
+ * types only, and what reads JSON and makes digests.
  */
 import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
@@ -26,6 +26,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
+import { cacheEntryDigest } from "../record-digest.ts";
 import type { CacheEntry, KeptBlob } from "../replay.ts";
 import { readList, readObject, readShaped, readTexts, readTime } from "../stored-json.ts";
 import type { TagRequest } from "../tag-event.ts";
@@ -181,7 +182,18 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
   };
 }
 
-export function toCacheEntry(row: CacheEntryRecord): CacheEntry {
+/** The entries that were written for their tasks; whoever looks for others finds nothing. */
+export function toCacheEntries(key: Digest, rows: readonly CacheEntryRecord[]): readonly CacheEntry[] {
+  return rows.filter((row) => isEntryAsWritten(key, row)).map(toCacheEntry);
+}
+
+/** Entries of programs without these digests are taken as they are. */
+function isEntryAsWritten(key: Digest, { reads, record_digest: own, task_digest: task }: CacheEntryRecord): boolean {
+  if (own === null) return true;
+  return task !== null && digestOfBytes(own) === cacheEntryDigest({ key, reads, task: digestOfBytes(task) });
+}
+
+function toCacheEntry(row: CacheEntryRecord): CacheEntry {
   return {
     task: row.task as TaskSequence,
     run: row.run as RunSequence,
@@ -196,7 +208,7 @@ export function toCacheEntry(row: CacheEntryRecord): CacheEntry {
 /** An entry with what its task says, and the run of that. */
 export type CacheEntryRecord = Omit<CacheEntryTable, "key"> &
   Pick<TaskTable, "run" | "fan_out" | "choice" | "step" | "path"> &
-  Pick<RunTable, "flow_name" | "number">;
+  Pick<RunTable, "flow_name" | "number"> & { readonly task_digest: Uint8Array | null };
 
 export function toKeptBlob(row: KeptBlobRecord): KeptBlob {
   return {

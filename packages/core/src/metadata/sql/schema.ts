@@ -275,6 +275,8 @@ export interface CacheEntryTable {
   readonly task: number;
   readonly reads: string;
   readonly created_at: number;
+  /** Null in what programs of schema 6 and older wrote, and of a task without a digest. */
+  readonly record_digest: Uint8Array | null;
 }
 
 /** What is left of a run that was deleted. */

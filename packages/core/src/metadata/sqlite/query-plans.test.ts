@@ -234,6 +234,7 @@ const SCHEMAS = [
   "97d68eeb4d117eec96dd44f95fa3d982e03190f86d1394ec6830bc12d1592c56",
   "0435e96e534c183b341220fbcf6030307dd681fa7a0bf7f7e3b4099722c949ba",
   "4c718a083dc32af86f2ff3441969784a28ba04c6deb647ba7c892d759ae58778",
+  "d4c99e45eeffe04f93e492bf284a5dbbfaf76d3eced6fdca11952a53fb2d55e7",
 ];
 
 test("the schemas are what they were when they were released", () => {

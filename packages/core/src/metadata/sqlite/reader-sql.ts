@@ -41,6 +41,7 @@ export const readerSql = {
     select "digest", "size_bytes", "stored_bytes", "compression", "stored" from "blob" where "digest" = ?`,
   cacheEntries: `
     select "cache_entry"."task", "task"."run", "cache_entry"."reads", "cache_entry"."created_at",
+      "cache_entry"."record_digest", "task"."record_digest" as "task_digest",
       "task"."fan_out", "task"."choice", "run"."flow_name", "run"."number", "task"."step", "task"."path"
     from "cache_entry" inner join "task" on "task"."sequence" = "cache_entry"."task"
       inner join "run" on "run"."sequence" = "task"."run"

@@ -5,117 +5,18 @@
 import type { Digest } from "../../artifact/artifact.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { RunDigests, TaskSequence } from "../metadata-store.ts";
-import { type TermReason, taskDigest } from "../record-digest.ts";
 import { digestOfBytes } from "../sql/rows.ts";
-import { readObject } from "../stored-json.ts";
 import { RowNames } from "./audit/row-names.ts";
 import type { Connection } from "./connection.ts";
+import { prepared } from "./prepared.ts";
 import { endDigestOf, startDigestOf } from "./run-digests.ts";
-
-/** What does not fit; `{run}` and `{task}` in the evidence stand for the names. */
-export interface RecordMismatch {
-  readonly run: number;
-  readonly task?: number;
-  readonly artifact?: string;
-  readonly table: string;
-  readonly evidence: string;
-}
+import { type RecordMismatch, taskMismatches } from "./task-faults.ts";
 
 /** The first schema that has digests. */
 export const DIGEST_SCHEMA = 3;
 
-/** Tasks in a window of numbers, perhaps of one run alone. */
-export interface TaskWindow {
-  readonly after: number;
-  readonly upTo: number;
-  readonly run?: number;
-}
-
-interface TaskFacts {
-  readonly sequence: number;
-  readonly run: number;
-  readonly step: string;
-  readonly path: string;
-  readonly status: string;
-  readonly fan_out: number | null;
-  readonly choice: string | null;
-  readonly terms: string | null;
-  readonly digest: string;
-  readonly parent: string;
-}
-
-const tasksOf = (
-  run: number | undefined,
-) => `SELECT x.sequence, x.run, x.step, x.path, x.status, x.fan_out, x.choice, x.terms,
-    lower(hex(x.record_digest)) AS digest, lower(hex(y.record_digest)) AS parent
-  FROM task AS x LEFT JOIN task AS y ON y.sequence = x.inherits
-  WHERE x.record_digest IS NOT NULL AND x.sequence > ? AND x.sequence <= ?${run === undefined ? "" : " AND x.run = ?"}`;
-/** Of one run alone, its tasks are asked one by one: between their numbers may lie those of a million others. */
-const ofTasks = (column: string, run: number | undefined): string =>
-  run === undefined
-    ? `${column} > :after AND ${column} <= :upTo`
-    : `${column} IN (SELECT sequence FROM task WHERE run = :run AND sequence > :after AND sequence <= :upTo)`;
-const artifactsOf = (
-  run: number | undefined,
-) => `SELECT task, name, codec, lower(hex(digest)), NULL FROM artifact WHERE ${ofTasks("task", run)}
-  UNION ALL SELECT task, name, codec, lower(hex(digest)), reason FROM gone_artifact WHERE ${ofTasks("task", run)}`;
-const pagesOf = (run: number | undefined) =>
-  `SELECT split, first, count, codec, lower(hex(digest)) FROM item_page WHERE ${ofTasks("split", run)} ORDER BY split, first`;
-
-type ArtifactFacts = readonly [task: number, name: string, codec: string, digest: string, reason: string | null];
-type PageFacts = readonly [split: number, first: number, count: number, codec: string, digest: string];
-
-/** Finished tasks whose rows are not those that they left, as far as they have a digest. */
-export function taskMismatches(db: Connection, { after, upTo, run }: TaskWindow): readonly RecordMismatch[] {
-  const tasks = db.prepare(tasksOf(run)).all(after, upTo, ...(run === undefined ? [] : [run])) as TaskFacts[];
-  if (tasks.length === 0) return [];
-  const window = { after, upTo, ...(run === undefined ? {} : { run }) };
-  const artifacts = Map.groupBy(db.prepare(artifactsOf(run)).raw().all(window) as ArtifactFacts[], ([task]) => task);
-  const pages = Map.groupBy(db.prepare(pagesOf(run)).raw().all(window) as PageFacts[], ([split]) => split);
-  const found: RecordMismatch[] = [];
-  for (const task of tasks) {
-    const own = artifacts.get(task.sequence) ?? [];
-    const digest = taskDigest({
-      step: task.step,
-      path: task.path,
-      status: task.status,
-      fanOut: task.fan_out,
-      choice: task.choice,
-      parent: task.parent === "" ? null : task.parent,
-      terms: task.terms,
-      artifacts: own.map(([, name, codec, value]) => [name, codec, value]),
-      pages: (pages.get(task.sequence) ?? []).map(([, ...page]) => page),
-    });
-    const about = { run: task.run, task: task.sequence };
-    if (digest !== task.digest)
-      found.push({
-        ...about,
-        table: "task",
-        evidence: `the records of {task} are not those that it left: its outcome, one of its ${own.length} artifacts, its items or the task that it starts from was changed, added or taken away`,
-      });
-    else found.push(...wrongReasons(own, task.terms).map((wrong) => ({ ...about, table: "gone_artifact", ...wrong })));
-  }
-  return found;
-}
-
-/** Values that were given up for a reason that their task did not name. */
-function wrongReasons(
-  artifacts: readonly ArtifactFacts[],
-  text: string | null,
-): readonly { readonly artifact: string; readonly evidence: string }[] {
-  const gone = artifacts.filter(([, , , , reason]) => reason !== null);
-  if (gone.length === 0) return [];
-  const terms = readObject<Readonly<Record<string, readonly TermReason[]>>>(text ?? "{}", "task.terms");
-  return gone
-    .filter(([, name, , , reason]) => !(terms[name] ?? []).includes(reason as TermReason))
-    .map(([, name, , , reason]) => ({
-      artifact: name,
-      evidence: `"${name}" of {task} is recorded as given up (${reason}), and its task said ${terms[name] === undefined ? "that it is kept" : `"${terms[name].join('" or "')}"`}`,
-    }));
-}
-
 const RUNS = `SELECT x.sequence AS run, x.status, lower(hex(x.start_digest)) AS start, lower(hex(y.end_digest)) AS "end",
-    y.status AS ended, y.program_schema AS wrote,
+    y.status AS ended, y.program_schema AS wrote, (SELECT z.run FROM task AS z WHERE z.sequence = x.end_task) AS end_run,
     (SELECT program_schema FROM execution AS z WHERE z.run = x.sequence AND z.number = 1) AS began
   FROM run AS x LEFT JOIN execution AS y ON y.run = x.sequence AND y.number = x.execution`;
 
@@ -125,6 +26,8 @@ interface RunFacts {
   readonly start: string;
   readonly end: string;
   readonly ended: string | null;
+  /** Of the end task. */
+  readonly end_run: number | null;
   readonly wrote: number | null;
   readonly began: number | null;
 }
@@ -153,6 +56,7 @@ export function runMismatches(db: Connection, run: number): readonly RecordMisma
         "{run} was given something else than its records say: its code, parameters, values, upstreams, environment or origin were changed",
       );
   } else if (isOurs && (facts.began ?? 0) >= DIGEST_SCHEMA) add("{run} has lost the digest of what it was given");
+  if (facts.end_run !== null && facts.end_run !== run) add("{run} is recorded as ended by a task of another run");
   if (facts.end !== "") {
     if (endDigestOf(db, run) !== facts.end)
       add(`{run} ended otherwise than its records say: its state, its end, its tasks or what they read were changed`);
@@ -234,10 +138,32 @@ export function mismatchesOfRun(db: Connection, run: number): readonly RecordMis
   }
 }
 
-/** What is wrong with the records of one run, in words. */
-export function describeMismatches(db: Connection, run: number): readonly string[] {
+const CHAIN = `WITH RECURSIVE chain (task) AS (
+    SELECT ? UNION ALL SELECT task.inherits FROM chain JOIN task ON task.sequence = chain.task WHERE task.inherits IS NOT NULL
+  ) SELECT task.sequence, task.run FROM chain JOIN task ON task.sequence = chain.task`;
+
+/** What is wrong with the records by which a task's artifacts are found: its own, and those of the tasks that it starts from. */
+function mismatchesOfChain(db: Connection, run: number, task: number): readonly RecordMismatch[] {
+  const found: RecordMismatch[] = [];
+  for (const [sequence, owner] of prepared(db, CHAIN).raw().all(task) as (readonly [number, number])[]) {
+    if (owner !== run) found.push({ run, task: sequence, table: "task", evidence: "{task} is no task of {run}" });
+    found.push(...taskMismatches(db, { after: sequence - 1, upTo: sequence }));
+  }
+  return found;
+}
+
+/**
+ * What is wrong with the records of one run, in words.
+ *
+ * @param part of `MetadataReader.recordFaults`
+ */
+export function describeMismatches(db: Connection, run: number, part?: "run" | number): readonly string[] {
   const names = new RowNames(db);
-  return mismatchesOfRun(db, run).map((mismatch) => sayMismatch(names, mismatch));
+  const hasDigests = (prepared(db, "SELECT schema_version FROM store").pluck().get() as number) >= DIGEST_SCHEMA;
+  let found: readonly RecordMismatch[] = [];
+  if (part === undefined) found = mismatchesOfRun(db, run);
+  else if (hasDigests) found = part === "run" ? runMismatches(db, run) : mismatchesOfChain(db, run, part);
+  return found.map((mismatch) => sayMismatch(names, mismatch));
 }
 
 /** A mismatch in words that name its run and its task. */

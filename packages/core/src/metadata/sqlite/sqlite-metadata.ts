@@ -140,7 +140,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   commitTick(tick: Tick): Promise<readonly TaskSequence[]> {
     return this.#write("Cannot record what tasks did", (on) => {
-      this.#tickWriter ??= new TickWriter(on, this.#holds);
+      this.#tickWriter ??= new TickWriter(this.db, on, this.#holds);
       return this.#tickWriter.write(tick);
     });
   }

@@ -265,7 +265,7 @@ export class SqliteReader implements MetadataReader {
   async cacheEntries(key: Digest, limit: number): Promise<readonly CacheEntry[]> {
     checkPageLimit(limit);
     const query = { key: map.bytesOfDigest(key), exceptRun: 0, limit }; // No run has the number 0.
-    return this.read((on) => on.all(cacheEntries, query).map(map.toCacheEntry));
+    return this.read((on) => map.toCacheEntries(key, on.all(cacheEntries, query)));
   }
 
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {
@@ -342,8 +342,8 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  recordFaults(run: RunSequence): Promise<readonly string[]> {
-    return this.read(() => describeMismatches(this.db, run));
+  recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]> {
+    return this.read(() => describeMismatches(this.db, run, part));
   }
 
   recordDigests(run: RunSequence): Promise<RunDigests> {

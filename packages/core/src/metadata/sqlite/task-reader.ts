@@ -11,6 +11,7 @@ import * as map from "../sql/rows.ts";
 import { type Connection, openReader } from "./connection.ts";
 import { readerSql } from "./reader-sql.ts";
 import { metadataError } from "./sqlite-error.ts";
+import { isAsLeft } from "./task-faults.ts";
 
 /**
  * Opens the records in a file for the reads of tasks. The store that made the file has checked its schema.
@@ -84,12 +85,20 @@ export class SqliteTaskReader implements TaskReader {
 
   cacheEntries(key: Digest, { exceptRun, limit }: { readonly exceptRun: RunSequence; readonly limit: number }) {
     return this.#read(() =>
-      (
-        this.#statement("cacheEntries").all(map.bytesOfDigest(key), "succeeded", exceptRun, limit) as Parameters<
-          typeof map.toCacheEntry
-        >[0][]
-      ).map(map.toCacheEntry),
+      map.toCacheEntries(
+        key,
+        this.#statement("cacheEntries").all(
+          map.bytesOfDigest(key),
+          "succeeded",
+          exceptRun,
+          limit,
+        ) as map.CacheEntryRecord[],
+      ),
     );
+  }
+
+  isAsLeft(task: TaskSequence) {
+    return this.#read(() => isAsLeft(this.#db, task));
   }
 
   blobsOfTask(task: TaskSequence) {

@@ -1,10 +1,19 @@
 /** The digests of tasks that finish in a tick, each over what it leaves and over that of the task which it starts from. */
 import type { Statement } from "better-sqlite3";
 import type { FinishedTask, NewTask } from "../metadata-store.ts";
-import { type TaskRecord, type TermReason, taskDigest, termsText } from "../record-digest.ts";
+import {
+  cacheEntryDigest,
+  metricFacts,
+  type TaskRecord,
+  type TermReason,
+  taskDigest,
+  termsText,
+} from "../record-digest.ts";
 import { itemPages, ownArtifacts } from "../sql/artifacts.ts";
 import { digestOfBytes } from "../sql/rows.ts";
 import { recordOfTask, taskBySequence } from "../sql/tasks.ts";
+import type { Connection } from "./connection.ts";
+import { metricsOfTasks } from "./recorded-metrics.ts";
 import type { Statements } from "./statements.ts";
 
 /** The columns that a task's end gets with it. */
@@ -17,12 +26,14 @@ export interface RecordColumns {
 const NOTHING: RecordColumns = { terms: null, digest: null };
 
 export class TaskRecorder {
+  readonly #db: Connection;
   readonly #statements: Statements;
   readonly #readRecord: Statement<unknown[], unknown>;
   /** Of tasks that were looked up or finished in this tick: a thousand items of a foreach start from one task. */
   readonly #digests = new Map<number, string | null>();
 
-  constructor(statements: Statements) {
+  constructor(db: Connection, statements: Statements) {
+    this.#db = db;
     this.#statements = statements;
     this.#readRecord = statements.raw(recordOfTask, ["sequence"]);
   }
@@ -37,7 +48,8 @@ export class TaskRecorder {
     const task = started ?? this.#started(end.sequence);
     if (task === undefined) return NOTHING; // It is told by whoever writes the end.
     const parent = task.inherits === undefined ? null : this.#digestOf(task.inherits);
-    const { terms, artifacts, pages } = end.takenFrom === undefined ? leftBy(end) : this.#leftBy(end.takenFrom, end);
+    const { terms, artifacts, pages, metrics } =
+      end.takenFrom === undefined ? leftBy(end) : this.#leftBy(end.takenFrom, end);
     if (task.inherits !== undefined && parent === null) {
       this.#digests.set(end.sequence, null);
       return { terms, digest: null };
@@ -50,11 +62,19 @@ export class TaskRecorder {
       choice: end.choice ?? null,
       parent,
       terms,
+      valueReads: end.valueReads === undefined ? null : JSON.stringify(end.valueReads),
+      metrics,
       artifacts,
       pages,
     });
     this.#digests.set(end.sequence, digest);
     return { terms, digest: Buffer.from(digest, "hex") };
+  }
+
+  /** The digest of an entry of the step cache that offers a task. */
+  entryDigest(task: number, key: string, reads: string): Buffer | null {
+    const left = this.#digestOf(task);
+    return left === null ? null : Buffer.from(cacheEntryDigest({ key, reads, task: left }), "hex");
   }
 
   #digestOf(task: number): string | null {
@@ -92,13 +112,14 @@ export class TaskRecorder {
         ...pages.map(({ first, count, codec, digest }) => [first, count, codec, digestOfBytes(digest)] as const),
         ...own.pages,
       ],
+      metrics: [...(metricsOfTasks(this.#db, { after: from - 1, upTo: from }).get(from) ?? []), ...own.metrics],
     };
   }
 }
 
-type Left = Pick<TaskRecord, "terms" | "artifacts" | "pages">;
+type Left = Pick<TaskRecord, "terms" | "artifacts" | "pages" | "metrics">;
 
-function leftBy({ artifacts, pages }: FinishedTask): Left {
+function leftBy({ artifacts, pages, metrics = [] }: FinishedTask): Left {
   const terms: (readonly [string, readonly TermReason[]])[] = [];
   for (const { name, term } of artifacts)
     if (term !== undefined)
@@ -113,5 +134,8 @@ function leftBy({ artifacts, pages }: FinishedTask): Left {
     terms: termsText(terms),
     artifacts: artifacts.map(({ name, codec, digest }) => [name, codec, digest] as const),
     pages: pages.map(({ first, count, codec, digest }) => [first, count, codec, digest] as const),
+    metrics: metrics
+      .filter(({ values }) => values.length > 0)
+      .map(({ name, values, steps }) => metricFacts(name, values, steps)),
   };
 }

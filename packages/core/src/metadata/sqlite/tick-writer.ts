@@ -14,6 +14,7 @@ import { bytesOfDigest } from "../sql/rows.ts";
 import { finishTask, insertTask, setTaskRecord, taskBySequence } from "../sql/tasks.ts";
 import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
+import type { Connection } from "./connection.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
 import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
@@ -33,10 +34,10 @@ export class TickWriter {
   #metricWriter: MetricWriter | undefined;
 
   /** @param holds  whether the bytes of a blob are there that lies outside of the records */
-  constructor(statements: Statements, holds?: HoldsBlob) {
+  constructor(db: Connection, statements: Statements, holds?: HoldsBlob) {
     this.#statements = statements;
     this.#holds = holds;
-    this.#recorder = new TaskRecorder(statements);
+    this.#recorder = new TaskRecorder(db, statements);
     const facts = ["origin", "origin_kind", "value_reads", "cancelled_by", "duration_ms"] as const;
     this.#insertTask = statements.raw(insertTask, [
       "sequence",
@@ -245,12 +246,14 @@ export class TickWriter {
         context: { task: task.sequence },
       });
     }
+    const reads = JSON.stringify(cache.reads);
     for (const key of [cache.key, ...(cache.listing === undefined ? [] : [cache.listing])])
       this.#statements.run(insertCacheEntry, {
         key: bytesOfDigest(key),
         task: task.sequence,
-        reads: JSON.stringify(cache.reads),
+        reads,
         created_at: task.finishedAt.getTime(),
+        record_digest: this.#recorder.entryDigest(task.sequence, key, reads),
       });
   }
 

@@ -1,4 +1,5 @@
 /** What the planner is told: of the run that stopped, from its records; of what it would go on with, as it was prepared. */
+import { changedRecord, refuseChanged } from "../../lineage/changed-records.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ResumeOrigin, ResumeTarget, ValueFact } from "../../runner/resume/plan-resume.ts";
 import type { OpenStores } from "../open-stores.ts";
@@ -23,6 +24,11 @@ export async function originOf(
   { row, before }: ResumeSubject,
   target: ResumeTarget,
 ): Promise<ResumeOrigin> {
+  const faults = await metadata.recordFaults(row.sequence);
+  refuseChanged(
+    faults.map((fault) => changedRecord(row, fault)),
+    `Cannot go on with ${runName(row)}`,
+  );
   const [finished, values, pins] = await Promise.all([
     metadata.finishedTasks(row.sequence),
     metadata.runValues(row.sequence),

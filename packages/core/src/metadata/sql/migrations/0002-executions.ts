@@ -60,7 +60,7 @@ export const schema1AsSchema2: readonly string[] = [
   `CREATE TEMP VIEW execution AS ${executionsOfSchema1("main.run")}`,
   `CREATE TEMP VIEW run AS SELECT *, 1 AS execution, NULL AS origin, NULL AS origin_facts, NULL AS parent FROM main.run`,
   `CREATE TEMP VIEW task AS SELECT *, NULL AS origin, NULL AS origin_kind, NULL AS value_reads, NULL AS cancelled_by,
-    NULL AS item_digest, NULL AS duration_ms FROM main.task`,
+    NULL AS item_digest, NULL AS duration_ms, NULL AS terms, NULL AS record_digest FROM main.task`,
   `CREATE TEMP TABLE child_run (run, step, path, call, inputs_digest, child)`,
   `CREATE TEMP TABLE cache_entry (key, task, reads, created_at)`,
 ];

@@ -77,6 +77,11 @@ export const deletionsMigration: readonly string[] = [
   `ALTER TABLE execution ADD COLUMN end_digest BLOB`,
 ];
 
+/** Shows the tasks of a store of schema 2 as those of this schema. */
+export const withoutTaskDigests: readonly string[] = [
+  `CREATE TEMP VIEW task AS SELECT *, NULL AS terms, NULL AS record_digest FROM main.task`,
+];
+
 /** Views that show a store of schema 2 as one of this schema, for readers that may not change it. */
 export const schema2AsSchema3: readonly string[] = [
   `CREATE TEMP TABLE deleted_run (id, sequence, flow, project, flow_name, number, status, created_at, deleted_at, actor,

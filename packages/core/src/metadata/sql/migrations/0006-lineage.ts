@@ -1,5 +1,5 @@
 /**
- * The fourth schema: indexes by which lineage is followed in both directions without walking a table. Nothing else
+ * The sixth schema: indexes by which lineage is followed in both directions without walking a table. Nothing else
  * changes, so that programs of an older schema go on undisturbed and readers need no views.
  */
 export const lineageMigration: readonly string[] = [

@@ -1,7 +1,9 @@
 /** What does not fit to the digests that were written with it: tasks and runs, in windows, each in one snapshot. */
-import type { RecordFault } from "../../record-audit.ts";
+import type { RecordFault, Remedy } from "../../record-audit.ts";
+import { wrongCacheEntries } from "../cache-faults.ts";
 import type { Connection } from "../connection.ts";
-import { type RecordMismatch, runMismatches, runsOf, sayMismatch, taskMismatches } from "../record-faults.ts";
+import { runMismatches, runsOf, sayMismatch } from "../record-faults.ts";
+import { type RecordMismatch, taskMismatches } from "../task-faults.ts";
 import type { RowNames } from "./row-names.ts";
 
 /** Runs that one read looks at, each with all of its tasks. */
@@ -12,6 +14,8 @@ export interface DigestFaultsInput {
   readonly guarded: (place: string, ask: () => readonly RecordFault[]) => readonly RecordFault[];
   /** Tasks that one read looks at. */
   readonly windowRows: number;
+  /** Whether entries of the step cache have digests in this schema. */
+  readonly hasCacheDigests: boolean;
   /** Faults that are told one by one; what is behind them is counted. */
   readonly maxFaults: number;
 }
@@ -19,10 +23,11 @@ export interface DigestFaultsInput {
 export async function* digestFaults(
   db: Connection,
   names: RowNames,
-  { guarded, windowRows, maxFaults }: DigestFaultsInput,
+  input: DigestFaultsInput,
 ): AsyncGenerator<RecordFault> {
+  const { maxFaults } = input;
   let told = 0;
-  for (const faults of windows(db, names, guarded, windowRows)) {
+  for (const faults of windows(db, names, input)) {
     for (const fault of faults) if (told++ < maxFaults) yield fault;
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -39,12 +44,19 @@ export async function* digestFaults(
 function* windows(
   db: Connection,
   names: RowNames,
-  guarded: DigestFaultsInput["guarded"],
-  windowRows: number,
+  { guarded, windowRows, hasCacheDigests }: DigestFaultsInput,
 ): Generator<readonly RecordFault[]> {
   const looks = {
-    task: (after: number, upTo: number) => taskMismatches(db, { after, upTo }),
-    run: (after: number, upTo: number) => runsOf(db, after, upTo).flatMap((run) => runMismatches(db, run)),
+    task: (after: number, upTo: number) => [
+      ...taskMismatches(db, { after, upTo }).map((mismatch) => toFault(names, mismatch, "copy")),
+      ...(hasCacheDigests ? wrongCacheEntries(db, { after, upTo }) : []).map(({ run, task }) =>
+        toFault(names, { run, task, table: "cache_entry", evidence: WRONG_ENTRY }, "repair"),
+      ),
+    ],
+    run: (after: number, upTo: number) =>
+      runsOf(db, after, upTo)
+        .flatMap((run) => runMismatches(db, run))
+        .map((mismatch) => toFault(names, mismatch, "copy")),
   };
   for (const table of ["task", "run"] as const) {
     const end = `SELECT sequence FROM ${table} WHERE sequence > ? ORDER BY sequence LIMIT 1 OFFSET ?`;
@@ -59,7 +71,7 @@ function* windows(
               .prepare(end)
               .pluck()
               .get(after, table === "task" ? windowRows : WINDOW_RUNS) as number | undefined;
-            return looks[table](after, next ?? Number.MAX_SAFE_INTEGER).map((mismatch) => toFault(names, mismatch));
+            return looks[table](after, next ?? Number.MAX_SAFE_INTEGER);
           })
           .deferred(),
       );
@@ -67,7 +79,9 @@ function* windows(
   }
 }
 
-function toFault(names: RowNames, mismatch: RecordMismatch): RecordFault {
+const WRONG_ENTRY = "the step cache offers {task} for something else than what it was made from";
+
+function toFault(names: RowNames, mismatch: RecordMismatch, remedy: Remedy): RecordFault {
   const { run, task, artifact, table } = mismatch;
   return {
     check: "S11",
@@ -79,6 +93,6 @@ function toFault(names: RowNames, mismatch: RecordMismatch): RecordFault {
       ...(artifact === undefined ? {} : { artifact }),
       table,
     },
-    remedy: "copy",
+    remedy,
   };
 }

@@ -10,6 +10,7 @@ import type { RecordRepairReport, RecordRepairs } from "../../record-audit.ts";
 import { SCHEMA_VERSION } from "../../sql/migrations/migrations.ts";
 import { bytesOfDigest, toBlobRow } from "../../sql/rows.ts";
 import type { BlobTable } from "../../sql/schema.ts";
+import { dropWrongCacheEntries } from "../cache-faults.ts";
 import { type Connection, openWriter } from "../connection.ts";
 import { keepPages } from "../keep-copy.ts";
 import { migrate } from "../migrate.ts";
@@ -92,6 +93,7 @@ function mendAll(db: Connection, repairs: RecordRepairs): readonly string[] {
   act("corrected sizes", () => correctSizes(db, repairs.damaged));
   for (const { mend, done: what } of derivedRules) act(what, () => mend.reduce((sum, sql) => sum + changes(sql), 0));
   act("put back tags that the log gives", () => (tagLogReport(db).kind === "whole" ? changes(restoreHeldTags) : 0));
+  act("took offers out of the step cache that were not made for their tasks", () => dropWrongCacheEntries(db));
   act("made runs found by their parameters again", () => rewriteParameters(db));
   return done;
 }

@@ -11,6 +11,7 @@ import type { BlobRow } from "../../metadata-store.ts";
 import type { AuditedBlob, AuditedPackage, BlobUses, RecordAudit, RecordFault } from "../../record-audit.ts";
 import { bytesOfDigest, digestOfBytes, toBlobRow } from "../../sql/rows.ts";
 import type { BlobTable } from "../../sql/schema.ts";
+import { CACHE_DIGEST_SCHEMA } from "../cache-faults.ts";
 import { type Connection, openReader } from "../connection.ts";
 import { schemaVersionOf, showAsNewest } from "../migrate.ts";
 import { DIGEST_SCHEMA } from "../record-faults.ts";
@@ -93,7 +94,12 @@ class SqliteAudit implements RecordAudit {
     yield* this.#guarded("the parameters of runs", () => this.#parameterFaults());
     if (this.schemaVersion >= DIGEST_SCHEMA) {
       const guarded = this.#guarded.bind(this);
-      yield* digestFaults(this.#db, this.#names, { guarded, windowRows: WINDOW_ROWS, maxFaults: MAX_FAULTS });
+      yield* digestFaults(this.#db, this.#names, {
+        guarded,
+        windowRows: WINDOW_ROWS,
+        hasCacheDigests: this.schemaVersion >= CACHE_DIGEST_SCHEMA,
+        maxFaults: MAX_FAULTS,
+      });
     }
     // A net below the checks by name: what SQLite counts and none of them has told.
     yield* this.#guarded("references", () =>

@@ -79,6 +79,7 @@ export class TaskCache {
       if (!("reads" in reads)) continue;
       const query = { exceptRun: run.context.sequence, limit: MOST_ENTRIES };
       for (const entry of run.reader.cacheEntries(this.#key(reads.reads), query)) {
+        if (!run.reader.isAsLeft(entry.task)) continue;
         const blobs = run.reader.blobsOfTask(entry.task);
         if (!blobs.every((blob) => blob.isInline || artifacts.holdsSync(blob))) continue;
         this.#recordReads(names, record, valueReads);
