@@ -24,6 +24,7 @@ export const CHECKS = {
   V14: { kind: "integrity", title: "It ran with the parameters that it must have" },
   V15: { kind: "integrity", title: "The producers are there and succeeded" },
   V16: { kind: "integrity", title: "Nothing that it was made from was withdrawn" },
+  V17: { kind: "integrity", title: "It is signed as it must be" },
   V18: { kind: "integrity", title: "Nothing that was kept is a program" },
   V19: { kind: "integrity", title: "The store is whole" },
   V20: { kind: "integrity", title: "What is deployed is this run's" },

@@ -4,6 +4,7 @@ import { deletionsMigration, schema2AsSchema3 } from "./0003-deletions.ts";
 import { schema3AsSchema4, tagsMigration } from "./0004-tags.ts";
 import { metricsMigration, withoutMetrics } from "./0005-metrics.ts";
 import { lineageMigration } from "./0006-lineage.ts";
+import { signaturesMigration, withoutSignatures } from "./0008-signatures.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
 export const migrations: readonly (readonly string[])[] = [
@@ -13,6 +14,8 @@ export const migrations: readonly (readonly string[])[] = [
   tagsMigration,
   metricsMigration,
   lineageMigration,
+  [],
+  signaturesMigration,
 ];
 
 /** The schema that this program writes and reads. */
@@ -20,8 +23,11 @@ export const SCHEMA_VERSION = migrations.length;
 
 /** What a connection that may only read needs to show an older schema as the newest; by the version of the store. */
 export const readerViews: Readonly<Record<number, readonly string[]>> = {
-  1: [...schema1AsSchema2, ...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics],
-  2: [...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics],
-  3: [...schema3AsSchema4, ...withoutMetrics],
-  4: withoutMetrics,
+  1: [...schema1AsSchema2, ...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics, ...withoutSignatures],
+  2: [...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics, ...withoutSignatures],
+  3: [...schema3AsSchema4, ...withoutMetrics, ...withoutSignatures],
+  4: [...withoutMetrics, ...withoutSignatures],
+  5: withoutSignatures,
+  6: withoutSignatures,
+  7: withoutSignatures,
 };
