@@ -18,6 +18,7 @@ export const CHECKS = {
   V06: { kind: "integrity", title: "The models load with what is installed here" },
   V07: { kind: "integrity", title: "The models predict what they predicted" },
   V08: { kind: "integrity", title: "The packages are those that it ran with" },
+  V09: { kind: "integrity", title: "The models were given what they take" },
   V10: { kind: "integrity", title: "Shared data comes from one run" },
   V11: { kind: "integrity", title: "The code can be had again" },
   V13: { kind: "integrity", title: "The metrics are as good as they must be" },

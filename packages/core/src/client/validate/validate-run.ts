@@ -13,6 +13,7 @@ import { checkProducers, checkSelectors } from "./check-edges.ts";
 import { checkFormats } from "./check-formats.ts";
 import { checkTasks } from "./check-graph.ts";
 import { checkInnerValues } from "./check-inner-values.ts";
+import { checkInputs } from "./check-inputs.ts";
 import { checkModels } from "./check-models.ts";
 import { checkReads } from "./check-reads.ts";
 import { checkRequired } from "./check-required.ts";
@@ -68,6 +69,7 @@ export async function validateRun(stores: ValidateStores, subject: RunToValidate
   if (wants("V16")) await checkWithdrawn(metadata, run, isStrict, sink);
   if (wants("V17")) await checkSigned(metadata, run, edges, producers, options, sink);
   if (wants("V18")) await checkFormats(stores, run, isStrict, sink);
+  if (wants("V09")) await checkInputs(stores, run, isStrict, sink);
   if (wants("V06", "V07", "V08")) await checkHere(stores, run, edges, producers, options, sink);
   if (options.required !== undefined && wants("V13", "V14")) await checkRequired(metadata, run, options.required, sink);
   if (options.deployed !== undefined && wants("V20")) await checkDeployed(metadata, run, options.deployed, sink);
