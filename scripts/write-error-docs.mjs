@@ -26,6 +26,7 @@ const ROOMS = {
   CLIENT: "Reading runs",
   TAG: "Moving tags",
   WEBHOOK: "Webhooks",
+  SIGN: "Signing runs",
   GC: "Deleting runs and values",
   CLI: "The flow command",
   TESTING: "Testing flows",

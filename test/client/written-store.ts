@@ -25,7 +25,7 @@ import type {
   TaskSequence,
   UpstreamRead,
 } from "../../packages/core/src/metadata/metadata-store.ts";
-import { openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
+import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
 
 export const PROJECT = "shop";
@@ -300,13 +300,24 @@ export class WrittenStore {
 
   /** Changes records behind the store's back. */
   sql(text: string, ...values: readonly unknown[]): number {
+    return this.behindTheBack((database) => database.prepare(text).run(...values).changes);
+  }
+
+  /** Works on the database of the store, on a connection of its own. */
+  behindTheBack<T>(work: (database: Connection) => T): T {
     const database = openWriter(this.stores.locate().databaseFile);
     try {
       database.pragma("foreign_keys = off");
-      return database.prepare(text).run(...values).changes;
+      return work(database);
     } finally {
       database.close();
     }
+  }
+
+  /** Whether a file of the store holds this text. */
+  holds(text: string): boolean {
+    const files = readdirSync(this.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    return files.some((entry) => readFileSync(join(entry.parentPath, entry.name)).includes(text));
   }
 
   /** Many runs without tasks, in one transaction: copies of a run, each with the producers that it is given. */

@@ -95,6 +95,7 @@ test("the public API is what index.ts names, and nothing was added or lost by ac
     "Runs",
     "SecretFrom",
     "SerializedError",
+    "Signature",
     "SourceLocation",
     "StepCall",
     "StepName",

@@ -122,9 +122,9 @@ describe("a tar", () => {
     expect(await files.refusal(gzipSync(fileOf(goodParts())))).toContain("gzip -dc");
   });
   test("of a newer form is refused with both versions", async () => {
-    const manifest = Buffer.from('{"kind":"export","version":3}\n');
+    const manifest = Buffer.from('{"kind":"export","version":4}\n');
     expect(await files.refusal(tarOf([["manifest.jsonl", manifest]]))).toMatch(
-      /^FLOW_TRANSFER_NEWER_FILE: .*form 3.*form 2/,
+      /^FLOW_TRANSFER_NEWER_FILE: .*form 4.*form 3/,
     );
   });
 });

@@ -54,6 +54,7 @@ export type {
   RunOrder,
   Runs,
   SecretFrom,
+  Signature,
   StepName,
   TagHolding,
   TagMoved,

@@ -56,6 +56,7 @@ export { followLogs, type LogEntry, type LogQuery, readLogs } from "./client/log
 export { lastMetrics } from "./client/metrics.ts";
 export { type RolledBack, rollback } from "./client/rollback.ts";
 export { jsonNumber, runRecord } from "./client/run-record.ts";
+export { signaturesOf, signRun } from "./client/signatures.ts";
 export { RunNames, type TagHolding, tagEventsFrom, tagHistory } from "./client/tag-history.ts";
 export { followTagMoves, tagMoved } from "./client/tag-moves.ts";
 export { moveTags } from "./client/tags.ts";
@@ -120,6 +121,7 @@ export type {
 } from "./metadata/metadata-store.ts";
 export type { MetricCondition, RunSort } from "./metadata/metric.ts";
 export { isOver } from "./metadata/run-state.ts";
+export { keyIdOfText, type PublicKey, publicKeyText } from "./metadata/signing-key.ts";
 export { matchesPattern } from "./metadata/tag-policy.ts";
 export type { WebhookStatus } from "./metadata/webhook-store.ts";
 export { ARCHIVE_ENDING, selectFlow } from "./package/flow-file.ts";
@@ -145,6 +147,7 @@ export {
 export type { ResumeSubject } from "./wiring/resume/resume-package.ts";
 export type { RunningFlow as Running } from "./wiring/running.ts";
 export { sendEvents } from "./wiring/send-events.ts";
+export { readPublicKeyFile, readSigningKey, writeKeyPair } from "./wiring/signing-key-file.ts";
 export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } from "./wiring/step-again.ts";
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {

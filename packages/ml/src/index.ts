@@ -32,6 +32,7 @@ export {
   type ModelProbe,
   StoredModel,
 } from "./codecs/stored-model.ts";
+export { tableInputs } from "./codecs/table-inputs.ts";
 export {
   type ContenderResult,
   type FoldResult,

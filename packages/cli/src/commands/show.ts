@@ -90,6 +90,7 @@ function renderRecord(
     ["flow", `${record.flow.project}/${record.flow.name}`],
     ["tags", record.tags.join(", ")],
     ["asked", renderRequests(record, paint).join("; ")],
+    ["signed", signedText(record)],
     ["created", dateTime(record.createdAt)],
     [
       "by",
@@ -176,6 +177,13 @@ function renderRecord(
     text += `\n${renderTaskError(record.failure.task ?? record.run, record.failure.error, { paint, debug: context.words.includes("--debug"), cwd: context.cwd })}`;
   if (record.failure?.task !== undefined) text += collateralText(record);
   return `${text}\n  ${paint.dim(nextSteps(record).join("     "))}\n`;
+}
+
+/** Whether it is so, flow signatures says. */
+function signedText({ signatures = [] }: RunRecord): string {
+  return signatures
+    .map(({ keyId, at, actor }) => `${keyId.slice(0, 16)}${at === undefined ? "" : ` (${dateTime(at)} by ${actor})`}`)
+    .join(", ");
 }
 
 const MAX_PACKAGES = 8;

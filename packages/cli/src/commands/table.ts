@@ -59,6 +59,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./validate.ts")).validateCommand,
   },
   {
+    name: "sign",
+    summary: "Sign what a run left, with a key of your own",
+    load: async () => (await import("./sign.ts")).signCommand,
+  },
+  {
+    name: "sign keygen",
+    summary: "Make a pair of keys for signing",
+    load: async () => (await import("./sign.ts")).signKeygenCommand,
+  },
+  {
+    name: "signatures",
+    summary: "Show who has signed a run",
+    load: async () => (await import("./sign.ts")).signaturesCommand,
+  },
+  {
     name: "runs delete",
     summary: "Delete runs by name",
     load: async () => (await import("./runs-delete.ts")).runsDeleteCommand,

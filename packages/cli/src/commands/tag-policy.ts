@@ -34,6 +34,12 @@ export const tagPolicySetCommand: Command = {
       help: "Checks of flow validate that must not fail for the run that gets it",
     },
     {
+      name: "require-signature",
+      type: "list",
+      placeholder: "FILE",
+      help: "Public keys (PEM): one of them must have signed the run that gets it (repeatable)",
+    },
+    {
       name: "max-age",
       type: "text",
       placeholder: "7d",
@@ -60,7 +66,7 @@ export const tagPolicySetCommand: Command = {
     "A policy replaces the one of the same pattern. Where several match a tag, the strictest of each property counts. Every change is in the log of tags.",
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
-      const policy = policyOf(core, invocation);
+      const policy = policyOf(core, invocation, context.cwd);
       const keepNewest = invocation.text("keep") === "newest";
       const by = actorOf(core, invocation, context, "flow tag policy");
       const events = await core.setTagPolicy(stores.metadata, { policy, keepNewest, ...by });
@@ -124,7 +130,7 @@ export const tagPolicyRemoveCommand: Command = {
     }),
 };
 
-function policyOf(core: Core, invocation: Invocation): TagPolicy {
+function policyOf(core: Core, invocation: Invocation, cwd: string): TagPolicy {
   const age = invocation.text("max-age");
   const maxAgeMs = age === undefined ? undefined : core.parseDurationMs(age);
   const pattern = invocation.positionals[0]!;
@@ -140,6 +146,9 @@ function policyOf(core: Core, invocation: Invocation): TagPolicy {
         .map((word) => word.trim())
         .filter((word) => word !== ""),
     );
+  const signedBy = invocation
+    .list("require-signature")
+    .map((file) => core.publicKeyText(core.readPublicKeyFile(file, cwd)));
   const [allow, requireChecks] = [words("allow"), words("require-check")];
   return {
     pattern,
@@ -150,12 +159,13 @@ function policyOf(core: Core, invocation: Invocation): TagPolicy {
     ...(allow.length === 0 ? {} : { allow }),
     ...(requireChecks.length === 0 ? {} : { requireChecks }),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(signedBy.length === 0 ? {} : { signedBy }),
   };
 }
 
 /** `exclusive, succeeded only, moved by ana or ben, checks V02, V03` */
 export function describePolicy(core: Core, policy: TagPolicy): string {
-  const { allow, requireChecks, maxAgeMs } = policy;
+  const { allow, requireChecks, maxAgeMs, signedBy } = policy;
   return [
     ...(policy.exclusive === true ? ["exclusive"] : []),
     ...(policy.succeededOnly === true ? ["succeeded only"] : []),
@@ -163,6 +173,9 @@ export function describePolicy(core: Core, policy: TagPolicy): string {
     ...(policy.reasonRequired === true ? ["a reason"] : []),
     ...(allow === undefined ? [] : [`moved by ${allow.join(" or ")}`]),
     ...(requireChecks === undefined ? [] : [`checks ${requireChecks.join(", ")}`]),
+    ...(signedBy === undefined
+      ? []
+      : [`signed by ${signedBy.map((key) => core.keyIdOfText(key).slice(0, 16)).join(" or ")}`]),
     ...(maxAgeMs === undefined ? [] : [`at most ${core.formatDuration(maxAgeMs)} old`]),
   ].join(", ");
 }

@@ -24,6 +24,7 @@ import {
   STORE_FLAG,
 } from "./command.ts";
 import { optional } from "./conduct-flags.ts";
+import { PUBLIC_KEY_FLAG } from "./sign.ts";
 import { refuseTail, withStores } from "./with-stores.ts";
 
 type Check = ValidationReport["checks"][number];
@@ -52,6 +53,7 @@ const OWN_FLAGS: readonly Flag[] = [
     placeholder: "CONDITION",
     help: "Fail unless it holds: metric:r2>=0.9, param:configuration=config",
   },
+  { ...PUBLIC_KEY_FLAG, help: "Fail unless this key has signed the run; of several, one must have (repeatable)" },
   { name: "watch-freshness", type: "boolean", help: "Only whether it is current and not too old: no value is read" },
   {
     name: "deployed",
@@ -73,6 +75,7 @@ export const validateCommand: Command = {
   examples: [
     ["validate", "the newest run of each flow"],
     ["validate Predict/3 --current", "and fail when prod:v1 has moved since"],
+    ["validate Train@prod:v1 --public-key release.pub", "and fail unless this key has signed it"],
     ["validate predict.ts --model-tag prod:v1", "the runs that this would read from, before it is run"],
     [
       "validate Predict@nightly --watch-freshness --max-age 26h",
@@ -138,6 +141,7 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
     freshnessOnly: words.isOn("watch-freshness"),
     now: new Date(context.now()),
     project: core.projectView(context.cwd),
+    publicKeys: words.list("public-key").map((file) => core.readPublicKeyFile(file, context.cwd)),
     ...(words.list("require").length === 0
       ? {}
       : { required: parseConditions(core, words.list("require"), "--require") }),

@@ -1,7 +1,7 @@
 import { FlowError } from "../errors/flow-error.ts";
 import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { Flow } from "../flow/flow.ts";
-import type { MetricValue, Run, StepName, TagOptions } from "../flow/public-types.ts";
+import type { MetricValue, Run, Signature, StepName, TagOptions } from "../flow/public-types.ts";
 import { traceArtifact } from "../lineage/artifact-lineage.ts";
 import { describeDeleted } from "../lineage/deleted-run.ts";
 import { findRunByText } from "../lineage/find-run.ts";
@@ -9,11 +9,13 @@ import { describeStatus } from "../lineage/near-misses.ts";
 import { runName } from "../lineage/run-name.ts";
 import { traceLineage } from "../lineage/trace-lineage.ts";
 import type { ArtifactRow, RunRow, TagEvent } from "../metadata/metadata-store.ts";
+import { readPrivateKey, readPublicKey } from "../metadata/signing-key.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import type { ClientContext } from "./client.ts";
 import { selectorError } from "./find-run.ts";
 import { lastMetrics, metricValues } from "./metrics.ts";
 import { promiseRecord } from "./promise-record.ts";
+import { signaturesOf, signRun } from "./signatures.ts";
 import { type MovedTags, moveTags } from "./tags.ts";
 import { type TaskHandle, TaskList } from "./task-handle.ts";
 import { actorOf, tellWebhooks } from "./who-moves.ts";
@@ -104,6 +106,19 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
 
   async promote(to: string, options: TagOptions = {}): Promise<RunHandle<T>> {
     return await this.#move({ add: [to], action: "promote", take: true }, options);
+  }
+
+  /** Signs what is recorded of the run, and keeps the signature in the store. */
+  async sign(key: string): Promise<Signature> {
+    const { metadata, actor, host, now } = this.#context;
+    const by = { actor, host, at: now() };
+    return (await signRun(metadata, this.#row, readPrivateKey(key, "sign()"), by)).signature;
+  }
+
+  /** Its signatures, judged by the public keys that are trusted. */
+  async signatures(publicKeys: readonly string[] = []): Promise<readonly Signature[]> {
+    const trusted = publicKeys.map((key) => readPublicKey(key, "signatures()"));
+    return await signaturesOf(this.#context.metadata, this.#row, trusted);
   }
 
   /** Every move of a tag of this run, newest first. */

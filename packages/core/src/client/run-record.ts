@@ -5,6 +5,7 @@ import type {
   ImportRecord,
   MetricRecord,
   RunRecord,
+  SignatureRecord,
   TagRequestRecord,
   UpstreamRecord,
 } from "../events/run-record.ts";
@@ -16,11 +17,13 @@ import type {
   DeletedRun,
   MetadataReader,
   RunRow,
+  RunSignature,
   TagRequest,
   UpstreamRead,
   UpstreamRow,
 } from "../metadata/metadata-store.ts";
 import type { RunMetricRow } from "../metadata/metric.ts";
+import { readStatement } from "../metadata/run-signature.ts";
 import { readObject } from "../metadata/stored-json.ts";
 import { elapsedMs } from "../util/elapsed.ts";
 
@@ -29,7 +32,7 @@ import { elapsedMs } from "../util/elapsed.ts";
  * Lists are in a fixed order, so that two records of one run compare equal as text.
  */
 export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<RunRecord> {
-  const [edges, reads, values, visible, counts, children, metrics, requests] = await Promise.all([
+  const [edges, reads, values, visible, counts, children, metrics, requests, signatures] = await Promise.all([
     metadata.upstreams(run.sequence),
     metadata.reads(run.sequence),
     metadata.runValues(run.sequence),
@@ -38,6 +41,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
     childrenOf(metadata, run),
     metadata.runMetrics(run.sequence),
     metadata.tagRequests(run.sequence),
+    metadata.signatures(run.sequence),
   ]);
   const upstreams: UpstreamRecord[] = [];
   for (const edge of [...edges, ...furtherUp(edges, reads)])
@@ -68,6 +72,7 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
         }),
     tags: run.tags,
     ...(requests.length === 0 ? {} : { tagRequests: requests.map(requestRecord) }),
+    ...(signatures.length === 0 ? {} : { signatures: signatures.map(signatureRecord) }),
     systemTags: run.systemTags,
     parameters: run.parameters,
     secretParameters: run.secretParameters,
@@ -114,6 +119,12 @@ function furtherUp(edges: readonly UpstreamRow[], reads: readonly UpstreamRead[]
     });
   }
   return [...found.values()].sort(byName);
+}
+
+/** Who says to have signed it: whether that is so, `flow signatures` says with a public key. */
+function signatureRecord({ keyId, statement }: RunSignature): SignatureRecord {
+  const said = readStatement(statement);
+  return { keyId, ...(said === undefined ? {} : { at: said.at, actor: said.actor, host: said.host }) };
 }
 
 /** An upstream edge, or one that is derived; then its flow is that of its run. */

@@ -3,7 +3,7 @@ import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { FlowError, isFlowError, problemsError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
-import { policyFor, type TagCheck } from "../metadata/tag-policy.ts";
+import { policyFor, SIGNATURE_CHECK, type TagCheck } from "../metadata/tag-policy.ts";
 import { CHECKS, type CheckId, type ValidationCheck } from "./validate/report.ts";
 
 /** Evidence that is kept with a move; `flow validate` says all of it. */
@@ -34,12 +34,15 @@ export async function checksAskedBy(
  * Validates a run and says what came of some checks. One that had nothing to look at is "none": a run that reads from no
  * other has nothing to be compared.
  *
- * @param ids which checks; "all" for every one
+ * @param ids which checks; "all" for every one. No other one is made
+ * @param to the tags that it is to be given: their policies say by which keys it must be signed and how old it may be;
+ *   `forceAge`: it may be of any age
  */
 export async function checkRun(
   { metadata, artifacts }: ValidatingStores,
   run: RunRow,
   ids: readonly string[] | "all",
+  to: { readonly tags: readonly string[]; readonly forceAge?: boolean },
 ): Promise<readonly TagCheck[]> {
   const { examine } = artifacts;
   if (examine === undefined) {
@@ -49,7 +52,8 @@ export async function checkRun(
   }
   const stores = { metadata, artifacts: artifacts as Pick<ArtifactStore, "examine" | "pieces"> };
   const { validate } = await import("./validate/validate.ts"); // Most moves need none of it.
-  const { checks } = await validate(stores, { selector: run.id });
+  const only = ids === "all" ? {} : { only: ids as readonly CheckId[] };
+  const { checks } = await validate(stores, { selector: run.id, ...to, ...only });
   return (ids === "all" ? knownChecks() : ids).map((id) => summary(id as CheckId, checks));
 }
 
@@ -57,8 +61,16 @@ function summary(id: CheckId, checks: readonly ValidationCheck[]): TagCheck {
   const own = checks.filter((check) => check.id === id);
   const worst = own.find(({ status }) => status === "fail") ?? own.find(({ status }) => status === "warn") ?? own[0];
   if (worst === undefined) return { id, status: "none" };
+  if (id === SIGNATURE_CHECK && worst.status !== "fail") return signedBy(worst.status, own);
   if (worst.status === "pass") return { id, status: "pass" };
   return { id, status: worst.status, evidence: worst.evidence.slice(0, MAX_EVIDENCE) };
+}
+
+/** By which keys a run is signed is kept with the move, and compared with what the policy asks for when the tag moves. */
+function signedBy(status: "pass" | "warn", checks: readonly ValidationCheck[]): TagCheck {
+  const good = checks.filter((check) => check.status === "pass").map(({ evidence }) => evidence);
+  const keys = new Set(good.join(" ").match(/\b[0-9a-f]{64}\b/g));
+  return { id: SIGNATURE_CHECK, status, evidence: `signed by ${[...keys].join(", ")}` };
 }
 
 /** @throws FlowError FLOW_TAG_CHECK_FAILED with every check that failed */
@@ -93,7 +105,9 @@ export async function checkRequestedTags(
   );
   const ids = [...new Set([...asked.values()].flat())];
   if (ids.length === 0) return {};
-  const found = await checkRun({ ...stores, metadata: showing(metadata, run) }, run, ids).catch((error: unknown) => {
+  const found = await checkRun({ ...stores, metadata: showing(metadata, run) }, run, ids, {
+    tags: [...asked.keys()],
+  }).catch((error: unknown) => {
     const evidence = `the run could not be checked: ${isFlowError(error) || error instanceof Error ? error.message : String(error)}`;
     return ids.map((id): TagCheck => ({ id, status: "fail", evidence: evidence.slice(0, MAX_EVIDENCE) }));
   });

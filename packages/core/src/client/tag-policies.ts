@@ -1,5 +1,6 @@
 import { FlowError } from "../errors/flow-error.ts";
 import type { MetadataStore, TagEvent } from "../metadata/metadata-store.ts";
+import { publicKeyText, readPublicKey } from "../metadata/signing-key.ts";
 import type { TagPolicyChange } from "../metadata/tag-event.ts";
 import { knownChecks } from "./tag-checks.ts";
 
@@ -7,7 +8,7 @@ import { knownChecks } from "./tag-checks.ts";
  * Sets the policy of a pattern, in place of the one before; every change is in the log of tags.
  *
  * @returns the new events: none when the policy is there as it is
- * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS
+ * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS, FLOW_SIGN_BAD_KEY
  */
 export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
   const known = knownChecks();
@@ -19,6 +20,13 @@ export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyCha
       context: { pattern: change.policy.pattern, unknown },
     });
   }
-  const policy = { ...change.policy, pattern: change.policy.pattern.normalize("NFC") };
+  const { pattern, signedBy } = change.policy;
+  // Whatever form a key comes in, it is kept in one, and a private one never.
+  const keys = signedBy?.map((key) => publicKeyText(readPublicKey(key, `the policy "${pattern}"`)));
+  const policy = {
+    ...change.policy,
+    pattern: pattern.normalize("NFC"),
+    ...(keys === undefined ? {} : { signedBy: keys }),
+  };
   return await metadata.setTagPolicy({ ...change, policy });
 }

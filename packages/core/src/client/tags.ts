@@ -66,7 +66,7 @@ export async function moveTags(
   if (add.length === 0 && remove.length === 0) return [];
   const { action, take, expect, forceAge, check = false } = tags;
   if (!isOver(run.status)) refuseOfUnfinished(run, tags);
-  const checks = await checksBefore(stores, run, add, check);
+  const checks = await checksBefore(stores, run, add, check, forceAge === true);
   return await stores.metadata.moveTags({
     run: run.sequence,
     add,
@@ -108,12 +108,16 @@ async function checksBefore(
   run: RunRow,
   add: readonly string[],
   isAll: boolean,
+  isAgeForced: boolean,
 ): Promise<readonly TagCheck[] | undefined> {
   const ids = [...new Set([...(await checksAskedBy(metadata, add)).values()].flat())];
   if (!isAll && ids.length === 0) return undefined;
   // Of a run that is not over nothing can be said yet: it is checked when it succeeds.
   if (run.status === "running" || run.status === "queued") return undefined;
-  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids);
+  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids, {
+    tags: add,
+    forceAge: isAgeForced,
+  });
   if (isAll) refuseFailed(run, checks);
   return checks;
 }

@@ -13,6 +13,7 @@ import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
 import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
+import { signCodes } from "./codes/sign.ts";
 import { storageCodes } from "./codes/storage.ts";
 import { tagCodes, webhookCodes } from "./codes/tag.ts";
 import { testingCodes } from "./codes/testing.ts";
@@ -43,6 +44,7 @@ export const codeTable = {
   ...clientCodes,
   ...tagCodes,
   ...webhookCodes,
+  ...signCodes,
   ...gcCodes,
   ...cliCodes,
   ...testingCodes,

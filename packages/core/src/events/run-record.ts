@@ -33,6 +33,8 @@ export interface RunRecord {
   readonly tags: readonly string[];
   /** Tags under a policy that it was asked to take when it succeeds; absent when there are none. */
   readonly tagRequests?: readonly TagRequestRecord[];
+  /** Who says to have signed it; absent when nobody does. Not judged: that takes a public key. */
+  readonly signatures?: readonly SignatureRecord[];
   readonly systemTags: readonly string[];
   /** Encoded input of each parameter (`z.encode`); secrets are left out and named in `secretParameters`. */
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -60,6 +62,14 @@ export interface RunRecord {
   readonly children?: { readonly count: number; readonly runs: readonly ChildRecord[] };
   readonly environment: EnvironmentRecord;
   readonly codePackage?: { readonly digest: string; readonly entry: string };
+}
+
+/** A signature of a run: the key by its SHA-256, and what the signer said of himself. */
+export interface SignatureRecord {
+  readonly keyId: string;
+  readonly at?: string;
+  readonly actor?: string;
+  readonly host?: string;
 }
 
 /** The last value of a metric. */

@@ -11,11 +11,13 @@ import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { ByteSize } from "../util/byte-size.ts";
 import type { Duration } from "../util/duration.ts";
 import type { Flow } from "./flow.ts";
+import type { Signature } from "./public-signatures.ts";
 import type { TagOptions } from "./public-tags.ts";
 
 export type { ByteSize } from "../util/byte-size.ts";
 export type { Duration } from "../util/duration.ts";
 export type { MetricBounds, Query, ResumeOptions, Running, RunOptions, RunOrder, Runs } from "./public-runs.ts";
+export type { Signature } from "./public-signatures.ts";
 export type { TagHolding, TagMoved, TagOptions } from "./public-tags.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the only parameter list that every method is assignable to
@@ -321,6 +323,22 @@ export interface Run<T extends Flow = Flow> extends RunFacts {
   replaceTag(tag: string, by: string, options?: TagOptions): Promise<Run<T>>;
   /** Makes this run the one of its flow that holds the tag: it is taken from every other one in the same transaction. */
   promote(to: string, options?: TagOptions): Promise<Run<T>>;
+  /**
+   * Signs the run with an Ed25519 key: which run it is, the digests over its records, and what it left. The signature is kept in the
+   * store; the key is not. A run that this key has signed already stays as it is.
+   *
+   * @param key private key in PEM form (PKCS #8)
+   * @throws FlowError FLOW_SIGN_BAD_KEY, FLOW_SIGN_NOT_SUCCEEDED, FLOW_SIGN_NO_DIGEST, FLOW_SIGN_TOO_MANY,
+   *   FLOW_METADATA_CHANGED_RECORDS
+   */
+  sign(key: string): Promise<Signature>;
+  /**
+   * The signatures of the run, in the order in which they were added.
+   *
+   * @param publicKeys those that you trust, in PEM form; a signature by another key is "unknown-key". Default none
+   * @throws FlowError FLOW_SIGN_BAD_KEY
+   */
+  signatures(publicKeys?: readonly string[]): Promise<readonly Signature[]>;
   step<K extends StepName<T>>(
     name: K,
   ): { readonly tasks: AsyncIterable<{ readonly id: string; readonly data: Run<T>["data"] }> };

@@ -15,6 +15,7 @@ import type {
   UpstreamRead,
 } from "./metadata-store.ts";
 import type { MetricSeries } from "./metric.ts";
+import type { RunSignature } from "./run-signature.ts";
 import type { TagEvent } from "./tag-event.ts";
 
 /** Where a run was imported from, when and by whom. It is kept with the run and never changes. */
@@ -89,6 +90,7 @@ export type ImportedRow =
   | { readonly kind: "metric"; readonly task: number; readonly first: number; readonly series: MetricSeries }
   | { readonly kind: "log"; readonly task: number; readonly chunk: Omit<LogChunk, "task"> }
   /** The attempt that a task was taken over from; left out where that run is in neither store. */
+  | { readonly kind: "signature"; readonly signature: RunSignature }
   | { readonly kind: "origin"; readonly task: number; readonly origin: TaskPlace };
 
 /** An attempt, by names that mean the same in every store. */

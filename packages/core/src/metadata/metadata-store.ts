@@ -51,6 +51,7 @@ import type {
   UpstreamRow,
 } from "./record-rows.ts";
 import type { CacheEntry, FinishedTaskColumns } from "./replay.ts";
+import type { RunSignature } from "./run-signature.ts";
 import type { TagActor, TagEvent, TagMove, TagPolicyChange, TagRequest } from "./tag-event.ts";
 import type { TagPolicy } from "./tag-policy.ts";
 import type { FinishRun, Tick } from "./tick.ts";
@@ -75,6 +76,7 @@ export type {
   UpstreamRead,
   UpstreamRow,
 } from "./record-rows.ts";
+export type { RunSignature } from "./run-signature.ts";
 export type { TaskReader } from "./task-reader.ts";
 export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";
 export type {
@@ -216,6 +218,8 @@ export interface MetadataReader {
   recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]>;
   /** The digests over the records of a run, for moving it. */
   recordDigests(run: RunSequence): Promise<RunDigests>;
+  /** The signatures of a run, in the order in which they were added. */
+  signatures(run: RunSequence): Promise<readonly RunSignature[]>;
   /** A stored code package: its manifest as JSON text. */
   package(digest: Digest): Promise<{ readonly digest: Digest; readonly manifest: string } | undefined>;
   close(): Promise<void>;
@@ -297,6 +301,12 @@ export interface MetadataStore extends MetadataReader {
    * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS
    */
   setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]>;
+  /**
+   * Adds a signature to those of a run. None is ever changed; they go when the run is deleted.
+   *
+   * @throws FlowError FLOW_METADATA_NO_RUN, FLOW_METADATA_BAD_ARGUMENT for a statement of another run, FLOW_SIGN_TOO_MANY
+   */
+  addSignature(run: RunSequence, signature: RunSignature): Promise<void>;
   /** @throws FlowError FLOW_TAG_NO_POLICY */
   removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]>;
 }

@@ -11,6 +11,7 @@ import type { RunStatus } from "../events/run-record.ts";
 import { MAX_TAG_LENGTH } from "../ids/names.ts";
 import { formatDuration } from "../util/duration.ts";
 import { canonicalJson } from "./canonical-json.ts";
+import { keyIdOfText } from "./signing-key.ts";
 
 export interface TagPolicy {
   /** `prod:*`: a star stands for any characters, also none; all else for itself. */
@@ -28,12 +29,19 @@ export interface TagPolicy {
   readonly requireChecks?: readonly string[];
   /** The greatest age, since its creation, of a run that is given the tag; milliseconds. */
   readonly maxAgeMs?: number;
+  /** Public keys (SPKI, base64): the run that is to hold it is signed by one of them. Asks for check V17. */
+  readonly signedBy?: readonly string[];
 }
 
 /** All policies that match one tag, as one. */
-export interface EffectivePolicy extends Omit<TagPolicy, "pattern"> {
+export interface EffectivePolicy extends Omit<TagPolicy, "pattern" | "signedBy"> {
   readonly patterns: readonly string[];
+  /** Each of them asks for a signature by one of its keys. */
+  readonly signatures?: readonly { readonly pattern: string; readonly keys: readonly string[] }[];
 }
+
+/** The check of `flow validate` that judges signatures. */
+export const SIGNATURE_CHECK = "V17";
 
 /** What a check of `flow validate` found when a tag moved, kept with the move. */
 export interface TagCheck {
@@ -46,6 +54,8 @@ export interface TagCheck {
 /** Most policies of one store, so that a move looks at few rows. */
 export const MAX_POLICIES = 200;
 export const MAX_PATTERN_STARS = 10;
+/** Keys of one policy: its text is read with each move. */
+export const MAX_POLICY_KEYS = 50;
 
 /** Why a text cannot be a pattern, or undefined when it can. */
 export function patternProblem(pattern: string): string | undefined {
@@ -80,7 +90,11 @@ export function policyFor(policies: readonly TagPolicy[], tag: string): Effectiv
   const lists = matching.flatMap(({ allow }) => (allow === undefined ? [] : [allow]));
   const allow = lists[0]?.filter((actor) => lists.every((list) => list.includes(actor)));
   const ages = matching.flatMap(({ maxAgeMs }) => (maxAgeMs === undefined ? [] : [maxAgeMs]));
-  const requireChecks = [...new Set(matching.flatMap((policy) => policy.requireChecks ?? []))].sort();
+  const signatures = matching.flatMap(({ pattern, signedBy }) =>
+    signedBy === undefined ? [] : [{ pattern, keys: signedBy }],
+  );
+  const checks = matching.flatMap((policy) => policy.requireChecks ?? []);
+  const requireChecks = [...new Set([...checks, ...(signatures.length === 0 ? [] : [SIGNATURE_CHECK])])].sort();
   const any = (is: (policy: TagPolicy) => boolean | undefined): boolean =>
     matching.some((policy) => is(policy) === true);
   return {
@@ -92,12 +106,22 @@ export function policyFor(policies: readonly TagPolicy[], tag: string): Effectiv
     ...(allow === undefined ? {} : { allow }),
     ...(requireChecks.length === 0 ? {} : { requireChecks }),
     ...(ages.length === 0 ? {} : { maxAgeMs: Math.min(...ages) }),
+    ...(signatures.length === 0 ? {} : { signatures }),
   };
 }
 
 /** A policy as the store keeps it: equal policies are equal texts, and what is not asked for is left out. */
 export function policyText({ pattern, ...policy }: TagPolicy): string {
-  const { exclusive, succeededOnly, protected: isProtected, reasonRequired, allow, requireChecks, maxAgeMs } = policy;
+  const {
+    exclusive,
+    succeededOnly,
+    protected: isProtected,
+    reasonRequired,
+    allow,
+    requireChecks,
+    maxAgeMs,
+    signedBy,
+  } = policy;
   return canonicalJson({
     pattern,
     ...(exclusive === true ? { exclusive } : {}),
@@ -109,6 +133,7 @@ export function policyText({ pattern, ...policy }: TagPolicy): string {
       ? {}
       : { requireChecks: [...new Set(requireChecks)].sort() }),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(signedBy === undefined || signedBy.length === 0 ? {} : { signedBy: [...new Set(signedBy)].sort() }),
   });
 }
 
@@ -188,6 +213,17 @@ export function holderProblems(
         "Run the flow again, or insist with --force-age and a --reason",
       ),
     );
+  // The evidence of this check names the key: a policy that was set since the check was made may ask for another one.
+  const made = claim.checks?.find(({ id, status }) => id === SIGNATURE_CHECK && status !== "fail");
+  for (const { pattern, keys } of made === undefined ? [] : (policy.signatures ?? []))
+    if (!keys.some((key) => made?.evidence?.includes(keyIdOfText(key)) === true))
+      problems.push(
+        problem(
+          "FLOW_TAG_CHECK_FAILED",
+          `"${tag}" asks for a signature, by the policy "${pattern}", and nobody has looked for one of its keys on ${run.name}`,
+          "Try again: the policy was set a moment ago",
+        ),
+      );
   for (const id of policy.requireChecks ?? []) {
     const check = claim.checks?.find((each) => each.id === id);
     if (check === undefined)

@@ -7,13 +7,14 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { Digest } from "../artifact/artifact.ts";
 import { isFlowError } from "../errors/flow-error.ts";
 import { canonicalJson } from "../metadata/canonical-json.ts";
+import { MAX_SIGNATURES, readStatement } from "../metadata/run-signature.ts";
 import { tarPadding } from "../util/tar.ts";
 import { describeHead, entryHead, TAIL_BYTES } from "../util/tar-entries.ts";
 import type { ArchiveFile, PlacedEntry } from "./archive-file.ts";
 import { type NamedContent, RecordChecker } from "./check-records.ts";
 import { BadContent, decodeText, parseJson, parseLine, splitLines } from "./json-lines.ts";
 import * as limits from "./limits.ts";
-import { originLine, recordLine, type TagLine, tagLine } from "./lines.ts";
+import { originLine, recordLine, signatureLine, type TagLine, tagLine } from "./lines.ts";
 import { type PackageText, packageText } from "./package-text.ts";
 import { type FileRun, type Manifest, readManifest } from "./read-manifest.ts";
 import { readTagLines, type TagHistory } from "./tag-lines.ts";
@@ -85,6 +86,7 @@ class ArchiveChecker implements NamedContent {
         this.#inEntry(run.tags, () => readTagLines(lines, run.id)),
       );
       if (run.origins !== undefined) await this.#origins(run, run.origins);
+      if (run.signatures !== undefined) this.#signatures(run, run.signatures);
     }
     const texts = packages.map(({ digest, entry }) => this.#package(digest, entry));
     for (const entry of blobs.values()) await this.#blob(entry);
@@ -138,6 +140,16 @@ class ArchiveChecker implements NamedContent {
       last = task;
     }
     await this.#turn(entry.contentAt);
+  }
+
+  /** Whether they are genuine nobody can say here: that takes the keys that the reader trusts. */
+  #signatures(run: FileRun, entry: PlacedEntry): void {
+    let count = 0;
+    for (const { statement } of this.#lines(entry, (text) => parseLine(text, signatureLine))) {
+      if (readStatement(statement)?.run.id !== run.id)
+        throw new BadContent(`a signature in ${entry.name} is of another run`);
+      if (++count > MAX_SIGNATURES) throw new BadContent(`it has more than ${MAX_SIGNATURES} signatures of one run`);
+    }
   }
 
   #package(digest: Digest, entry: PlacedEntry): PackageText {

@@ -21,9 +21,11 @@ import {
   FORMAT_VERSION,
   MANIFEST_NAME,
   type ManifestLine,
+  METRICS_VERSION,
   originsName,
   packageName,
   recordsName,
+  signaturesName,
   tagsName,
 } from "./lines.ts";
 import { type LineListener, notOver, originLines, recordLines } from "./run-lines.ts";
@@ -167,10 +169,14 @@ class Planner {
   }
 
   /** The oldest form that can hold the runs. */
-  async #version(): Promise<1 | typeof FORMAT_VERSION> {
-    for (const { sequence } of this.#runs)
-      if ((await this.#stores.metadata.runMetrics(sequence)).length > 0) return FORMAT_VERSION;
-    return 1;
+  async #version(): Promise<1 | typeof METRICS_VERSION | typeof FORMAT_VERSION> {
+    const { metadata } = this.#stores;
+    let hasMetrics = false;
+    for (const { sequence } of this.#runs) {
+      if ((await metadata.signatures(sequence)).length > 0) return FORMAT_VERSION;
+      hasMetrics ||= (await metadata.runMetrics(sequence)).length > 0;
+    }
+    return hasMetrics ? METRICS_VERSION : 1;
   }
 
   async #manifestRun(run: RunRow, storeId: string): Promise<ManifestLine> {
@@ -217,6 +223,8 @@ class Planner {
     await this.#addLines(tagsName(run.id), owner, () => iterate(tags));
     const origins = await originLines(metadata, run).next();
     if (origins.done !== true) await this.#addLines(originsName(run.id), owner, () => originLines(metadata, run));
+    const signatures = await metadata.signatures(run.sequence);
+    if (signatures.length > 0) await this.#addLines(signaturesName(run.id), owner, () => iterate(signatures));
   }
 
   #addBlob({ digest, sizeBytes }: ArtifactRef, owner: string): void {

@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { metricNameProblem } from "../ids/names.ts";
+import { MAX_STATEMENT_CHARACTERS } from "../metadata/run-signature.ts";
 import { MAX_METRIC_VALUES, MAX_TASKS } from "./limits.ts";
 import * as of from "./shapes.ts";
 
@@ -197,8 +198,17 @@ export const originLine = z.strictObject({
 });
 export type OriginLine = z.infer<typeof originLine>;
 
-/** The newest form. A file whose runs have no metrics is of form 1, which older versions read. */
-export const FORMAT_VERSION = 2;
+/** Lines of `runs/ID/signatures.jsonl`, in the order in which they were added. */
+export const signatureLine = z.strictObject({
+  keyId: of.digest,
+  statement: z.string().max(MAX_STATEMENT_CHARACTERS),
+  signature: z.string().regex(/^[0-9a-f]{128}$/, "no signature"),
+});
+export type SignatureLine = z.infer<typeof signatureLine>;
+
+/** The newest form. Files of runs without signatures are of form 2, without metrics as well of form 1, which older versions read. */
+export const FORMAT_VERSION = 3;
+export const METRICS_VERSION = 2;
 
 export const manifestRun = z.strictObject({
   kind: z.literal("run"),
@@ -216,7 +226,7 @@ export type ManifestRun = z.infer<typeof manifestRun>;
 
 /** Lines of `manifest.jsonl`, in this order; `end` is the last. */
 export const manifestLine = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("export"), version: z.union([z.literal(1), z.literal(FORMAT_VERSION)]) }),
+  z.strictObject({ kind: z.literal("export"), version: z.literal([1, METRICS_VERSION, FORMAT_VERSION]) }),
   manifestRun,
   z.strictObject({ kind: z.literal("reference"), of: of.runId, id: of.runId, run: of.runAlias }),
   z.strictObject({ kind: z.literal("entry"), name: z.string().max(100), sizeBytes: of.size, digest: of.digest }),
@@ -229,5 +239,6 @@ export const MANIFEST_NAME = "manifest.jsonl";
 export const recordsName = (id: string): string => `runs/${id}/records.jsonl`;
 export const tagsName = (id: string): string => `runs/${id}/tags.jsonl`;
 export const originsName = (id: string): string => `runs/${id}/origins.jsonl`;
+export const signaturesName = (id: string): string => `runs/${id}/signatures.jsonl`;
 export const packageName = (digest: string): string => `packages/${digest}.json`;
 export const blobName = (digest: string): string => `blobs/sha256/${digest.slice(0, 2)}/${digest}`;

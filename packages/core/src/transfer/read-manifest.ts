@@ -17,6 +17,7 @@ import {
   originsName,
   packageName,
   recordsName,
+  signaturesName,
   tagsName,
 } from "./lines.ts";
 
@@ -34,6 +35,7 @@ export interface FileRun extends ManifestRun {
   readonly records: PlacedEntry;
   readonly tags: PlacedEntry;
   readonly origins?: PlacedEntry;
+  readonly signatures?: PlacedEntry;
 }
 
 /** Sizes of an export file that its first blocks tell. */
@@ -174,9 +176,14 @@ class ManifestReader {
       const records = take(recordsName(run.id));
       const tags = take(tagsName(run.id));
       const origins = take(originsName(run.id));
+      const signatures = take(signaturesName(run.id));
       if (records === undefined || tags === undefined)
         throw new BadContent(`the records of the run ${run.id} are not in it`);
-      runs.push({ ...run, references, records, tags, ...(origins === undefined ? {} : { origins }) });
+      const more = {
+        ...(origins === undefined ? {} : { origins }),
+        ...(signatures === undefined ? {} : { signatures }),
+      };
+      runs.push({ ...run, references, records, tags, ...more });
     }
     const packages: { readonly digest: Digest; readonly entry: PlacedEntry }[] = [];
     for (let entry = next.value; entry?.name.startsWith("packages/") === true; entry = next.value) {

@@ -5,7 +5,7 @@ import type { NewRunValue, NewUpstream } from "../metadata/metadata-store.ts";
 import type { ArchiveFile } from "./archive-file.ts";
 import { type CheckedArchive, hashedContent } from "./check-archive.ts";
 import { BadContent, parseLine, splitLines } from "./json-lines.ts";
-import { originLine, type RecordLine, type RunLine, recordLine } from "./lines.ts";
+import { originLine, type RecordLine, type RunLine, recordLine, signatureLine } from "./lines.ts";
 import type { FileRun } from "./read-manifest.ts";
 import { badFile } from "./transfer-error.ts";
 
@@ -56,11 +56,12 @@ function* rowsOf(file: ArchiveFile, run: FileRun): Generator<ImportedRow, void> 
       const row = toRow(parseLine(line, recordLine));
       if (row !== undefined) yield row;
     }
-    if (run.origins === undefined) return;
-    for (const line of splitLines(hashedContent(file, run.origins))) {
+    for (const line of run.origins === undefined ? [] : splitLines(hashedContent(file, run.origins))) {
       const { task, ...origin } = parseLine(line, originLine);
       yield { kind: "origin", task, origin };
     }
+    for (const line of run.signatures === undefined ? [] : splitLines(hashedContent(file, run.signatures)))
+      yield { kind: "signature", signature: parseLine(line, signatureLine) };
   } catch (error) {
     if (!(error instanceof BadContent)) throw error;
     throw badFile(file.name, `it was changed while it was read: ${error.message}`, error);

@@ -35,6 +35,8 @@ export interface SignaturePart {
   readonly type: string;
   /** Sizes of the dimensions; `null` for one that may be of any size, such as the number of rows. */
   readonly shape?: readonly (number | null)[];
+  /** Of a column of categories: those that the model has learnt. */
+  readonly categories?: readonly string[];
 }
 
 /** What a model takes and gives, in order. */

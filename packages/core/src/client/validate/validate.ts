@@ -7,44 +7,26 @@
  * docs/guide/validate.md.
  */
 
-import type { RunId } from "../../ids/run-id.ts";
+import { parseSelector } from "../../ids/selector.ts";
+import { normalTags } from "../../lineage/check-tags.ts";
 import { runName } from "../../lineage/run-name.ts";
-import type {
-  ArtifactRow,
-  MetadataReader,
-  MetadataStore,
-  RunRow,
-  RunSequence,
-  UpstreamRow,
-} from "../../metadata/metadata-store.ts";
+import type { MetadataReader, MetadataStore, RunRow, RunSequence } from "../../metadata/metadata-store.ts";
+import type { PublicKey } from "../../metadata/signing-key.ts";
 import { findRun } from "../find-run.ts";
 import { BlobChecker, type CheckingStores } from "./blob-checker.ts";
-import { checkAge } from "./check-age.ts";
-import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
-import { checkCode } from "./check-code.ts";
-import { checkCurrency } from "./check-currency.ts";
-import { checkDeployed } from "./check-deployed.ts";
-import { checkDrift } from "./check-drift.ts";
-import { checkProducers, checkSelectors } from "./check-edges.ts";
-import { checkFormats } from "./check-formats.ts";
-import { checkTasks } from "./check-graph.ts";
-import { checkInnerValues } from "./check-inner-values.ts";
-import { checkModels } from "./check-models.ts";
-import { checkReads } from "./check-reads.ts";
-import { checkRequired, type Required } from "./check-required.ts";
-import { checkSharedData } from "./check-shared-data.ts";
-import { checkTagLog, followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
-import { checkWithdrawn } from "./check-withdrawn.ts";
+import type { Required } from "./check-required.ts";
+import { followTagLog, type TagLogVerdict } from "./check-tag-log.ts";
 import type { ProjectView } from "./project-view.ts";
-import { recordedPackage } from "./recorded-package.ts";
 import {
   CHECKS,
+  type CheckId,
   type CheckSink,
   type CheckStatus,
   type ValidatedRun,
   type ValidationCheck,
   type ValidationReport,
 } from "./report.ts";
+import { validateRun } from "./validate-run.ts";
 
 const RUNS_AT_ONCE = 500;
 
@@ -67,6 +49,14 @@ export interface ValidateOptions {
   readonly required?: Required;
   /** The project that it is validated in: what is installed there. Without it V06 to V08 are not asked. */
   readonly project?: ProjectView;
+  /** Keys of which one must have signed the run (V17). Default: what the policies of its tags ask for. */
+  readonly publicKeys?: readonly PublicKey[];
+  /** Only these checks; nothing is read for the others. Default: all. */
+  readonly only?: readonly CheckId[];
+  /** Tags that the run is to be given: what their policies ask for counts instead of what those of its own tags do. */
+  readonly tags?: readonly string[];
+  /** Whether the run may be older than the policies of `tags` allow. */
+  readonly forceAge?: boolean;
   /** SHA-256 of what a deployment says that it runs. */
   readonly deployed?: string;
   /** Default: now. */
@@ -90,154 +80,26 @@ export async function validate(stores: ValidateStores, options: ValidateOptions 
   const checks: ValidationCheck[] = [];
   const runs: ValidatedRun[] = [];
   const blobs = new BlobChecker(stores);
-  const tagLog = await followTagLog(stores.metadata);
+  let verdict: Promise<TagLogVerdict> | undefined;
+  const tagLog = (): Promise<TagLogVerdict> => (verdict ??= followTagLog(stores.metadata));
+  const foundBy = options.selector === undefined ? [] : normalTags(parseSelector(options.selector).tags ?? []);
   for (const { run, warnings } of await selectRuns(stores.metadata, options)) {
     const name = runName(run);
     const first = checks.length;
     const sink: CheckSink = {
       add(id, status, evidence, about = {}) {
+        if (options.only?.includes(id) === false) return; // What one look finds on its way to another check.
         checks.push({ id, ...CHECKS[id], status, evidence, subject: { run: name, ...about } });
       },
     };
     for (const warning of warnings) sink.add("V01", options.strict === true ? "fail" : "warn", warning);
-    await validateRun(stores, run, { blobs, tagLog, options }, sink);
+    await validateRun(stores, { run, foundBy, blobs, tagLog, options }, sink);
     const ok = checks.slice(first).every((check) => check.status !== "fail");
     runs.push({ run: name, runId: run.id, flow: `${run.flow.project}/${run.flow.name}`, status: run.status, ok });
   }
   const totals: Record<CheckStatus, number> = { pass: 0, warn: 0, fail: 0 };
   for (const check of checks) totals[check.status] += 1;
   return { schema: 1, ok: totals.fail === 0, runs, checks, totals, hashed: blobs.hashed };
-}
-
-interface Shared {
-  readonly blobs: BlobChecker;
-  readonly tagLog: TagLogVerdict;
-  readonly options: ValidateOptions;
-}
-
-async function validateRun(
-  stores: ValidateStores,
-  run: RunRow,
-  { blobs, tagLog, options }: Shared,
-  sink: CheckSink,
-): Promise<void> {
-  const { metadata } = stores;
-  const edges = await metadata.upstreams(run.sequence);
-  const producers = await loadProducers(metadata, edges);
-  const isStrict = options.strict === true;
-  const limits = {
-    failsWhenOld: options.freshnessOnly === true || options.current === true || isStrict,
-    now: options.now ?? new Date(),
-    ...(options.maxAgeMs === undefined ? {} : { maxAgeMs: options.maxAgeMs }),
-  };
-  if (options.freshnessOnly === true) {
-    checkAge(run, edges, producers, await definitionOf(metadata, run), limits, sink);
-    await checkCurrency(metadata, run, edges, true, sink);
-    return;
-  }
-  const names = new Map<RunId, string>([...producers.values()].map((producer) => [producer.id, runName(producer)]));
-  checkSelectors(edges, names, isStrict, sink);
-  await checkProducers(metadata, run, sink);
-  await checkSharedData(metadata, run, isStrict, sink);
-  await checkReads(metadata, run, edges, blobs, sink);
-  for (const edge of edges) {
-    const producer = edge.producer === undefined ? undefined : producers.get(edge.producer);
-    if (producer !== undefined) await checkArtifacts(metadata, producer, blobs, sink, edge.name);
-  }
-  await checkArtifacts(metadata, run, blobs, sink);
-  // A run with 100,000 tasks takes its time: looked at where somebody asks for that run.
-  if (options.selector !== undefined) await checkInnerValues(metadata, run, blobs, sink);
-  const definition = await checkPackage(stores, run, blobs, sink);
-  await checkTasks(metadata, run, definition, sink);
-  for (const producer of producers.values())
-    await checkTasks(metadata, producer, await definitionOf(metadata, producer), sink);
-  await checkTagLog(metadata, run, tagLog, sink);
-  const isPackageThere = (await recordedPackage(metadata, run)) !== "missing";
-  checkCode(run, isPackageThere, isStrict, sink);
-  await checkWithdrawn(metadata, run, isStrict, sink);
-  await checkFormats(stores, run, isStrict, sink);
-  await checkHere(stores, run, edges, producers, options, sink);
-  if (options.required !== undefined) await checkRequired(metadata, run, options.required, sink);
-  if (options.deployed !== undefined) await checkDeployed(metadata, run, options.deployed, sink);
-  checkAge(run, edges, producers, definition, limits, sink);
-  await checkCurrency(metadata, run, edges, options.current === true || isStrict, sink);
-}
-
-/** V06 to V08: what was kept and what is installed here still go together, also for the runs that this one read from. */
-async function checkHere(
-  stores: ValidateStores,
-  run: RunRow,
-  edges: readonly UpstreamRow[],
-  producers: ReadonlyMap<RunId, RunRow>,
-  { project, strict: isStrict = false }: ValidateOptions,
-  sink: CheckSink,
-): Promise<void> {
-  if (project === undefined) return;
-  checkDrift(run, project, isStrict, sink);
-  await checkModels(stores, run, project, isStrict, sink);
-  for (const edge of edges) {
-    const producer = edge.producer === undefined ? undefined : producers.get(edge.producer);
-    if (producer !== undefined) await checkModels(stores, producer, project, isStrict, sink, edge.name);
-  }
-}
-
-/** V03 for the files of the code package; answers the flow's definition, where the package has it. */
-async function checkPackage({ metadata }: ValidateStores, run: RunRow, blobs: BlobChecker, sink: CheckSink) {
-  const pack = await recordedPackage(metadata, run);
-  if (pack === undefined) return undefined;
-  if (pack === "missing") {
-    sink.add("V03", "fail", `the code package ${run.packageDigest} of ${runName(run)} is not in the store`, {
-      digest: run.packageDigest!,
-    });
-    return undefined;
-  }
-  if (pack === "unreadable") {
-    sink.add(
-      "V03",
-      "fail",
-      `the code package ${run.packageDigest} of ${runName(run)} cannot be read: its manifest is not one`,
-      {
-        digest: run.packageDigest!,
-      },
-    );
-    return undefined;
-  }
-  let whole = 0;
-  for (const file of pack.files ?? []) {
-    const artifact: ArtifactRow = { name: file.name, codec: "bytes", digest: file.digest, sizeBytes: file.sizeBytes };
-    if (
-      await checkBytes(artifact, `"${file.name}" of the code package of ${runName(run)}`, blobs, sink, {
-        digest: file.digest,
-      })
-    )
-      whole += 1;
-  }
-  if (whole > 0)
-    sink.add(
-      "V03",
-      "pass",
-      `${whole} of ${pack.files!.length} files of the code package of ${runName(run)} are there and hash to their digests`,
-      { digest: run.packageDigest! },
-    );
-  return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
-}
-
-async function definitionOf(metadata: ValidateStores["metadata"], run: RunRow) {
-  const pack = await recordedPackage(metadata, run);
-  if (pack === undefined || pack === "missing" || pack === "unreadable") return undefined;
-  return pack.flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
-}
-
-async function loadProducers(
-  metadata: MetadataReader,
-  edges: readonly UpstreamRow[],
-): Promise<ReadonlyMap<RunId, RunRow>> {
-  const producers = new Map<RunId, RunRow>();
-  for (const edge of edges) {
-    const producer = edge.producer === undefined ? undefined : await metadata.runById(edge.producer);
-    if (producer !== undefined) producers.set(producer.id, producer);
-  }
-  return producers;
 }
 
 /** All successful runs, newest first. */

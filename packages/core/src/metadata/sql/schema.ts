@@ -40,6 +40,7 @@ export interface Schema {
   readonly tag_request: TagRequestTable;
   readonly webhook: WebhookTable;
   readonly webhook_delivery: WebhookDeliveryTable;
+  readonly run_signature: RunSignatureTable;
 }
 
 export interface StoreTable {
@@ -375,4 +376,14 @@ export interface WebhookDeliveryTable {
   readonly next_at: number;
   readonly attempts: number;
   readonly last_error: string | null;
+}
+
+export interface RunSignatureTable {
+  readonly run: number;
+  /** From 1, in the order in which they were added. */
+  readonly position: number;
+  readonly key_id: Uint8Array;
+  /** What was signed, to the last character. */
+  readonly statement: string;
+  readonly signature: Uint8Array;
 }

@@ -24,6 +24,7 @@ import { flowFor } from "./create-run.ts";
 import { moveTags, readPolicies, taggedRun } from "./move-tags.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import { describeMismatches } from "./record-faults.ts";
+import { insertSignatureAt } from "./signatures.ts";
 import type { Statements } from "./statements.ts";
 import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 import { MetricWriter } from "./write-metrics.ts";
@@ -102,6 +103,7 @@ class RunImporter {
   readonly #firstTask: number;
   readonly #insertTask: Statement<unknown[], unknown>;
   readonly #metrics: MetricWriter;
+  #signatures = 0;
 
   constructor(statements: Statements, run: ImportedRun, sequence: number) {
     if (statements.get(runs.runById, { id: run.id }) !== undefined) {
@@ -295,6 +297,9 @@ class RunImporter {
         statements.run(insertLog, { task: this.#task(row.task), attempt, stream, at: at.getTime(), text });
         return;
       }
+      case "signature":
+        insertSignatureAt(statements, this.#sequence, ++this.#signatures, row.signature);
+        return;
       case "origin": {
         const { run: id, ...place } = row.origin;
         const origin = statements.get(taskByPlace, { id, ...place })?.sequence;

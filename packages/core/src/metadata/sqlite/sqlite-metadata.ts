@@ -19,6 +19,7 @@ import type {
   NewRun,
   RunRow,
   RunSequence,
+  RunSignature,
   TagActor,
   TagEvent,
   TagMove,
@@ -42,6 +43,7 @@ import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags, taggedRun } from "./move-tags.ts";
 import { writeEndDigest } from "./run-digests.ts";
 import { readRun } from "./run-reads.ts";
+import { addSignature } from "./signatures.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import type { Statements } from "./statements.ts";
@@ -198,6 +200,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
 
   moveTags(move: TagMove): Promise<readonly TagEvent[]> {
     return this.#write("Cannot move tags", (on) => moveTags(on, taggedRun(on, move.run), move));
+  }
+
+  addSignature(run: RunSequence, signature: RunSignature): Promise<void> {
+    return this.#write("Cannot keep the signature", (on) => addSignature(on, run, signature));
   }
 
   setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]> {

@@ -18,6 +18,7 @@ import type {
   RunQuery,
   RunRow,
   RunSequence,
+  RunSignature,
   RunValueKind,
   TagEvent,
   TagPolicy,
@@ -57,6 +58,7 @@ import {
   readRunsByNumber,
   withTags,
 } from "./run-reads.ts";
+import { readSignatures } from "./signatures.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
 import { readHolders, readTagEvents, readTags, type TagEventQuery } from "./tag-reads.ts";
@@ -285,6 +287,10 @@ export class SqliteReader implements MetadataReader {
 
   itemPage(split: TaskSequence, index: number): Promise<ItemPageRow | undefined> {
     return this.read((on) => map.toItemPage(on.get(artifacts.itemPage, { split, index }), index));
+  }
+
+  signatures(run: RunSequence): Promise<readonly RunSignature[]> {
+    return this.read((on) => readSignatures(on, run));
   }
 
   blob(digest: Digest): Promise<BlobRow | undefined> {

@@ -4,7 +4,14 @@ import type { RunId } from "../../ids/run-id.ts";
 import { deleteTagPolicy, putTagPolicy } from "../sql/tag-policies.ts";
 import { deleteRunTag, sharedTags } from "../sql/tags.ts";
 import type { TagActor, TagEvent, TagPolicyChange } from "../tag-event.ts";
-import { MAX_POLICIES, matchesPattern, patternProblem, policyText, type TagPolicy } from "../tag-policy.ts";
+import {
+  MAX_POLICIES,
+  MAX_POLICY_KEYS,
+  matchesPattern,
+  patternProblem,
+  policyText,
+  type TagPolicy,
+} from "../tag-policy.ts";
 import { readPolicies } from "./move-tags.ts";
 import type { Statements } from "./statements.ts";
 import { TagLogWriter } from "./tag-log-writer.ts";
@@ -87,10 +94,12 @@ function severalHolders(pattern: string, losers: readonly Loser[]): Error {
 }
 
 function checkPolicy(policy: TagPolicy): void {
-  const { pattern, maxAgeMs, allow } = policy;
+  const { pattern, maxAgeMs, allow, signedBy } = policy;
   const why = patternProblem(pattern);
   if (why !== undefined) throw badPolicy(pattern, why, "Write a tag, with * for any characters");
   if (allow?.some((actor) => actor.trim() === "") === true) throw badPolicy(pattern, "a name in it is empty");
+  if ((signedBy?.length ?? 0) > MAX_POLICY_KEYS)
+    throw badPolicy(pattern, `it has ${signedBy!.length} keys, the limit is ${MAX_POLICY_KEYS}`);
   if (maxAgeMs !== undefined && !(Number.isSafeInteger(maxAgeMs) && maxAgeMs > 0))
     throw badPolicy(pattern, `${maxAgeMs} is no age`, "Write a duration such as 7d or 12h");
   if (Object.keys(JSON.parse(policyText(policy))).length === 1)

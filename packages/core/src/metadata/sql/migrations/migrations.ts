@@ -5,6 +5,7 @@ import { schema3AsSchema4, tagsMigration } from "./0004-tags.ts";
 import { metricsMigration, withoutMetrics } from "./0005-metrics.ts";
 import { lineageMigration } from "./0006-lineage.ts";
 import { cacheDigestsMigration, withoutCache, withoutCacheDigests } from "./0007-cache-digests.ts";
+import { signaturesMigration, withoutSignatures } from "./0008-signatures.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
 export const migrations: readonly (readonly string[])[] = [
@@ -15,6 +16,7 @@ export const migrations: readonly (readonly string[])[] = [
   metricsMigration,
   lineageMigration,
   cacheDigestsMigration,
+  signaturesMigration,
 ];
 
 /** The schema that this program writes and reads. */
@@ -22,10 +24,25 @@ export const SCHEMA_VERSION = migrations.length;
 
 /** What a connection that may only read needs to show an older schema as the newest; by the version of the store. */
 export const readerViews: Readonly<Record<number, readonly string[]>> = {
-  1: [...schema1AsSchema2, ...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics, ...withoutCache],
-  2: [...withoutTaskDigests, ...schema2AsSchema3, ...schema3AsSchema4, ...withoutMetrics, ...withoutCacheDigests],
-  3: [...schema3AsSchema4, ...withoutMetrics, ...withoutCacheDigests],
-  4: [...withoutMetrics, ...withoutCacheDigests],
-  5: withoutCacheDigests,
-  6: withoutCacheDigests,
+  1: [
+    ...schema1AsSchema2,
+    ...schema2AsSchema3,
+    ...schema3AsSchema4,
+    ...withoutMetrics,
+    ...withoutCache,
+    ...withoutSignatures,
+  ],
+  2: [
+    ...withoutTaskDigests,
+    ...schema2AsSchema3,
+    ...schema3AsSchema4,
+    ...withoutMetrics,
+    ...withoutCacheDigests,
+    ...withoutSignatures,
+  ],
+  3: [...schema3AsSchema4, ...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures],
+  4: [...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures],
+  5: [...withoutCacheDigests, ...withoutSignatures],
+  6: [...withoutCacheDigests, ...withoutSignatures],
+  7: withoutSignatures,
 };

@@ -68,6 +68,7 @@ const references: readonly Reference[] = [
   },
   { from: "run_tag", column: "run", to: "run", key: "sequence", what: "the run of a tag" },
   { from: "tag_request", column: "run", to: "run", key: "sequence", what: "the run of a tag that was asked for" },
+  { from: "run_signature", column: "run", to: "run", key: "sequence", what: "the run of a signature" },
   { from: "webhook_delivery", column: "webhook", to: "webhook", key: "id", what: "the webhook of a move" },
   { from: "run_parameter", column: "run", to: "run", key: "sequence", what: "the run of a parameter" },
   { from: "run_value", column: "run", to: "run", key: "sequence", artifact: "x.name", what: "the run of a value" },

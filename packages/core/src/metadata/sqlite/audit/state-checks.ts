@@ -154,6 +154,14 @@ const states: readonly RecordCheck[] = [
     rest: `FROM run AS x WHERE x.execution > 1 AND NOT EXISTS (SELECT 1 FROM execution AS y WHERE y.run = x.sequence AND y.number < x.execution)`,
     say: ({ wanted }) => `{run} is in execution ${wanted}, and no earlier one is recorded`,
   }),
+  state("run_signature", {
+    columns: { run: "x.run", found: "lower(hex(x.key_id))" },
+    rest: `FROM run_signature AS x JOIN run AS y ON y.sequence = x.run
+      LEFT JOIN execution AS z ON z.run = x.run AND z.number = y.execution
+      WHERE CASE WHEN json_valid(x.statement) THEN json_extract(x.statement, '$.run.id') IS NOT y.id
+        OR json_extract(x.statement, '$.endDigest') IS NOT lower(hex(z.end_digest)) ELSE 1 END`,
+    say: ({ found }) => `the signature of {run} by the key ${found} is of other records`,
+  }),
   state("task", {
     columns: { run: "x.run", task: "x.sequence", found: "x.status", wanted: "y.status" },
     rest: `FROM task AS x JOIN run AS y ON y.sequence = x.run
