@@ -73,7 +73,8 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
   const rows: NewArtifact[] = [];
   const blobs = new Map<string, NewBlob>();
   for (const [name, { path, isFolder }] of Object.entries(request.files)) {
-    const { ref, store } = (await keepFile(artifacts, isFolder ? folder(path) : file(path), name)) as KeptFile;
+    const value = isFolder ? folder(path) : file(path);
+    const { ref, store } = (await keepFile(artifacts, value, { path: name, field: name })) as KeptFile;
     rows.push({ name, ...ref });
     const blob = blobs.has(ref.digest) ? undefined : await store();
     if (blob !== undefined) blobs.set(ref.digest, blob);
