@@ -1,4 +1,4 @@
-import { Flow, step, upstream } from "@millrace/core";
+import { Flow, figure, type StoredFile, step, upstream } from "@millrace/core";
 import { mean, numericColumn, plotPredictedVsTrue, r2, rowCount } from "@millrace/ml";
 import { predictWith, SEED, writeResults } from "./common.ts";
 import GenerateData from "./generate-data.ts";
@@ -18,7 +18,7 @@ export default class Predict extends Flow {
 
   predictions!: Float64Array;
   score!: number;
-  predictedVsTrue!: string;
+  predictedVsTrue!: StoredFile;
 
   @step({ next: "end" })
   async start() {
@@ -30,16 +30,18 @@ export default class Predict extends Flow {
     }
     const truth = numericColumn(predictRows, columns.target);
     this.score = r2(truth, this.predictions);
-    this.predictedVsTrue = plotPredictedVsTrue({ truth, predicted: this.predictions, unit: columns.unit, seed: SEED });
+    this.predictedVsTrue = figure(
+      plotPredictedVsTrue({ truth, predicted: this.predictions, unit: columns.unit, seed: SEED }),
+    );
   }
 
   @step()
-  end() {
+  async end() {
     const { name, tags } = this.model.run;
     console.log(`model of ${name}, tagged ${tags.join(", ") || "nothing"}`);
     console.log(
       `${this.predictions.length} predictions, mean ${mean(this.predictions).toFixed(2)}, R² ${this.score.toFixed(4)}`,
     );
-    writeResults({ "predicted-vs-true.svg": this.predictedVsTrue });
+    writeResults({ "predicted-vs-true.svg": await this.predictedVsTrue.text() });
   }
 }

@@ -1,4 +1,4 @@
-import { Flow, type Inputs, join, param, step, upstream, z } from "@millrace/core";
+import { Flow, figure, type Inputs, join, param, type StoredFile, step, upstream, z } from "@millrace/core";
 import {
   type ContenderResult,
   explodeParameters,
@@ -57,11 +57,13 @@ export default class Train extends Flow {
   results!: ContenderResult[];
   best!: ContenderResult;
   testScore!: number;
-  predictedVsTrue!: string;
+  /** The plots: `flow pull Train -o plots/` writes them as files. */
+  predictedVsTrue!: StoredFile;
   featureEngineer!: FeatureEngineer;
   modeler!: Modeler;
   summary!: string;
-  scoresPlot!: string;
+  scoresPlot!: StoredFile;
+  report!: StoredFile;
 
   @step({ next: "eachContender", foreach: "contenders" })
   start() {
@@ -120,13 +122,15 @@ export default class Train extends Flow {
       this.testRows,
     );
     this.testScore = r2(truth, predicted);
-    this.predictedVsTrue = plotPredictedVsTrue({
-      truth,
-      predicted,
-      title: `${this.best.name} on the test rows`,
-      unit: columns.unit,
-      seed: SEED,
-    });
+    this.predictedVsTrue = figure(
+      plotPredictedVsTrue({
+        truth,
+        predicted,
+        title: `${this.best.name} on the test rows`,
+        unit: columns.unit,
+        seed: SEED,
+      }),
+    );
   }
 
   /** The model to keep: learnt from all rows. */
@@ -140,18 +144,22 @@ export default class Train extends Flow {
   }
 
   @step()
-  end() {
-    this.scoresPlot = plotScores({ contenders: this.results, metric: "R²" });
+  async end() {
+    const scores = plotScores({ contenders: this.results, metric: "R²" });
+    const predictedVsTrue = await this.predictedVsTrue.text();
+    const report = htmlPage({
+      title: `Training: ${this.best.name} is best`,
+      figures: [scores, predictedVsTrue],
+    });
+    this.scoresPlot = figure(scores);
+    this.report = figure(report);
     this.summary = `${rankingText(this.results)}\n\nR² on the test rows: ${this.testScore.toFixed(4)}\n`;
     console.log(this.summary.trimEnd());
     writeResults({
       "summary.txt": this.summary,
-      "all-scores.svg": this.scoresPlot,
-      "predicted-vs-true.svg": this.predictedVsTrue,
-      "report.html": htmlPage({
-        title: `Training: ${this.best.name} is best`,
-        figures: [this.scoresPlot, this.predictedVsTrue],
-      }),
+      "all-scores.svg": scores,
+      "predicted-vs-true.svg": predictedVsTrue,
+      "report.html": report,
     });
   }
 }

@@ -129,3 +129,51 @@ test("nothing is written into the store, and what cannot be asked is refused", a
     expect([refused.code, refused.stdout], words.join(" ")).toEqual([2, ""]);
   }
 });
+
+test("metrics: last values, how far they moved, and what only one run has", async () => {
+  project.write({
+    "score.ts": flowText(
+      "Score",
+      `readonly r2 = param(z.number()); readonly more = param(z.string().default(""));
+      @step() start() {
+        this.log.metric("r2", 5); this.log.metric("r2", this.r2); this.log.metric("rows", 100); this.log.metric("none", 0);
+        if (this.more === "left") { this.log.metric("seconds", 1.5); this.log.metric("odd", Number.NaN); this.log.metric("from0", 0); }
+        if (this.more === "right") { this.log.metric("recall@5", 0.71); this.log.metric("odd", 2); this.log.metric("from0", 3); }
+      }`,
+    ),
+  });
+  for (const words of [
+    ["--r2", "-0.8", "--more", "left"],
+    ["--r2", "-0.6", "--more", "right"],
+    ["--r2", "-0.6", "--more", "right"],
+  ])
+    expect((await project.flow(["run", "score.ts", "--quiet", ...words])).code).toBe(0);
+  const { stdout } = await project.flow(["diff", "Score/1", "Score/2"]);
+  const table = /^Metrics \(2 the same\)\n([\s\S]*?)\n\n/m
+    .exec(stdout)![1]!
+    .split("\n")
+    .map((line) => line.trim().split(/ {2,}/));
+  expect(table).toEqual([
+    ["NAME", "SCORE/1", "SCORE/2", "DIFFERENCE", "PER CENT"],
+    ["~ from0", "0", "3", "+3"],
+    ["~ odd", "NaN", "2"],
+    ["~ r2", "-0.8", "-0.6", "+0.2", "+25 %"],
+    ["- seconds", "1.5", "-"],
+    ["+ recall@5", "-", "0.71"],
+  ]);
+  const [json] = (await project.flow(["diff", "Score/1", "Score/2", "--json"])).lines;
+  expect(json.sections.metrics.find(({ name }: { name: string }) => name === "r2")).toEqual({
+    name: "r2",
+    state: "changed",
+    left: { kind: "value", value: -0.8 },
+    right: { kind: "value", value: -0.6 },
+    difference: expect.closeTo(0.2),
+    percent: expect.closeTo(25),
+  });
+  expect((await project.flow(["diff", "Score/2", "Score/3", "--exit-code"])).code).toBe(0);
+  // A metric may be a time: alone it makes no difference.
+  project.write({ "time.ts": flowText("Time", `@step() start() { this.log.metric("ms", performance.now()); }`) });
+  for (let run = 0; run < 2; run++) expect((await project.flow(["run", "time.ts", "--quiet"])).code).toBe(0);
+  const timed = await project.flow(["diff", "Time/1", "Time/2", "--exit-code"]);
+  expect([timed.code, timed.stdout]).toEqual([0, expect.stringMatching(/^~ ms /m)]);
+});

@@ -34,6 +34,69 @@ async function json(
 }
 
 describe("flow put", () => {
+  test("brings metrics along: runs are sorted, compared and told apart by them", { timeout: 60_000 }, async () => {
+    project.write({ "metrics.json": '{ "auc": 0.93, "val/loss": 0.2, "odd": "NaN" }' });
+    const first = await project.flow([
+      "put",
+      "Scored",
+      "model.onnx",
+      "--metric",
+      "auc=0.91",
+      "--metric",
+      "val/loss=2.1e-1",
+    ]);
+    expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/^ {2}auc +0\.91$/m)]);
+    const { lines } = await json("put", "Scored", "model.onnx", "--metrics", "metrics.json", "--metric", "auc=0.95");
+    expect(lines[0].metrics).toEqual([
+      { name: "auc", value: 0.95 },
+      { name: "odd", value: "NaN" },
+      { name: "val/loss", value: 0.2 },
+    ]);
+    const sorted = await json("runs", "Scored", "--sort", "metric:auc", "--where", "metric:val/loss<0.5");
+    expect(sorted.lines.map(({ run }) => run)).toEqual(["Scored/2", "Scored/1"]);
+    const compared = (await json("compare", "Scored/1", "Scored/2")).lines[0];
+    expect(compared.metrics[0]).toMatchObject({ name: "auc", values: [0.91, 0.95], best: [1] });
+    expect((await project.flow(["diff", "Scored/1", "Scored/2"])).stdout).toMatch(
+      /^~ auc +0\.91 +0\.95 +\+0\.04 +\+4\.4 %$/m,
+    );
+    expect((await json("validate", "Scored/2", "--require", "metric:auc>=0.95")).code).toBe(0);
+    expect((await json("store", "verify")).code).toBe(0);
+  });
+
+  test("refuses metrics that are no numbers, or have no names, all at once", async () => {
+    project.write({ "bad.json": '{ "auc": "good", "f1": [1] }', "list.json": "[1]" });
+    for (const [words, said] of [
+      [
+        ["--metric", "auc=high", "--metric", "f1"],
+        ['--metric "auc" is "high", and no number', '--metric "f1" has no "="'],
+      ],
+      [
+        ["--metrics", "bad.json"],
+        ['"bad.json": "auc" is "good", and no number', '"f1" is [1], and no number'],
+      ],
+      [["--metrics", "list.json"], ["it holds no object"]],
+      [["--metrics", "nowhere.json"], ['"nowhere.json" cannot be read: ENOENT']],
+      [
+        ["--metric", "a b=1", "--metric", "c d=1"],
+        ['Cannot record the metric "a b"', 'Cannot record the metric "c d"'],
+      ],
+    ] as const) {
+      const { code, stderr } = await project.flow(["put", "Refused", "model.onnx", ...words]);
+      expect(code, words.join(" ")).not.toBe(0);
+      for (const text of said) expect(stderr).toContain(text);
+    }
+    expect((await json("runs", "Refused")).lines[0].error.code).toBe("FLOW_LINEAGE_NO_RUN");
+  });
+
+  test("says how to give two things of one name another one", async () => {
+    const { code, stderr } = await project.flow(["put", "Twice", "model.onnx", "--meta", "model=1"]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('"model" is the name of an artifact and of a parameter'),
+    ]);
+    expect(stderr).toContain("→ Give it another name: --meta OTHER=VALUE");
+  });
+
   test("makes a run that flows read from and validate finds whole", { timeout: 60_000 }, async () => {
     expect((await json("put", "Data", "rows=tokenizer/vocabulary.txt", "--tag", "march")).code).toBe(0);
     const { code, lines } = await json(

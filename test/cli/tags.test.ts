@@ -84,10 +84,10 @@ describe("one production run", () => {
     const shown = await done("show", "Train/5");
     expect(shown.stdout).toContain("prod:v1 is not given: the run failed");
     const resumed = await done("resume", "Train/5", "--no-fail");
-    expect(resumed.stdout).toContain("[free, prod:v1]");
+    expect(resumed.stdout).toContain("[free, prod:v1]\n  prod:v1 Train/3 → Train/6\n");
     expect(await holders("prod:v1")).toEqual(["Train/6"]);
     const record = await json("show", "Train/6");
-    expect(record.tagRequests).toMatchObject([{ tag: "prod:v1", status: "moved", actor: "ana" }]);
+    expect(record.tagRequests).toMatchObject([{ tag: "prod:v1", status: "moved", actor: "ana", from: "Train/3" }]);
   });
 
   test("promoting needs no rerun, takes the tag, and makes no run newer", async () => {

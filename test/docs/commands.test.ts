@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Flag } from "../../packages/cli/src/arguments/flag.ts";
 import { commandTable } from "../../packages/cli/src/commands/table.ts";
+import { flow } from "../cli/kit.ts";
 import { readText, repositoryFiles } from "../kit/repository.ts";
 
 const PAGES =
@@ -90,6 +91,14 @@ test("the page of the command has every verb and every flag", async () => {
       if (!text.includes(`--${flag.name}`)) missing.push(`flow ${name} --${flag.name}`);
   }
   expect(missing).toEqual([]);
+});
+
+test("flow --help names the exit codes of the page", async () => {
+  const codes = [...readText("docs/guide/cli.md").matchAll(/^\| (\d+) +\|/gm)].map(([, code]) => Number(code));
+  expect(codes.length).toBeGreaterThan(5);
+  const { stdout } = await flow(["--help"]);
+  const line = stdout.split("\n").find((each) => each.startsWith("Exit codes: "))!;
+  expect([...line.matchAll(/\b(\d+) \w/g)].map(([, code]) => Number(code))).toEqual(codes);
 });
 
 /** Flags of a line, without what stands for one: `--PARAMETER`, `[--UPSTREAM-tag TAG]`. */

@@ -83,13 +83,21 @@ describe("the story", () => {
     } as const;
     for (const [name, [run, artifact]] of Object.entries(plots)) {
       const file = fs.readFileSync(place.file(`results/${name}`), "utf8");
-      const dumped = (await place.expect(0, `dump ${run}.${artifact}`)).stdout;
-      expect(dumped.trimEnd()).toBe(file.trimEnd());
+      expect(await dumpText(`${run}.${artifact}`)).toBe(file.trimEnd());
       if (name.endsWith(".svg")) expect(file).toMatch(/^<svg [\s\S]*<\/svg>\s*$/);
     }
     const page = fs.readFileSync(place.file("results/train-2/report.html"), "utf8");
     expect(page).toContain(await dumpText("Train/2.scoresPlot"));
     expect(fs.readdirSync(place.file("results")).sort()).toEqual(["predict-1", "predict-2", "train-1", "train-2"]);
+  });
+
+  test("plots are pulled as files with the right names", async () => {
+    await place.expect(0, "pull Train/2 -o plots/");
+    const pulled = fs.readdirSync(place.file("plots")).sort();
+    expect(pulled).toEqual(["predictedVsTrue.svg", "report.html", "scoresPlot.svg"]);
+    expect(fs.readFileSync(place.file("plots/report.html"), "utf8")).toBe(
+      fs.readFileSync(place.file("results/train-2/report.html"), "utf8"),
+    );
   });
 
   test("validate finds nothing wrong, with one line of evidence a check", async () => {
@@ -115,7 +123,7 @@ describe("the story", () => {
   });
 
   async function dumpText(selector: string): Promise<string> {
-    return (await place.expect(0, `dump ${selector}`)).stdout.trimEnd();
+    return (await place.expect(0, `dump ${selector} -o -`)).stdout.trimEnd();
   }
 });
 
@@ -168,6 +176,8 @@ describe("looking at the runs", () => {
     expect(stdout).toMatch(/^✓ Train\/2 succeeded after /);
     expect(stdout).toMatch(/eachFold +8 +succeeded/);
     expect(stdout).toMatch(/modeler +artifact +cbor/);
+    expect(stdout).toMatch(/scoresPlot +artifact +file:scoresPlot\.svg .+ SVG \d+ × \d+ "/);
+    expect(stdout).toMatch(/report +artifact +file:report\.html .+ HTML page "Training: \d \w+ is best"/);
     expect(stdout).toContain("GenerateData/1");
     expect(stdout).toMatch(/read by +Predict\/2/);
     const tasks = (await place.expect(0, "show Train/2/eachFold --json")).lines;
@@ -202,7 +212,7 @@ describe("looking at the runs", () => {
     expect(text).toContain("millrace.Modeler@1");
     expect(text).toMatch(/mode: 'train'/);
     expect((await place.expect(0, "dump Predict/2")).stdout).toMatch(
-      /^predictedVsTrue artifact, text, [\s\S]+^predictions artifact, float64, 640 B\n {2}Float64Array\(80\)/m,
+      /^predictedVsTrue artifact, file:predictedVsTrue\.svg, [\s\S]+SVG \d+ × \d+ "[\s\S]+^predictions artifact, float64, 640 B\n {2}Float64Array\(80\)/m,
     );
   });
 });

@@ -65,14 +65,24 @@ export class UserFolder {
     downloaded(await this.run("npm", ["install", ...flags, ...packages], folder));
   }
 
-  /** Runs a program to its end. */
-  run(command: string, words: readonly string[], folder = this.folder): Promise<Done> {
+  /** Runs a program to its end. @param env variables beside those of whoever runs the tests */
+  run(
+    command: string,
+    words: readonly string[],
+    folder = this.folder,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Done> {
     const begun = performance.now();
     return new Promise((resolve) => {
       execFile(
         command,
         words,
-        { cwd: folder, env: this.#environment(), maxBuffer: 1 << 26, shell: process.platform === "win32" },
+        {
+          cwd: folder,
+          env: { ...this.#environment(), ...env },
+          maxBuffer: 1 << 26,
+          shell: process.platform === "win32",
+        },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
           const told = code === -1 ? `${stderr}\n${String(error)}` : stderr;

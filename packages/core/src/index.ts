@@ -7,6 +7,9 @@ export type { StoreFinding, VerifyReport } from "./admin/verify/finding.ts";
 export { StoredInstance } from "./artifact/cbor/kept-values.ts";
 // Keep values of your own classes.
 export { type CodecDefinition, defineCodec, type StorableOptions, storable } from "./artifact/codecs/define-codec.ts";
+// Keep pictures.
+export { type FigureOptions, figure } from "./artifact/figures/figure.ts";
+export { type FigureFacts, type FigureType, figureFacts } from "./artifact/figures/figure-facts.ts";
 // Keep files.
 export { type FileOptions, file, folder } from "./artifact/files/file.ts";
 export type { FolderEntry } from "./artifact/files/read-folder.ts";

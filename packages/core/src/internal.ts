@@ -9,6 +9,7 @@ import type { DeleteRunsOptions } from "./admin/gc/delete-runs.ts";
 import type { RepairOptions, RepairReport } from "./admin/repair/repair-store.ts";
 import type { VerifyReport } from "./admin/verify/finding.ts";
 import type { VerifyOptions } from "./admin/verify/verify-store.ts";
+import type { FigureFacts } from "./artifact/figures/figure-facts.ts";
 import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
@@ -41,6 +42,7 @@ export type { Loss } from "./admin/repair/losses.ts";
 export type { StoreFinding, VerifyProgress } from "./admin/verify/finding.ts";
 export { parsePart } from "./admin/verify/parse-part.ts";
 export { fileCodec } from "./artifact/codec-id.ts";
+export type { FigureFacts } from "./artifact/figures/figure-facts.ts";
 export {
   type ComparedFact,
   type ComparedMetric,
@@ -280,6 +282,15 @@ export async function readArtifact(
 ): Promise<unknown> {
   const { ArtifactReader } = await import("./client/artifact-reader.ts");
   return new ArtifactReader(stores).read(run, owner, artifact);
+}
+
+/** What a picture among the artifacts is; see `client/read-figure.ts`. */
+export async function readFigure(
+  stores: Pick<OpenStores, "metadata" | "artifacts">,
+  artifact: Parameters<typeof import("./client/read-figure.ts").readFigure>[1],
+): Promise<FigureFacts | undefined> {
+  const client = await import("./client/read-figure.ts");
+  return client.readFigure(stores, artifact);
 }
 
 /** One step of a recorded run once more, in this process; see `wiring/step-again.ts`. */

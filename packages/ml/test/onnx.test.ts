@@ -50,7 +50,7 @@ test("ONNX models are stored, looked into and run", { timeout: 600_000 }, (conte
   const reason = install();
   if (reason !== undefined) {
     console.warn(`SKIPPED: ${RUNTIME} cannot be installed: ${reason}`);
-    context.skip();
+    context.skip(`${RUNTIME} cannot be installed: ${reason}`);
   }
   linkPackages();
   const { stdout, stderr, status } = spawnSync(process.execPath, ["onnx-checks.mjs"], {

@@ -26,7 +26,7 @@ export const diffCommand: Command = {
     ["diff Train/16 Train/17 --code", "with the changed lines"],
   ],
   notes:
-    "--exit-code looks at flow, status, code, parameters, configs, files, upstreams, data and artifacts; duration and environment are shown and do not count.",
+    "--exit-code looks at flow, status, code, parameters, configs, files, upstreams, data and artifacts; metrics, duration and environment are shown and do not count.",
   run: (invocation, context) =>
     withStores(invocation, context, async (stores, core) => {
       const runs: RunRow[] = [];

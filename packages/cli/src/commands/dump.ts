@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { ArtifactRow, OpenStores, RunRow, Selector, TaskRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
+import { figureText } from "../render/figure.ts";
 import { byteSize, harmless, plain } from "../render/text.ts";
 import { jsonSafe, renderValue } from "../render/value.ts";
 import { type Command, type Context, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
@@ -198,9 +199,10 @@ async function printJson(
       continue;
     }
     const { value, notes, isExact } = jsonSafe(await readValue(core, stores, owner, artifact));
+    const figure = await core.readFigure(stores, artifact);
     const { name, kind, codec, digest, sizeBytes } = artifact;
     context.stdout.write(
-      `${JSON.stringify({ of: owner.name, runId: owner.run.id, name, kind, codec, digest, sizeBytes, value, ...(isExact ? {} : { notInJson: notes }) })}\n`,
+      `${JSON.stringify({ of: owner.name, runId: owner.run.id, name, kind, codec, digest, sizeBytes, value, ...(figure && { figure }), ...(isExact ? {} : { notInJson: notes }) })}\n`,
     );
   }
   return exitCode(wanted);
@@ -222,13 +224,14 @@ async function print(
     let text: string;
     try {
       const value = await readValue(core, stores, owner, artifact);
+      const figure = await core.readFigure(stores, artifact);
       // One text that was asked for by name is printed as it is: it is what a pipe wants.
       text =
         names.length === 1 && typeof value === "string"
           ? stdout.isTerminal
             ? harmless(value, { colours: false })
             : value
-          : renderValue(value, style);
+          : renderValue(value, style) + (figure === undefined ? "" : `\n${figureText(figure)}`);
     } catch (error) {
       if (names.length > 0 || !core.isFlowError(error) || error.code === "FLOW_INTERNAL") throw error;
       // Given up on purpose is no failure of a dump of everything.

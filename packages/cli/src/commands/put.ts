@@ -1,9 +1,10 @@
 /** `flow put NAME FILE…`: something that was made elsewhere becomes a run, with its files as artifacts. */
-import { type Stats, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
 import type { Problem, RunRecord } from "@millrace/core/internal";
 import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
+import { metricText } from "../render/metric.ts";
 import type { Paint } from "../render/output.ts";
 import { renderRequests, renderWarning } from "../render/run-lines.ts";
 import { byteSize, plain } from "../render/text.ts";
@@ -12,7 +13,7 @@ import { optional } from "./conduct-flags.ts";
 import { tellWebhooks } from "./move-tag.ts";
 
 export const putCommand: Command = {
-  usage: "put FLOW [NAME=]PATH … [--tag TAG …] [--meta KEY=VALUE …]",
+  usage: "put FLOW [NAME=]PATH … [--tag TAG …] [--meta KEY=VALUE …] [--metric NAME=NUMBER …]",
   positionals: [
     { name: "FLOW", help: "The flow whose run it becomes; it need not be there", required: true },
     {
@@ -32,6 +33,19 @@ export const putCommand: Command = {
       help: "What is to be known about it: a parameter of the run",
     },
     {
+      name: "metric",
+      type: "list",
+      placeholder: "NAME=NUMBER",
+      help: "How good it is: a metric of the run, such as r2=0.9",
+    },
+    {
+      name: "metrics",
+      type: "text",
+      placeholder: "FILE",
+      notEmpty: "a file",
+      help: "The same from a JSON file, an object of numbers; --metric says otherwise",
+    },
+    {
       name: "upstream",
       type: "list",
       placeholder: "NAME=SELECTOR",
@@ -43,6 +57,7 @@ export const putCommand: Command = {
   ],
   examples: [
     ["put Churn model.onnx --tag test:v1 --meta framework=sklearn", ""],
+    ["put Churn model.onnx --metric auc=0.91 --metric val/loss=0.21", "then: flow runs Churn --sort metric:auc"],
     ["put Churn network=out/model-final.onnx tokenizer=out/tokenizer --upstream data=GenerateData@march", ""],
   ],
   notes:
@@ -56,6 +71,7 @@ async function put(invocation: Invocation, context: Context): Promise<number> {
   const problems: Problem[] = [];
   const files = filesOf(core, sources, context.cwd, problems);
   const parameters = pairs(invocation.list("meta"), "meta", problems);
+  const metrics = readMetricFlags(invocation, context.cwd, problems);
   const upstreams = pairs(invocation.list("upstream"), "upstream", problems);
   if (problems.length > 0) throw core.problemsError(`Cannot put ${plain(flow)}`, problems);
   const place = {
@@ -69,6 +85,7 @@ async function put(invocation: Invocation, context: Context): Promise<number> {
       flow,
       files,
       parameters,
+      metrics,
       upstreams,
       tags: invocation.list("tag"),
       ...optional("tagReason", invocation.text("tag-reason")),
@@ -129,7 +146,13 @@ function nameOf(file: string): string {
   return path.basename(base, path.extname(base)).replaceAll(/[-. ]/g, "_");
 }
 
-function pairs(words: readonly string[], flag: string, problems: Problem[]): Readonly<Record<string, string>> {
+const FORMS = { meta: "KEY=VALUE", upstream: "NAME=SELECTOR", metric: "NAME=NUMBER" } as const;
+
+function pairs(
+  words: readonly string[],
+  flag: keyof typeof FORMS,
+  problems: Problem[],
+): Readonly<Record<string, string>> {
   const values = new Map<string, string>();
   for (const word of words) {
     const at = word.indexOf("=");
@@ -144,11 +167,66 @@ function pairs(words: readonly string[], flag: string, problems: Problem[]): Rea
       problems.push({
         code: "FLOW_CLI_BAD_VALUE",
         message,
-        hint: `Write --${flag} ${flag === "meta" ? "KEY=VALUE" : "NAME=SELECTOR"}`,
+        hint: `Write --${flag} ${FORMS[flag]}`,
       });
     else values.set(name, word.slice(at + 1));
   }
   return Object.fromEntries(values);
+}
+
+/** Larger files are no metrics of one run. */
+const MAX_METRICS_BYTES = 1024 * 1024;
+
+/** Metrics of a file, and over them those of the flags. */
+function readMetricFlags(invocation: Invocation, cwd: string, problems: Problem[]): ReadonlyMap<string, number> {
+  const metrics = new Map<string, number>();
+  const file = invocation.text("metrics");
+  const take = (name: string, value: unknown, where: string): void => {
+    const number = numberOf(value);
+    if (number !== undefined) metrics.set(name, number);
+    else
+      problems.push({
+        code: "FLOW_CLI_BAD_VALUE",
+        message: `${where} ${JSON.stringify(plain(name))} is ${plain((JSON.stringify(value) ?? "nothing").slice(0, 200))}, and no number`,
+        hint: "Give a number such as 0.91 or 1e-7; NaN, Infinity and -Infinity are numbers too",
+      });
+  };
+  if (file !== undefined) {
+    const given = readMetricsFile(path.resolve(cwd, file));
+    if (typeof given === "string")
+      problems.push({
+        code: "FLOW_CLI_BAD_VALUE",
+        message: `--metrics "${plain(file)}" cannot be read: ${plain(given)}`,
+        hint: 'Write a JSON object of numbers: { "auc": 0.91, "val/loss": 0.21 }; "NaN" in quotes',
+      });
+    else for (const [name, value] of given) take(name, value, `"${plain(file)}":`);
+  }
+  for (const [name, value] of Object.entries(pairs(invocation.list("metric"), "metric", problems)))
+    take(name, value, "--metric");
+  return metrics;
+}
+
+/** What stands in a file of metrics, or why it is none. */
+function readMetricsFile(file: string): readonly (readonly [string, unknown])[] | string {
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_METRICS_BYTES) return `it has ${byteSize(size)}, the limit is ${byteSize(MAX_METRICS_BYTES)}`;
+    const value: unknown = JSON.parse(readFileSync(file, "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return "it holds no object";
+    return Object.entries(value);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** A number, or a text that is one: JSON has no other way to write those that are not finite. */
+function numberOf(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
+  if (typeof value !== "string") return undefined;
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(value)) return Number(value);
+  const named = /^([+-]?)(nan|inf(?:inity)?)$/i.exec(value);
+  if (named === null) return undefined;
+  return named[2]!.toLowerCase() === "nan" ? Number.NaN : named[1] === "-" ? -Infinity : Infinity;
 }
 
 /** What was recorded, and what to type next. */
@@ -157,6 +235,7 @@ function renderRecord(record: RunRecord, paint: Paint): string {
   const width = Math.max(
     ...artifacts.map(({ name }) => name.length),
     ...Object.keys(record.parameters).map((name) => name.length),
+    ...(record.metrics ?? []).map(({ name }) => name.length),
     8,
   );
   const line = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
@@ -167,6 +246,7 @@ function renderRecord(record: RunRecord, paint: Paint): string {
       line(name, `${plain(codec)}, ${byteSize(sizeBytes)}  ${paint.dim(digest)}`),
     ),
     ...Object.entries(record.parameters).map(([name, value]) => line(name, plain(String(value)))),
+    ...(record.metrics ?? []).map(({ name, value }) => line(name, metricText(value))),
     ...renderRequests(record, paint).map((request) => `  ${request}`),
     ...record.upstreams.map(({ name, run }) => line(name, `← ${run}`)),
     `  ${paint.dim(`flow show ${record.run}     flow validate ${record.run}     flow pull ${record.run}`)}`,

@@ -1,8 +1,9 @@
 /** `flow show SELECTOR`: a run with what it read and left; with a step, its tasks; with a task, its attempts and artifacts. */
-import type { DeletedRecord, OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
+import type { DeletedRecord, FigureFacts, OpenStores, RunRecord, RunRow } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTaskError } from "../render/errors.ts";
+import { figureText } from "../render/figure.ts";
 import { renderRequests } from "../render/run-lines.ts";
 import { statusMark, statusWord } from "../render/status.ts";
 import { renderTable } from "../render/table.ts";
@@ -15,6 +16,8 @@ import { selectRun, withStores } from "./with-stores.ts";
 
 /** Runs listed that steps of a run have started; the rest is counted. */
 const MAX_CHILDREN = 50;
+/** Pictures that are looked at: each costs reading its beginning. */
+const MAX_FIGURES = 100;
 
 export const showCommand: Command = {
   usage: "show SELECTOR",
@@ -57,6 +60,7 @@ export const showCommand: Command = {
         renderRecord(record, {
           counts,
           metrics,
+          figures: await readFigures(core, stores, record),
           consumers: consumers.map((row) => core.runName(row)),
           context,
           core,
@@ -69,6 +73,8 @@ export const showCommand: Command = {
 interface RecordParts {
   readonly counts: Awaited<ReturnType<OpenStores["metadata"]["taskCounts"]>>;
   readonly metrics: readonly ShownMetric[];
+  /** By name of the artifact. */
+  readonly figures: ReadonlyMap<string, FigureFacts>;
   readonly consumers: readonly string[];
   readonly context: Context;
   readonly core: Core;
@@ -76,7 +82,7 @@ interface RecordParts {
 
 function renderRecord(
   record: RunRecord,
-  { counts, metrics, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
+  { counts, metrics, figures, consumers, context, core: { describeSelector, formatDuration } }: RecordParts,
 ): string {
   const { paint } = context.stdout;
   const style = { paint, width: context.stdout.columns() };
@@ -160,6 +166,7 @@ function renderRecord(
             { title: "CODEC", shrinkTo: 6 },
             { title: "SIZE", align: "right" },
             { title: "SHA-256" },
+            ...(figures.size > 0 ? [{ title: "FIGURE", shrinkTo: 10 } as const] : []),
             ...(anyGone ? [{ title: "GONE", shrinkTo: 10 } as const] : []),
           ],
           record.artifacts.map((artifact) => [
@@ -168,6 +175,7 @@ function renderRecord(
             plain(artifact.codec),
             byteSize(artifact.sizeBytes),
             artifact.digest.slice(0, 16),
+            ...(figures.size > 0 ? [figureTextOf(figures.get(artifact.name))] : []),
             ...(anyGone ? [artifact.gone === undefined ? "" : goneText(artifact.gone)] : []),
           ]),
           style,
@@ -184,6 +192,23 @@ function signedText({ signatures = [] }: RunRecord): string {
   return signatures
     .map(({ keyId, at, actor }) => `${keyId.slice(0, 16)}${at === undefined ? "" : ` (${dateTime(at)} by ${actor})`}`)
     .join(", ");
+}
+
+async function readFigures(
+  core: Core,
+  stores: OpenStores,
+  { artifacts }: RunRecord,
+): Promise<ReadonlyMap<string, FigureFacts>> {
+  const figures = new Map<string, FigureFacts>();
+  for (const artifact of artifacts.slice(0, MAX_FIGURES)) {
+    const facts = artifact.gone === undefined ? await core.readFigure(stores, artifact) : undefined;
+    if (facts !== undefined) figures.set(artifact.name, facts);
+  }
+  return figures;
+}
+
+function figureTextOf(facts: FigureFacts | undefined): string {
+  return facts === undefined ? "" : figureText(facts);
 }
 
 const MAX_PACKAGES = 8;

@@ -51,7 +51,7 @@ export function renderOverview(entries: readonly CommandEntry[], output: Output)
       output,
     ),
     "",
-    "Exit codes: 0 done, 1 the run or the validation failed, 2 wrong usage or an invalid flow, 3 no store, 70 our bug, 130 interrupted",
+    "Exit codes: 0 done, 1 the run or the validation failed, 2 wrong usage or an invalid flow, 3 no store, 4 damage was found, 70 our bug, 130 interrupted",
     "",
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 /** How two runs differ, as one table for each theme. */
 import type { DiffRow, DiffSection, DiffValue, RunDiff } from "@millrace/core/internal";
+import { metricText } from "./metric.ts";
 import type { Paint } from "./output.ts";
 import { renderTable } from "./table.ts";
 import { byteSize, plain } from "./text.ts";
@@ -15,6 +16,7 @@ const TITLES: Readonly<Record<DiffSection, string>> = {
   upstreams: "Upstreams",
   data: "Data that was read",
   artifacts: "Artifacts",
+  metrics: "Metrics",
   environment: "Environment",
 };
 
@@ -45,8 +47,9 @@ export function renderDiff(diff: RunDiff, style: DiffStyle): string {
         { title: "  NAME", shrinkTo: 16 },
         { title: plain(diff.left.run).toUpperCase(), shrinkTo: 10 },
         { title: plain(diff.right.run).toUpperCase(), shrinkTo: 10 },
+        ...(section === "metrics" ? ([{ title: "DIFFERENCE" }, { title: "PER CENT" }] as const) : []),
       ],
-      shown.map((row) => cells(section, row, style)),
+      shown.map((row) => [...cells(section, row, style), ...(section === "metrics" ? differenceCells(row) : [])]),
       style,
     )}\n`;
   }
@@ -63,9 +66,18 @@ function cells(section: DiffSection, row: DiffRow, { paint, duration }: DiffStyl
       ? ""
       : section === "run" && name === "duration" && value.kind === "value"
         ? duration(Number(value.value))
-        : plain(textOf(value));
+        : section === "metrics" && value.kind === "value"
+          ? metricText(value.value as number | string)
+          : plain(textOf(value));
   const mark = state === "same" ? " " : colour(MARKS[state]);
   return [`${mark} ${plain(name)}`, show(left) || "-", state === "same" ? paint.dim("the same") : show(right) || "-"];
+}
+
+/** `+0.0134`, `+1.5 %`; nothing where only one side has the metric, or it has not moved. */
+function differenceCells({ state, difference, percent }: DiffRow): readonly string[] {
+  if (state === "same" || difference === undefined) return ["", ""];
+  const signed = (text: string): string => (difference > 0 ? `+${text}` : text);
+  return [signed(metricText(difference)), percent === undefined ? "" : signed(`${Number(percent.toPrecision(3))} %`)];
 }
 
 function textOf(value: DiffValue): string {

@@ -78,11 +78,15 @@ export function renderOutcome({ status, record, duration, summary }: Outcome, pa
   return `${mark} ${paint.bold(record.run)} ${how} after ${duration}: ${summary}${tags}\n${requests.join("")}  ${paint.dim(next.join("     "))}\n`;
 }
 
-/** Tags that a run was asked to take and did not get, and why. */
-export function renderRequests(record: Pick<RunRecord, "tagRequests" | "status">, paint: Paint): readonly string[] {
+/** Tags that a run was asked to take: whom it took them from, or why it did not get them. */
+export function renderRequests(
+  record: Pick<RunRecord, "tagRequests" | "run" | "status">,
+  paint: Paint,
+): readonly string[] {
   return (record.tagRequests ?? [])
-    .filter(({ status }) => status !== "moved")
-    .map(({ tag, status, why = "" }) => {
+    .filter(({ status, from }) => status !== "moved" || from !== undefined)
+    .map(({ tag, status, why = "", from }) => {
+      if (from !== undefined) return `${harmless(tag, { colours: false })} ${paint.dim(`${from} →`)} ${record.run}`;
       const because = status === "refused" ? why : `the run ${NOT_YET[record.status] ?? "has not succeeded"}`;
       return `${paint.yellow("!")} ${harmless(tag, { colours: false })} ${status === "refused" ? "was not given" : "is not given"}: ${harmless(because, { colours: false })}`;
     });

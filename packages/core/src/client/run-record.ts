@@ -71,7 +71,9 @@ export async function runRecord(metadata: MetadataReader, run: RunRow): Promise<
           durationMs: elapsedMs(run.startedAt ?? run.createdAt, run.finishedAt),
         }),
     tags: run.tags,
-    ...(requests.length === 0 ? {} : { tagRequests: requests.map(requestRecord) }),
+    ...(requests.length === 0
+      ? {}
+      : { tagRequests: await Promise.all(requests.map((request) => requestRecord(metadata, run, request))) }),
     ...(signatures.length === 0 ? {} : { signatures: signatures.map(signatureRecord) }),
     systemTags: run.systemTags,
     parameters: run.parameters,
@@ -172,9 +174,30 @@ function importRecord({ store, run, at, actor, host }: NonNullable<RunRow["impor
   return { store, run, at: at.toISOString(), actor, host };
 }
 
-function requestRecord({ tag, status, actor, at, reason, why }: TagRequest): TagRequestRecord {
-  const record = { tag, status, actor, at: at.toISOString() };
-  return { ...record, ...(reason === undefined ? {} : { reason }), ...(why === undefined ? {} : { why }) };
+async function requestRecord(
+  metadata: MetadataReader,
+  run: RunRow,
+  { tag, status, actor, at, reason, why }: TagRequest,
+): Promise<TagRequestRecord> {
+  const from = status === "moved" ? await takenFrom(metadata, run, tag) : undefined;
+  return {
+    tag,
+    status,
+    actor,
+    at: at.toISOString(),
+    ...(reason === undefined ? {} : { reason }),
+    ...(why === undefined ? {} : { why }),
+    ...(from === undefined ? {} : { from }),
+  };
+}
+
+/** The run that held a tag until this one got it, in the move that its request became. */
+async function takenFrom(metadata: MetadataReader, run: RunRow, tag: string): Promise<string | undefined> {
+  const events = await metadata.tagEvents({ run: run.id, tag });
+  const from = events.find(({ verb, action }) => verb === "add" && action === "request")?.from;
+  if (from === undefined) return undefined;
+  const row = (await metadata.runById(from)) ?? (await metadata.deletedRun(from));
+  return row === undefined ? from : runName(row);
 }
 
 function executionRecord({ execution }: RunRow): ExecutionRecord {

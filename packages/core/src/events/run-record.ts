@@ -98,6 +98,8 @@ export interface TagRequestRecord {
   readonly reason?: string;
   /** Of a refused one. */
   readonly why?: string;
+  /** Of one that was moved: the run that held the tag until then, and lost it in the same move. */
+  readonly from?: string;
 }
 
 /** The run that a fork took finished tasks from, and what was changed. */

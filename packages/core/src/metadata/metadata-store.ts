@@ -57,25 +57,7 @@ import type { TagPolicy } from "./tag-policy.ts";
 import type { FinishRun, Tick } from "./tick.ts";
 import type { WebhookStore } from "./webhook-store.ts";
 
-export type {
-  ArtifactRow,
-  ItemPageRow,
-  MetricQuery,
-  NewRun,
-  NewRunValue,
-  NewTask,
-  NewUpstream,
-  RunQuery,
-  RunRow,
-  RunSequence,
-  RunValueKind,
-  TaskCount,
-  TaskQuery,
-  TaskRow,
-  TaskSequence,
-  UpstreamRead,
-  UpstreamRow,
-} from "./record-rows.ts";
+export type * from "./record-rows.ts";
 export type { RunSignature } from "./run-signature.ts";
 export type { TaskReader } from "./task-reader.ts";
 export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";

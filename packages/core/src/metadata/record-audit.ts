@@ -48,7 +48,7 @@ export interface BlobUse {
   readonly kind: "artifact" | "items" | "value" | "package";
   /** The size as this record has it. */
   readonly sizeBytes?: number;
-  /** In words: `"noise" of Many/1/work/3`. */
+  /** In words: `"noise" of Train/17/evaluate/3`. */
   readonly what: string;
 }
 

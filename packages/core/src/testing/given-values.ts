@@ -53,7 +53,8 @@ export async function commitGivenTasks(
     for (const [name, value] of Object.entries(task.values)) {
       if (value === undefined) continue;
       const word = options.fixed?.get(name);
-      const kept = word === undefined ? await keepFile(stores.artifacts, value, `${task.label}.${name}`) : undefined;
+      const place = { path: `${task.label}.${name}`, field: name };
+      const kept = word === undefined ? await keepFile(stores.artifacts, value, place) : undefined;
       if (word !== undefined) problems.push(misplaced(task.label, name, word));
       else if (kept !== undefined) {
         const blob = await kept.store();

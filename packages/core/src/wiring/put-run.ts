@@ -16,12 +16,13 @@ import { readProcessIdentity } from "../config/process-identity.ts";
 import { type Problem, problemsError } from "../errors/flow-error.ts";
 import type { RunRecord } from "../events/run-record.ts";
 import type { UpstreamDefinition } from "../flow/definition.ts";
-import { isName } from "../ids/names.ts";
+import { isName, metricNameProblem } from "../ids/names.ts";
 import { newRunId } from "../ids/run-id.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import { checkTags } from "../lineage/check-tags.ts";
 import { resolveUpstreams, type UpstreamRequest } from "../lineage/resolve-upstreams.ts";
 import type { NewArtifact, RunRow } from "../metadata/metadata-store.ts";
+import type { MetricSeries } from "../metadata/metric.ts";
 import { projectName } from "../package/project-name.ts";
 import { failRun } from "./fail-run.ts";
 import type { OpenStores } from "./open-stores.ts";
@@ -37,6 +38,8 @@ export interface PutRequest {
   readonly files: Readonly<Record<string, { readonly path: string; readonly isFolder: boolean }>>;
   /** What is to be known about it: parameters of the run. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** How good it is: recorded as metrics of its one task. Any numbers, at most 1,000. */
+  readonly metrics?: ReadonlyMap<string, number>;
   /** What it was made from: runs, by name of the upstream. */
   readonly upstreams: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
@@ -57,7 +60,7 @@ export interface PutAnswer {
  * Stores files and records them as a run that succeeded.
  *
  * @param openStores called when nothing but the store itself can refuse it any more
- * @throws FlowError FLOW_DEFINITION_BAD_NAME, FLOW_LINEAGE_ codes of tags and upstreams, FLOW_ARTIFACT_BAD_FILE, and when the store fails
+ * @throws FlowError FLOW_DEFINITION_BAD_NAME, FLOW_RUNNER_BAD_METRIC, FLOW_LINEAGE_ codes of tags and upstreams, FLOW_ARTIFACT_BAD_FILE, and when the store fails
  */
 export async function putRun(openStores: () => Promise<OpenStores>, request: PutRequest): Promise<PutAnswer> {
   const tags = checkTags(request.tags);
@@ -73,7 +76,8 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
   const rows: NewArtifact[] = [];
   const blobs = new Map<string, NewBlob>();
   for (const [name, { path, isFolder }] of Object.entries(request.files)) {
-    const { ref, store } = (await keepFile(artifacts, isFolder ? folder(path) : file(path), name)) as KeptFile;
+    const value = isFolder ? folder(path) : file(path);
+    const { ref, store } = (await keepFile(artifacts, value, { path: name, field: name })) as KeptFile;
     rows.push({ name, ...ref });
     const blob = blobs.has(ref.digest) ? undefined : await store();
     if (blob !== undefined) blobs.set(ref.digest, blob);
@@ -106,7 +110,7 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
     execution: { runner: readProcessIdentity(), command, options: {} },
   });
   try {
-    const row = await finish({ metadata, artifacts }, run, rows, [...blobs.values()]);
+    const row = await finish({ metadata, artifacts }, run, { rows, blobs: [...blobs.values()], request });
     return { record: await runRecord(metadata, row), warnings };
   } catch (error) {
     await failRun(metadata, { run: run.sequence, execution: 1 }, error);
@@ -117,10 +121,10 @@ export async function putRun(openStores: () => Promise<OpenStores>, request: Put
 async function finish(
   stores: Pick<OpenStores, "metadata" | "artifacts">,
   run: RunRow,
-  artifacts: readonly NewArtifact[],
-  blobs: readonly NewBlob[],
+  left: { readonly rows: readonly NewArtifact[]; readonly blobs: readonly NewBlob[]; readonly request: PutRequest },
 ): Promise<RunRow> {
   const { metadata } = stores;
+  const metrics = metricsOf(left.request);
   const task = await metadata.reserveTasks(1);
   const finishedAt = new Date();
   await metadata.commitTick({
@@ -129,8 +133,17 @@ async function finish(
     started: [
       { sequence: task, run: run.sequence, step: STEP, path: "1" as TaskPath, attempt: 1, startedAt: run.createdAt },
     ],
-    blobs,
-    finished: [{ sequence: task, status: "succeeded", finishedAt, artifacts, pages: [] }],
+    blobs: left.blobs,
+    finished: [
+      {
+        sequence: task,
+        status: "succeeded",
+        finishedAt,
+        artifacts: left.rows,
+        pages: [],
+        ...(metrics.length === 0 ? {} : { metrics }),
+      },
+    ],
     reads: [],
     logs: [],
   });
@@ -146,8 +159,15 @@ async function finish(
   });
 }
 
+function metricsOf({ metrics }: PutRequest): readonly MetricSeries[] {
+  return [...(metrics ?? [])].map(([name, value]) => ({ name, values: Float64Array.of(value) }));
+}
+
+/** Names of metrics that one task may record. */
+const MOST_METRICS = 1_000;
+
 /** All names that cannot be, at once. */
-function refuseNames({ flow, files, parameters, upstreams }: PutRequest): void {
+function refuseNames({ flow, files, parameters, upstreams, metrics = new Map() }: PutRequest): void {
   const problems: Problem[] = [];
   const look = (name: string, what: string): void => {
     if (!isName(name))
@@ -161,6 +181,18 @@ function refuseNames({ flow, files, parameters, upstreams }: PutRequest): void {
   for (const name of Object.keys(files)) look(name, "an artifact");
   for (const name of Object.keys(parameters)) look(name, "a parameter");
   for (const name of Object.keys(upstreams)) look(name, "an upstream");
+  const badMetric = (message: string, hint: string): void =>
+    void problems.push({ code: "FLOW_RUNNER_BAD_METRIC", message, hint });
+  for (const name of metrics.keys()) {
+    const why = metricNameProblem(name);
+    if (why !== undefined)
+      badMetric(
+        `Cannot record the metric ${JSON.stringify(name.slice(0, 200))}: ${why}`,
+        'Write a name such as "r2", "val/loss" or "recall@5"',
+      );
+  }
+  if (metrics.size > MOST_METRICS)
+    badMetric(`There are ${metrics.size} metrics, the limit is ${MOST_METRICS}`, "Put the numbers as a file");
   const taken = new Map<string, string>();
   for (const [kind, names] of Object.entries({ artifact: files, parameter: parameters, upstream: upstreams })) {
     for (const name of Object.keys(names)) {
@@ -168,13 +200,24 @@ function refuseNames({ flow, files, parameters, upstreams }: PutRequest): void {
       if (other !== undefined)
         problems.push({
           code: "FLOW_DEFINITION_BAD_NAME",
-          message: `"${name}" is the name of an ${other} and of a ${kind}`,
+          message: `"${name}" is the name of ${article(other)} and of ${article(kind)}`,
+          hint: HINTS[kind]!,
         });
       taken.set(name, kind);
     }
   }
   if (problems.length > 0) throw problemsError(`Cannot put ${flow}`, problems);
 }
+
+function article(kind: string): string {
+  return `${kind === "parameter" ? "a" : "an"} ${kind}`;
+}
+
+/** How the second of two things with one name gets another one. */
+const HINTS: Readonly<Record<string, string>> = {
+  parameter: "Give it another name: --meta OTHER=VALUE",
+  upstream: "Give it another name: --upstream OTHER=SELECTOR",
+};
 
 /** As for `upstream()` of a flow, asked for by hand. */
 async function resolve(metadata: OpenStores["metadata"], { upstreams }: PutRequest, project: string) {

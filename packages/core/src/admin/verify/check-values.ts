@@ -249,7 +249,7 @@ function fileOf({ blobs }: ValueCheckInput, { digest, compression }: BlobRow): s
   return undefined;
 }
 
-/** `"noise" of Many/1/work/3 and 4 others`. */
+/** `"noise" of Train/17/evaluate/3 and 4 others`. */
 export function inWords(uses: BlobUses | undefined): string {
   const [first] = uses?.first ?? [];
   if (uses === undefined || first === undefined) return "a value that no record names";

@@ -15,16 +15,21 @@ export interface KeptFile {
 }
 
 /**
- * @param path what messages call it, such as `this.network`
+ * @param place.path what messages call it, such as `this.network`
+ * @param place.field after which it is called when it has no name of its own
  * @returns undefined for a value that is no file and no folder
  * @throws FlowError FLOW_ARTIFACT_BAD_FILE, and those of a store that the file was read from
  */
-export async function keepFile(artifacts: ArtifactStore, value: unknown, path: string): Promise<KeptFile | undefined> {
+export async function keepFile(
+  artifacts: ArtifactStore,
+  value: unknown,
+  { path, field }: { readonly path: string; readonly field: string },
+): Promise<KeptFile | undefined> {
   const kept = keptContent(value);
   if (kept === undefined) return undefined;
   const { content } = kept;
   if (content.stored?.store === artifacts) return { ref: content.stored.ref, store: async () => undefined };
-  const codec = `${kept.kind}:${kept.name}`;
+  const codec = `${kept.kind}:${kept.ending === undefined ? kept.name : `${field}.${kept.ending}`}`;
   const ref = { codec, ...(await identityOf(content)) };
   return {
     ref,

@@ -16,6 +16,8 @@ interface Kept {
   readonly kind: "file" | "folder";
   readonly name: string;
   readonly content: FileContent;
+  /** Of a file that is called after the field that it is kept in, with this ending. */
+  readonly ending?: string;
 }
 
 abstract class Stored {
@@ -23,9 +25,9 @@ abstract class Stored {
   readonly name: string;
   declare protected readonly content: FileContent;
 
-  constructor(kind: Kept["kind"], name: string, content: FileContent) {
+  constructor(kind: Kept["kind"], name: string, content: FileContent, naming: Pick<Kept, "ending"> = {}) {
     this.name = name;
-    const kept: Kept = { kind, name, content };
+    const kept: Kept = { kind, name, content, ...naming };
     Object.defineProperty(this, CONTENT, { value: kept });
     Object.defineProperty(this, "content", { value: content });
     Object.freeze(this);
@@ -57,8 +59,8 @@ abstract class Stored {
  * const session = await InferenceSession.create(await this.model.data.network.bytes());
  */
 export class StoredFile extends Stored {
-  constructor(name: string, content: FileContent) {
-    super("file", name, content);
+  constructor(name: string, content: FileContent, naming: { readonly ending?: string } = {}) {
+    super("file", name, content, naming);
   }
 
   /** Bytes; of a file that is not stored yet, as many as it has now. */

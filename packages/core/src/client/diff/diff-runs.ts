@@ -15,16 +15,21 @@ type Facts = ReadonlyMap<string, DiffValue>;
 
 /** Facts that say when and how long, and differ between any two runs. */
 const PASSING = new Set(["duration"]);
+/** Themes that are shown and make no difference: where a run was made, and metrics, which may be times. */
+const SHOWN: ReadonlySet<DiffSection> = new Set(["environment", "metrics"]);
 
 /** What two runs have in common and what not. */
 export async function diffRuns(metadata: MetadataReader, left: RunRow, right: RunRow): Promise<RunDiff> {
   const [one, other] = await Promise.all([factsOf(metadata, left), factsOf(metadata, right)]);
   const sections = Object.fromEntries(
-    DIFF_SECTIONS.map((section) => [section, compare(one[section], other[section])]),
+    DIFF_SECTIONS.map((section) => {
+      const rows = compare(one[section], other[section]);
+      return [section, section === "metrics" ? rows.map(withDifference) : rows];
+    }),
   ) as Record<DiffSection, readonly DiffRow[]>;
   const isSame = DIFF_SECTIONS.every(
     (section) =>
-      section === "environment" ||
+      SHOWN.has(section) ||
       sections[section].every(({ name, state }) => state === "same" || (section === "run" && PASSING.has(name))),
   );
   return {
@@ -43,6 +48,16 @@ function compare(left: Facts, right: Facts): readonly DiffRow[] {
     if (other === undefined) return { name, state: "removed", left: one };
     return { name, state: isSame(one, other) ? "same" : "changed", left: one, right: other };
   });
+}
+
+/** How far a metric has moved, where it is a finite number on both sides. */
+function withDifference(row: DiffRow): DiffRow {
+  const [left, right] = [row.left, row.right].map((side) => (side?.kind === "value" ? side.value : undefined));
+  if (typeof left !== "number" || typeof right !== "number") return row;
+  const difference = right - left;
+  if (!Number.isFinite(difference)) return row;
+  const percent = (difference / Math.abs(left)) * 100;
+  return { ...row, difference, ...(Number.isFinite(percent) ? { percent } : {}) };
 }
 
 /** Where a value came from is shown, and is no difference of it. */
@@ -71,6 +86,7 @@ async function factsOf(metadata: MetadataReader, run: RunRow): Promise<Record<Di
     ),
     data: await dataFacts(metadata, run),
     artifacts: digestFacts(record.artifacts.filter(({ kind }) => kind === "artifact")),
+    metrics: valueFacts((record.metrics ?? []).map(({ name, value }) => [name, value])),
     environment: valueFacts(flat("", record.environment)),
   };
 }

@@ -8,13 +8,14 @@ export const DIFF_SECTIONS = [
   "upstreams",
   "data",
   "artifacts",
+  "metrics",
   "environment",
 ] as const;
 
 /**
  * `run`: flow, status, duration, origin. `code`: code package, sources, installed packages, lockfile. `given`: configs, files
  * and constants. `upstreams`: the runs that they stand for. `data`: what was read of other runs. `artifacts`: what the run
- * left. `environment`: all that was recorded of machine, versions, user and git.
+ * left. `metrics`: their last values. `environment`: all that was recorded of machine, versions, user and git.
  */
 export type DiffSection = (typeof DIFF_SECTIONS)[number];
 
@@ -23,8 +24,8 @@ export interface RunDiff {
   readonly left: DiffSide;
   readonly right: DiffSide;
   /**
-   * Whether the runs are the same in all that makes a result: everything but `environment`, and of `run` all but what no
-   * two runs share (`duration`).
+   * Whether the runs are the same in all that makes a result: everything but `environment`, `metrics` (a metric may be a time) and,
+   * of `run`, what no two runs share (`duration`).
    */
   readonly isSame: boolean;
   readonly sections: Readonly<Record<DiffSection, readonly DiffRow[]>>;
@@ -41,6 +42,10 @@ export interface DiffRow {
   readonly state: "same" | "changed" | "added" | "removed";
   readonly left?: DiffValue;
   readonly right?: DiffValue;
+  /** Of a metric that both have as a finite number: right less left. */
+  readonly difference?: number;
+  /** The difference in hundredths of left, without its sign; absent where left is 0. */
+  readonly percent?: number;
 }
 
 /** A value that is shown as it is, or one that is known by its digest. */

@@ -1,5 +1,6 @@
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { fileCodec } from "../../artifact/codec-id.ts";
+import { headOf } from "../../artifact/files/head-of.ts";
 import { folderEntries } from "../../artifact/files/read-folder.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import { runName } from "../../lineage/run-name.ts";
@@ -51,28 +52,17 @@ async function* programsIn(
   const pieces = artifacts.pieces(artifact, await metadata.blob(artifact.digest));
   try {
     if (named.kind === "file") {
-      const kind = programKind(await headOf(pieces));
+      const kind = programKind(await headOf(pieces, HEAD_BYTES));
       if (kind !== undefined) yield { file: named.name, kind };
       return;
     }
     for await (const entry of folderEntries(pieces)) {
-      const kind = programKind(await headOf(entry.pieces));
+      const kind = programKind(await headOf(entry.pieces, HEAD_BYTES));
       if (kind !== undefined) yield { file: `${named.name}/${entry.path}`, kind };
     }
   } catch (error) {
     if (!isFlowError(error)) throw error; // Bytes that are missing or damaged are for V03.
   }
-}
-
-async function headOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const head: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of pieces) {
-    head.push(piece.slice(0, HEAD_BYTES - bytes));
-    bytes += piece.byteLength;
-    if (bytes >= HEAD_BYTES) break;
-  }
-  return Buffer.concat(head);
 }
 
 function programKind(head: Buffer): string | undefined {

@@ -33,9 +33,9 @@ export const artifactCodes = {
     remedy: "Restore the blob from a copy of the store, or run the step that wrote it again",
   },
   FLOW_ARTIFACT_BAD_FILE: {
-    meaning: "What was given to file() or folder() cannot be kept",
+    meaning: "What was given to file(), folder() or figure() cannot be kept",
     cause:
-      "A path that is not there, a link, something that is no plain file, a name with a separator, or a file that changed meanwhile",
+      "A path that is not there, a link, something that is no plain file, a name with a separator, a file that changed meanwhile, or a picture that is cut short, has no size or is no PNG, JPEG, SVG or HTML",
     remedy:
       "Give the path of a plain file, or of a folder of plain files, that stays as it is until the step has ended",
   },

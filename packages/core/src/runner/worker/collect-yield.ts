@@ -84,7 +84,7 @@ async function keepFiles(
   const files = new Map<unknown, KeptFile>();
   for (const field of fields) {
     if (field.kind === "untouched" || keptContent(field.value) === undefined || files.has(field.value)) continue;
-    const file = await keepFile(artifacts, field.value, `this.${field.name}`);
+    const file = await keepFile(artifacts, field.value, { path: `this.${field.name}`, field: field.name });
     if (file !== undefined) files.set(field.value, file);
   }
   return files;
