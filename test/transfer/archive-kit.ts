@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { canonicalJson } from "../../packages/core/src/metadata/canonical-json.ts";
+import { openSqliteTrial } from "../../packages/core/src/metadata/sqlite/sqlite-trial.ts";
 import { ArchiveFile } from "../../packages/core/src/transfer/archive-file.ts";
 import { checkArchive } from "../../packages/core/src/transfer/check-archive.ts";
 import { tarHeader, tarPadding } from "../../packages/core/src/util/tar.ts";
@@ -146,14 +147,16 @@ export class Files {
   /** Why a file is refused; undefined when it is not. */
   async refusal(bytes: Uint8Array): Promise<string | undefined> {
     const file = new ArchiveFile(fs.openSync(this.write(bytes), "r"), "a.tar");
+    const trial = openSqliteTrial();
     try {
-      await checkArchive(file);
+      await checkArchive(file, { trial });
       return undefined;
     } catch (error) {
       const { code, message } = error as { readonly code?: string; readonly message: string };
       return `${code}: ${message}`;
     } finally {
       file.close();
+      trial.close();
     }
   }
 
