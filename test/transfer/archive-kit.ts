@@ -136,6 +136,7 @@ export function otherHead(name: string, size: number, change: (block: Buffer) =>
 }
 
 export class Files {
+  readonly #trial = openSqliteTrial();
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-transfer-"));
 
   write(bytes: Uint8Array, name = "a.tar"): string {
@@ -147,20 +148,19 @@ export class Files {
   /** Why a file is refused; undefined when it is not. */
   async refusal(bytes: Uint8Array): Promise<string | undefined> {
     const file = new ArchiveFile(fs.openSync(this.write(bytes), "r"), "a.tar");
-    const trial = openSqliteTrial();
     try {
-      await checkArchive(file, { trial });
+      await checkArchive(file, { trial: this.#trial });
       return undefined;
     } catch (error) {
       const { code, message } = error as { readonly code?: string; readonly message: string };
       return `${code}: ${message}`;
     } finally {
       file.close();
-      trial.close();
     }
   }
 
   remove(): void {
+    this.#trial.close();
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { exitCodeOf } from "../../packages/cli/src/exit-code.ts";
 import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
-import { type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
+import { checkStorePlace, type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
 import { exportToFile, importFromFile } from "../../packages/core/src/wiring/transfer.ts";
 import { Project } from "../kit/project.ts";
 import { type Entry, lines, sha256, tarOf } from "./archive-kit.ts";
@@ -90,9 +90,10 @@ export class RunsToHurt {
   async import(from: string, { isDryRun = false } = {}): Promise<Ended> {
     let made: OpenStores | undefined;
     const create = async () => (made = await open(this.elsewhere, true));
+    const check = async () => checkStorePlace({ store: this.elsewhere, cwd: this.project.folder, environment: {} });
     const by = { actor: "ann", host: "mill", at: new Date(0), withTags: true };
     try {
-      return await ended(() => importFromFile({ create }, { from, isDryRun, ...by }));
+      return await ended(() => importFromFile({ create, check }, { from, isDryRun, ...by }));
     } finally {
       await made?.close();
     }

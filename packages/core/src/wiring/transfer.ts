@@ -64,10 +64,17 @@ export interface ImportRequest extends ImportOptions {
 }
 
 /** Where runs are to go: a store that is there, or one that is made when the file has been found good. */
-export type ImportTarget = OpenStores | { readonly create: () => Promise<OpenStores> };
+export type ImportTarget = OpenStores | NewStore;
+
+export interface NewStore {
+  readonly create: () => Promise<OpenStores>;
+  /** Throws what `create` would throw, as far as that can be known, and touches nothing: a dry run says what an import does. */
+  readonly check: () => Promise<void>;
+}
 
 /**
- * Imports the runs of a file, or says what would come in. A file that is refused leaves no new store behind.
+ * Imports the runs of a file, or says what would come in. All that can be refused is refused before anything is made: a file that
+ * is refused leaves no new store and no values, and a dry run asks the same.
  *
  * @throws as `checkArchive`, `planImport` and `importRuns` of the transfer room, and as `create` of the target
  */
@@ -79,6 +86,7 @@ export async function importFromFile(target: ImportTarget, request: ImportReques
   const file = await openArchive(from, { folder, name });
   try {
     const archive = await tryOut((trial) => checkArchive(file, { ...options, trial }));
+    if (isDryRun && "create" in target) await target.check();
     if (isDryRun) return await planImport(stores?.metadata, archive);
     return await importRuns("create" in target ? await target.create() : target, archive, options);
   } finally {
