@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { times } from "../faults/twenty.ts";
 import { sample, seeded } from "../kit/seed.ts";
 import { type Entry, lines, sha256 } from "./archive-kit.ts";
-import { type Ended, linesOf, RunsToHurt, readEntries, repack } from "./hurt-kit.ts";
+import { type Ended, Failures, linesOf, RunsToHurt, readEntries, repack } from "./hurt-kit.ts";
 
 const { random } = seeded("changed-records");
 const hurt = new RunsToHurt();
@@ -67,28 +67,6 @@ async function expectTaken(what: unknown, file: string): Promise<void> {
 function differences(one: ReadonlySet<string>, other: ReadonlySet<string>): readonly string[] {
   const only = (left: ReadonlySet<string>, right: ReadonlySet<string>) => [...left].filter((line) => !right.has(line));
   return [...only(one, other), ...only(other, one)].slice(0, 4);
-}
-
-/** What failed of many tries: one that fails must not hide the others. */
-class Failures {
-  readonly #all: string[] = [];
-
-  async try(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#all.push(`${(error as Error).message}\n${diffOf(error)}`.slice(0, 2_000));
-    }
-  }
-
-  expectNone(): void {
-    expect([this.#all.length, this.#all.slice(0, 10).join("\n\n")]).toEqual([0, ""]);
-  }
-}
-
-function diffOf(error: unknown): string {
-  const { actual, expected } = error as { readonly actual?: unknown; readonly expected?: unknown };
-  return `expected ${JSON.stringify(expected)}\nfound ${JSON.stringify(actual)}`;
 }
 
 /** A row that was changed or lost by hand, and words of the refusal. */
@@ -234,15 +212,22 @@ describe("a store", () => {
 
   test("whose records were changed is refused, or its file is taken", { timeout: 3_600_000 }, async () => {
     const all = casesOf();
-    const tried = sample(all, times(80, all.length), random);
+    const tried = sample(all, times(60, all.length), random);
     const counts = { refused: 0, taken: 0, impossible: 0 };
     const failures = new Failures();
+    hurt.heal();
     const tryOne = async (each: Case): Promise<void> => {
-      hurt.heal();
       if (!change(each)) {
-        counts.impossible++;
+        counts.impossible++; // The store is as it was.
         return;
       }
+      try {
+        await tryChanged(each);
+      } finally {
+        hurt.heal();
+      }
+    };
+    const tryChanged = async (each: Case): Promise<void> => {
       hurt.forget(changed, again);
       const exported = await hurt.export(changed);
       if (exported.exit !== 0) {
@@ -337,7 +322,7 @@ describe("a file", () => {
     writeSwapped();
     hurt.forget();
     await hurt.project.flow(["import", "good.tar", "--store", hurt.elsewhere]);
-    await hurt.project.flow([
+    const deleted = await hurt.project.flow([
       "runs",
       "delete",
       "Data/1",
@@ -348,6 +333,7 @@ describe("a file", () => {
       "--store",
       hurt.elsewhere,
     ]);
+    expect([deleted.code, deleted.stderr]).toEqual([0, expect.anything()]);
     const left = () =>
       fs
         .readdirSync(hurt.elsewhere, { recursive: true, encoding: "utf8" })
@@ -360,7 +346,7 @@ describe("a file", () => {
 
   test("goes nowhere where no store can be, and a dry run says so", async () => {
     for (const words of [["--dry-run"], []]) {
-      const called = await hurt.project.flow(["import", "good.tar", "--store", "good.tar", ...words]);
+      const called = await hurt.project.flow(["import", "good.tar", "--store", "node_modules", ...words]);
       expect([words, called.code, called.stderr]).toEqual([
         words,
         3,
@@ -412,8 +398,10 @@ describe("a file", () => {
     timeout: 7_200_000,
   }, async () => {
     const all = casesOf();
-    // There are some 60,000 of them; of each kind of line and field as many as of others would be better than chance alone.
-    const tried = sample(all, times(150, 6_000), random);
+    const isHarmless = ({ entry, line, field, to }: Case): boolean =>
+      texts.get(entry)![line].kind === "execution" && field.join() === "actor" && to === "text";
+    // There are some 27,000 of them.
+    const tried = [all.find(isHarmless)!, ...sample(all, times(100, 6_000), random)];
     const counts = { refused: 0, taken: 0, same: 0 };
     for (const each of tried) {
       const now = change(each);

@@ -4,6 +4,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { expect } from "vitest";
 import { exitCodeOf } from "../../packages/cli/src/exit-code.ts";
 import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { checkStorePlace, type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
@@ -156,4 +157,26 @@ export function repack(manifest: readonly unknown[], entries: readonly Entry[]):
   );
   const body = lines(...manifest, ...said);
   return tarOf([["manifest.jsonl", Buffer.concat([body, lines({ kind: "end", digest: sha256(body) })])], ...entries]);
+}
+
+/** What failed of many tries: one that fails must not hide the others. */
+export class Failures {
+  readonly #all: string[] = [];
+
+  async try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#all.push(`${(error as Error).message}\n${diffOf(error)}`.slice(0, 2_000));
+    }
+  }
+
+  expectNone(): void {
+    expect([this.#all.length, this.#all.slice(0, 10).join("\n\n")]).toEqual([0, ""]);
+  }
+}
+
+function diffOf(error: unknown): string {
+  const { actual, expected } = error as { readonly actual?: unknown; readonly expected?: unknown };
+  return `expected ${JSON.stringify(expected)}\nfound ${JSON.stringify(actual)}`;
 }
