@@ -30,11 +30,11 @@ function test() {
   run("node", ["scripts/test.mjs", ...args]);
 }
 
-/** All tries of test/faults and test/hostile, not only the few of each that `npm test` makes: an hour or two. */
+/** All tries of what breaks things on purpose, not only the few of each that `npm test` makes: an hour or two. */
 function faults() {
   build();
   env.MILLRACE_FAULTS ??= "all"; // Or a share of them: 0.25.
-  const files = args.length === 0 ? ["test/faults", "test/hostile"] : args;
+  const files = args.length === 0 ? ["test/faults", "test/hostile", "test/transfer/changed-records.test.ts"] : args;
   // One file after another: what is measured is one fault, not how two get in each other's way.
   run("node", ["scripts/test.mjs", ...files, "--no-file-parallelism", "--disable-console-intercept"]);
 }

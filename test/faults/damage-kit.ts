@@ -9,6 +9,7 @@ import type { VerifyOptions } from "../../packages/core/src/admin/verify/verify-
 import { findRun } from "../../packages/core/src/client/find-run.ts";
 import { validate } from "../../packages/core/src/client/validate/validate.ts";
 import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
+import { openSqliteTrial } from "../../packages/core/src/metadata/sqlite/sqlite-trial.ts";
 import { exportRuns } from "../../packages/core/src/transfer/export-runs.ts";
 import { openStores } from "../../packages/core/src/wiring/open-stores.ts";
 import { repairStore, verifyStore } from "../../packages/core/src/wiring/store-admin.ts";
@@ -162,7 +163,7 @@ export class StoreToHurt {
     const stores = await openStores({ store: this.folder, cwd: this.folder, environment: {}, create: false });
     try {
       const { run: row } = await findRun(stores.metadata, run);
-      await exportRuns(stores, [row], { write: async () => {} });
+      await exportRuns({ ...stores, openTrial: openSqliteTrial }, [row], { write: async () => {} });
       return undefined;
     } catch (error) {
       return (error as { readonly code?: string }).code ?? String(error);

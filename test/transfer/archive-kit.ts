@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { canonicalJson } from "../../packages/core/src/metadata/canonical-json.ts";
+import { openSqliteTrial } from "../../packages/core/src/metadata/sqlite/sqlite-trial.ts";
 import { ArchiveFile } from "../../packages/core/src/transfer/archive-file.ts";
 import { checkArchive } from "../../packages/core/src/transfer/check-archive.ts";
 import { tarHeader, tarPadding } from "../../packages/core/src/util/tar.ts";
@@ -135,6 +136,7 @@ export function otherHead(name: string, size: number, change: (block: Buffer) =>
 }
 
 export class Files {
+  readonly #trial = openSqliteTrial();
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-transfer-"));
 
   write(bytes: Uint8Array, name = "a.tar"): string {
@@ -147,7 +149,7 @@ export class Files {
   async refusal(bytes: Uint8Array): Promise<string | undefined> {
     const file = new ArchiveFile(fs.openSync(this.write(bytes), "r"), "a.tar");
     try {
-      await checkArchive(file);
+      await checkArchive(file, { trial: this.#trial });
       return undefined;
     } catch (error) {
       const { code, message } = error as { readonly code?: string; readonly message: string };
@@ -158,6 +160,7 @@ export class Files {
   }
 
   remove(): void {
+    this.#trial.close();
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }

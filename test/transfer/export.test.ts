@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ArtifactStore } from "../../packages/core/src/artifact/artifact-store.ts";
 import type { NewRun, RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
 import { openMemoryMetadata } from "../../packages/core/src/metadata/sqlite/memory-metadata.ts";
+import { openSqliteTrial } from "../../packages/core/src/metadata/sqlite/sqlite-trial.ts";
 import { openMemoryBlobStore } from "../../packages/core/src/storage/memory/memory-blob-store.ts";
 import { exportRuns } from "../../packages/core/src/transfer/export-runs.ts";
 import { splitLines } from "../../packages/core/src/transfer/json-lines.ts";
@@ -11,7 +12,7 @@ import { newRun, noon, runner } from "../conformance/metadata-store/records.ts";
 
 function open() {
   const { metadata } = openMemoryMetadata();
-  return { metadata, artifacts: new ArtifactStore(openMemoryBlobStore()) };
+  return { metadata, artifacts: new ArtifactStore(openMemoryBlobStore()), openTrial: openSqliteTrial };
 }
 
 async function failed({ metadata }: ReturnType<typeof open>, changes: Partial<NewRun> = {}): Promise<RunRow> {

@@ -36,6 +36,7 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
   FLOW_CLI_OUTPUT_NOT_WRITABLE: EXIT.failed,
   FLOW_CLI_TOO_MANY_FILES: EXIT.failed,
   FLOW_METADATA_CHANGED_RECORDS: EXIT.damaged,
+  FLOW_TRANSFER_BAD_RECORDS: EXIT.damaged,
   // The store is well: it is the run that is another's, or over.
   FLOW_METADATA_FENCED: EXIT.failed,
   FLOW_METADATA_RUN_ALIVE: EXIT.failed,

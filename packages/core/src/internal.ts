@@ -172,6 +172,12 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   return wiring.openStores(input);
 }
 
+/** Whether a store could be made; see `wiring/open-stores.ts`. */
+export async function checkStorePlace(input: Omit<OpenStoresInput, "create">): Promise<void> {
+  const wiring = await import("./wiring/open-stores.ts");
+  wiring.checkStorePlace(input);
+}
+
 /** Files from elsewhere as a run; see `wiring/put-run.ts`. */
 export async function putRun(openStores: () => Promise<OpenStores>, request: PutRequest): Promise<PutAnswer> {
   const wiring = await import("./wiring/put-run.ts");

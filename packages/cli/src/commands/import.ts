@@ -52,7 +52,8 @@ export const importCommand: Command = {
           signal,
         };
         const create = async () => (stores = await makeStore(core, invocation, context));
-        return core.importRuns(stores ?? { create }, request);
+        const check = () => core.checkStorePlace(storeOf(invocation, context));
+        return core.importRuns(stores ?? { create, check }, request);
       }).finally(() => line.end());
       if (typeof report === "number") return report;
       const { stdout } = context;

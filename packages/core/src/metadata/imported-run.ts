@@ -50,8 +50,8 @@ export interface ImportRuns {
   readonly blobs: () => Iterable<NewBlob>;
 }
 
-/** A run that is over. Its tasks are numbered from 0 here, in the order in which they were begun. */
-export interface ImportedRun
+/** What is recorded of a run that is over, without its rows. */
+export interface ImportedFacts
   extends Pick<
     RunRow,
     "id" | "createdAt" | "startedAt" | "finishedAt" | "systemTags" | "parameters" | "secretParameters" | "failure"
@@ -71,9 +71,13 @@ export interface ImportedRun
   /** The digests of its beginning and its end, where it has them: the import is refused when its rows do not fit. */
   readonly startDigest?: Digest;
   readonly endDigest?: Digest;
+  readonly imported: RunImport;
+}
+
+/** A run that is over. Its tasks are numbered from 0 here, in the order in which they were begun. */
+export interface ImportedRun extends ImportedFacts {
   /** To be held here. */
   readonly tags: readonly string[];
-  readonly imported: RunImport;
   /** Its rows; those of a task come behind it. Asked for once in each try of the transaction. */
   readonly rows: () => Iterable<ImportedRow>;
 }

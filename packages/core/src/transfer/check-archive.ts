@@ -5,21 +5,25 @@
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Digest } from "../artifact/artifact.ts";
-import { isFlowError } from "../errors/flow-error.ts";
-import { canonicalJson } from "../metadata/canonical-json.ts";
-import { MAX_SIGNATURES, readStatement } from "../metadata/run-signature.ts";
+import { isFlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import type { RecordTrial } from "../metadata/record-trial.ts";
 import { tarPadding } from "../util/tar.ts";
 import { describeHead, entryHead, TAIL_BYTES } from "../util/tar-entries.ts";
 import type { ArchiveFile, PlacedEntry } from "./archive-file.ts";
-import { type NamedContent, RecordChecker } from "./check-records.ts";
-import { BadContent, decodeText, parseJson, parseLine, splitLines } from "./json-lines.ts";
+import type { NamedContent } from "./check-records.ts";
+import { BadContent, decodeText, parseLine, splitLines } from "./json-lines.ts";
 import * as limits from "./limits.ts";
-import { originLine, recordLine, signatureLine, type TagLine, tagLine } from "./lines.ts";
-import { type PackageText, packageText } from "./package-text.ts";
+import { type TagLine, tagLine } from "./lines.ts";
+import { checkOwnManifest, type PackageText, packageText } from "./package-text.ts";
 import { type FileRun, type Manifest, readManifest } from "./read-manifest.ts";
+import { RunJudge, readRecordLine } from "./run-judge.ts";
 import { readTagLines, type TagHistory } from "./tag-lines.ts";
 import { badFile } from "./transfer-error.ts";
 import type { TransferProgress } from "./write-export.ts";
+
+/** Faults of one run that are told. */
+const MAX_FAULTS = 20;
+const EXPORT_AGAIN = "Export the run again from a store that flow store verify finds whole";
 
 /** An export file that was read and found to be whole. */
 export interface CheckedArchive {
@@ -36,16 +40,19 @@ export interface CheckedArchive {
 }
 
 export interface CheckOptions {
+  /** Where the records are tried out. */
+  readonly trial: RecordTrial;
   readonly onProgress?: (progress: TransferProgress) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Checks a file.
+ * Checks a file: all that an import could have against it, whatever the store.
  *
- * @throws FlowError FLOW_TRANSFER_BAD_FILE saying what is wrong and where, FLOW_TRANSFER_NEWER_FILE
+ * @throws FlowError FLOW_TRANSFER_BAD_FILE saying what is wrong and where, FLOW_TRANSFER_NEWER_FILE, FLOW_METADATA_CHANGED_RECORDS
+ *   naming what is not as it was written
  */
-export async function checkArchive(file: ArchiveFile, options: CheckOptions = {}): Promise<CheckedArchive> {
+export async function checkArchive(file: ArchiveFile, options: CheckOptions): Promise<CheckedArchive> {
   try {
     const manifest = readManifest(file);
     if (file.sizeBytes !== manifest.endAt) {
@@ -68,6 +75,8 @@ class ArchiveChecker implements NamedContent {
   readonly #options: CheckOptions;
   readonly #namedBlobs = new Set<Digest>();
   readonly #namedPackages = new Set<Digest>();
+  /** What is wrong with records against their digests. */
+  readonly #faults: Problem[] = [];
 
   constructor(file: ArchiveFile, manifest: Manifest, options: CheckOptions) {
     this.#file = file;
@@ -79,15 +88,24 @@ class ArchiveChecker implements NamedContent {
     const { runs, packages, blobs, endAt } = this.#manifest;
     const tags = new Map<string, TagHistory>();
     for (const run of runs) {
-      await this.#records(run);
+      const judge = new RunJudge(run, this, this.#options.trial);
+      await this.#records(run, judge);
       const lines = this.#lines(run.tags, (line): TagLine => parseLine(line, tagLine));
       tags.set(
         run.id,
         this.#inEntry(run.tags, () => readTagLines(lines, run.id)),
       );
-      if (run.origins !== undefined) await this.#origins(run, run.origins);
-      if (run.signatures !== undefined) this.#signatures(run, run.signatures);
+      for (const _ of run.origins === undefined ? [] : this.#lines(run.origins, (text) => judge.addOrigin(text)));
+      for (const _ of run.signatures === undefined
+        ? []
+        : this.#lines(run.signatures, (text) => judge.addSignature(text)));
+      await this.#turn(run.tags.contentAt);
     }
+    if (this.#faults.length > 0)
+      throw problemsError(
+        `Cannot import "${this.#file.name}": records in it are not those that were written`,
+        this.#faults,
+      );
     const texts = packages.map(({ digest, entry }) => this.#package(digest, entry));
     for (const entry of blobs.values()) await this.#blob(entry);
     for (const pack of texts) this.#packageFiles(pack);
@@ -123,33 +141,14 @@ class ArchiveChecker implements NamedContent {
     this.#namedPackages.add(digest);
   }
 
-  async #records(run: FileRun): Promise<void> {
-    const checker = new RecordChecker(run, this);
+  async #records(run: FileRun, judge: RunJudge): Promise<void> {
     let count = 0;
-    for (const line of this.#lines(run.records, (text) => parseLine(text, recordLine))) {
-      this.#inEntry(run.records, () => checker.add(line));
+    for (const line of this.#lines(run.records, readRecordLine)) {
+      this.#inEntry(run.records, () => judge.add(line));
       if (++count % 1_000 === 0) await this.#turn(run.records.contentAt);
     }
-    this.#inEntry(run.records, () => checker.end());
-  }
-
-  async #origins(_run: FileRun, entry: PlacedEntry): Promise<void> {
-    let last = -1;
-    for (const { task } of this.#lines(entry, (text) => parseLine(text, originLine))) {
-      if (task <= last || task >= limits.MAX_TASKS) throw new BadContent(`the lines of ${entry.name} are not in order`);
-      last = task;
-    }
-    await this.#turn(entry.contentAt);
-  }
-
-  /** Whether they are genuine nobody can say here: that takes the keys that the reader trusts. */
-  #signatures(run: FileRun, entry: PlacedEntry): void {
-    let count = 0;
-    for (const { statement } of this.#lines(entry, (text) => parseLine(text, signatureLine))) {
-      if (readStatement(statement)?.run.id !== run.id)
-        throw new BadContent(`a signature in ${entry.name} is of another run`);
-      if (++count > MAX_SIGNATURES) throw new BadContent(`it has more than ${MAX_SIGNATURES} signatures of one run`);
-    }
+    for (const message of this.#inEntry(run.records, () => judge.end()).slice(0, MAX_FAULTS))
+      this.#faults.push({ code: "FLOW_METADATA_CHANGED_RECORDS", message, hint: EXPORT_AGAIN });
   }
 
   #package(digest: Digest, entry: PlacedEntry): PackageText {
@@ -165,9 +164,7 @@ class ArchiveChecker implements NamedContent {
   #packageFiles({ digest, manifestFile, own }: PackageText): void {
     const entry = this.#manifest.blobs.get(manifestFile)!;
     if (entry.sizeBytes > limits.MAX_PACKAGE_BYTES) throw new BadContent("a code package in it is too large");
-    const inside = parseJson(decodeText(this.#file.read(entry.contentAt, entry.sizeBytes)));
-    if (canonicalJson(inside) !== canonicalJson(own))
-      throw new BadContent(`the manifest of the code package ${digest} is not the one in the package`);
+    checkOwnManifest({ digest, own }, this.#file.read(entry.contentAt, entry.sizeBytes));
   }
 
   async #blob(entry: PlacedEntry): Promise<void> {

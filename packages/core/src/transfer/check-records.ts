@@ -2,8 +2,7 @@
 import type { Digest } from "../artifact/artifact.ts";
 import { BadContent } from "./json-lines.ts";
 import { MAX_LOG_CHARACTERS } from "./limits.ts";
-import type { RecordLine, RunLine } from "./lines.ts";
-import type { FileRun } from "./read-manifest.ts";
+import type { ManifestRun, RecordLine, RunLine } from "./lines.ts";
 
 /** Blobs and packages of a file, and which of them something names. */
 export interface NamedContent {
@@ -29,9 +28,11 @@ const COMPLETE: readonly string[] = ["succeeded", "caught", "skipped"];
 
 /** Takes the lines of one run in their order; each method throws BadContent. */
 export class RecordChecker {
-  readonly #file: FileRun;
+  readonly #file: ManifestRun;
   readonly #content: NamedContent;
   readonly #attempts = new Set<string>();
+  /** Tasks that have their outcome from another task. */
+  readonly #takenOver = new Set<number>();
   /** Names that are there already, of values, of upstreams, or of what a task has. */
   readonly #names = new Set<string>();
   /** Of the last task: how many values of a name there are so far. */
@@ -43,7 +44,7 @@ export class RecordChecker {
   #nextItem = 0;
   #endStatus: string | undefined;
 
-  constructor(file: FileRun, content: NamedContent) {
+  constructor(file: ManifestRun, content: NamedContent) {
     this.#file = file;
     this.#content = content;
   }
@@ -110,6 +111,10 @@ export class RecordChecker {
       throw new BadContent(`it ends with task ${run.endTask}, which is no task that succeeded`);
   }
 
+  isTakenOver(task: number): boolean {
+    return this.#takenOver.has(task);
+  }
+
   #addRun(run: RunLine): void {
     const { id, status, store: _, run: alias } = this.#file;
     if (run.id !== id || run.status !== status || !alias.startsWith(`${run.flow.project}/${run.flow.name}/`))
@@ -125,6 +130,7 @@ export class RecordChecker {
     const place = `${line.step}/${line.path}#${line.attempt}`;
     if (this.#attempts.has(place)) throw new BadContent(`the attempt ${place} is in it twice`);
     this.#attempts.add(place);
+    if (line.takenFrom !== undefined) this.#takenOver.add(line.task);
     if (line.task === this.#run?.endTask) this.#endStatus = line.status;
     this.#tasks++;
     this.#nextItem = 0;

@@ -7,13 +7,14 @@
  */
 import { createHash } from "node:crypto";
 import type { ArtifactRef, Digest } from "../artifact/artifact.ts";
-import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
+import { FlowError, isFlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import { changedRecord, refuseChanged } from "../lineage/changed-records.ts";
 import { fullRunName, runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { isOver } from "../metadata/run-state.ts";
 import { entryBytes, TAIL_BYTES } from "../util/tar-entries.ts";
+import { ExportJudge, RESTORE } from "./export-judge.ts";
 import { encodeLine } from "./json-lines.ts";
 import * as limits from "./limits.ts";
 import {
@@ -21,6 +22,7 @@ import {
   FORMAT_VERSION,
   MANIFEST_NAME,
   type ManifestLine,
+  type ManifestRun,
   METRICS_VERSION,
   originsName,
   packageName,
@@ -28,6 +30,7 @@ import {
   signaturesName,
   tagsName,
 } from "./lines.ts";
+import { checkOwnManifest, type PackageText } from "./package-text.ts";
 import { type LineListener, notOver, originLines, recordLines } from "./run-lines.ts";
 import { tagLines } from "./tag-lines.ts";
 import {
@@ -44,9 +47,10 @@ import {
 export type { ExportOptions, ExportReport, ExportStores, TransferProgress } from "./write-export.ts";
 
 /**
- * Writes runs into a file.
+ * Writes runs into a file. Records that no import would take are refused before the first byte.
  *
- * @throws FlowError FLOW_TRANSFER_NOT_OVER (naming every run that is not over), FLOW_TRANSFER_TOO_LARGE, FLOW_TRANSFER_CHANGED,
+ * @throws FlowError FLOW_TRANSFER_NOT_OVER (naming every run that is not over), FLOW_TRANSFER_BAD_RECORDS (naming runs and rows),
+ *   FLOW_TRANSFER_TOO_LARGE, FLOW_TRANSFER_CHANGED,
  *   FLOW_METADATA_CHANGED_RECORDS, FLOW_ARTIFACT_DAMAGED and FLOW_ARTIFACT_MISSING naming run, task, artifact and digest
  */
 export async function exportRuns(
@@ -55,7 +59,10 @@ export async function exportRuns(
   options: ExportOptions,
 ): Promise<ExportReport> {
   const runs = await selectRuns(stores.metadata, asked, options.withUpstreams === true);
-  const plan = await new Planner(stores, runs, new Set(asked.map(({ id }) => id)), options.signal).plan();
+  const trial = stores.openTrial();
+  const plan = await new Planner({ stores, runs, asked, signal: options.signal, judge: new ExportJudge(trial) })
+    .plan()
+    .finally(() => trial.close());
   await writePlan(stores, plan, options);
   return {
     runs: plan.runs.map(({ row, asked: isAsked }) => ({ run: runName(row), runId: row.id, asked: isAsked })),
@@ -101,48 +108,61 @@ async function producersOf(metadata: MetadataReader, run: RunRow): Promise<Reado
   return producers;
 }
 
+interface PlanInput {
+  readonly stores: ExportStores;
+  readonly runs: readonly RunRow[];
+  readonly asked: readonly RunRow[];
+  readonly signal: AbortSignal | undefined;
+  readonly judge: ExportJudge;
+}
+
 class Planner {
   readonly #stores: ExportStores;
   readonly #runs: readonly RunRow[];
   readonly #asked: ReadonlySet<RunId>;
   readonly #signal: AbortSignal | undefined;
+  readonly #judge: ExportJudge;
   readonly #blobs = new Map<Digest, PlannedBlob>();
   readonly #packages = new Set<Digest>();
   readonly #entries: Entry[] = [];
 
-  constructor(
-    stores: ExportStores,
-    runs: readonly RunRow[],
-    asked: ReadonlySet<RunId>,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor({ stores, runs, asked, signal, judge }: PlanInput) {
     this.#stores = stores;
     this.#runs = runs;
-    this.#asked = asked;
+    this.#asked = new Set(asked.map(({ id }) => id));
     this.#signal = signal;
+    this.#judge = judge;
   }
 
   async plan(): Promise<Plan> {
-    const { metadata } = this.#stores;
-    const { storeId } = await metadata.info();
-    const lines: ManifestLine[] = [{ kind: "export", version: await this.#version() }];
+    const { storeId } = await this.#stores.metadata.info();
+    this.#judge.store(storeId);
     await this.#checkRecords();
+    const heads = new Map<RunRow, ManifestRun>();
+    for (const run of this.#runs) heads.set(run, await this.#manifestRun(run, storeId));
+    for (const [run, line] of heads)
+      await this.#planRun(run, line, storeId).catch((error: unknown) => {
+        throw inRun(run, error);
+      });
+    for (const digest of [...this.#packages].sort()) await this.#planPackage(digest);
+    const lines: ManifestLine[] = [{ kind: "export", version: await this.#version() }];
     const references = new Map<RunId, string>();
-    for (const run of this.#runs) {
-      lines.push(await this.#manifestRun(run, storeId));
+    for (const [run, line] of heads) {
+      lines.push(line);
       for (const { id, run: name } of await this.#referencesOf(run)) {
         lines.push({ kind: "reference", of: run.id, id, run: name });
         references.set(id, name);
       }
     }
-    for (const run of this.#runs) await this.#planRun(run, storeId);
-    for (const digest of [...this.#packages].sort()) await this.#planPackage(digest);
     const blobs = [...this.#blobs.values()].sort((left, right) => (left.digest < right.digest ? -1 : 1));
     const count = this.#entries.length + blobs.length;
     if (count > limits.MAX_ENTRIES) throw tooLarge(`${count} values and records are more than ${limits.MAX_ENTRIES}`);
     for (const { name, sizeBytes, digest } of this.#entries) lines.push({ kind: "entry", name, sizeBytes, digest });
     for (const { digest, sizeBytes } of blobs) lines.push({ kind: "blob", digest, sizeBytes });
+    this.#judge.throwProblems(); // Before lines are joined that may not even be lines.
     const manifest = encodeManifest(lines);
+    this.#judge.manifest(manifest);
+    this.#judge.throwProblems();
     const sizeBytes = [
       entryBytes(MANIFEST_NAME, manifest.length),
       ...this.#entries.map((entry) => entryBytes(entry.name, entry.sizeBytes)),
@@ -179,7 +199,7 @@ class Planner {
     return hasMetrics ? METRICS_VERSION : 1;
   }
 
-  async #manifestRun(run: RunRow, storeId: string): Promise<ManifestLine> {
+  async #manifestRun(run: RunRow, storeId: string): Promise<ManifestRun> {
     const call = run.parent === undefined ? undefined : await this.#stores.metadata.childCall(run.sequence);
     return {
       kind: "run",
@@ -187,7 +207,7 @@ class Planner {
       status: run.status as "succeeded",
       ...homeOf(run, storeId),
       asked: this.#asked.has(run.id),
-      callInputs: call?.inputsDigest,
+      ...(call === undefined ? {} : { callInputs: call.inputsDigest }),
     };
   }
 
@@ -206,25 +226,33 @@ class Planner {
     return named.slice(0, limits.MAX_REFERENCES);
   }
 
-  async #planRun(run: RunRow, storeId: string): Promise<void> {
+  async #planRun(run: RunRow, line: ManifestRun, storeId: string): Promise<void> {
     const { metadata } = this.#stores;
     const listener: LineListener = {
       blob: (ref, owner) => this.#addBlob(ref, owner),
       package: (digest) => void this.#packages.add(digest),
     };
     const owner = runName(run);
-    await this.#addLines(
-      recordsName(run.id),
-      owner,
-      () => recordLines(metadata, run),
-      recordLines(metadata, run, listener),
-    );
+    const judged = this.#judge.run(run, line);
+    await this.#addLines(recordsName(run.id), owner, () => recordLines(metadata, run), {
+      first: recordLines(metadata, run, listener),
+      judge: (text) => judged.record(text),
+    });
+    judged.endRecords();
     const tags = await tagLines(metadata, run, storeId);
-    await this.#addLines(tagsName(run.id), owner, () => iterate(tags));
+    const tagTexts: string[] = [];
+    await this.#addLines(tagsName(run.id), owner, () => iterate(tags), { judge: (text) => void tagTexts.push(text) });
+    judged.tags(tagTexts);
     const origins = await originLines(metadata, run).next();
-    if (origins.done !== true) await this.#addLines(originsName(run.id), owner, () => originLines(metadata, run));
+    if (origins.done !== true)
+      await this.#addLines(originsName(run.id), owner, () => originLines(metadata, run), {
+        judge: (text) => judged.origin(text),
+      });
     const signatures = await metadata.signatures(run.sequence);
-    if (signatures.length > 0) await this.#addLines(signaturesName(run.id), owner, () => iterate(signatures));
+    if (signatures.length > 0)
+      await this.#addLines(signaturesName(run.id), owner, () => iterate(signatures), {
+        judge: (text) => judged.signature(text),
+      });
   }
 
   #addBlob({ digest, sizeBytes }: ArtifactRef, owner: string): void {
@@ -237,11 +265,11 @@ class Planner {
     name: string,
     owner: string,
     lines: () => AsyncIterable<unknown>,
-    first: AsyncIterable<unknown> = lines(),
+    { first = lines(), judge }: { readonly first?: AsyncIterable<unknown>; readonly judge: (text: string) => void },
   ): Promise<void> {
     const sum = createHash("sha256");
     let sizeBytes = 0;
-    for await (const piece of encodeLines(first, owner)) {
+    for await (const piece of encodeLines(first, owner, judge)) {
       this.#signal?.throwIfAborted();
       sum.update(piece);
       sizeBytes += piece.length;
@@ -252,19 +280,32 @@ class Planner {
 
   /** A package that is not in the store stays a digest in the records. */
   async #planPackage(digest: Digest): Promise<void> {
-    const pack = await this.#stores.metadata.package(digest);
-    if (pack === undefined) return;
-    const bytes = Buffer.from(pack.manifest);
+    const kept = await this.#stores.metadata.package(digest);
+    if (kept === undefined) return;
+    const bytes = Buffer.from(kept.manifest);
     if (bytes.length > limits.MAX_PACKAGE_BYTES)
       throw tooLarge(`the manifest of the code package ${digest} has more than ${limits.MAX_PACKAGE_BYTES} bytes`);
-    const { files = [] } = JSON.parse(pack.manifest) as {
-      readonly files?: readonly (ArtifactRef & { name: string })[];
-    };
-    for (const file of files) this.#addBlob(file, `"${file.name}" of the code package ${digest}`);
+    const pack = this.#judge.package(digest, kept.manifest);
+    if (pack === undefined) return;
+    for (const file of pack.files)
+      this.#addBlob({ ...file, codec: "bytes" }, `"${file.name}" of the code package ${digest}`);
+    await this.#judgeOwnManifest(pack);
     const sum = createHash("sha256").update(bytes).digest("hex") as Digest;
     const owner = `the code package ${digest}`;
     const content = () => iterate([bytes]);
     this.#entries.push({ name: packageName(digest), sizeBytes: bytes.length, digest: sum, content, owner });
+  }
+
+  async #judgeOwnManifest(pack: PackageText): Promise<void> {
+    const { metadata, artifacts } = this.#stores;
+    const file = pack.files.find(({ digest }) => digest === pack.manifestFile)!;
+    if (file.sizeBytes > limits.MAX_PACKAGE_BYTES) throw tooLarge(`the code package ${pack.digest} is too large`);
+    const subject = `"${file.name}" of the code package ${pack.digest}`;
+    const pieces: Uint8Array[] = [];
+    const ref = { ...file, codec: "bytes" };
+    for await (const piece of artifacts.pieces(ref, await metadata.blob(file.digest), { subject }))
+      pieces.push(Buffer.from(piece));
+    this.#judge.check(`The code package ${pack.digest}`, () => checkOwnManifest(pack, Buffer.concat(pieces)));
   }
 }
 
@@ -277,6 +318,17 @@ function homeName(run: RunRow): string {
   return run.imported?.run ?? fullRunName(run);
 }
 
+/** A row that cannot be read is told with its run. */
+function inRun(run: RunRow, error: unknown): unknown {
+  if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) return error;
+  return new FlowError("FLOW_METADATA_CORRUPT", {
+    message: `Cannot export ${runName(run)}: ${error.message}`,
+    hint: RESTORE,
+    context: { ...error.context, run: run.id },
+    cause: error,
+  });
+}
+
 function encodeManifest(lines: readonly ManifestLine[]): Uint8Array {
   const body = Buffer.concat(lines.map((line) => encodeLine(line)!));
   const digest = createHash("sha256").update(body).digest("hex") as Digest;
@@ -287,12 +339,17 @@ function encodeManifest(lines: readonly ManifestLine[]): Uint8Array {
 }
 
 /** Lines of JSON, joined to pieces of some size: a write for each line would cost more than the line. */
-async function* encodeLines(lines: AsyncIterable<unknown>, owner: string): AsyncGenerator<Uint8Array, void> {
+async function* encodeLines(
+  lines: AsyncIterable<unknown>,
+  owner: string,
+  judge?: (text: string) => void,
+): AsyncGenerator<Uint8Array, void> {
   let open: Uint8Array[] = [];
   let openBytes = 0;
   for await (const line of lines) {
-    const bytes = encodeLine(line);
+    const bytes = encodeRecord(line, owner);
     if (bytes === undefined) throw tooLarge(`a record of ${owner} has more than ${limits.MAX_LINE_BYTES} bytes`);
+    judge?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length - 1).toString());
     open.push(bytes);
     openBytes += bytes.length;
     if (openBytes < 256 * 1024) continue;
@@ -301,6 +358,19 @@ async function* encodeLines(lines: AsyncIterable<unknown>, owner: string): Async
     openBytes = 0;
   }
   if (openBytes > 0) yield Buffer.concat(open);
+}
+
+function encodeRecord(line: unknown, owner: string): Uint8Array | undefined {
+  try {
+    return encodeLine(line);
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_BAD_ARGUMENT")) throw error;
+    throw new FlowError("FLOW_TRANSFER_BAD_RECORDS", {
+      message: `Cannot export the runs: ${owner} has records that no store takes: ${error.message}`,
+      hint: RESTORE,
+      cause: error,
+    });
+  }
 }
 
 async function* iterate<T>(items: readonly T[]): AsyncGenerator<T, void> {

@@ -10,7 +10,7 @@ import * as of from "./shapes.ts";
 
 const RUN_STATUS = ["succeeded", "failed", "cancelled", "lost"] as const;
 const TASK_STATUS = ["succeeded", "failed", "caught", "cancelled", "lost", "skipped"] as const;
-const task = z.int().min(0).max(MAX_TASKS);
+const task = z.int().min(0, "no task of the run").max(MAX_TASKS);
 const stored = { codec: of.codec, digest: of.digest, sizeBytes: of.size };
 
 export const runLine = z.strictObject({

@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import * as z from "zod";
 import type { Digest } from "../artifact/artifact.ts";
-import { BadContent, checkShape, parseJson } from "./json-lines.ts";
+import { canonicalJson } from "../metadata/canonical-json.ts";
+import { BadContent, checkShape, decodeText, parseJson } from "./json-lines.ts";
 import * as of from "./shapes.ts";
 
 export interface PackageText {
@@ -47,4 +48,15 @@ export function packageText(digest: Digest, text: string): PackageText {
   if (hash("sha256", lines, "hex") !== digest) throw new BadContent("its files are not those that its digest names");
   const { files: _, flows: __, ...own } = value as Readonly<Record<string, unknown>>;
   return { digest, text, files, manifestFile: files[2]!.digest, own };
+}
+
+/**
+ * Whether what is kept of a package is the manifest that lies among its files.
+ *
+ * @param bytes of the manifest file
+ * @throws BadContent
+ */
+export function checkOwnManifest({ digest, own }: Pick<PackageText, "digest" | "own">, bytes: Uint8Array): void {
+  if (canonicalJson(parseJson(decodeText(bytes))) !== canonicalJson(own))
+    throw new BadContent(`the manifest of the code package ${digest} is not the one in the package`);
 }

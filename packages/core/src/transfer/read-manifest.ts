@@ -73,21 +73,35 @@ export function readManifestHead(block: Uint8Array): ManifestHead {
 export function readManifest(file: ArchiveFile): Manifest {
   const block = new Uint8Array(BLOCK_BYTES);
   const head = readManifestHead(block.subarray(0, file.readInto(block, 0)));
+  const reader = readManifestLines(file.name, file.pieces(head.contentAt, head.sizeBytes));
+  const paddingAt = head.contentAt + head.sizeBytes;
+  const padding = tarPadding(head.sizeBytes);
+  if (file.read(paddingAt, padding).some((byte) => byte !== 0))
+    throw new BadContent(`there is something behind ${MANIFEST_NAME}`);
+  return reader.manifest(paddingAt + padding);
+}
+
+/**
+ * Looks at the content of a manifest that is to be written as whoever reads it does.
+ *
+ * @throws BadContent
+ */
+export function checkManifest(content: Uint8Array): void {
+  readManifestLines("the file", [content]).manifest(0);
+}
+
+function readManifestLines(file: string, content: Iterable<Uint8Array>): ManifestReader {
   const sum = createHash("sha256");
   const reader = new ManifestReader();
-  for (const line of splitLines(file.pieces(head.contentAt, head.sizeBytes))) {
-    const parsed = parseManifestLine(file.name, line);
+  for (const line of splitLines(content)) {
+    const parsed = parseManifestLine(file, line);
     if (parsed.kind === "end") reader.end(parsed.digest, sum.digest("hex"));
     else {
       reader.add(parsed);
       sum.update(line).update("\n");
     }
   }
-  const paddingAt = head.contentAt + head.sizeBytes;
-  const padding = tarPadding(head.sizeBytes);
-  if (file.read(paddingAt, padding).some((byte) => byte !== 0))
-    throw new BadContent(`there is something behind ${MANIFEST_NAME}`);
-  return reader.manifest(paddingAt + padding);
+  return reader;
 }
 
 function parseManifestLine(file: string, line: string): ManifestLine {

@@ -1,11 +1,11 @@
 /** Lines of a file that was checked, as the rows that a store takes over. */
 import type { ExecutionRow } from "../metadata/execution.ts";
-import type { ImportedRow, ImportedRun, RunImport } from "../metadata/imported-run.ts";
+import type { ImportedFacts, ImportedRow, ImportedRun, RunImport } from "../metadata/imported-run.ts";
 import type { NewRunValue, NewUpstream } from "../metadata/metadata-store.ts";
 import type { ArchiveFile } from "./archive-file.ts";
 import { type CheckedArchive, hashedContent } from "./check-archive.ts";
 import { BadContent, parseLine, splitLines } from "./json-lines.ts";
-import { originLine, type RecordLine, type RunLine, recordLine, signatureLine } from "./lines.ts";
+import { type ManifestRun, originLine, type RecordLine, type RunLine, recordLine, signatureLine } from "./lines.ts";
 import type { FileRun } from "./read-manifest.ts";
 import { badFile } from "./transfer-error.ts";
 
@@ -18,6 +18,20 @@ export function importedRun(
   const line = firstLine(file, run);
   const history = tags.get(run.id)!;
   const { at, actor, host } = by;
+  const { store, run: alias, references } = run;
+  return {
+    ...runFacts(line, run, { store, run: alias, at, actor, host, references, tagLogs: history.logs }),
+    tags: by.withTags ? history.held : [],
+    rows: () => rowsOf(file, run),
+  };
+}
+
+/** What the first line of a run says, as a store takes it over. */
+export function runFacts(
+  line: RunLine,
+  { callInputs }: Pick<ManifestRun, "callInputs">,
+  imported: RunImport,
+): ImportedFacts {
   return {
     ...without(line, "kind", "createdAt", "startedAt", "finishedAt", "tasks", "executions"),
     flow: line.flow,
@@ -26,11 +40,9 @@ export function importedRun(
     ...(line.finishedAt === undefined ? {} : { finishedAt: new Date(line.finishedAt) }),
     taskCount: line.tasks,
     execution: line.executions,
-    ...(run.callInputs === undefined ? {} : { callInputs: run.callInputs }),
-    tags: by.withTags ? history.held : [],
-    imported: { store: run.store, run: run.run, at, actor, host, references: run.references, tagLogs: history.logs },
-    rows: () => rowsOf(file, run),
-  } as ImportedRun;
+    ...(callInputs === undefined ? {} : { callInputs }),
+    imported,
+  } as ImportedFacts;
 }
 
 /** The fields of a line but for some. */
@@ -68,7 +80,8 @@ function* rowsOf(file: ArchiveFile, run: FileRun): Generator<ImportedRow, void> 
   }
 }
 
-function toRow(line: RecordLine): ImportedRow | undefined {
+/** A line as a row; undefined for that of the run itself. */
+export function toRow(line: RecordLine): ImportedRow | undefined {
   switch (line.kind) {
     case "run":
       return undefined;

@@ -15,6 +15,8 @@ import type { MetricRow } from "../metadata/metric.ts";
 import { MAX_LOG_CHARACTERS, MAX_METRIC_VALUES } from "./limits.ts";
 import type { OriginLine, RecordLine, RunLine } from "./lines.ts";
 
+/** The place of a task that is not one of the run: a line that nobody takes, so that it is refused and not left out. */
+const NO_PLACE = -1;
 const PAGE = 1_000;
 /** A look for the output of one task costs as much as some twenty rows that are passed over. */
 const MOST_LOOKS = 1_000;
@@ -42,8 +44,8 @@ export async function* recordLines(
   if (run.packageDigest !== undefined) listener?.package(run.packageDigest);
   yield runLine(run, {
     tasks: counts.reduce((sum, { attempts }) => sum + attempts, 0),
-    executions: executions.length,
-    endTask: run.endTask === undefined ? undefined : places.get(run.endTask),
+    executions: run.execution.number, // And not how many there are: it is seen that way when one is lost.
+    endTask: run.endTask === undefined ? undefined : placeOf(places, run.endTask),
     digests,
   });
   for (const { run: _, packageDigest, startedAt, heartbeatAt, endedAt, status, command, ...rest } of executions) {
@@ -76,6 +78,8 @@ export async function* recordLines(
   }
   for await (const row of tasksOf(metadata, run))
     yield* taskLines(metadata, row, { named, places, reads, digests, metrics, listener });
+  for (const [sequence, of] of reads)
+    if (!places.has(sequence)) for (const { task: _, ...read } of of) yield { kind: "read", task: NO_PLACE, ...read };
   yield* logLines(metadata, run, places);
 }
 
@@ -103,7 +107,7 @@ async function* taskLines(
     status: status as (RecordLine & { kind: "task" })["status"],
     startedAt: startedAt.toISOString(),
     finishedAt: finishedAt?.toISOString(),
-    inherits: inherits === undefined ? undefined : places.get(inherits),
+    inherits: inherits === undefined ? undefined : placeOf(places, inherits),
     takenFrom: origin?.kind,
     valueReads: valueReads === undefined ? undefined : [...valueReads],
     terms: digests.tasks.get(sequence)?.terms,
@@ -227,6 +231,10 @@ async function placesOf(metadata: MetadataReader, run: RunRow): Promise<Readonly
   return places;
 }
 
+function placeOf(places: ReadonlyMap<TaskSequence, number>, task: TaskSequence): number {
+  return places.get(task) ?? NO_PLACE;
+}
+
 async function* logLines(
   metadata: MetadataReader,
   run: RunRow,
@@ -243,7 +251,7 @@ async function* logLines(
   for (let after = (first - 1) as LogSequence; ; ) {
     const { rows, next } = await metadata.runLogs({ run: run.sequence, after, limit: PAGE });
     for (const { task, attempt, stream, at, text } of rows) {
-      const line = { kind: "log", task: places.get(task)!, attempt, stream, at: at.toISOString() } as const;
+      const line = { kind: "log", task: placeOf(places, task), attempt, stream, at: at.toISOString() } as const;
       for (const piece of logPieces(text)) yield { ...line, text: piece };
     }
     if (rows.length < PAGE) return;

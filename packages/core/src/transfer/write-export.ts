@@ -5,6 +5,7 @@ import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { MetadataReader, MetadataStore, RunRow } from "../metadata/metadata-store.ts";
+import type { RecordTrial } from "../metadata/record-trial.ts";
 import { tarPadding } from "../util/tar.ts";
 import { entryHead, TAIL_BYTES } from "../util/tar-entries.ts";
 import { blobName, MANIFEST_NAME } from "./lines.ts";
@@ -12,6 +13,8 @@ import { blobName, MANIFEST_NAME } from "./lines.ts";
 export interface ExportStores {
   readonly metadata: MetadataReader & Pick<MetadataStore, "package">;
   readonly artifacts: Pick<ArtifactStore, "pieces">;
+  /** Opens a place where records are tried out, as an import would. */
+  readonly openTrial: () => RecordTrial;
 }
 
 export interface ExportOptions {

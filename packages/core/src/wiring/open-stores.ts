@@ -16,7 +16,7 @@ import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { fileError } from "../storage/fs/file-error.ts";
 import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
-import { prepareStoreFolder, refuseLostRecords } from "./prepare-folder.ts";
+import { checkStoreFolder, prepareStoreFolder, refuseLostRecords } from "./prepare-folder.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
 export interface OpenStores {
@@ -87,6 +87,16 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
     await metadata.close();
     throw error;
   }
+}
+
+/**
+ * Whether `openStores` could make or find a store there; touches nothing.
+ *
+ * @throws FlowError as `openStores` of a folder that cannot become a store
+ */
+export function checkStorePlace(input: Omit<OpenStoresInput, "create">): void {
+  const { store } = resolveTrustedConfig(input);
+  checkStoreFolder(store.folder, locateStore(store.folder));
 }
 
 /** A folder that may not be entered is another trouble than a store that is missing. */

@@ -17,6 +17,18 @@ const OWN_ENTRIES = new Set([".gitignore", "blobs", "tmp"]);
  *   and others of the storage room, naming the path
  */
 export function prepareStoreFolder(folder: string, location: StoreLocation): boolean {
+  const isNew = checkStoreFolder(folder, location);
+  createStoreFolder(folder);
+  return isNew;
+}
+
+/**
+ * Whether a store could be made there, or is there; touches nothing.
+ *
+ * @returns whether it would be new
+ * @throws FlowError as `prepareStoreFolder`, but for what the system only says when something is made
+ */
+export function checkStoreFolder(folder: string, location: StoreLocation): boolean {
   const isNew = !existsSync(location.databaseFile);
   const state = stateOf(folder);
   if (state !== undefined && !state.isDirectory())
@@ -24,7 +36,6 @@ export function prepareStoreFolder(folder: string, location: StoreLocation): boo
   if (state === undefined) refuseFileAbove(folder);
   if (state !== undefined) refuseLostRecords(folder, location);
   if (state !== undefined && isNew) refuseForeignFolder(folder);
-  createStoreFolder(folder);
   return isNew;
 }
 

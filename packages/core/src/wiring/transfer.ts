@@ -4,6 +4,8 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { FlowError, isFlowError } from "../errors/flow-error.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import type { RecordTrial } from "../metadata/record-trial.ts";
+import { openSqliteTrial } from "../metadata/sqlite/sqlite-trial.ts";
 import { checkArchive } from "../transfer/check-archive.ts";
 import { type ExportOptions, type ExportReport, exportRuns } from "../transfer/export-runs.ts";
 import { type ImportOptions, type ImportReport, importRuns, planImport } from "../transfer/import-runs.ts";
@@ -23,12 +25,14 @@ export interface ExportRequest extends Omit<ExportOptions, "write"> {
  * @throws as `exportRuns` of the transfer room; FLOW_STORAGE_ for a file that cannot be written
  */
 export async function exportToFile(
-  stores: OpenStores,
+  opened: OpenStores,
   runs: readonly RunRow[],
   { to, ...options }: ExportRequest,
 ): Promise<ExportReport> {
+  const { metadata, artifacts, folder } = opened;
+  const stores = { metadata, artifacts, openTrial: openSqliteTrial };
   if (typeof to !== "string") return await exportRuns(stores, runs, { ...options, write: to });
-  const why = whyNoOutput(to, stores.folder);
+  const why = whyNoOutput(to, folder);
   if (why !== undefined) throw notWritten(to, new Error(why));
   const file = await OutputFile.open(to).catch((error: unknown) => {
     throw notWritten(to, error);
@@ -60,10 +64,17 @@ export interface ImportRequest extends ImportOptions {
 }
 
 /** Where runs are to go: a store that is there, or one that is made when the file has been found good. */
-export type ImportTarget = OpenStores | { readonly create: () => Promise<OpenStores> };
+export type ImportTarget = OpenStores | NewStore;
+
+export interface NewStore {
+  readonly create: () => Promise<OpenStores>;
+  /** Throws what `create` would throw, as far as that can be known, and touches nothing: a dry run says what an import does. */
+  readonly check: () => Promise<void>;
+}
 
 /**
- * Imports the runs of a file, or says what would come in. A file that is refused leaves no new store behind.
+ * Imports the runs of a file, or says what would come in. All that can be refused is refused before anything is made: a file that
+ * is refused leaves no new store and no values, and a dry run asks the same.
  *
  * @throws as `checkArchive`, `planImport` and `importRuns` of the transfer room, and as `create` of the target
  */
@@ -74,11 +85,21 @@ export async function importFromFile(target: ImportTarget, request: ImportReques
   const folder = stores === undefined || stores.isReadonly ? tmpdir() : stores.locate().temporaryFolder;
   const file = await openArchive(from, { folder, name });
   try {
-    const archive = await checkArchive(file, options);
+    const archive = await tryOut((trial) => checkArchive(file, { ...options, trial }));
+    if (isDryRun && "create" in target) await target.check();
     if (isDryRun) return await planImport(stores?.metadata, archive);
     return await importRuns("create" in target ? await target.create() : target, archive, options);
   } finally {
     file.close();
+  }
+}
+
+async function tryOut<T>(work: (trial: RecordTrial) => Promise<T>): Promise<T> {
+  const trial = openSqliteTrial();
+  try {
+    return await work(trial);
+  } finally {
+    trial.close();
   }
 }
 

@@ -22,6 +22,11 @@ export const transferCodes = {
     cause: "It is running or waits to run",
     remedy: "Wait until it has ended, or end it",
   },
+  FLOW_TRANSFER_BAD_RECORDS: {
+    meaning: "Records of runs that were to be exported are such as no store takes over; no file was written",
+    cause: "Rows of the store were changed or deleted by hand, or by a program that is not Millrace",
+    remedy: "See with flow store verify what is wrong and put the store back from a copy, or leave the run out",
+  },
   FLOW_TRANSFER_TOO_LARGE: {
     meaning: "Runs do not fit into one file of exported runs",
     cause: "More values, runs or tasks than one file may have, or a single record that is too large",

@@ -6,7 +6,7 @@ import type { Statement } from "better-sqlite3";
 import { FlowError, problemsError } from "../../errors/flow-error.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { ImportedRow, ImportedRun, ImportedTask, ImportRuns } from "../imported-run.ts";
+import type { ImportedFacts, ImportedRow, ImportedRun, ImportedTask, ImportRuns } from "../imported-run.ts";
 import type { RunSequence } from "../metadata-store.ts";
 import { insertArtifact, insertGone, insertItemPage } from "../sql/artifacts.ts";
 import { childRun, insertChildRun, insertExecution } from "../sql/executions.ts";
@@ -63,15 +63,17 @@ export function importRuns(
   const lowest = Math.min(statements.get(runs.lowestRun, {})?.sequence ?? 0, 0);
   return input.runs.map((run, index) => {
     const sequence = lowest - input.runs.length + index;
-    new RunImporter(statements, run, sequence).write();
-    setDigests(db, run, sequence);
-    const faults = describeMismatches(db, sequence);
+    const importer = new RunImporter(statements, run, sequence);
+    for (const row of run.rows()) importer.add(row);
+    importer.moveTags(run.tags);
+    const faults = finishRun(db, run, sequence);
     if (faults.length > 0) throw changedRecords(run, faults);
     return sequence as RunSequence;
   });
 }
 
-function setDigests(db: Connection, run: ImportedRun, sequence: number): void {
+/** The last of a run, when all its rows are in: its digests, and what does not fit to them, in words. */
+export function finishRun(db: Connection, run: ImportedFacts, sequence: number): readonly string[] {
   const { startDigest, endDigest } = run;
   if (startDigest !== undefined)
     db.prepare("UPDATE run SET start_digest = ? WHERE sequence = ?").run(bytesOfDigest(startDigest), sequence);
@@ -81,6 +83,7 @@ function setDigests(db: Connection, run: ImportedRun, sequence: number): void {
       sequence,
       run.execution,
     );
+  return describeMismatches(db, sequence);
 }
 
 function changedRecords({ id, imported }: ImportedRun, faults: readonly string[]): FlowError {
@@ -94,9 +97,10 @@ function changedRecords({ id, imported }: ImportedRun, faults: readonly string[]
   );
 }
 
-class RunImporter {
+/** Writes a run: its own row when it is made, then those that are added. */
+export class RunImporter {
   readonly #statements: Statements;
-  readonly #run: ImportedRun;
+  readonly #run: ImportedFacts;
   readonly #sequence: number;
   readonly #flow: number;
   /** Number of the run's task 0. */
@@ -105,7 +109,7 @@ class RunImporter {
   readonly #metrics: MetricWriter;
   #signatures = 0;
 
-  constructor(statements: Statements, run: ImportedRun, sequence: number) {
+  constructor(statements: Statements, run: ImportedFacts, sequence: number) {
     if (statements.get(runs.runById, { id: run.id }) !== undefined) {
       throw new FlowError("FLOW_METADATA_CONFLICT", {
         message: `Cannot import the run ${run.id}: the store has a run of this id`,
@@ -141,16 +145,15 @@ class RunImporter {
       "terms",
       "record_digest",
     ]);
+    this.#insertRun();
+    this.#insertCall();
   }
 
-  write(): void {
-    const run = this.#run;
-    this.#insertRun();
-    for (const row of run.rows()) this.#insert(row);
-    this.#insertCall();
-    const { imported } = run;
+  /** Gives the run the tags that it is to hold in this store. */
+  moveTags(tags: readonly string[]): void {
+    const { imported } = this.#run;
     moveTags(this.#statements, taggedRun(this.#statements, this.#sequence), {
-      add: this.#freeTags(),
+      add: this.#freeTags(tags),
       remove: [],
       actor: imported.actor,
       host: imported.host,
@@ -161,8 +164,8 @@ class RunImporter {
   }
 
   /** Importing moves nothing that a policy of this store guards: such a tag is kept as a request that was refused. */
-  #freeTags(): readonly string[] {
-    const { tags, imported } = this.#run;
+  #freeTags(tags: readonly string[]): readonly string[] {
+    const { imported } = this.#run;
     const known = readPolicies(this.#statements);
     return [...new Set(tags)].filter((tag) => {
       const policy = policyFor(known, tag);
@@ -223,7 +226,7 @@ class RunImporter {
     }
   }
 
-  #insert(row: ImportedRow): void {
+  add(row: ImportedRow): void {
     const statements = this.#statements;
     switch (row.kind) {
       case "execution": {
