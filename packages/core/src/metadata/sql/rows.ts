@@ -94,10 +94,7 @@ export function toRunRow(
     ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
     execution: {
       number: row.execution,
-      runner:
-        execution === undefined
-          ? { host: environment.host, pid: 0 }
-          : readShaped(execution.runner, "execution.runner", RUNNER),
+      runner: execution === undefined ? { host: environment.host, pid: 0 } : readRunner(execution.runner),
       startedAt: readTime(execution?.started_at ?? row.started_at ?? row.created_at, "execution.started_at"),
       heartbeatAt: readTime(execution?.heartbeat_at ?? row.started_at ?? row.created_at, "execution.heartbeat_at"),
     },
@@ -119,6 +116,11 @@ const IMPORTED = {
   tagLogs: "list",
   references: "list",
 } as const;
+
+/** @throws FlowError FLOW_METADATA_CORRUPT */
+export function readRunner(text: string): ExecutionRow["runner"] {
+  return readShaped(text, "execution.runner", RUNNER);
+}
 
 function readOriginFacts(text: string): { readonly imported?: RunImport } & Omit<RunOrigin, "run"> {
   const what = "run.origin_facts";
@@ -145,7 +147,7 @@ export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): Exe
   return {
     run: row.run as RunSequence,
     number: row.number,
-    runner: readShaped(row.runner, "execution.runner", RUNNER),
+    runner: readRunner(row.runner),
     actor: row.actor,
     command: readTexts(row.command, "execution.command"),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),

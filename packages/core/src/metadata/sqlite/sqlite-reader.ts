@@ -46,7 +46,8 @@ import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
 import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
 import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
-import { describeMismatches, readDigests } from "./record-faults.ts";
+import { readDigests } from "./record-faults.ts";
+import { describeRunFaults } from "./run-faults.ts";
 import {
   countRuns,
   type FlowName,
@@ -343,7 +344,7 @@ export class SqliteReader implements MetadataReader {
   }
 
   recordFaults(run: RunSequence): Promise<readonly string[]> {
-    return this.read(() => describeMismatches(this.db, run));
+    return this.read(() => describeRunFaults(this.db, run));
   }
 
   recordDigests(run: RunSequence): Promise<RunDigests> {

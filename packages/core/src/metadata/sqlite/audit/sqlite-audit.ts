@@ -24,6 +24,7 @@ import { type FaultRow, type RecordCheck, referenceChecks } from "./reference-ch
 import { RowNames } from "./row-names.ts";
 import { stateChecks } from "./state-checks.ts";
 import { heldTagChecks, policyFaults, tagLogFaults } from "./tag-checks.ts";
+import { timeChecks } from "./time-checks.ts";
 
 /** Rows of a large table that one statement looks at: some tens of milliseconds. */
 const WINDOW_ROWS = 20_000;
@@ -81,8 +82,8 @@ class SqliteAudit implements RecordAudit {
 
   async *recordFaults(): AsyncGenerator<RecordFault> {
     const told = new Set<string>();
-    for (const check of [...referenceChecks, ...stateChecks, ...derivedRules, ...heldTagChecks]) {
-      if (check.sql === "") continue;
+    for (const check of [...referenceChecks, ...stateChecks, ...timeChecks, ...derivedRules, ...heldTagChecks]) {
+      if (check.sql === "" || (check.schema ?? 1) > this.schemaVersion) continue;
       for await (const fault of this.#check(check)) {
         told.add(check.table);
         yield fault;
