@@ -9,7 +9,7 @@ import type { KeepReason, KeptRun, RunChoice, RunSelection, TagRule } from "../.
 import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { currentExecution } from "../../sql/executions.ts";
-import { readRunner } from "../../sql/rows.ts";
+import { readColumn } from "../../stored-columns.ts";
 import { matchesPattern } from "../../tag-policy.ts";
 import type { Connection } from "../connection.ts";
 import { readPolicies } from "../move-tags.ts";
@@ -273,7 +273,7 @@ function keepingStatements(db: Connection): Connection {
 /** Whom a record names as the runner; where it cannot be read, nobody: then the heartbeat alone tells whether it lives. */
 export function runnerOf(text: string): RunnerIdentity {
   try {
-    return readRunner(text);
+    return readColumn("execution.runner", text);
   } catch (error) {
     if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
     return { host: "", pid: 0 };
