@@ -24,7 +24,7 @@ import type {
 } from "../metadata/metadata-store.ts";
 import type { RunMetricRow } from "../metadata/metric.ts";
 import { readStatement } from "../metadata/run-signature.ts";
-import { readObject } from "../metadata/stored-json.ts";
+import { readManifest } from "../metadata/stored-columns.ts";
 import { elapsedMs } from "../util/elapsed.ts";
 
 /**
@@ -269,6 +269,6 @@ async function packageEntry(
   if (run.packageDigest === undefined) return undefined;
   const pack = await metadata.package(run.packageDigest);
   if (pack === undefined) return undefined;
-  const manifest = readObject<{ readonly entry?: string }>(pack.manifest, "package.manifest");
+  const manifest = readManifest<{ readonly entry?: string }>(pack.manifest);
   return { digest: run.packageDigest, entry: manifest.entry ?? "" };
 }

@@ -10,7 +10,7 @@ import { checkGraph } from "../graph/check-graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { TaskPath } from "../ids/task-path.ts";
 import type { ArtifactRow, MetadataReader, RunRow, TaskRow, TaskSequence } from "../metadata/metadata-store.ts";
-import { readObject } from "../metadata/stored-json.ts";
+import { readManifest } from "../metadata/stored-columns.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { runName } from "./run-name.ts";
 import { type FirstLinks, traceLineage } from "./trace-lineage.ts";
@@ -214,9 +214,8 @@ function readKey(read: {
 async function graphOf(metadata: MetadataReader, run: RunRow): Promise<Graph | undefined> {
   const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
   if (pack === undefined) return undefined;
-  const { flows } = readObject<{ readonly flows?: readonly { readonly definition?: FlowDefinition }[] }>(
+  const { flows } = readManifest<{ readonly flows?: readonly { readonly definition?: FlowDefinition }[] }>(
     pack.manifest,
-    "package.manifest",
   );
   const definition = flows?.find((flow) => flow.definition?.name === run.flow.name)?.definition;
   try {

@@ -9,6 +9,8 @@
  * - A run that is kept keeps the runs that it reads from, the run whose step started it and the runs that its steps
  *   started. It does not keep the run that it was forked from, nor those whose tasks it took from the step cache: what it
  *   took is its own.
+ * - A policy decides over no run whose records do not fit or cannot be read: such a run is kept, and said so. It goes when
+ *   somebody names it.
  * - A value is deleted in two steps. A scan finds that nothing names it, and it is marked; a later scan finds that still
  *   nothing does, the mark is old, and it is deleted. Whoever names a value takes its mark away in the same transaction.
  */
@@ -48,9 +50,9 @@ export interface DeletionStore {
   /** Of the last scan, what was marked at or before an instant (null: whatever is marked or would be). */
   doomed(before: DoomedBefore): Promise<Amount>;
   deleteDoomed(before: DoomedBefore, onProgress: (values: number) => void): Promise<Amount>;
-  /** Which of these values have no record: nobody can ask for them. With `isDryRun`, as if `deleteDoomed` had run. */
-  withoutRecord(digests: readonly Digest[], isDryRun: boolean): Promise<ReadonlySet<Digest>>;
-  /** Runs some work while nobody can write records, on those of the values that have no record then. */
+  /** Which of these values have no record. With `isDryRun`, as if `deleteDoomed` had run. */
+  withoutRecord(digests: readonly Digest[], isDryRun: boolean): Promise<RecordlessValues>;
+  /** Runs some work while nobody can write records, on those of the values that nobody can ask for then. */
   whileWithoutRecord(digests: readonly Digest[], work: (digests: ReadonlySet<Digest>) => void): Promise<void>;
   /** Bytes of the database that hold nothing, and are used again by what is written next. */
   freeBytes(): Promise<number>;
@@ -107,7 +109,9 @@ export type KeepReason =
   | { readonly kind: "unfinished"; readonly status: RunStatus }
   | { readonly kind: "read"; readonly by: string }
   | { readonly kind: "parent"; readonly run: string }
-  | { readonly kind: "child"; readonly run: string };
+  | { readonly kind: "child"; readonly run: string }
+  /** Its records do not fit, so that no policy can decide by them; `why` in words. Only where a policy selects. */
+  | { readonly kind: "unfit"; readonly why: string };
 
 export interface DeletedBy {
   readonly actor: string;
@@ -122,6 +126,13 @@ export interface DeletedRuns {
   readonly tasks: number;
   /** Chosen, and left because something had changed since. */
   readonly left: number;
+}
+
+export interface RecordlessValues {
+  /** Nobody can ask for them. */
+  readonly nameless: ReadonlySet<Digest>;
+  /** Other records name them: their own was lost, and a repair brings it back as long as the bytes are there. */
+  readonly named: ReadonlySet<Digest>;
 }
 
 export interface RunningPrograms {

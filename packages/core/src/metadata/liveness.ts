@@ -36,7 +36,8 @@ export function livenessOf(
     // Without the time of its start, a process of this number may be another one: then the heartbeat must agree.
     if (isAlive === true && runner.startedAt !== undefined) return "running";
   }
-  return Math.abs(here.now() - heartbeatAt.getTime()) > HEARTBEAT_LIMIT_MS ? "lost" : "running";
+  // Asked this way round, a time that is none is no sign of life.
+  return Math.abs(here.now() - heartbeatAt.getTime()) <= HEARTBEAT_LIMIT_MS ? "running" : "lost";
 }
 
 function isVisibleFrom(self: RunnerIdentity, runner: RunnerIdentity): boolean {

@@ -46,6 +46,8 @@ export interface BlobUse {
   /** The artifact's name, or `items` for a page of them. */
   readonly artifact?: string;
   readonly kind: "artifact" | "items" | "value" | "package";
+  /** Whether its run has no code: `flow put` recorded it, and nothing of it can be run again. */
+  readonly isPut?: boolean;
   /** The size as this record has it. */
   readonly sizeBytes?: number;
   /** In words: `"noise" of Train/17/evaluate/3`. */
@@ -87,6 +89,8 @@ export interface RecordAudit {
   /** Digests that records name and that no value's row has. */
   missingBlobs(): Promise<readonly Digest[]>;
   uses(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, BlobUses>>;
+  /** Items of a foreach whose pages are lost, or do not hold as many: whoever goes on from them has none. */
+  lostItems(): Promise<readonly BlobUse[]>;
   packages(): AsyncIterable<AuditedPackage>;
   /** Digests of code packages that runs and executions name and that are not there, with the first such run. */
   missingPackages(): Promise<readonly { readonly digest: Digest; readonly run: string }[]>;

@@ -9,12 +9,13 @@ import { FlowError } from "../errors/flow-error.ts";
  */
 export function readObject<T>(text: string, what: string): T {
   const value = parse(text, what);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as T;
+  if (isObject(value)) return value as T;
   throw corrupt(what, "no JSON object");
 }
 
-/** What an object must have at least: kinds of its fields, or shapes of objects in them. */
-export type Shape = { readonly [field: string]: "text" | "number" | "list" | Shape };
+/** What an object must have at least: kinds of its fields, shapes of objects in them, or what they are asked. */
+export type Shape = { readonly [field: string]: ShapeOf };
+export type ShapeOf = "text" | "number" | "boolean" | "list" | Shape | ((value: unknown) => boolean);
 
 /** As `readObject`, for one that is used in the middle of things: it has what it must have. */
 export function readShaped<T>(text: string, what: string, shape: Shape): T {
@@ -24,26 +25,36 @@ export function readShaped<T>(text: string, what: string, shape: Shape): T {
   throw corrupt(what, `an object without "${missing}"`);
 }
 
+/** Whether a value is of a shape. */
+export function fits(value: unknown, shape: ShapeOf): boolean {
+  if (typeof shape === "function") return shape(value);
+  if (typeof shape === "object") return isObject(value) && misfit(value, shape) === undefined;
+  return shape === "list" ? Array.isArray(value) : typeof value === (shape === "text" ? "string" : shape);
+}
+
 /** The first field that is not as it must be. */
-export function misfit(value: unknown, shape: Shape): string | undefined {
+function misfit(value: unknown, shape: Shape): string | undefined {
   const fields = value as Readonly<Record<string, unknown>>;
   for (const [field, kind] of Object.entries(shape)) {
-    const found = fields[field];
-    if (typeof kind === "object") {
-      if (typeof found !== "object" || found === null) return field;
-      const inner = misfit(found, kind);
-      if (inner !== undefined) return `${field}.${inner}`;
-    } else if (kind === "list" ? !Array.isArray(found) : typeof found !== (kind === "text" ? "string" : kind))
-      return field;
+    const found = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    if (fits(found, kind)) continue;
+    const inner =
+      typeof kind === "object" && typeof found === "object" && found !== null ? misfit(found, kind) : undefined;
+    return inner === undefined ? field : `${field}.${inner}`;
   }
   return undefined;
 }
 
-/** As `readObject`, for a list. */
-export function readList<T>(text: string, what: string): readonly T[] {
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** As `readObject`, for a list, perhaps of things of one shape. */
+export function readList<T>(text: string, what: string, shape?: ShapeOf): readonly T[] {
   const value = parse(text, what);
-  if (Array.isArray(value)) return value as readonly T[];
-  throw corrupt(what, "no JSON list");
+  if (!Array.isArray(value)) throw corrupt(what, "no JSON list");
+  if (shape === undefined || value.every((item) => fits(item, shape))) return value as readonly T[];
+  throw corrupt(what, "a list of things of another kind");
 }
 
 /** As `readList`, for a list of texts. */
@@ -72,7 +83,7 @@ function corrupt(what: string, held: string, cause?: unknown): FlowError {
   return new FlowError("FLOW_METADATA_CORRUPT", {
     message: `Cannot read the records: "${what}" holds ${held}`,
     hint: "Restore the store from a copy",
-    context: { column: what },
+    context: { column: what, held },
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -47,6 +47,8 @@ export interface StepContract {
   readonly isJoin: boolean;
   /** Steps that may deliver to this join. */
   readonly sources: readonly string[];
+  /** The step whose items it is executed for, one by one. */
+  readonly split?: string;
 }
 
 /** Where a batch runs: batches of equal placement share workers. */

@@ -5,10 +5,12 @@ import type { StepContract } from "./protocol.ts";
 export function stepContract(graph: Graph, name: string): StepContract {
   const node = graph.nodes[name]!;
   const { step } = node;
+  const split = node.incoming.map((index) => graph.edges[index]!).find(({ kind }) => kind === "foreach")?.from;
   return {
     name,
     isJoin: step.isJoin,
     sources: step.isJoin ? [...new Set(node.incoming.map((index) => graph.edges[index]!.from))] : [],
+    ...(split === undefined ? {} : { split }),
     ...(step.foreach === undefined ? {} : { foreach: step.foreach }),
     ...(step.on === undefined ? {} : { on: step.on, cases: (step.cases ?? []).map(({ value }) => value) }),
   };

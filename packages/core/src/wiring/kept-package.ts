@@ -1,7 +1,7 @@
 import { FlowError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
-import { readObject } from "../metadata/stored-json.ts";
+import { readManifest } from "../metadata/stored-columns.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
 import { restorePackage } from "../package/restore-package.ts";
@@ -22,8 +22,8 @@ export async function keptManifest({ metadata }: Pick<OpenStores, "metadata">, r
 }
 
 /** What follows is loaded and run, so what it leans on is looked at first. */
-function readKept(text: string): KeptManifest {
-  const manifest = readObject<Partial<KeptManifest>>(text, "package.manifest");
+export function readKept(text: string): KeptManifest {
+  const manifest = readManifest<KeptManifest>(text);
   const { files, flows, externals, entry } = manifest;
   const isWhole =
     typeof entry === "string" &&

@@ -7,7 +7,7 @@ import { MILLRACE_VERSION } from "../config/version.ts";
 import type { Lineage } from "../events/lineage.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow } from "../metadata/metadata-store.ts";
-import { readObject } from "../metadata/stored-json.ts";
+import { readManifest } from "../metadata/stored-columns.ts";
 
 const PRODUCER = `https://www.npmjs.com/package/@millrace/core/v/${MILLRACE_VERSION}`;
 const SPEC = "https://openlineage.io/spec";
@@ -117,8 +117,7 @@ function endOf(run: RunRow): Pick<OpenLineageEvent, "eventType" | "eventTime"> |
 
 async function jobOf(metadata: MetadataReader, run: RunRow): Promise<OpenLineageEvent["job"]> {
   const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
-  const entry =
-    pack === undefined ? undefined : readObject<{ readonly entry?: string }>(pack.manifest, "package.manifest").entry;
+  const entry = pack === undefined ? undefined : readManifest<{ readonly entry?: string }>(pack.manifest).entry;
   const { git } = run.environment;
   const url = git?.remote === undefined ? undefined : repositoryUrl(git.remote);
   return {

@@ -84,7 +84,9 @@ export const storeGcCommand: Command = {
         .collectGarbage(stores, { ...options, onProgress: progress.apply })
         .finally(() => progress.end());
       const { stdout } = context;
-      stdout.write(invocation.isOn("json") ? `${JSON.stringify(report)}\n` : renderReport(core, report, context));
+      stdout.write(
+        invocation.isOn("json") ? `${JSON.stringify(report)}\n` : renderReport(core, report, context, options.graceMs),
+      );
       return EXIT.done;
     }),
 };
@@ -167,13 +169,15 @@ function createGcProgress({ stderr, now }: Context) {
   };
 }
 
-function renderReport(core: Core, report: GcReport, context: Context): string {
+function renderReport(core: Core, report: GcReport, context: Context, graceMs: number | undefined): string {
   const { paint } = context.stdout;
-  const { runs, expired, marked, values, files, unfinished, isDryRun } = report;
+  const { runs, expired, marked, values, files, unfinished, named, isDryRun } = report;
+  const deletedWhen =
+    graceMs === 0 ? "and deleted by this call" : `deleted by a call after ${dateTime(report.deletedAfter)}`;
   const rows: (readonly [string, number, number | undefined, string])[] = [
     ["runs deleted", runs.count, undefined, runs.tasks === 0 ? "" : count(runs.tasks, "task")],
     ["values past their time", expired.count, expired.bytes, "given up; their digests stay"],
-    ["values marked", marked.count, marked.bytes, `deleted by a call after ${dateTime(report.deletedAfter)}`],
+    ["values marked", marked.count, marked.bytes, deletedWhen],
     ["values deleted", values.count, values.bytes, "in the database"],
     ["files deleted", files.count, files.bytes, "of values without a record"],
     ["unfinished files deleted", unfinished.count, unfinished.bytes, "of writers that are gone"],
@@ -194,6 +198,9 @@ function renderReport(core: Core, report: GcReport, context: Context): string {
     ]),
     { paint, width: context.stdout.columns() },
   );
+  if (named.count > 0)
+    text += `${paint.yellow("!")} ${count(named.count, "file")} (${byteSize(named.bytes)}) ${named.count === 1 ? "is" : "are"} left: runs name the values, whose own records are lost\n`;
+  const unfit = report.kept.some(({ because }) => because.some(({ kind }) => kind === "unfit"));
   if (report.filesLeft !== undefined)
     text += `${paint.yellow("!")} No file was deleted: runs of an older version of Millrace are under way\n`;
   if (report.freeBytes > 0)
@@ -202,7 +209,7 @@ function renderReport(core: Core, report: GcReport, context: Context): string {
     );
   const done = isDryRun ? "Nothing was changed" : "Done";
   const freed = byteSize(values.bytes + files.bytes + unfinished.bytes);
-  return `${text}${paint.green("✓")} ${paint.bold(done)}: ${count(runs.count, "run")} and ${freed} ${isDryRun ? "would be" : "are"} deleted\n`;
+  return `${text}${paint.green("✓")} ${paint.bold(done)}: ${count(runs.count, "run")} and ${freed} ${isDryRun ? "would be" : "are"} deleted\n${named.count > 0 ? "  flow store repair --dry-run\n" : unfit ? "  flow store verify\n" : ""}`;
 }
 
 function keptText(core: Core, kept: readonly KeptRun[], context: Context): string {

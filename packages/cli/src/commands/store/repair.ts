@@ -56,7 +56,7 @@ async function repair(invocation: Invocation, context: Context): Promise<number>
 }
 
 function renderRepair(report: RepairReport, paint: Paint): string {
-  const { done, quarantined, restored, losses, copy, isDryRun } = report;
+  const { done, quarantined, restored, losses, copy, isDryRun, left } = report;
   const lines: string[] = [];
   if (copy !== undefined) lines.push(`  kept the database as it was in "${copy}"`);
   for (const { file } of quarantined.slice(0, MAX_SHOWN)) lines.push(`  put aside as "${file}"`);
@@ -69,6 +69,14 @@ function renderRepair(report: RepairReport, paint: Paint): string {
   for (const loss of losses.slice(0, MAX_SHOWN)) lines.push(...lossLines(loss, paint));
   if (losses.length > MAX_SHOWN)
     lines.push(paint.dim(`… ${losses.length - MAX_SHOWN} more runs; --json lists them all`));
+  // Where nothing is done, what is left stands just above.
+  if (left.length > 0 && quarantined.length + restored.length + done.length > 0) {
+    lines.push(paint.bold("Left, which no repair mends:"));
+    for (const { id, evidence } of left.slice(0, MAX_SHOWN))
+      lines.push(`  ${paint.dim(id)}  ${harmless(evidence, { colours: false })}`);
+    if (left.length > MAX_SHOWN)
+      lines.push(paint.dim(`  … ${left.length - MAX_SHOWN} more; flow store verify lists them`));
+  }
   const verdict = renderVerdict(report.after, paint);
   const { copy: faults } = report.after.remedies;
   const copies = faults > 0 ? `${copyLines(faults, report.needCopy).join("\n")}\n` : "";

@@ -82,6 +82,8 @@ export interface GcReport {
   readonly files: { readonly count: number; readonly bytes: number };
   /** Files that writers left half-written. */
   readonly unfinished: { readonly count: number; readonly bytes: number };
+  /** Files that were left although their values have no record: other records name them, and `flow store repair` mends that. */
+  readonly named: { readonly count: number; readonly bytes: number };
   /** Why files were left: runs of an older version are under way. */
   readonly filesLeft?: "old-runs";
   /** Bytes of the database file that hold nothing; they are used again. */
@@ -130,7 +132,7 @@ class Collection {
     const marked = await (this.#isDryRun ? this.#records.unmarked() : this.#records.mark(this.#now));
     const values = await this.#deleteValues();
     const { isOld } = await this.#records.running();
-    const files = isOld ? NOTHING : await this.#sweepFiles();
+    const { files, named } = isOld ? { files: NOTHING, named: NOTHING } : await this.#sweepFiles();
     const unfinished = await this.#sweepUnfinished();
     if (this.#options.vacuum === true && !this.#isDryRun) await this.#records.giveBack();
     return {
@@ -143,6 +145,7 @@ class Collection {
       values: { count: values.count, bytes: values.inlineBytes },
       files,
       unfinished,
+      named,
       ...(isOld ? { filesLeft: "old-runs" } : {}),
       freeBytes: await this.#records.freeBytes(),
     };
@@ -175,9 +178,13 @@ class Collection {
     return this.#records.deleteDoomed(before, (done) => this.#tell({ doing: "deleting values", done }));
   }
 
-  /** Files that no record names: of values that were deleted, and of runs that ended before their record was written. */
-  async #sweepFiles(): Promise<GcReport["files"]> {
+  /**
+   * Files that no record names: of values that were deleted, and of runs that ended before their record was written. One that
+   * has lost its own record while others name it is left: a repair records it again.
+   */
+  async #sweepFiles(): Promise<Pick<GcReport, "files" | "named">> {
     const total = { count: 0, bytes: 0 };
+    const left = { count: 0, bytes: 0 };
     const parts = await this.#sweep.parts();
     for (const [done, part] of parts.entries()) {
       this.#tell({ doing: "sweeping files", done, of: parts.length });
@@ -196,12 +203,16 @@ class Collection {
             total.bytes += sizeBytes;
           }
         };
-        const nameless = await this.#records.withoutRecord([...batch.keys()], this.#isDryRun);
+        const { nameless, named } = await this.#records.withoutRecord([...batch.keys()], this.#isDryRun);
+        for (const { sizeBytes } of [...named].flatMap((digest) => batch.get(digest)!)) {
+          left.count++;
+          left.bytes += sizeBytes;
+        }
         if (this.#isDryRun) remove(nameless);
         else if (nameless.size > 0) await this.#records.whileWithoutRecord([...nameless], remove);
       }
     }
-    return total;
+    return { files: total, named: left };
   }
 
   async #sweepUnfinished(): Promise<GcReport["unfinished"]> {

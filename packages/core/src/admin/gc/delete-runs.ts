@@ -55,6 +55,8 @@ export function describeReason(reason: KeepReason): string {
       return `was started by a step of ${reason.run}`;
     case "child":
       return `has started ${reason.run} in a step`;
+    case "unfit":
+      return `has records that do not fit: ${reason.why}`;
     default:
       return assertNever(reason);
   }
@@ -73,6 +75,8 @@ function hintFor(run: string, reason: KeepReason): string {
     case "parent":
     case "child":
       return `Delete both with flow runs delete ${run} ${reason.run}`;
+    case "unfit":
+      return "Type flow store verify";
     default:
       return assertNever(reason);
   }

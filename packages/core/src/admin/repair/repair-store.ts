@@ -52,6 +52,8 @@ export interface RepairReport {
   readonly restored: readonly string[];
   /** Runs whose records are damaged so that only a copy helps, or an export, or deleting them: at most 50. */
   readonly needCopy: readonly string[];
+  /** Damage that is left as it is: at most 1,000 findings; `after` counts them all. In a dry run, what would be left. */
+  readonly left: readonly StoreFinding[];
   /** What runs have lost, and how to get it again. */
   readonly losses: readonly Loss[];
   readonly before: VerifyReport;
@@ -77,7 +79,12 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
   if (dryRun) {
     const restored = await wholeAsides(store, plan);
     const losses = await losing(store, plan);
-    const nothing = { quarantined: [], restored: [], needCopy: [...plan.needCopy] };
+    const nothing = {
+      quarantined: [],
+      restored: [],
+      needCopy: [...plan.needCopy],
+      left: plan.left.filter(isPastRepair),
+    };
     const done = [...plan.words(), ...restored.map(({ name }) => `put "${name}" back, which is whole`)];
     return { schema: 1, ok: before.ok, isDryRun: true, done, ...nothing, losses, before, after: before };
   }
@@ -104,6 +111,7 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
     quarantined,
     restored,
     needCopy: [...left.needCopy],
+    left: left.left,
     losses: await losing(store, left),
     before,
     after,
@@ -116,6 +124,9 @@ class RepairPlan {
   readonly #rows: BlobRow[] = [];
   readonly #damaged: Extract<BrokenValue, { kind: "damaged" }>[] = [];
   readonly #missing: Digest[] = [];
+  losesItems = false;
+  /** Damage as it was found. */
+  readonly left: StoreFinding[] = [];
   /** Runs that only a copy mends. */
   readonly needCopy = new Set<string>();
   readonly packageBlobs: { readonly package: Digest; readonly digest: Digest }[] = [];
@@ -125,6 +136,8 @@ class RepairPlan {
     const isRun = subject.run !== undefined && /^\S+\/\d+$/.test(subject.run); // and not "run number 7"
     if (kind === "damage" && remedy === "copy" && isRun && this.needCopy.size < MAX_RUNS)
       this.needCopy.add(subject.run!);
+    if (kind === "damage" && this.left.length < MAX_LEFT) this.left.push(finding);
+    if (kind === "damage" && finding.id === "S06" && remedy === "rerun") this.losesItems = true;
     if (finding.remedy === "repair" && this.#findings.length < MAX_WORDS) this.#findings.push(finding);
   }
 
@@ -170,6 +183,8 @@ class RepairPlan {
   }
 }
 
+/** Findings that a report holds. */
+const MAX_LEFT = 1_000;
 /** Runs that are named. */
 const MAX_RUNS = 50;
 /** Things that a dry run names; a store with more broken values is not read line by line. */
@@ -258,16 +273,20 @@ function keyOf(name: string): string {
   return key;
 }
 
+function isPastRepair({ remedy }: StoreFinding): boolean {
+  return remedy !== "repair";
+}
+
 async function losing(store: StoreUnderRepair, plan: RepairPlan): Promise<readonly Loss[]> {
   const lost = plan.lost;
-  if (lost.length === 0) return [];
+  if (lost.length === 0 && !plan.losesItems) return [];
   const audit = store.openAudit();
   if (isFlowError(audit)) return [];
   try {
     const uses = new Map<Digest, BlobUses>();
     for (let at = 0; at < lost.length; at += 500)
       for (const [digest, use] of await audit.uses(lost.slice(at, at + 500))) uses.set(digest, use);
-    return lossesOf(uses);
+    return lossesOf(uses, plan.losesItems ? await audit.lostItems() : []);
   } finally {
     await audit.close();
   }

@@ -1,6 +1,8 @@
 /** Code packages: what runs were made with is there, and its files are those that its digest names. */
 import type { Digest } from "../../artifact/artifact.ts";
+import { isFlowError } from "../../errors/flow-error.ts";
 import type { RecordAudit } from "../../metadata/record-audit.ts";
+import { readManifest } from "../../metadata/stored-columns.ts";
 import { packageDigestOfFiles } from "../../package/package-digest.ts";
 import type { FindingSink } from "./finding.ts";
 
@@ -44,27 +46,15 @@ export async function checkPackages({ audit, sink, onUntied }: PackageCheckInput
   }
 }
 
-type Files = readonly { readonly name: string; readonly digest: string }[];
-
-function filesOf(manifest: string): Files | undefined | "unreadable" {
-  try {
-    const parsed = JSON.parse(manifest) as { readonly files?: Files } | null;
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return "unreadable";
-    if (parsed.files === undefined) return undefined;
-    const isRight = Array.isArray(parsed.files) && parsed.files.every(isFile);
-    return isRight ? parsed.files : "unreadable";
-  } catch {
-    return "unreadable";
-  }
+interface Files {
+  readonly files: readonly { readonly name: string; readonly digest: string }[];
 }
 
-function isFile(file: unknown): boolean {
-  return (
-    typeof file === "object" &&
-    file !== null &&
-    "name" in file &&
-    "digest" in file &&
-    typeof file.name === "string" &&
-    typeof file.digest === "string"
-  );
+function filesOf(manifest: string): Files["files"] | undefined | "unreadable" {
+  try {
+    return readManifest<Files>(manifest).files;
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    return "unreadable";
+  }
 }

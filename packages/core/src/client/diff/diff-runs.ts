@@ -7,7 +7,7 @@ import type { RunRecord } from "../../events/run-record.ts";
 import { describeSelector } from "../../lineage/describe-selector.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../../metadata/metadata-store.ts";
-import { readObject } from "../../metadata/stored-json.ts";
+import { readManifest } from "../../metadata/stored-columns.ts";
 import { runRecord } from "../run-record.ts";
 import { DIFF_SECTIONS, type DiffRow, type DiffSection, type DiffValue, type RunDiff } from "./run-diff.ts";
 
@@ -108,11 +108,11 @@ async function codeFacts(metadata: MetadataReader, run: RunRow): Promise<Facts> 
   facts.set("code package", { kind: "digest", digest: run.packageDigest });
   const pack = await metadata.package(run.packageDigest);
   if (pack === undefined) return facts;
-  const { sources, externals, lockfile } = readObject<{
+  const { sources, externals, lockfile } = readManifest<{
     readonly sources?: readonly { readonly path: string; readonly digest: string }[];
     readonly externals?: readonly { readonly importer: string; readonly name: string; readonly version?: string }[];
     readonly lockfile?: { readonly path: string; readonly digest: string };
-  }>(pack.manifest, "package.manifest");
+  }>(pack.manifest);
   for (const { path, digest } of sources ?? []) facts.set(path, { kind: "digest", digest });
   for (const { importer, name, version } of externals ?? [])
     facts.set(`package ${name}${importer === "." ? "" : ` in ${importer}`}`, {

@@ -2,7 +2,7 @@ import type { Digest } from "../../artifact/artifact.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { FlowDefinition } from "../../flow/definition.ts";
 import type { MetadataReader, MetadataStore, RunRow } from "../../metadata/metadata-store.ts";
-import { readObject } from "../../metadata/stored-json.ts";
+import { readManifest } from "../../metadata/stored-columns.ts";
 
 /** What validation needs of a stored code package. All parts may be missing: another version may have written it. */
 export interface RecordedPackage {
@@ -22,10 +22,7 @@ export async function recordedPackage(
   const pack = await metadata.package(run.packageDigest);
   if (pack === undefined) return "missing";
   try {
-    const manifest = readObject<RecordedPackage>(pack.manifest, "code_package.manifest");
-    return [manifest.files, manifest.flows].every((list) => list === undefined || Array.isArray(list))
-      ? manifest
-      : "unreadable";
+    return readManifest<RecordedPackage>(pack.manifest);
   } catch (error) {
     if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
     return "unreadable";

@@ -7,6 +7,8 @@
  * docs/guide/validate.md.
  */
 
+import { type FlowError, isFlowError } from "../../errors/flow-error.ts";
+import type { RunId } from "../../ids/run-id.ts";
 import { parseSelector } from "../../ids/selector.ts";
 import { normalTags } from "../../lineage/check-tags.ts";
 import { runName } from "../../lineage/run-name.ts";
@@ -83,7 +85,14 @@ export async function validate(stores: ValidateStores, options: ValidateOptions 
   let verdict: Promise<TagLogVerdict> | undefined;
   const tagLog = (): Promise<TagLogVerdict> => (verdict ??= followTagLog(stores.metadata));
   const foundBy = options.selector === undefined ? [] : normalTags(parseSelector(options.selector).tags ?? []);
-  for (const { run, warnings } of await selectRuns(stores.metadata, options)) {
+  for (const selected of await selectRuns(stores.metadata, options)) {
+    if (selected.kind === "unreadable") {
+      const { run, checks: found } = unreadable(selected.error);
+      checks.push(...found);
+      runs.push(run);
+      continue;
+    }
+    const { run, warnings } = selected;
     const name = runName(run);
     const first = checks.length;
     const sink: CheckSink = {
@@ -93,7 +102,13 @@ export async function validate(stores: ValidateStores, options: ValidateOptions 
       },
     };
     for (const warning of warnings) sink.add("V01", options.strict === true ? "fail" : "warn", warning);
-    await validateRun(stores, { run, foundBy, blobs, tagLog, options }, sink);
+    try {
+      await validateRun(stores, { run, foundBy, blobs, tagLog, options }, sink);
+    } catch (error) {
+      // A row of it that cannot be read: what comes after is not judged, and the run is none to rely on.
+      if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+      sink.add("V00", "fail", `${name} is not whole: ${error.message}`);
+    }
     const ok = checks.slice(first).every((check) => check.status !== "fail");
     runs.push({ run: name, runId: run.id, flow: `${run.flow.project}/${run.flow.name}`, status: run.status, ok });
   }
@@ -102,45 +117,84 @@ export async function validate(stores: ValidateStores, options: ValidateOptions 
   return { schema: 1, ok: totals.fail === 0, runs, checks, totals, hashed: blobs.hashed };
 }
 
+/** A run that was chosen; or one that would have been, if its record could be read. */
+type SelectedRun =
+  | { readonly kind: "run"; readonly run: RunRow; readonly warnings: readonly string[] }
+  | { readonly kind: "unreadable"; readonly error: FlowError };
+
+/** A run that cannot be read is a finding like any other: it does not keep the others from being judged. */
+function unreadable({ message, context }: FlowError): {
+  readonly run: ValidatedRun;
+  readonly checks: readonly ValidationCheck[];
+} {
+  const { run, runId, flow } = context as { readonly run: string; readonly runId: string; readonly flow: string };
+  return {
+    run: { run, runId: runId as RunId, flow, status: "succeeded", ok: false },
+    checks: [{ id: "V00", ...CHECKS.V00, status: "fail", evidence: message, subject: { run } }],
+  };
+}
+
 /** All successful runs, newest first. */
-async function* everyRun(metadata: MetadataReader): AsyncGenerator<RunRow, void> {
+async function everyRun(metadata: MetadataReader): Promise<readonly SelectedRun[]> {
+  const all: SelectedRun[] = [];
   for (let before: RunSequence | undefined; ; ) {
+    const unread: { readonly error: FlowError; readonly sequence: RunSequence }[] = [];
     const page = await metadata.runs({
       status: "succeeded",
       limit: RUNS_AT_ONCE,
       ...(before === undefined ? {} : { before }),
+      onUnreadable: (error, sequence) => void unread.push({ error, sequence }),
     });
-    yield* page;
-    before = page.at(-1)?.sequence;
-    if (page.length < RUNS_AT_ONCE) return;
+    all.push(
+      ...page.map((run) => plain(run)),
+      ...unread.map(({ error }): SelectedRun => ({ kind: "unreadable", error })),
+    );
+    if (page.length + unread.length < RUNS_AT_ONCE) return all;
+    before = Math.min(...[...page, ...unread].map(({ sequence }) => sequence)) as RunSequence;
   }
 }
 
+/** The newest successful run of each flow that reads from another; of every flow, where none does. */
+async function newestRuns(metadata: MetadataReader): Promise<readonly SelectedRun[]> {
+  const newest: RunRow[] = [];
+  const unread: SelectedRun[] = [];
+  for (const { flow } of await metadata.flows()) {
+    const [run] = await metadata.runs({
+      flow,
+      status: "succeeded",
+      limit: 1,
+      onUnreadable: (error) => void unread.push({ kind: "unreadable", error }),
+    });
+    if (run !== undefined) newest.push(run);
+  }
+  const consumers: RunRow[] = [];
+  for (const run of newest) if (await hasUpstreams(metadata, run)) consumers.push(run);
+  // A store where no flow reads from another has results all the same, and a check of nothing would look like a good one.
+  return [...(consumers.length > 0 ? consumers : newest).map(plain), ...unread];
+}
+
+async function hasUpstreams(metadata: MetadataReader, run: RunRow): Promise<boolean> {
+  try {
+    return (await metadata.upstreams(run.sequence)).length > 0;
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    return true; // Some that cannot be read, which is told when the run is looked at.
+  }
+}
+
+function plain(run: RunRow): SelectedRun {
+  return { kind: "run", run, warnings: [] };
+}
+
 /** The runs to look at, with what is to be said about how they were found. */
-async function selectRuns(
-  metadata: MetadataReader,
-  options: ValidateOptions,
-): Promise<readonly { readonly run: RunRow; readonly warnings: readonly string[] }[]> {
+async function selectRuns(metadata: MetadataReader, options: ValidateOptions): Promise<readonly SelectedRun[]> {
   if (options.selector !== undefined) {
     const found = await findRun(metadata, options.selector, {
       successfulOnly: true,
       ...(options.ownProject === undefined ? {} : { ownProject: options.ownProject }),
     });
-    return [{ run: found.run, warnings: found.warnings.map((warning) => warning.message) }];
+    return [{ kind: "run", run: found.run, warnings: found.warnings.map((warning) => warning.message) }];
   }
-  if (options.runs !== undefined) return options.runs.map((run) => ({ run, warnings: [] }));
-  if (options.all === true) {
-    const all: { readonly run: RunRow; readonly warnings: readonly string[] }[] = [];
-    for await (const run of everyRun(metadata)) all.push({ run, warnings: [] });
-    return all;
-  }
-  const newest: RunRow[] = [];
-  for (const { flow } of await metadata.flows()) {
-    const [run] = await metadata.runs({ flow, status: "succeeded", limit: 1 });
-    if (run !== undefined) newest.push(run);
-  }
-  const consumers: RunRow[] = [];
-  for (const run of newest) if ((await metadata.upstreams(run.sequence)).length > 0) consumers.push(run);
-  // A store where no flow reads from another has results all the same, and a check of nothing would look like a good one.
-  return (consumers.length > 0 ? consumers : newest).map((run) => ({ run, warnings: [] }));
+  if (options.runs !== undefined) return options.runs.map(plain);
+  return options.all === true ? everyRun(metadata) : newestRuns(metadata);
 }

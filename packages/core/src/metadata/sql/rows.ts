@@ -7,7 +7,7 @@ import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { TaskPath } from "../../ids/task-path.ts";
 import type { DeletedRun } from "../deleted-run.ts";
-import type { ExecutionRow, RunOrigin } from "../execution.ts";
+import type { ExecutionRow } from "../execution.ts";
 import type { RunImport } from "../imported-run.ts";
 import type {
   ArtifactRow,
@@ -28,9 +28,10 @@ import type {
 } from "../metadata-store.ts";
 import { cacheEntryDigest } from "../record-digest.ts";
 import type { CacheEntry, KeptBlob } from "../replay.ts";
-import { readList, readObject, readShaped, readTexts, readTime } from "../stored-json.ts";
+import { readColumn } from "../stored-columns.ts";
+import { readTime } from "../stored-json.ts";
 import type { TagRequest } from "../tag-event.ts";
-import type { TagCheck, TagPolicy } from "../tag-policy.ts";
+import type { TagPolicy } from "../tag-policy.ts";
 import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
@@ -74,8 +75,8 @@ export function toRunRow(
   execution: CurrentExecution | undefined,
   status = row.status,
 ): RunRow {
-  const environment = readObject<RunRow["environment"]>(row.environment, "run.environment");
-  const { imported, ...facts } = readOriginFacts(row.origin_facts ?? "{}");
+  const environment = readColumn("run.environment", row.environment);
+  const { imported, ...facts } = readColumn("run.origin_facts", row.origin_facts ?? "{}");
   return {
     sequence: row.sequence as RunSequence,
     id: row.id as RunId,
@@ -86,45 +87,24 @@ export function toRunRow(
     ...(row.started_at === null ? {} : { startedAt: readTime(row.started_at, "started_at") }),
     ...(row.finished_at === null ? {} : { finishedAt: readTime(row.finished_at, "finished_at") }),
     tags,
-    systemTags: readTexts(row.system_tags, "run.system_tags"),
-    parameters: readObject(row.parameters, "run.parameters"),
-    secretParameters: readTexts(row.secret_parameters, "run.secret_parameters"),
+    systemTags: readColumn("run.system_tags", row.system_tags),
+    parameters: readColumn("run.parameters", row.parameters),
+    secretParameters: readColumn("run.secret_parameters", row.secret_parameters),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
     environment,
-    ...(row.failure === null ? {} : { failure: readShaped(row.failure, "run.failure", FAILURE) }),
+    ...(row.failure === null ? {} : { failure: readColumn("run.failure", row.failure) }),
     ...(row.end_task === null ? {} : { endTask: row.end_task as TaskSequence }),
     execution: {
       number: row.execution,
       runner:
-        execution === undefined
-          ? { host: environment.host, pid: 0 }
-          : readShaped(execution.runner, "execution.runner", RUNNER),
+        execution === undefined ? { host: environment.host, pid: 0 } : readColumn("execution.runner", execution.runner),
       startedAt: readTime(execution?.started_at ?? row.started_at ?? row.created_at, "execution.started_at"),
       heartbeatAt: readTime(execution?.heartbeat_at ?? row.started_at ?? row.created_at, "execution.heartbeat_at"),
     },
     ...(row.origin === null ? {} : { origin: { run: row.origin as RunId, ...facts } }),
-    ...(row.parent === null ? {} : { parent: readObject(row.parent, "run.parent") }),
+    ...(row.parent === null ? {} : { parent: readColumn("run.parent", row.parent) }),
     ...(imported === undefined ? {} : { imported: toRunImport(imported) }),
   };
-}
-
-const ERROR = { code: "text", message: "text" } as const;
-const FAILURE = { error: ERROR } as const;
-const RUNNER = { host: "text", pid: "number" } as const;
-const IMPORTED = {
-  store: "text",
-  run: "text",
-  at: "text",
-  actor: "text",
-  host: "text",
-  tagLogs: "list",
-  references: "list",
-} as const;
-
-function readOriginFacts(text: string): { readonly imported?: RunImport } & Omit<RunOrigin, "run"> {
-  const what = "run.origin_facts";
-  const facts = readObject<{ readonly imported?: RunImport } & Omit<RunOrigin, "run">>(text, what);
-  return facts.imported === undefined ? facts : readShaped(text, what, { imported: IMPORTED });
 }
 
 /** Where a fork comes from, as its row has it. */
@@ -146,11 +126,11 @@ export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): Exe
   return {
     run: row.run as RunSequence,
     number: row.number,
-    runner: readShaped(row.runner, "execution.runner", RUNNER),
+    runner: readColumn("execution.runner", row.runner),
     actor: row.actor,
-    command: readTexts(row.command, "execution.command"),
+    command: readColumn("execution.command", row.command),
     ...(row.package_digest === null ? {} : { packageDigest: digestOfBytes(row.package_digest) }),
-    options: readObject(row.options, "execution.options"),
+    options: readColumn("execution.options", row.options),
     startedAt: readTime(row.started_at, "started_at"),
     heartbeatAt: readTime(row.heartbeat_at, "heartbeat_at"),
     ...(row.ended_at === null ? {} : { endedAt: readTime(row.ended_at, "ended_at") }),
@@ -170,13 +150,13 @@ export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
     ...(row.inherits === null ? {} : { inherits: row.inherits as TaskSequence }),
     status,
     ...(row.finished_at === null ? {} : { finishedAt: readTime(row.finished_at, "finished_at") }),
-    ...(row.error === null ? {} : { error: readShaped(row.error, "task.error", ERROR) }),
+    ...(row.error === null ? {} : { error: readColumn("task.error", row.error) }),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
     ...(row.origin === null || row.origin_kind === null
       ? {}
       : { origin: { task: row.origin as TaskSequence, kind: row.origin_kind } }),
-    ...(row.value_reads === null ? {} : { valueReads: readList(row.value_reads, "task.value_reads") }),
+    ...(row.value_reads === null ? {} : { valueReads: readColumn("task.value_reads", row.value_reads) }),
     ...(row.cancelled_by === null ? {} : { cancelledBy: row.cancelled_by }),
     ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
@@ -197,7 +177,7 @@ function toCacheEntry(row: CacheEntryRecord): CacheEntry {
   return {
     task: row.task as TaskSequence,
     run: row.run as RunSequence,
-    reads: readObject(row.reads, "cache_entry.reads"),
+    reads: readColumn("cache_entry.reads", row.reads),
     createdAt: readTime(row.created_at, "created_at"),
     ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
     ...(row.choice === null ? {} : { choice: row.choice }),
@@ -233,7 +213,7 @@ export function toArtifactRow(row: ArtifactRecord): ArtifactRow {
   const { name, codec, reason, gone_at } = row;
   const known = { name, codec, digest: digestOfBytes(row.digest), sizeBytes: row.size_bytes };
   if (reason === null || reason === undefined) return known;
-  return { ...known, gone: { reason, at: new Date(gone_at ?? 0) } };
+  return { ...known, gone: { reason, at: readTime(gone_at ?? 0, "gone_artifact.gone_at") } };
 }
 
 export function toDeletedRun(row: Omit<DeletedRunTable, "sequence" | "flow">): DeletedRun {
@@ -242,8 +222,8 @@ export function toDeletedRun(row: Omit<DeletedRunTable, "sequence" | "flow">): D
     flow: { project: row.project, name: row.flow_name },
     number: row.number,
     status: row.status,
-    createdAt: new Date(row.created_at),
-    deletedAt: new Date(row.deleted_at),
+    createdAt: readTime(row.created_at, "deleted_run.created_at"),
+    deletedAt: readTime(row.deleted_at, "deleted_run.deleted_at"),
     actor: row.actor,
     host: row.host,
     via: row.via,
@@ -309,10 +289,10 @@ export function toUpstreamRow(row: UpstreamTable): UpstreamRow {
     run: row.run as RunSequence,
     name: row.name,
     flow: row.flow_project === null ? { name: row.flow_name } : { project: row.flow_project, name: row.flow_name },
-    selector: readObject(row.selector, "upstream.selector"),
+    selector: readColumn("upstream.selector", row.selector),
     ...(row.producer === null ? {} : { producer: row.producer as RunId }),
     candidateCount: row.candidate_count,
-    candidates: readList(row.candidates, "upstream.candidates"),
+    candidates: readColumn("upstream.candidates", row.candidates),
     resolvedAt: readTime(row.resolved_at, "resolved_at"),
   };
 }
@@ -354,15 +334,15 @@ export function toTagEvent(row: TagEventTable): TagEvent {
     ...(move === null ? {} : { move }),
     ...(action === null ? {} : { action }),
     ...(from_run === null ? {} : { from: from_run as RunId }),
-    ...(checks === null ? {} : { checks: readList<TagCheck>(checks, "tag_event.checks") }),
-    ...(policy === null ? {} : { policy: readObject<TagPolicy>(policy, "tag_event.policy") }),
+    ...(checks === null ? {} : { checks: readColumn("tag_event.checks", checks) }),
+    ...(policy === null ? {} : { policy: readColumn("tag_event.policy", policy) }),
     previous: digestOfBytes(row.previous),
     digest: digestOfBytes(row.digest),
   };
 }
 
 export function toTagPolicy({ policy }: Pick<TagPolicyTable, "policy">): TagPolicy {
-  return readObject<TagPolicy>(policy, "tag_policy.policy");
+  return readColumn("tag_policy.policy", policy);
 }
 
 export function toTagRequest(row: TagRequestTable): TagRequest {

@@ -1,5 +1,4 @@
 import { FlowError } from "../../errors/flow-error.ts";
-import type { RunnerIdentity } from "../../events/run-record.ts";
 import type { BeginExecution, NewExecution } from "../execution.ts";
 import { type Liveness, livenessOf } from "../liveness.ts";
 import { canMoveRun, isOver } from "../run-state.ts";
@@ -9,7 +8,7 @@ import { bytesOfDigest } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import { setRunTagStatus } from "../sql/tags.ts";
 import { endTasks } from "../sql/tasks.ts";
-import { readObject } from "../stored-json.ts";
+import { readColumn } from "../stored-columns.ts";
 import { fenced, noRun, runFinal } from "./run-errors.ts";
 import type { Statements } from "./statements.ts";
 
@@ -87,7 +86,7 @@ export function checkWriter(statements: Statements, sequence: number, execution:
 function refuseAlive(statements: Statements, run: number, number: number, here: Liveness | undefined): void {
   const current = statements.get(executions.currentExecution, { run, number });
   if (current === undefined) return; // Begun by a program of the first schema, which left no trace of its process.
-  const runner = readObject<RunnerIdentity>(current.runner, "execution.runner");
+  const runner = readColumn("execution.runner", current.runner);
   const isLost =
     here !== undefined && livenessOf({ runner, heartbeatAt: new Date(current.heartbeat_at) }, here) === "lost";
   if (isLost) return;

@@ -1,6 +1,7 @@
 import type { TaskSequence } from "../metadata-store.ts";
 import type { FinishedTaskColumns, ReplayableStatus } from "../replay.ts";
 import { attemptsOfRun } from "../sql/tasks.ts";
+import { readColumn } from "../stored-columns.ts";
 import type { Statements } from "./statements.ts";
 
 type Row = readonly [
@@ -61,7 +62,7 @@ function isReplayable(status: string): status is ReplayableStatus {
 function parsed(lists: Map<string, readonly string[]>, text: string): readonly string[] {
   let list = lists.get(text);
   if (list === undefined) {
-    list = JSON.parse(text) as readonly string[];
+    list = readColumn("task.value_reads", text);
     lists.set(text, list);
   }
   return list;

@@ -10,11 +10,11 @@ import type { Connection } from "./connection.ts";
 
 /**
  * Whether the task itself said that an artifact may be given up, as its record has it: a row of `artifact_term` alone, which
- * may be wrong, takes nothing away. Tasks of programs without digests said nothing, and are believed.
+ * may be wrong, takes nothing away, and neither does a record that is no JSON. Tasks of programs without digests said nothing, and are believed.
  */
 export function isAgreed(term: string, reason: GoneReason): string {
   return `EXISTS (SELECT 1 FROM task WHERE task.sequence = ${term}.task AND (task.record_digest IS NULL OR EXISTS (
-    SELECT 1 FROM json_each(task.terms, '$."' || ${term}.name || '"') AS agreed WHERE agreed.value = '${reason}')))`;
+    SELECT 1 FROM json_each(CASE WHEN json_valid(task.terms) THEN task.terms END, '$."' || ${term}.name || '"') AS agreed WHERE agreed.value = '${reason}')))`;
 }
 
 /** Artifacts by their row in `artifact_term`: `condition` is one on it. */

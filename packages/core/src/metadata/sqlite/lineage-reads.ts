@@ -1,9 +1,3 @@
-/**
- * Following lineage: many runs in one statement, because a question about ten thousand runs must not be ten thousand
- * questions. Written as text because lists go in as JSON, which each database reads in its own way; the order of the
- * tables is fixed (CROSS JOIN), so that each is looked up by an index whatever the planner believes about their sizes.
- */
-import type { SelectorRecord } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { LineageLinkRow, LineageQuery, LineageReadRow, LineageRows, LineageRuns } from "../lineage-rows.ts";
 import type { Liveness } from "../liveness.ts";
@@ -12,7 +6,7 @@ import { deletedRunById } from "../sql/deletions.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import type { RunValueTable } from "../sql/schema.ts";
-import { readObject } from "../stored-json.ts";
+import { readColumn } from "../stored-columns.ts";
 import type { Connection } from "./connection.ts";
 import { withTags } from "./run-reads.ts";
 import type { Statements } from "./statements.ts";
@@ -120,7 +114,7 @@ export function readLineage(db: Connection, { runs: ids, direction, artifact }: 
   const links: LineageLinkRow[] = [
     ...all<Ends & { readonly name: string; readonly selector: string }>(sql.upstream).map(
       ({ selector, ...row }) =>
-        ({ ...row, kind: "upstream", selector: readObject<SelectorRecord>(selector, "upstream.selector") }) as const,
+        ({ ...row, kind: "upstream", selector: readColumn("upstream.selector", selector) }) as const,
     ),
     ...all<Ends & { readonly step: string; readonly path: string }>(sql.call).map(
       (row) => ({ ...row, kind: "call" }) as const,
@@ -168,7 +162,7 @@ export function readArtifactTask(db: Connection, task: TaskSequence, name: strin
 
 export function readTaskReads(db: Connection, task: TaskSequence): readonly string[] | undefined {
   const reads = db.prepare(lineageSql.taskReads).pluck().get(task) as string | undefined;
-  return reads === undefined ? undefined : Object.keys(readObject(reads, "cache_entry.reads"));
+  return reads === undefined ? undefined : Object.keys(readColumn("cache_entry.reads", reads));
 }
 
 function toRead(row: unknown): LineageReadRow {

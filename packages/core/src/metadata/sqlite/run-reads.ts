@@ -39,7 +39,13 @@ function named(row: RunRecord, read: () => RunRow): RunRow {
     throw new FlowError("FLOW_METADATA_CORRUPT", {
       message: `Cannot read ${name} (${row.id}): ${error.message.replace(/^Cannot read the records: /, "")}`,
       hint: `Restore the store from a copy; or delete the run with flow runs delete ${name}, and import an export of it if there is one`,
-      context: { ...error.context, run: name, runId: row.id, sequence: row.sequence },
+      context: {
+        ...error.context,
+        run: name,
+        runId: row.id,
+        sequence: row.sequence,
+        flow: `${row.project}/${row.flow_name}`,
+      },
       cause: error,
     });
   }

@@ -48,6 +48,7 @@ import { readFinishedTasks } from "./finished-tasks.ts";
 import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
 import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
+import { describeRunFaults } from "./run-faults.ts";
 import {
   countRuns,
   type FlowName,
@@ -349,7 +350,9 @@ export class SqliteReader implements MetadataReader {
   }
 
   recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]> {
-    return this.read(() => describeMismatches(this.db, run, part));
+    return this.read(() =>
+      part === undefined ? describeRunFaults(this.db, run) : describeMismatches(this.db, run, part),
+    );
   }
 
   recordDigests(run: RunSequence): Promise<RunDigests> {

@@ -226,7 +226,7 @@ function stepArguments(
     return [joinInputs(run, step, { inputs: task.inputs, ...before }, fields, watch)];
   }
   if (task.item === undefined) return [];
-  return [run.item(task.item.split, task.item.index), task.item.index];
+  return [run.item(task, task.item, step), task.item.index];
 }
 
 function describe(environment: TaskEnvironment, thrown: unknown): SerializedError {

@@ -14,7 +14,8 @@ import type {
   UpstreamRow,
 } from "../../metadata/metadata-store.ts";
 import { nearestName } from "../../util/nearest-name.ts";
-import type { RunContext } from "../protocol.ts";
+import type { RunContext, StepContract } from "../protocol.ts";
+import type { ReadyTask } from "../scheduler/ready-task.ts";
 import type { ValueLoader } from "./value-loader.ts";
 
 /** Tables of visible artifacts that are kept: the inputs of a join are asked for one by one. */
@@ -52,25 +53,28 @@ export class WorkerRun {
     return table;
   }
 
-  /** An item of a foreach, in memory of its own. */
-  item(split: TaskSequence, index: number): unknown {
-    const item = this.#storedItem(split, index);
+  /**
+   * The item that a task is executed for, in memory of its own.
+   *
+   * @throws FlowError FLOW_METADATA_CORRUPT when its page is lost
+   */
+  item(task: TaskPlace, place: ItemPlace, step: StepContract): unknown {
+    const item = this.#storedItem(task, place, step);
     return decodeValue(item.codec, item.payload, { unknownClasses: "refuse" });
   }
 
   /** What tells an item of a foreach from others, wherever it stands. */
-  itemIdentity(split: TaskSequence, index: number): Pick<ArtifactRow, "codec" | "digest"> {
-    const { codec, payload } = this.#storedItem(split, index);
+  itemIdentity(task: TaskPlace, place: ItemPlace, step: StepContract): Pick<ArtifactRow, "codec" | "digest"> {
+    const { codec, payload } = this.#storedItem(task, place, step);
     return { codec, digest: digestOf([payload]) };
   }
 
   /** Its page stays opened: its neighbours are likely to be asked for next. */
-  #storedItem(split: TaskSequence, index: number): StoredItem {
+  #storedItem(task: TaskPlace, { split, index }: ItemPlace, step: StepContract): StoredItem {
     let page = this.#page;
     if (page === undefined || page.split !== split || index < page.first || index >= page.first + page.items.length) {
       const row = this.reader.itemPage(split, index);
-      if (row === undefined)
-        throw new FlowError("FLOW_INTERNAL", { message: `Item ${index} of task number ${split} is in no page` });
+      if (row === undefined) throw lostItem(this.context.name, task, index, step);
       page = {
         split,
         first: row.first,
@@ -78,7 +82,9 @@ export class WorkerRun {
       };
       this.#page = page;
     }
-    return page.items[index - page.first]!;
+    const item = page.items[index - page.first];
+    if (item === undefined) throw lostItem(this.context.name, task, index, step);
+    return item;
   }
 
   /** The value of a parameter, config, file or constant of this run. */
@@ -88,6 +94,19 @@ export class WorkerRun {
     if (row === undefined) throw new FlowError("FLOW_INTERNAL", { message: `The run has no value for "${name}"` });
     return this.loader.load(row, this.context.name);
   }
+}
+
+type TaskPlace = Pick<ReadyTask, "step" | "path">;
+type ItemPlace = NonNullable<ReadyTask["item"]>;
+
+/** The split task is recorded as finished, and the page with this item of it is not there. */
+function lostItem(run: string, { step, path }: TaskPlace, index: number, { split }: StepContract): FlowError {
+  const task = `${run}/${step}/${path}`;
+  return new FlowError("FLOW_METADATA_CORRUPT", {
+    message: `Cannot read item ${index} for ${task}: the records of ${run} have lost the items that ${split ?? "the step before it"} left`,
+    hint: `Make the items again with flow resume ${run}${split === undefined ? "" : ` --from ${split}`}, or restore the store from a copy; flow store verify says what else is lost`,
+    context: { run, task, item: index, ...(split === undefined ? {} : { split }) },
+  });
 }
 
 /** The error for an artifact that is not there, with the nearest name that is. */

@@ -10,13 +10,13 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { FlowDefinition } from "../../flow/definition.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { RunRow } from "../../metadata/metadata-store.ts";
-import { readObject } from "../../metadata/stored-json.ts";
 import { selectFlow } from "../../package/flow-file.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../../package/package-files.ts";
 import { findPackageRoot } from "../../package/package-root.ts";
 import { preparePackage } from "../../package/prepare-package.ts";
 import { restorePackage } from "../../package/restore-package.ts";
+import { readKept } from "../kept-package.ts";
 import type { OpenStores } from "../open-stores.ts";
 
 /** A run that stopped, with the code that it would go on with. */
@@ -78,7 +78,13 @@ interface RecordedManifest extends PackageManifest {
 
 async function recordedManifest({ metadata }: OpenStores, row: RunRow): Promise<RecordedManifest> {
   const recorded = row.packageDigest === undefined ? undefined : await metadata.package(row.packageDigest);
-  if (recorded !== undefined) return readObject<RecordedManifest>(recorded.manifest, "package.manifest");
+  if (recorded !== undefined) return readKept(recorded.manifest) as RecordedManifest;
+  if (row.packageDigest === undefined)
+    throw new FlowError("FLOW_RESUME_NO_PACKAGE", {
+      message: `Cannot resume ${runName(row)}: it has no code, since flow put recorded it`,
+      hint: `Put the files again with flow put ${row.flow.name}`,
+      context: { run: row.id },
+    });
   throw new FlowError("FLOW_RESUME_NO_PACKAGE", {
     message: `Cannot resume ${runName(row)}: its store does not hold its code package`,
     hint: "Run the flow anew",

@@ -2,13 +2,15 @@ import type { Digest } from "../../../artifact/artifact.ts";
 import type { BlobUse, BlobUses } from "../../record-audit.ts";
 import { digestOfBytes } from "../../sql/rows.ts";
 import type { Connection } from "../connection.ts";
+import { BROKEN_PAGES } from "../record-faults.ts";
 import { TASK_NAME } from "./row-names.ts";
 
 /** Records of one value that are named; the others are counted. */
 const MAX_NAMED = 20;
 
 const WANTED = "x.digest IN (SELECT unhex(value) FROM json_each(?))";
-const RUN = "run.flow_name || '/' || run.number AS run, run.id AS run_id";
+const RUN =
+  "run.flow_name || '/' || run.number AS run, run.id AS run_id, run.id IS NOT NULL AND run.package_digest IS NULL AS is_put";
 
 /** The tables that name values. None has an index by digest, which only a damaged store would use: each is read once for all. */
 const SOURCES: readonly (readonly [kind: BlobUse["kind"], sql: string])[] = [
@@ -42,6 +44,7 @@ interface Row {
   readonly size_bytes: number | null;
   readonly run: string | null;
   readonly run_id: string | null;
+  readonly is_put: 0 | 1;
   readonly task: string | null;
   readonly step: string | null;
   readonly number: number | null;
@@ -63,9 +66,28 @@ export function readUses(db: Connection, digests: readonly Digest[]): ReadonlyMa
   return uses;
 }
 
-function toUse(kind: BlobUse["kind"], { name, size_bytes, run, run_id, task, step, number }: Row): BlobUse {
+/** Records of one run that only say what is lost; so many are enough to say what to do. */
+const MAX_LOST = 1_000;
+
+/** Tasks that split into items which their pages do not hold. */
+export function readLostItems(db: Connection): readonly BlobUse[] {
+  const { from, where, having } = BROKEN_PAGES;
+  const sql = `SELECT NULL AS digest, NULL AS name, NULL AS size_bytes, ${RUN}, ${TASK_NAME} AS task, task.step, task.sequence AS number
+    FROM (SELECT x.sequence ${from} WHERE ${where} ${having} LIMIT ${MAX_LOST}) AS broken
+    JOIN task ON task.sequence = broken.sequence LEFT JOIN run ON run.sequence = task.run ORDER BY number`;
+  return (db.prepare(sql).all() as (Row & { readonly task: string })[]).map((row) => ({
+    ...toUse("items", row),
+    what: `the items of ${row.task}`,
+  }));
+}
+
+function toUse(
+  kind: BlobUse["kind"],
+  { name, size_bytes, run, run_id, is_put, task, step, number }: Omit<Row, "digest">,
+): BlobUse {
   return {
     kind,
+    ...(is_put === 1 ? { isPut: true } : {}),
     ...(run === null ? {} : { run }),
     ...(run_id === null ? {} : { runId: run_id }),
     ...(task === null ? {} : { task }),

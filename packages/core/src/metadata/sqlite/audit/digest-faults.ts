@@ -1,6 +1,6 @@
 /** What does not fit to the digests that were written with it: tasks and runs, in windows, each in one snapshot. */
 import type { RecordFault, Remedy } from "../../record-audit.ts";
-import { wrongCacheEntries } from "../cache-faults.ts";
+import { CACHE_DIGEST_SCHEMA, wrongCacheEntries } from "../cache-faults.ts";
 import type { Connection } from "../connection.ts";
 import { runMismatches, runsOf, sayMismatch } from "../record-faults.ts";
 import { type RecordMismatch, taskMismatches } from "../task-faults.ts";
@@ -9,13 +9,13 @@ import type { RowNames } from "./row-names.ts";
 /** Runs that one read looks at, each with all of its tasks. */
 const WINDOW_RUNS = 20;
 
-export interface DigestFaultsInput {
+export interface WindowedInput {
   /** Asks; a page that cannot be read is a fault of its own. */
   readonly guarded: (place: string, ask: () => readonly RecordFault[]) => readonly RecordFault[];
   /** Tasks that one read looks at. */
   readonly windowRows: number;
-  /** Whether entries of the step cache have digests in this schema. */
-  readonly hasCacheDigests: boolean;
+  /** Of the store. */
+  readonly schemaVersion: number;
   /** Faults that are told one by one; what is behind them is counted. */
   readonly maxFaults: number;
 }
@@ -23,7 +23,7 @@ export interface DigestFaultsInput {
 export async function* digestFaults(
   db: Connection,
   names: RowNames,
-  input: DigestFaultsInput,
+  input: WindowedInput,
 ): AsyncGenerator<RecordFault> {
   const { maxFaults } = input;
   let told = 0;
@@ -44,12 +44,12 @@ export async function* digestFaults(
 function* windows(
   db: Connection,
   names: RowNames,
-  { guarded, windowRows, hasCacheDigests }: DigestFaultsInput,
+  { guarded, windowRows, schemaVersion }: WindowedInput,
 ): Generator<readonly RecordFault[]> {
   const looks = {
     task: (after: number, upTo: number) => [
       ...taskMismatches(db, { after, upTo }).map((mismatch) => toFault(names, mismatch, "copy")),
-      ...(hasCacheDigests ? wrongCacheEntries(db, { after, upTo }) : []).map(({ run, task }) =>
+      ...(schemaVersion >= CACHE_DIGEST_SCHEMA ? wrongCacheEntries(db, { after, upTo }) : []).map(({ run, task }) =>
         toFault(names, { run, task, table: "cache_entry", evidence: WRONG_ENTRY }, "repair"),
       ),
     ],

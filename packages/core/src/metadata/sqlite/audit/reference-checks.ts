@@ -14,6 +14,8 @@ export interface RecordCheck {
   readonly sql: string;
   /** The column of `table` (as `x`) by which windows are cut; the query then binds `:after` and `:upTo`. */
   readonly by?: string;
+  /** The schema that has the table, where an older one is shown without it. */
+  readonly schema?: number;
   readonly remedy: Remedy;
   readonly kind?: "note";
   /** What was seen; `{run}` and `{task}` stand for the names. */

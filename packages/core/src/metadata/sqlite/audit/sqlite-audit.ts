@@ -8,23 +8,25 @@
 import type { Digest } from "../../../artifact/artifact.ts";
 import { FlowError } from "../../../errors/flow-error.ts";
 import type { BlobRow } from "../../metadata-store.ts";
-import type { AuditedBlob, AuditedPackage, BlobUses, RecordAudit, RecordFault } from "../../record-audit.ts";
+import type { AuditedBlob, AuditedPackage, BlobUse, BlobUses, RecordAudit, RecordFault } from "../../record-audit.ts";
 import { bytesOfDigest, digestOfBytes, toBlobRow } from "../../sql/rows.ts";
 import type { BlobTable } from "../../sql/schema.ts";
-import { CACHE_DIGEST_SCHEMA } from "../cache-faults.ts";
 import { type Connection, openReader } from "../connection.ts";
 import { schemaVersionOf, showAsNewest } from "../migrate.ts";
 import { DIGEST_SCHEMA } from "../record-faults.ts";
 import { metadataError, sqliteCode } from "../sqlite-error.ts";
-import { readUses } from "./blob-uses.ts";
+import { readLostItems, readUses } from "./blob-uses.ts";
 import { foreignKeyFaults, integrityFaults, schemaFaults } from "./database-checks.ts";
+import { deletionChecks } from "./deletion-checks.ts";
 import { derivedRules } from "./derived.ts";
 import { digestFaults } from "./digest-faults.ts";
+import { jsonFaults } from "./json-checks.ts";
 import { wrongParameters } from "./parameter-checks.ts";
 import { type FaultRow, type RecordCheck, referenceChecks } from "./reference-checks.ts";
 import { RowNames } from "./row-names.ts";
 import { stateChecks } from "./state-checks.ts";
 import { heldTagChecks, policyFaults, tagLogFaults } from "./tag-checks.ts";
+import { timeChecks } from "./time-checks.ts";
 
 /** Rows of a large table that one statement looks at: some tens of milliseconds. */
 const WINDOW_ROWS = 20_000;
@@ -82,25 +84,27 @@ class SqliteAudit implements RecordAudit {
 
   async *recordFaults(): AsyncGenerator<RecordFault> {
     const told = new Set<string>();
-    for (const check of [...referenceChecks, ...stateChecks, ...derivedRules, ...heldTagChecks]) {
-      if (check.sql === "") continue;
+    for (const check of [
+      ...referenceChecks,
+      ...stateChecks,
+      ...timeChecks,
+      ...deletionChecks,
+      ...derivedRules,
+      ...heldTagChecks,
+    ]) {
+      if (check.sql === "" || (check.schema ?? 1) > this.schemaVersion) continue;
       for await (const fault of this.#check(check)) {
         told.add(check.table);
         yield fault;
       }
     }
+    const guarded = this.#guarded.bind(this);
+    const windows = { guarded, windowRows: WINDOW_ROWS, maxFaults: MAX_FAULTS, schemaVersion: this.schemaVersion };
+    yield* jsonFaults(this.#db, this.#names, windows);
     yield* this.#guarded("the log of tags", () => tagLogFaults(this.#db));
     yield* this.#guarded("the policies of tags", () => policyFaults(this.#db));
     yield* this.#guarded("the parameters of runs", () => this.#parameterFaults());
-    if (this.schemaVersion >= DIGEST_SCHEMA) {
-      const guarded = this.#guarded.bind(this);
-      yield* digestFaults(this.#db, this.#names, {
-        guarded,
-        windowRows: WINDOW_ROWS,
-        hasCacheDigests: this.schemaVersion >= CACHE_DIGEST_SCHEMA,
-        maxFaults: MAX_FAULTS,
-      });
-    }
+    if (this.schemaVersion >= DIGEST_SCHEMA) yield* digestFaults(this.#db, this.#names, windows);
     // A net below the checks by name: what SQLite counts and none of them has told.
     yield* this.#guarded("references", () =>
       [...foreignKeyFaults(this.#db)]
@@ -176,6 +180,15 @@ class SqliteAudit implements RecordAudit {
     } catch (error) {
       if (!isUnreadable(error)) throw metadataError("Cannot read the records", this.#file, error);
       return new Map(); // What cannot be read is told as a fault of the database; the values are told without names.
+    }
+  }
+
+  async lostItems(): Promise<readonly BlobUse[]> {
+    try {
+      return readLostItems(this.#db);
+    } catch (error) {
+      if (!isUnreadable(error)) throw metadataError("Cannot read the records", this.#file, error);
+      return []; // As of `uses`.
     }
   }
 

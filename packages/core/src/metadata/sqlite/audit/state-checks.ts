@@ -1,4 +1,4 @@
-/** What must agree between records: sizes, states of runs and tasks, executions, pages of items, and that JSON is JSON. */
+/** What must agree between records: sizes, states of runs and tasks, executions and pages of items. */
 
 import { BROKEN_PAGES, sayBrokenPages, sayTwoStates, TWO_STATES } from "../record-faults.ts";
 import { STATE_IS_SURE } from "./derived.ts";
@@ -207,59 +207,7 @@ const states: readonly RecordCheck[] = [
   }),
 ];
 
-/** Columns that hold JSON: whoever reads the row parses it. */
-const JSON_COLUMNS: readonly (readonly [
-  table: string,
-  columns: Readonly<Record<string, "object" | "array">>,
-  names: Columns,
-  by?: string,
-])[] = [
-  [
-    "run",
-    {
-      system_tags: "array",
-      parameters: "object",
-      secret_parameters: "array",
-      environment: "object",
-      failure: "object",
-      origin_facts: "object",
-      parent: "object",
-    },
-    { run: "x.sequence" },
-  ],
-  ["execution", { runner: "object", command: "array", options: "object" }, { run: "x.run" }],
-  ["upstream", { selector: "object", candidates: "array" }, { run: "x.run", artifact: "x.name" }],
-  ["task", { error: "object", value_reads: "array" }, { run: "x.run", task: "x.sequence" }, "sequence"],
-  ["cache_entry", { reads: "object" }, { task: "x.task" }],
-  // A manifest is looked at with its package (S09), which knows the run.
-];
-
-const jsonChecks = JSON_COLUMNS.map(([table, columns, names, by]): RecordCheck => {
-  // In this order: asking the type of what is no JSON is an error.
-  const bad = Object.entries(columns).map(
-    ([column, type]) =>
-      `(x.${column} IS NOT NULL AND CASE WHEN json_valid(x.${column}) THEN json_type(x.${column}) <> '${type}' ELSE 1 END)`,
-  );
-  const which = Object.entries(columns)
-    .map(
-      ([column, type], index) => `WHEN ${bad[index]} THEN '${column} is no JSON ${type === "array" ? "list" : type}'`,
-    )
-    .join(" ");
-  return {
-    check: "S06",
-    table,
-    ...(by === undefined ? {} : { by }),
-    sql: select(
-      { ...names, found: `CASE ${which} END` },
-      `FROM ${table} AS x WHERE (${bad.join(" OR ")})${by === undefined ? "" : ` AND ${windowOf(by)}`}`,
-    ),
-    remedy: "copy",
-    say: ({ found, run, task }) =>
-      `${task !== null ? "{task}" : run !== null ? "{run}" : `a row of ${table}`} cannot be read: ${table}.${found}`,
-  };
-});
-
-export const stateChecks: readonly RecordCheck[] = [...sizeChecks, ...states, ...jsonChecks];
+export const stateChecks: readonly RecordCheck[] = [...sizeChecks, ...states];
 
 function state(
   table: string,

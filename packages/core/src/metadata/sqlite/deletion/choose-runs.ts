@@ -2,15 +2,18 @@
  * Which runs may be deleted. What keeps a run is looked up from its own side, by indexes: nobody goes through all runs of
  * the store to know what names one. A run that is found to be kept keeps others in turn, which is followed run by run.
  */
-import type { RunStatus } from "../../../events/run-record.ts";
+import { isFlowError } from "../../../errors/flow-error.ts";
+import type { RunnerIdentity, RunStatus } from "../../../events/run-record.ts";
 import type { RunId } from "../../../ids/run-id.ts";
 import type { KeepReason, KeptRun, RunChoice, RunSelection, TagRule } from "../../deletion-store.ts";
 import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { currentExecution } from "../../sql/executions.ts";
+import { readColumn } from "../../stored-columns.ts";
 import { matchesPattern } from "../../tag-policy.ts";
 import type { Connection } from "../connection.ts";
 import { readPolicies } from "../move-tags.ts";
+import { doubtsAbout } from "../run-faults.ts";
 import { flowIds } from "../run-reads.ts";
 import { Statements } from "../statements.ts";
 
@@ -85,10 +88,19 @@ export class RunChooser {
         .sort(([left], [right]) => right - left)
         .map(([sequence, { status, execution }]) => [sequence, { status, execution }] as const),
     );
-    const dropped = await this.#dropKept(going, candidates, selection.protects);
+    const unfit = new Map<RunSequence, string>();
+    const db = keepingStatements(this.#db);
+    // Somebody who names a run may mean one whose records do not fit; a policy would decide by those records.
+    const doubt = (sequence: RunSequence): boolean => {
+      if (selection.kind === "runs") return false;
+      const [why, ...more] = db.transaction(() => doubtsAbout(db, this.#statements, sequence)).deferred();
+      if (why !== undefined) unfit.set(sequence, more.length === 0 ? why : `${why}, and ${more.length} more`);
+      return why !== undefined;
+    };
+    const dropped = await this.#dropKept(going, candidates, doubt, selection.protects);
     const kept = [...unfinished, ...dropped]
       .sort((left, right) => right.sequence - left.sequence)
-      .map((run) => this.#explain(run, going, selection.protects));
+      .map((run) => this.#explain(run, going, unfit, selection.protects));
     let tasks = 0;
     for (const sequence of going.keys()) tasks += this.#all<{ "count(*)": number }>("tasks", sequence)[0]!["count(*)"];
     return { going, kept, tasks, protects: selection.protects };
@@ -173,6 +185,7 @@ export class RunChooser {
   async #dropKept(
     going: Map<RunSequence, unknown>,
     candidates: ReadonlyMap<RunSequence, Candidate>,
+    doubt: (sequence: RunSequence) => boolean,
     protects: TagRule,
   ): Promise<readonly Candidate[]> {
     const dropped: Candidate[] = [];
@@ -182,7 +195,8 @@ export class RunChooser {
     };
     let looked = 0;
     for (const run of candidates.values()) {
-      if (this.reasons(run, candidates, protects).length > 0) drop(run.sequence);
+      // Digests are computed for what would go alone: what is kept is asked about at each collection.
+      if (this.reasons(run, candidates, protects).length > 0 || doubt(run.sequence)) drop(run.sequence);
       if (++looked % PAGE === 0) await nextTurn();
     }
     for (let next = 0; next < dropped.length; next++) {
@@ -192,8 +206,15 @@ export class RunChooser {
     return dropped;
   }
 
-  #explain(run: Candidate, going: RunChoice["going"], protects: TagRule): KeptRun {
+  #explain(
+    run: Candidate,
+    going: RunChoice["going"],
+    unfit: ReadonlyMap<RunSequence, string>,
+    protects: TagRule,
+  ): KeptRun {
+    const why = unfit.get(run.sequence);
     const because: readonly KeepReason[] = [
+      ...(why === undefined ? [] : [{ kind: "unfit", why } as const]),
       ...(isUnfinished(run.status) || run.status === "lost"
         ? [{ kind: "unfinished", status: run.status } as const]
         : []),
@@ -211,7 +232,7 @@ export class RunChooser {
       this.#here !== undefined &&
       (execution === undefined ||
         livenessOf(
-          { runner: JSON.parse(execution.runner), heartbeatAt: new Date(execution.heartbeat_at) },
+          { runner: runnerOf(execution.runner), heartbeatAt: new Date(execution.heartbeat_at) },
           this.#here,
         ) === "lost");
     return {
@@ -235,6 +256,27 @@ export class RunChooser {
       this.#prepared.set(name, statement);
     }
     return statement.all(args) as Row[];
+  }
+}
+
+/** A connection that prepares each text once: thousands of runs are asked the same questions. */
+function keepingStatements(db: Connection): Connection {
+  const kept = new Map<string, ReturnType<Connection["prepare"]>>();
+  const prepare = (text: string): ReturnType<Connection["prepare"]> => {
+    const statement = kept.get(text) ?? db.prepare(text);
+    kept.set(text, statement);
+    return statement;
+  };
+  return Object.assign(Object.create(db) as Connection, { prepare });
+}
+
+/** Whom a record names as the runner; where it cannot be read, nobody: then the heartbeat alone tells whether it lives. */
+export function runnerOf(text: string): RunnerIdentity {
+  try {
+    return readColumn("execution.runner", text);
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    return { host: "", pid: 0 };
   }
 }
 

@@ -19,16 +19,19 @@ const tables = [
   "CREATE TEMP TABLE IF NOT EXISTS unused (digest BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
   "CREATE TEMP TABLE IF NOT EXISTS unused_package (digest BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
   "CREATE TEMP TABLE IF NOT EXISTS doomed (digest BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
+  "CREATE TEMP TABLE IF NOT EXISTS rowless (digest BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
   "CREATE TEMP TABLE IF NOT EXISTS leaving (run INTEGER PRIMARY KEY)",
 ];
 
-const allNames = `
-  INSERT INTO temp.unused SELECT digest FROM blob EXCEPT SELECT digest FROM (
+/** The files that a package's own manifest names: a repair ties them to it again when the rows that do are lost. */
+const MANIFESTS = `SELECT unhex(json_extract(file.value, '$.digest')) AS digest FROM code_package
+    CROSS JOIN json_each(CASE WHEN json_valid(manifest) THEN manifest END, '$.files') AS file WHERE file.type = 'object'`;
+const names = `
     SELECT digest FROM artifact UNION ALL SELECT digest FROM item_page
-    UNION ALL SELECT digest FROM run_value UNION ALL SELECT digest FROM code_package_blob)`;
+    UNION ALL SELECT digest FROM run_value UNION ALL SELECT digest FROM code_package_blob
+    UNION ALL ${MANIFESTS}`;
 /** As if some runs were deleted and some artifacts given up. */
 const namesWithout = `
-  INSERT INTO temp.unused SELECT digest FROM blob EXCEPT SELECT digest FROM (
     SELECT artifact.digest FROM artifact CROSS JOIN task ON task.sequence = artifact.task
       WHERE task.run NOT IN (SELECT run FROM temp.leaving) AND NOT EXISTS (
         SELECT 1 FROM artifact_term AS term WHERE term.run = task.run AND term.task = artifact.task
@@ -37,7 +40,12 @@ const namesWithout = `
     UNION ALL SELECT item_page.digest FROM item_page CROSS JOIN task ON task.sequence = item_page.split
       WHERE task.run NOT IN (SELECT run FROM temp.leaving)
     UNION ALL SELECT digest FROM run_value WHERE run NOT IN (SELECT run FROM temp.leaving)
-    UNION ALL SELECT digest FROM code_package_blob)`;
+    UNION ALL SELECT digest FROM code_package_blob
+    UNION ALL ${MANIFESTS}`;
+const unnamed = (all: string) => `INSERT INTO temp.unused SELECT digest FROM blob EXCEPT SELECT digest FROM (${all})`;
+/** Only damage makes one: a name is written together with the row of its value. */
+const rowless = (all: string) => `INSERT OR IGNORE INTO temp.rowless SELECT digest FROM (${all}) AS named
+  WHERE digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM blob WHERE blob.digest = named.digest)`;
 const packages = (where: string) => `
   INSERT INTO temp.unused_package SELECT digest FROM code_package
     EXCEPT SELECT package_digest FROM run ${where.replaceAll("RUN", "sequence")}
@@ -55,6 +63,8 @@ type Take = <T>(transaction: () => T) => Promise<T>;
 export class Garbage {
   readonly #db: Connection;
   readonly #take: Take;
+  /** Finds the names without a row, of the last scan; undefined when that is done. */
+  #findRowless: (() => void) | undefined;
 
   /** @param take  runs a write transaction when its turn comes */
   constructor(db: Connection, take: Take) {
@@ -69,16 +79,19 @@ export class Garbage {
     readonly running: readonly number[];
   }): void {
     this.#db.transaction(() => {
-      for (const table of ["unused", "unused_package", "doomed", "leaving"]) this.#db.exec(`DELETE FROM temp.${table}`);
+      for (const table of ["unused", "unused_package", "doomed", "rowless", "leaving"])
+        this.#db.exec(`DELETE FROM temp.${table}`);
       if (without === undefined) {
-        this.#db.prepare(allNames).run();
+        this.#db.prepare(unnamed(names)).run();
+        this.#findRowless = () => void this.#db.prepare(rowless(names)).run();
         this.#db.prepare(packages("WHERE package_digest IS NOT NULL")).run();
         return;
       }
       const leave = this.#db.prepare("INSERT INTO temp.leaving (run) VALUES (?)");
       for (const run of without.choice.going.keys()) leave.run(run);
-      const { expiredAt, running } = without;
-      this.#db.prepare(namesWithout).run({ expiredAt, running: JSON.stringify(running) });
+      const args = { expiredAt: without.expiredAt, running: JSON.stringify(without.running) };
+      this.#db.prepare(unnamed(namesWithout)).run(args);
+      this.#findRowless = () => void this.#db.prepare(rowless(namesWithout)).run(args);
       const isLeft = "WHERE package_digest IS NOT NULL AND RUN NOT IN (SELECT run FROM temp.leaving)";
       this.#db.prepare(packages(isLeft)).run();
     })();
@@ -152,6 +165,13 @@ export class Garbage {
 
   isDoomed(digest: Uint8Array): boolean {
     return this.#db.prepare("SELECT 1 FROM temp.doomed WHERE digest = ?").get(digest) !== undefined;
+  }
+
+  /** Whether a record names a value of which there is no row. Looked up once, when somebody asks: it reads every name. */
+  isRowless(digest: Uint8Array): boolean {
+    this.#findRowless?.();
+    this.#findRowless = undefined;
+    return this.#db.prepare("SELECT 1 FROM temp.rowless WHERE digest = ?").get(digest) !== undefined;
   }
 
   async #deletePackages(before: number): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   DeletedRuns,
   DeletionStore,
   DoomedBefore,
+  RecordlessValues,
   RunChoice,
   RunSelection,
 } from "../../deletion-store.ts";
@@ -16,7 +17,7 @@ import { giveUpArtifact, isAgreed } from "../give-up-artifacts.ts";
 import { metadataError } from "../sqlite-error.ts";
 import { Statements } from "../statements.ts";
 import { WriteTurns } from "../write-turns.ts";
-import { RunChooser } from "./choose-runs.ts";
+import { RunChooser, runnerOf } from "./choose-runs.ts";
 import { RunDeleter } from "./delete-run.ts";
 import { Garbage } from "./garbage.ts";
 import { takeGcLock } from "./gc-lock.ts";
@@ -182,12 +183,12 @@ class SqliteDeletion implements DeletionStore {
     return this.#garbage.deleteDoomed(before, onProgress);
   }
 
-  async withoutRecord(digests: readonly Digest[], isDryRun: boolean): Promise<ReadonlySet<Digest>> {
+  async withoutRecord(digests: readonly Digest[], isDryRun: boolean): Promise<RecordlessValues> {
     return this.#withoutRecord(digests, isDryRun);
   }
 
   async whileWithoutRecord(digests: readonly Digest[], work: (digests: ReadonlySet<Digest>) => void): Promise<void> {
-    await this.#write(() => work(this.#withoutRecord(digests, false)));
+    await this.#write(() => work(this.#withoutRecord(digests, false).nameless));
   }
 
   async freeBytes(): Promise<number> {
@@ -205,14 +206,18 @@ class SqliteDeletion implements DeletionStore {
     this.#db.close();
   }
 
-  #withoutRecord(digests: readonly Digest[], isDryRun: boolean): ReadonlySet<Digest> {
+  #withoutRecord(digests: readonly Digest[], isDryRun: boolean): RecordlessValues {
     const row = this.#db.prepare("SELECT 1 FROM blob WHERE digest = ?");
-    return new Set(
-      digests.filter((digest) => {
-        const bytes = bytesOfDigest(digest);
-        return row.get(bytes) === undefined || (isDryRun && this.#garbage.isDoomed(bytes));
-      }),
-    );
+    const nameless = new Set<Digest>();
+    const named = new Set<Digest>();
+    for (const digest of digests) {
+      const bytes = bytesOfDigest(digest);
+      if (row.get(bytes) !== undefined) {
+        if (isDryRun && this.#garbage.isDoomed(bytes)) nameless.add(digest);
+      } else if (this.#garbage.isRowless(bytes)) named.add(digest);
+      else nameless.add(digest);
+    }
+    return { nameless, named };
   }
 
   #runningJson(): string {
@@ -236,7 +241,7 @@ class SqliteDeletion implements DeletionStore {
     }[];
     return rows.filter(
       ({ runner, heartbeat_at }) =>
-        livenessOf({ runner: JSON.parse(runner), heartbeatAt: new Date(heartbeat_at) }, this.#options.liveness) !==
+        livenessOf({ runner: runnerOf(runner), heartbeatAt: new Date(heartbeat_at) }, this.#options.liveness) !==
         "lost",
     );
   }

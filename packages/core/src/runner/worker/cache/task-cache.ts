@@ -189,7 +189,7 @@ function givenOf({ run, step, task, flowClass }: TaskCacheOptions): readonly str
     return [declared, `sources ${JSON.stringify(sources)}`, `before ${task.before !== undefined}`];
   }
   if (task.item === undefined) return [];
-  const { codec, digest } = run.itemIdentity(task.item.split, task.item.index);
+  const { codec, digest } = run.itemIdentity(task, task.item, step);
   const item = `item ${codec} ${digest}`;
   const method = (flowClass.prototype as unknown as Readonly<Record<string, object>>)[step.name]!;
   return seesIndex(method) ? [item, `index ${task.item.index}`] : [item];
