@@ -202,3 +202,76 @@ test("credentials in the address, a missing key and a file in the store are refu
   }
   expect(got).toEqual([]);
 });
+
+test("datasets tell their fields: those of declared schemas, and the columns of tables", {
+  timeout: 120_000,
+}, async () => {
+  project.write({
+    "tables.ts": flowText(
+      "Tables",
+      `declared = artifact(z.object({
+        threshold: z.number().describe("Above it the alarm rings"),
+        names: z.array(z.string()),
+        best: z.object({ at: z.string().nullable() }),
+      }));
+      rows = artifact(z.array(z.object({ x: z.number(), label: z.enum(["a", "b"]) })));
+      score = artifact(z.number());
+      table!: Record<string, unknown>; parquet!: StoredModel<Table>; arrow!: StoredModel<Table>; model!: unknown; uneven!: unknown; huge!: unknown;
+      @step({ next: "end" }) async start() {
+        this.declared = { threshold: 1, names: ["a"], best: { at: null } };
+        this.rows = [{ x: 1, label: "a" }];
+        this.score = 1;
+        this.table = { delay: Float64Array.of(1, 2), origin: ["LAS", "ATL"], flights: Int32Array.of(1, 2) };
+        const table = { delay: Float64Array.of(1, 2), origin: ["LAS", "ATL"] };
+        this.parquet = await storeTable(table, { format: "parquet" });
+        this.arrow = await storeTable(table, { format: "arrow" });
+        this.model = { trees: 3 };
+        this.uneven = { a: Float64Array.of(1), b: Float64Array.of(1, 2) };
+        this.huge = { column: new Float64Array(1_100_000) };
+      }
+      @step() end() {}`,
+      `import { artifact } from "@millrace/core"; import { storeTable, type StoredModel, type Table } from "@millrace/ml";`,
+    ),
+    "reads.ts": flowText(
+      "Reads",
+      `readonly source = upstream(Tables); sum!: number;
+      @step() start() { this.sum = this.source.data.score + Object.keys(this.source.data.table).length; }`,
+      `import Tables from "./tables.ts";`,
+    ),
+  });
+  for (const file of ["tables.ts", "reads.ts"]) {
+    const { code, stderr } = await project.flow(["run", file, "--quiet"]);
+    expect(code, stderr).toBe(0);
+  }
+  const { lines } = await project.flow(["lineage", "Reads/1", "--openlineage", "-"]);
+  const [, tables, , reads] = lines.map((line) => openLineageEvent.parse(line));
+  const fieldsOf = (datasets: readonly { name: string; facets: any }[]) =>
+    Object.fromEntries(datasets.map(({ name, facets }) => [name.split(".")[1], facets.schema?.fields]));
+  const table = [
+    { name: "delay", type: "float64" },
+    { name: "origin", type: "string" },
+    { name: "flights", type: "int32" },
+  ];
+  expect(fieldsOf(tables!.outputs)).toEqual({
+    declared: [
+      { name: "threshold", type: "number", description: "Above it the alarm rings" },
+      { name: "names", type: "array<string>" },
+      { name: "best", type: "object", fields: [{ name: "at", type: "string | null" }] },
+    ],
+    rows: [
+      { name: "x", type: "number" },
+      { name: "label", type: "string" },
+    ],
+    score: [{ name: "score", type: "number" }],
+    table,
+    parquet: table.slice(0, 2),
+    arrow: table.slice(0, 2),
+    model: undefined,
+    uneven: undefined,
+    huge: undefined, // More than is read for it.
+  });
+  expect(fieldsOf(reads!.inputs)).toEqual({ score: [{ name: "score", type: "number" }], table });
+  expect(tables!.outputs.find(({ name }) => name === "Tables.table")!.facets.schema!._schemaURL).toBe(
+    "https://openlineage.io/spec/facets/1-1-1/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet",
+  );
+});

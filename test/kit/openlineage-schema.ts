@@ -15,11 +15,20 @@ const job = { namespace: name, name };
 /** Facets of others may say what they like, under a name with their prefix. */
 const custom = z.looseObject(base);
 
+/** A column, or a field of a structure. */
+const schemaField: z.ZodType = z.strictObject({
+  name,
+  type: z.string().optional(),
+  description: z.string().optional(),
+  fields: z.array(z.lazy(() => schemaField)).optional(),
+});
+
 const dataset = z.strictObject({
   ...job,
   facets: z.strictObject({
     version: z.strictObject({ ...base, datasetVersion: name }),
     dataSource: z.strictObject({ ...base, name: z.string().optional(), uri: uri.optional() }),
+    schema: z.strictObject({ ...base, fields: z.array(z.lazy(() => schemaField)).optional() }).optional(),
     millrace_value: custom,
   }),
 });

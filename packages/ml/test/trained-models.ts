@@ -3,14 +3,20 @@
  * tests use this file as well, so what is compared across processes is trained by the same lines.
  */
 import { createRequire } from "node:module";
+import { figure, type StoredFile } from "@millrace/core";
 import type { CodecUnderTest } from "@millrace/ml/testing";
-import { SafeTensors } from "../src/index.ts";
+import { plotScores, SafeTensors } from "../src/index.ts";
 
 /** 80 rows of three features, a target and a class of each, from a fixed sequence. */
 export const rows: readonly (readonly number[])[] = fixedRows(80);
 export const targets: readonly number[] = rows.map(([a, b, c]) => 2 * a! - b! + c! ** 2);
 export const classes: readonly number[] = rows.map(([a, b]) => (a! > b! * 2 ? 1 : 0));
 
+/** One grey pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==",
+  "base64",
+);
 const kinds = classes.map((one) => (one === 1 ? "steep" : "flat"));
 const few = rows.slice(0, 6).map((row) => [...row]);
 const fewNumbers = few.map(([a]) => a!);
@@ -222,6 +228,17 @@ export const trainedModels: Readonly<Record<string, CodecUnderTest>> = {
         },
         { made: "by hand" },
       ),
+  },
+  plot: {
+    codec: "figure",
+    contentOf: (file) => (file as StoredFile).bytesSync(),
+    // The plots end with a line break, without which they are whole as well.
+    train: () => figure(plotScores({ contenders: [{ name: "forest", scores: [0.8, 0.9] }], metric: "R²" }).trim()),
+  },
+  picture: {
+    codec: "figure",
+    contentOf: (file) => (file as StoredFile).bytesSync(),
+    train: () => figure(PNG, { name: "dot.png", alt: "one grey dot" }),
   },
   arrowTable: {
     codec: "arrow",

@@ -12,13 +12,13 @@ const KEY_VARIABLE = "OPENLINEAGE_API_KEY";
 
 export async function exportOpenLineage(
   core: Core,
-  { metadata, folder }: OpenStores,
+  { metadata, artifacts, folder }: OpenStores,
   { lineage, target }: { readonly lineage: Lineage; readonly target: string },
   invocation: Invocation,
   context: Context,
 ): Promise<number> {
   const named = invocation.text("key-env");
-  const events = core.openLineageEvents(metadata, lineage);
+  const events = core.openLineageEvents(metadata, lineage, artifacts);
   const isUrl = /^https?:\/\//i.test(target);
   if (named !== undefined && !isUrl) {
     throw new core.FlowError("FLOW_CLI_BAD_VALUE", {

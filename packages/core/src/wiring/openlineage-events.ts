@@ -3,11 +3,13 @@
  * COMPLETE, FAIL or ABORT when it is over. Namespaces and names depend on project, flow and artifact alone, so that every
  * store and every export calls one thing by one name; the version of a dataset is the digest of its value.
  */
+import type { ArtifactStore } from "../artifact/artifact-store.ts";
 import { MILLRACE_VERSION } from "../config/version.ts";
 import type { Lineage } from "../events/lineage.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { readManifest } from "../metadata/stored-columns.ts";
+import { DatasetSchemas, type SchemaField } from "./dataset-schemas.ts";
 
 const PRODUCER = `https://www.npmjs.com/package/@millrace/core/v/${MILLRACE_VERSION}`;
 const SPEC = "https://openlineage.io/spec";
@@ -35,23 +37,33 @@ export interface OpenLineageEvent {
   readonly outputs: readonly Dataset[];
 }
 
-/** The events of all runs of a lineage that are in the store, the oldest run first. */
+/**
+ * The events of all runs of a lineage that are in the store, the oldest run first.
+ *
+ * @param artifacts values of tables are looked at in it, for their columns; without it declared schemas alone are told
+ */
 export async function* openLineageEvents(
   metadata: MetadataReader,
   lineage: Pick<Lineage, "runs">,
+  artifacts?: Pick<ArtifactStore, "payload">,
 ): AsyncGenerator<OpenLineageEvent> {
+  const schemas = new DatasetSchemas(metadata, artifacts);
   const here = lineage.runs.filter(({ isHere }) => isHere);
   const oldestFirst = here.toSorted((left, right) => ((left.createdAt ?? "") < (right.createdAt ?? "") ? -1 : 1));
   for (const { id } of oldestFirst) {
     const run = await metadata.runById(id as RunRow["id"]);
-    if (run !== undefined) yield* eventsOf(metadata, run);
+    if (run !== undefined) yield* eventsOf(metadata, run, schemas);
   }
 }
 
-async function* eventsOf(metadata: MetadataReader, run: RunRow): AsyncGenerator<OpenLineageEvent> {
+async function* eventsOf(
+  metadata: MetadataReader,
+  run: RunRow,
+  schemas: DatasetSchemas,
+): AsyncGenerator<OpenLineageEvent> {
   const job = await jobOf(metadata, run);
   const parent = await parentOf(metadata, run);
-  const inputs = await inputsOf(metadata, run);
+  const inputs = await inputsOf(metadata, run, schemas);
   const facets: Facets = {
     ...(parent === undefined ? {} : { parent }),
     processing_engine: facet("facets/1-1-0/ProcessingEngineRunFacet.json#/$defs/ProcessingEngineRunFacet", {
@@ -95,7 +107,7 @@ async function* eventsOf(metadata: MetadataReader, run: RunRow): AsyncGenerator<
       },
     },
     ...common,
-    outputs: await outputsOf(metadata, run),
+    outputs: await outputsOf(metadata, run, schemas),
   };
 }
 
@@ -163,16 +175,23 @@ async function parentOf(metadata: MetadataReader, run: RunRow): Promise<Facet | 
 }
 
 /** What tasks read of other runs, and what the run was given as configs and files; each once. */
-async function inputsOf(metadata: MetadataReader, run: RunRow): Promise<OpenLineageEvent["inputs"]> {
+async function inputsOf(
+  metadata: MetadataReader,
+  run: RunRow,
+  schemas: DatasetSchemas,
+): Promise<OpenLineageEvent["inputs"]> {
   const inputs = new Map<string, OpenLineageEvent["inputs"][number]>();
   for (const { kind, ...value } of await metadata.runValues(run.sequence))
     if (kind === "config" || kind === "file") inputs.set(`given ${value.name}`, dataset(run.flow, value, kind));
   const { reads } = await metadata.lineage({ runs: [run.id], direction: "up" });
   for (const { from, upstream, artifact, codec, digest, tasks } of reads) {
-    const producer = (await metadata.runById(from)) ?? (await metadata.deletedRun(from));
+    const here = await metadata.runById(from);
+    const producer = here ?? (await metadata.deletedRun(from));
+    const value = { name: artifact, codec, digest };
+    const fields = await schemas.fieldsOf(here ?? { flow: { project: "", name: from } }, value);
     inputs.set(`${from} ${artifact} ${digest} ${upstream ?? ""}`, {
       // Of a run that was never here nothing is known but its id, which is one name everywhere too.
-      ...dataset(producer?.flow ?? { project: "", name: from }, { name: artifact, codec, digest }, "artifact"),
+      ...dataset(producer?.flow ?? { project: "", name: from }, value, "artifact", fields),
       inputFacets: {
         millrace_read: own("InputDatasetFacet", {
           runId: from,
@@ -186,9 +205,12 @@ async function inputsOf(metadata: MetadataReader, run: RunRow): Promise<OpenLine
   return [...inputs.values()];
 }
 
-async function outputsOf(metadata: MetadataReader, run: RunRow): Promise<readonly Dataset[]> {
-  if (run.endTask === undefined) return [];
-  return (await metadata.visibleArtifacts(run.endTask)).map((row) => dataset(run.flow, row, "artifact"));
+async function outputsOf(metadata: MetadataReader, run: RunRow, schemas: DatasetSchemas): Promise<readonly Dataset[]> {
+  const outputs: Dataset[] = [];
+  if (run.endTask === undefined) return outputs;
+  for (const row of await metadata.visibleArtifacts(run.endTask))
+    outputs.push(dataset(run.flow, row, "artifact", await schemas.fieldsOf(run, row)));
+  return outputs;
 }
 
 type Flow = { readonly project: string; readonly name: string };
@@ -197,6 +219,7 @@ function dataset(
   flow: Flow,
   { name, codec, digest, sizeBytes }: Omit<ArtifactRow, "sizeBytes"> & { readonly sizeBytes?: number },
   kind: string,
+  fields?: readonly SchemaField[],
 ): Dataset {
   const { namespace } = jobName(flow);
   return {
@@ -210,6 +233,9 @@ function dataset(
         name: namespace,
         uri: namespace,
       }),
+      ...(fields === undefined
+        ? {}
+        : { schema: facet("facets/1-1-1/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet", { fields }) }),
       millrace_value: own("DatasetFacet", { kind, codec, ...(sizeBytes === undefined ? {} : { sizeBytes }) }),
     },
   };

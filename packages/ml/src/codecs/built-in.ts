@@ -2,6 +2,7 @@
 
 import { brainCodec } from "./brain.ts";
 import { registerBuiltIn } from "./codec-registry.ts";
+import { figureCodec } from "./figure.ts";
 import { libsvmCodec } from "./libsvm.ts";
 import { mljsCodecs } from "./mljs.ts";
 import { onnxCodec } from "./onnx.ts";
@@ -21,4 +22,5 @@ registerBuiltIn([
   arrowColumnsCodec,
   parquetCodec,
   onnxCodec,
+  figureCodec,
 ]);

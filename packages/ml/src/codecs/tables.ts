@@ -5,7 +5,7 @@
  */
 import { zstdDecompressSync } from "node:zlib";
 import { type Column, rowCount, type Table } from "../data/table.ts";
-import type { ModelCodec, ModelLibrary, SavedModel } from "./model-codec.ts";
+import type { ModelCodec, ModelLibrary, ModelSignature, SavedModel } from "./model-codec.ts";
 
 type Arrow = typeof import("apache-arrow");
 type ArrowTable = import("apache-arrow").Table;
@@ -94,7 +94,13 @@ export const parquetCodec: ModelCodec<Table, Parquet> = {
     const bytes = new Uint8Array(writer.parquetWriteBuffer({ columnData }));
     return {
       files: { [PARQUET_FILE]: bytes },
-      facts: { className: "Table", parameters: { rows, columns: Object.keys(table) } },
+      facts: {
+        className: "Table",
+        parameters: { rows, columns: Object.keys(table) },
+        signature: columnsSignature(
+          columnData.map(({ name, type }) => ({ name, type: type === "DOUBLE" ? "float64" : "string" })),
+        ),
+      },
     };
   },
   load: async ({ files }, { hyparquet }) => {
@@ -129,8 +135,22 @@ async function arrowFile(table: ArrowTable): Promise<SavedModel> {
   const columns = table.schema.fields.map(({ name }) => name);
   return {
     files: { [ARROW_FILE]: tableToIPC(table, "file") },
-    facts: { className: "Table", parameters: { rows: table.numRows, columns } },
+    facts: {
+      className: "Table",
+      parameters: { rows: table.numRows, columns },
+      signature: columnsSignature(
+        table.schema.fields.map(({ name, type }) => ({ name, type: ARROW_TYPES[String(type)] ?? String(type) })),
+      ),
+    },
   };
+}
+
+/** Types that both kinds of files have, by one name. */
+const ARROW_TYPES: Readonly<Record<string, string>> = { Float64: "float64", Utf8: "string" };
+
+/** A table takes nothing and gives its columns: whoever looks at it without a library sees what they are. */
+function columnsSignature(columns: readonly { readonly name: string; readonly type: string }[]): ModelSignature {
+  return { inputs: [], outputs: columns.map((column) => ({ ...column, shape: [null] })) };
 }
 
 function withoutDictionaries(table: ArrowTable, { DataType, Table: Build, vectorFromArray }: Arrow): ArrowTable {
