@@ -3,6 +3,7 @@ import type { RunRow } from "@millrace/core/internal";
 import { EXIT } from "../exit-code.ts";
 import { count } from "../render/text.ts";
 import { type Command, DEBUG_FLAG, JSON_FLAG, STORE_FLAG } from "./command.ts";
+import { unreadableRun } from "./unreadable-run.ts";
 import { refuseTail, withStores } from "./with-stores.ts";
 
 export const runsDeleteCommand: Command = {
@@ -45,10 +46,10 @@ export const runsDeleteCommand: Command = {
           runs.set(run.id, { sequence: run.sequence, name: core.runName(run) });
         } catch (error) {
           if (!core.isFlowError(error)) throw error;
-          // A run that cannot be read may still go: its name and its number are known.
-          const { sequence, runId, run: name } = error.context;
-          if (error.code === "FLOW_METADATA_CORRUPT" && typeof sequence === "number") {
-            runs.set(String(runId), { sequence: sequence as RunRow["sequence"], name: String(name) });
+          // A run that cannot be read may still go.
+          const unreadable = unreadableRun(core, error);
+          if (unreadable !== undefined) {
+            runs.set(unreadable.runId, unreadable);
             continue;
           }
           const { code, message, hint } = error;

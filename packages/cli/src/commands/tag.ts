@@ -1,10 +1,21 @@
 /** `flow tag add|remove|replace|list`: labels on runs. Every move is kept in the store's log with who, when and why. */
-import type { RunRow } from "@millrace/core/internal";
+import type { OpenStores, RunRow } from "@millrace/core/internal";
+import type { Core } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
 import { renderTable } from "../render/table.ts";
 import { dateTime, plain } from "../render/text.ts";
 import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STORE_FLAG } from "./command.ts";
-import { actorOf, EXPECT_FLAG, expectedOf, FORCE_AGE_FLAG, type Moved, moveTags, REASON_FLAG } from "./move-tag.ts";
+import {
+  actorOf,
+  EXPECT_FLAG,
+  expectedOf,
+  FORCE_AGE_FLAG,
+  type Moved,
+  moveTags,
+  REASON_FLAG,
+  tellWebhooks,
+} from "./move-tag.ts";
+import { type UnreadableRun, unreadableRun } from "./unreadable-run.ts";
 import { selectRun, withStores } from "./with-stores.ts";
 
 const RUN_ARGUMENT = { name: "SELECTOR", help: "The run: Train/17, Train@prod:v1, or an id", required: true } as const;
@@ -75,11 +86,15 @@ interface Change {
 function move(change: Change, invocation: Invocation, context: Context): Promise<number> {
   const { verb, selector, add, remove } = change;
   return withStores(invocation, context, async (stores, core) => {
-    const { run } = await selectRun(core, stores, selector, context, {
-      command: `flow tag ${verb}`,
-      most: "run",
-      successfulOnly: true,
+    const takes = { command: `flow tag ${verb}`, most: "run", successfulOnly: true } as const;
+    const found = await selectRun(core, stores, selector, context, takes).catch((error: unknown) => {
+      // A run that cannot be read may lose its tags: otherwise it could not be deleted either.
+      const unreadable = verb === "remove" ? unreadableRun(core, error) : undefined;
+      if (unreadable === undefined) throw error;
+      return unreadable;
     });
+    if (!("run" in found)) return await removeOfUnreadable(core, stores, found, change, invocation, context);
+    const { run } = found;
     if (verb === "replace" && !run.tags.includes(remove[0]!.normalize("NFC")))
       throw new core.FlowError("FLOW_TAG_NOT_EXPECTED", {
         message: `Cannot replace "${remove[0]}" of ${core.runName(run)}: it does not hold this tag`,
@@ -106,6 +121,33 @@ function move(change: Change, invocation: Invocation, context: Context): Promise
     );
     return EXIT.done;
   });
+}
+
+async function removeOfUnreadable(
+  core: Core,
+  stores: OpenStores,
+  { sequence, runId, name }: UnreadableRun,
+  { remove }: Change,
+  invocation: Invocation,
+  context: Context,
+): Promise<number> {
+  const by = actorOf(core, invocation, context, "flow tag");
+  const moves = await stores.metadata.moveTags({
+    run: sequence,
+    add: [],
+    remove: remove.map((tag) => tag.normalize("NFC")),
+    ...by,
+  });
+  await tellWebhooks(core, stores, context);
+  const { stdout } = context;
+  const taken = moves.filter(({ run }) => run === runId).map(({ tag }) => plain(tag));
+  const what = taken.length === 0 ? "nothing to change" : `no longer tagged ${taken.join(", ")}`;
+  stdout.write(
+    invocation.isOn("json")
+      ? `${JSON.stringify({ run: name, runId, moves })}\n`
+      : `${stdout.paint.green("✓")} ${stdout.paint.bold(name)} ${what}; its record cannot be read\n`,
+  );
+  return EXIT.done;
 }
 
 function whatHappened({ moves, requested }: Moved, { id }: RunRow): string {
@@ -165,8 +207,13 @@ function list(invocation: Invocation, context: Context): Promise<number> {
     const tags = await metadata.tags(text === undefined ? {} : { flow: flowOf(core.flowNameOf(text)) });
     const rows: { tag: string; runs: number; newest: string }[] = [];
     for (const entry of tags) {
-      const newest = await metadata.run(entry.newest);
-      rows.push({ tag: entry.tag, runs: entry.runs, newest: newest === undefined ? "" : core.runName(newest) });
+      const newest = await metadata.run(entry.newest).catch((error: unknown) => {
+        const unreadable = unreadableRun(core, error);
+        if (unreadable === undefined) throw error;
+        return unreadable.name;
+      });
+      const name = typeof newest === "string" ? newest : newest === undefined ? "" : core.runName(newest);
+      rows.push({ tag: entry.tag, runs: entry.runs, newest: name });
     }
     if (invocation.isOn("json")) for (const row of rows) stdout.write(`${JSON.stringify(row)}\n`);
     else if (rows.length === 0) context.stderr.write("No tags\n");

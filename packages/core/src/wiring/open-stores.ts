@@ -48,7 +48,7 @@ export interface OpenStoresInput {
 /**
  * Opens the store that option, environment and folder name.
  *
- * @throws FlowError FLOW_CLIENT_NO_STORE (nothing there and `create` is false), FLOW_CLIENT_NOT_A_STORE,
+ * @throws FlowError FLOW_CLIENT_NO_STORE (nothing there and `create` is false), FLOW_CLIENT_NOT_A_STORE, FLOW_METADATA_CORRUPT (values without records),
  *   FLOW_CLIENT_FOREIGN_STORE, FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
  *   of a newer version or one that is no database
  */
@@ -57,8 +57,11 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const location = locateStore(store.folder);
   let isNew = false;
   if (input.create) isNew = prepareStoreFolder(store.folder, location);
-  else if (!isThere(location.databaseFile)) throw noStore(store, input.cwd);
-  else refuseLostRecords(store.folder, location);
+  else {
+    const isFile = isThere(location.databaseFile);
+    refuseLostRecords(store.folder, location);
+    if (!isFile) throw noStore(store, input.cwd);
+  }
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
   const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });

@@ -4,6 +4,7 @@ import { STORE_FOLDER } from "../config/find-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { fileError } from "../storage/fs/file-error.ts";
 import { createStoreFolder } from "../storage/fs/store-folder.ts";
+import { restoreRecords, youngestCopy } from "./kept-copies.ts";
 import type { StoreLocation } from "./store-location.ts";
 
 /** What an interrupted creation may leave behind, and what git's own file for the folder is called. */
@@ -40,7 +41,7 @@ export function checkStoreFolder(folder: string, location: StoreLocation): boole
 }
 
 /**
- * Records that are gone or empty, beside values that are there: what would be made anew would give names a second time, and
+ * Records that are gone or empty, beside values or older copies that are there: what would be made anew would give names a second time, and
  * the values to the next collection.
  *
  * @throws FlowError FLOW_METADATA_CORRUPT
@@ -48,8 +49,8 @@ export function checkStoreFolder(folder: string, location: StoreLocation): boole
 export function refuseLostRecords(folder: string, { databaseFile, blobFolder }: StoreLocation): void {
   if (!hasLostRecords(databaseFile, join(blobFolder, "blobs", "sha256"))) return;
   throw new FlowError("FLOW_METADATA_CORRUPT", {
-    message: `Cannot use the store in "${folder}": it holds values, and its records are ${existsSync(databaseFile) ? "empty" : "not there"}`,
-    hint: `Put "${basename(databaseFile)}" back from a copy; to begin anew, move the folder away`,
+    message: `Cannot use the store in "${folder}": it has held runs, and its records are ${existsSync(databaseFile) ? "empty" : "not there"}`,
+    hint: `${restoreRecords(databaseFile)}; to begin anew, move the folder away`,
     context: { folder },
   });
 }
@@ -57,7 +58,7 @@ export function refuseLostRecords(folder: string, { databaseFile, blobFolder }: 
 function hasLostRecords(databaseFile: string, values: string): boolean {
   try {
     if ((statSync(databaseFile, { throwIfNoEntry: false })?.size ?? 0) > 0) return false;
-    return existsSync(values) && readdirSync(values).length > 0;
+    return (existsSync(values) && readdirSync(values).length > 0) || youngestCopy(databaseFile) !== undefined;
   } catch {
     return false; // What cannot be looked at cannot be opened either, and that says why.
   }

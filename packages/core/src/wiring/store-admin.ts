@@ -17,6 +17,7 @@ import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
 import { inspectFolder } from "../storage/fs/inspect-folder.ts";
 import { repairFolder } from "../storage/fs/repair-folder.ts";
 import { storeLayout } from "../storage/fs/store-folder.ts";
+import { restoreRecords } from "./kept-copies.ts";
 import { isThere, noStore } from "./open-stores.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
@@ -91,8 +92,8 @@ function openAudit(location: StoreLocation): RecordAudit | FlowError {
   const state = existsSync(databaseFile) ? "empty" : "not there";
   if (state === "not there" || (statSync(databaseFile).size === 0 && hasValues(location)))
     return new FlowError("FLOW_METADATA_CORRUPT", {
-      message: `Cannot open the records in "${databaseFile}": the file is ${state}, though the store holds values`,
-      hint: "Restore it from a copy of the store",
+      message: `Cannot open the records in "${databaseFile}": the file is ${state}, though the store has held runs`,
+      hint: restoreRecords(databaseFile),
       context: { path: databaseFile },
     });
   try {

@@ -10,6 +10,9 @@ import { type Command, type Context, DEBUG_FLAG, type Invocation, JSON_FLAG, STO
 /** Findings of one kind that are spelt out; the rest is counted. */
 const MAX_SHOWN = 100;
 
+/** Runs that a command to type names. */
+const MAX_RUNS = 50;
+
 export const storeVerifyCommand: Command = {
   usage: "store verify [--read-data | --read-data-subset N/T]",
   positionals: [],
@@ -57,7 +60,10 @@ async function verify(invocation: Invocation, context: Context): Promise<number>
     });
     progress.clear();
     if (invocation.isOn("json")) context.stdout.write(`${JSON.stringify({ kind: "summary", ...report })}\n`);
-    else context.stdout.write(lines.rest() + renderVerdict(report, context.stdout.paint) + nextCommands(report));
+    else
+      context.stdout.write(
+        lines.rest() + renderVerdict(report, context.stdout.paint) + nextCommands(report, lines.needCopy),
+      );
     return exitCode(report);
   } finally {
     progress.clear();
@@ -79,6 +85,8 @@ export function exitCode({ totals }: VerifyReport): number {
 export class FindingLines {
   readonly #context: Context;
   readonly #isJson: boolean;
+  /** Runs of which something wants a copy of the store. */
+  readonly needCopy = new Set<string>();
   readonly #left = { damage: 0, unchecked: 0, note: 0 };
   readonly #shown = { damage: 0, unchecked: 0, note: 0 };
 
@@ -89,6 +97,10 @@ export class FindingLines {
 
   add(finding: StoreFinding): void {
     const { stdout } = this.#context;
+    const { kind, remedy, subject } = finding;
+    // A name, and not "run number 7".
+    if (kind === "damage" && remedy === "copy" && /^\S+\/\d+$/.test(subject.run ?? "") && this.needCopy.size < MAX_RUNS)
+      this.needCopy.add(subject.run!);
     if (this.#isJson) stdout.write(`${JSON.stringify(finding)}\n`);
     else if (this.#shown[finding.kind]++ < MAX_SHOWN) stdout.write(renderFinding(finding, stdout.paint));
     else this.#left[finding.kind]++;
@@ -125,19 +137,22 @@ export function renderVerdict(report: VerifyReport, paint: Paint): string {
   return `${mark} ${paint.bold(verdict)}: ${[count(values, "value"), ...parts].join(", ")}${read}\n`;
 }
 
-function nextCommands({ totals, remedies, hashed }: VerifyReport): string {
+function nextCommands({ totals, remedies, hashed }: VerifyReport, needCopy: ReadonlySet<string>): string {
   if (totals.damage === 0) return totals.note > 0 || hashed.blobs > 0 ? "" : "  flow store verify --read-data\n";
   const lines: string[] = [];
   if (remedies.repair + remedies.rerun > 0) lines.push("  flow store repair --dry-run");
-  if (remedies.copy > 0) lines.push(...copyLines(remedies.copy, []));
+  if (remedies.copy > 0) lines.push(...copyLines(remedies.copy, [...needCopy]));
   return `${lines.join("\n")}\n`;
 }
 
 /** What to do about faults that no repair mends. */
 export function copyLines(faults: number, runs: readonly string[]): readonly string[] {
   const wants = faults === 1 ? "wants" : "want";
+  const first = `  restore from a copy of the store: ${count(faults, "fault")} ${wants} one`;
+  if (runs.length === 0) return [first];
   return [
-    `  restore from a copy of the store: ${count(faults, "fault")} ${wants} one; or delete the runs and take them from an export:`,
-    `  flow runs delete ${runs.length === 0 ? "RUN" : runs.join(" ")}     flow import FILE`,
+    first,
+    `  without a copy, delete ${runs.length === 1 ? "the run and take it" : "the runs and take them"} from an export, if there is one:`,
+    `  flow runs delete ${runs.join(" ")}     flow import FILE`,
   ];
 }

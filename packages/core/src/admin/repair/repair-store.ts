@@ -211,7 +211,7 @@ async function verified(
 function notMendable(error: FlowError): FlowError {
   return new FlowError("FLOW_METADATA_CORRUPT", {
     message: `Cannot repair the store: ${error.message}`,
-    hint: "Restore millrace.db from a copy: the values in blobs/ stay as they are, and flow store verify --read-data checks them",
+    hint: `${isFlowError(error, "FLOW_METADATA_CORRUPT") ? error.hint : "Restore millrace.db from a copy"}; the values in blobs/ stay as they are, and flow store verify --read-data checks them`,
     context: error.context,
     cause: error,
   });

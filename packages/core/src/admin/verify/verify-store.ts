@@ -149,7 +149,8 @@ async function verifyWithoutRecords(
   error: FlowError,
   { readData, sink, progress }: Verifying,
 ): Promise<ValueTotals> {
-  sink.add("S01", "damage", `the records cannot be read: ${error.message}`, {
+  const next = error.hint === undefined ? "" : `. ${error.hint}`;
+  sink.add("S01", "damage", `the records cannot be read: ${error.message}${next}`, {
     remedy: "copy",
     subject: { file: "millrace.db" },
   });

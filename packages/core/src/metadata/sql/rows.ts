@@ -1,9 +1,10 @@
 /**
  * Rows of tables to and from rows of the contract: digests as 32 bytes inside and lower-case hex outside, times as
  * milliseconds inside and Date outside, structured fields as JSON text inside. Loaded by every worker: of other files
- * types only, and what reads JSON and makes digests.
+ * types only, errors, and what reads JSON and makes digests.
  */
 import type { Digest, GoneReason } from "../../artifact/artifact.ts";
+import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { TaskPath } from "../../ids/task-path.ts";
 import type { DeletedRun } from "../deleted-run.ts";
@@ -123,6 +124,10 @@ function toRunImport(stored: RunImport): RunImport {
 }
 
 export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): ExecutionRow {
+  return ofRow({ rowOfRun: row.run }, () => executionOf(row));
+}
+
+function executionOf(row: Omit<ExecutionTable, "program_schema">): ExecutionRow {
   return {
     run: row.run as RunSequence,
     number: row.number,
@@ -140,6 +145,10 @@ export function toExecutionRow(row: Omit<ExecutionTable, "program_schema">): Exe
 
 /** @param status  what the task is shown as, where that is not what is stored */
 export function toTaskRow(row: TaskTable, status = row.status): TaskRow {
+  return ofRow({ rowOfRun: row.run, rowOfTask: row.sequence }, () => taskOf(row, status));
+}
+
+function taskOf(row: TaskTable, status: TaskTable["status"]): TaskRow {
   return {
     sequence: row.sequence as TaskSequence,
     run: row.run as RunSequence,
@@ -285,6 +294,26 @@ export function upstreamColumns(run: number, upstream: NewUpstream): UpstreamTab
 }
 
 export function toUpstreamRow(row: UpstreamTable): UpstreamRow {
+  return ofRow({ rowOfRun: row.run }, () => upstreamOf(row));
+}
+
+/** Whose row it is that cannot be read, by number: who reads with a connection makes names of them. */
+export function ofRow<T>(row: { readonly rowOfRun: number; readonly rowOfTask?: number }, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
+    const { message, hint, context } = error;
+    throw new FlowError("FLOW_METADATA_CORRUPT", {
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      context: { ...context, ...row },
+      cause: error.cause,
+    });
+  }
+}
+
+function upstreamOf(row: UpstreamTable): UpstreamRow {
   return {
     run: row.run as RunSequence,
     name: row.name,

@@ -1,5 +1,6 @@
 import type { TaskSequence } from "../metadata-store.ts";
 import type { FinishedTaskColumns, ReplayableStatus } from "../replay.ts";
+import { ofRow } from "../sql/rows.ts";
 import { attemptsOfRun } from "../sql/tasks.ts";
 import { readColumn } from "../stored-columns.ts";
 import type { Statements } from "./statements.ts";
@@ -50,7 +51,9 @@ export function readFinishedTasks(statements: Statements, run: number): Finished
     columns.statuses.push(status);
     columns.fanOuts.push(row[5] ?? undefined);
     columns.choices.push(row[6] ?? undefined);
-    columns.valueReads.push(row[7] === null ? undefined : parsed(lists, row[7]));
+    columns.valueReads.push(
+      row[7] === null ? undefined : ofRow({ rowOfRun: run, rowOfTask: row[0] }, () => parsed(lists, row[7]!)),
+    );
   }
   return { count: columns.sequences.length, ...columns, unfinished };
 }

@@ -47,6 +47,7 @@ import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
 import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
 import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
+import { nameRow } from "./name-row.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
 import { describeRunFaults } from "./run-faults.ts";
 import {
@@ -373,7 +374,7 @@ export class SqliteReader implements MetadataReader {
         return this.db.transaction(() => work(this.statements)).deferred();
       });
     } catch (error) {
-      throw metadataError("Cannot read the records", this.file, error);
+      throw metadataError("Cannot read the records", this.file, nameRow(this.db, error));
     }
   }
 

@@ -9,6 +9,7 @@ import type { RunId } from "../../ids/run-id.ts";
 import type { RunSequence, TaskReader, TaskSequence } from "../metadata-store.ts";
 import * as map from "../sql/rows.ts";
 import { type Connection, openReader } from "./connection.ts";
+import { nameRow } from "./name-row.ts";
 import { readerSql } from "./reader-sql.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { isAsLeft } from "./task-faults.ts";
@@ -129,7 +130,7 @@ export class SqliteTaskReader implements TaskReader {
     try {
       return work();
     } catch (error) {
-      throw metadataError("Cannot read the records", this.#file, error);
+      throw metadataError("Cannot read the records", this.#file, nameRow(this.#db, error));
     }
   }
 }
