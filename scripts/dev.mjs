@@ -34,7 +34,7 @@ function test() {
 function faults() {
   build();
   env.MILLRACE_FAULTS ??= "all"; // Or a share of them: 0.25.
-  const files = args.length === 0 ? ["test/faults", "test/hostile", "test/transfer/changed-records.test.ts"] : args;
+  const files = args.length === 0 ? ["test/faults", "test/hostile", "test/transfer"] : args;
   // One file after another: what is measured is one fault, not how two get in each other's way.
   run("node", ["scripts/test.mjs", ...files, "--no-file-parallelism", "--disable-console-intercept"]);
 }

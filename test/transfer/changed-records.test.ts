@@ -130,23 +130,34 @@ const HURTS: readonly (readonly [name: string, sql: string, words: RegExp])[] = 
 ];
 
 describe("an export", () => {
-  test.each(HURTS)("of %s is refused by name, and leaves no file", async (_, sql, words) => {
+  function change(sql: string): void {
     hurt.heal();
     hurt.forget(changed);
     hurt.sql((db) => {
-      const statement = sql.replace(
-        /\{(\w+)\/(\d+)\}/g,
-        "(SELECT sequence FROM run WHERE flow_name = '$1' AND number = $2)",
-      );
-      db.exec(statement);
+      const run = "(SELECT sequence FROM run WHERE flow_name = '$1' AND number = $2)";
+      db.exec(sql.replace(/\{(\w+)\/(\d+)\}/g, run));
       expect(db.prepare("SELECT total_changes()").pluck().get()).toBeGreaterThan(0);
     });
-    const called = await hurt.project.flow(["export", ...hurt.ids, "-o", "changed.tar", "--store", hurt.folder]);
+  }
+  const left = () => fs.readdirSync(hurt.project.folder).filter((name) => /changed|part/.test(name));
+
+  test.each(HURTS)("of %s is refused by name, and leaves no file", async (_, sql, words) => {
+    change(sql);
+    const { exit, code, message } = await hurt.export(changed);
     // What no command can read at all is a store's failure, everything else damage.
-    const isUnread = called.stderr.includes("FLOW_METADATA_CORRUPT");
-    expect([called.code, called.stdout, called.stderr]).toEqual([isUnread ? 3 : 4, "", expect.stringMatching(words)]);
-    expect(called.stderr).toMatch(/FLOW_TRANSFER_BAD_RECORDS|FLOW_METADATA_CHANGED_RECORDS|FLOW_METADATA_CORRUPT/);
-    expect(fs.readdirSync(hurt.project.folder).filter((name) => /changed|part/.test(name))).toEqual([]);
+    expect([exit, message]).toEqual([code === "FLOW_METADATA_CORRUPT" ? 3 : 4, expect.stringMatching(words)]);
+    expect(code).toMatch(/^FLOW_(TRANSFER_BAD_RECORDS|METADATA_CHANGED_RECORDS|METADATA_CORRUPT)$/);
+    expect(left()).toEqual([]);
+  });
+
+  test("that is refused says all that is wrong, and exits with 4", async () => {
+    const [, failure, words] = HURTS.find(([name]) => name === "a failure that is none")!;
+    change(`${failure}; UPDATE store SET store_id = 'mine'`);
+    const called = await hurt.project.flow(["export", ...hurt.ids, "-o", "changed.tar", "--store", hurt.folder]);
+    expect([called.code, called.stdout]).toEqual([4, ""]);
+    expect(called.stderr).toMatch(/\d problems/);
+    for (const each of [words, /"store.store_id"/, /FLOW_TRANSFER_BAD_RECORDS/]) expect(called.stderr).toMatch(each);
+    expect(left()).toEqual([]);
   });
 });
 
@@ -323,18 +334,10 @@ describe("a file", () => {
   test("that is refused leaves a store that is there as it was, values and all", async () => {
     writeSwapped();
     hurt.forget();
-    await hurt.project.flow(["import", "good.tar", "--store", hurt.elsewhere]);
-    const deleted = await hurt.project.flow([
-      "runs",
-      "delete",
-      "Data/1",
-      "Train/1",
-      "Train/2",
-      "Train/3",
-      "--store",
-      hurt.elsewhere,
-    ]);
-    expect([deleted.code, deleted.stderr]).toEqual([0, expect.anything()]);
+    // A store with one run of the file alone, which has none of its values.
+    hurt.heal();
+    expect(await hurt.export(again, hurt.ids.slice(3, 4))).toMatchObject({ exit: 0 });
+    expect(await hurt.import(again)).toMatchObject({ exit: 0 });
     const left = () =>
       fs
         .readdirSync(hurt.elsewhere, { recursive: true, encoding: "utf8" })

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
 import { exitCodeOf } from "../../packages/cli/src/exit-code.ts";
+import type { FlowError } from "../../packages/core/src/errors/flow-error.ts";
 import { type Connection, openWriter } from "../../packages/core/src/metadata/sqlite/connection.ts";
 import { checkStorePlace, type OpenStores, openStores } from "../../packages/core/src/wiring/open-stores.ts";
 import { exportToFile, importFromFile } from "../../packages/core/src/wiring/transfer.ts";
@@ -118,8 +119,9 @@ async function ended(work: () => Promise<unknown>): Promise<Ended> {
     await work();
     return DONE;
   } catch (error) {
-    const { code = "", message } = error as { readonly code?: string; readonly message: string };
-    return { exit: exitCodeOf(error), code, message };
+    const { code = "", message, problems = [] } = error as Partial<FlowError> & { readonly message: string };
+    const all = [message, ...problems.map((problem) => problem.message)].join("\n");
+    return { exit: exitCodeOf(error), code, message: all };
   }
 }
 

@@ -42,19 +42,19 @@ function asked(words: string | undefined): readonly Cell[] {
   );
 }
 
-/** Each shape and each behaviour some times in threads, and some of all in processes. */
+/** Each shape and each behaviour in threads, and some of all in processes: other ones each time. */
 function chooseCells(): readonly Cell[] {
   const inThreads = cells.filter(({ place }) => place === "thread");
   const chosen = new Set(
     sample(
       cells.filter(({ place }) => place === "process"),
-      12,
+      8,
       random,
     ),
   );
   for (const { list, count } of [
     ...SHAPES.map((shape) => ({ list: inThreads.filter((cell) => cell.shape === shape), count: 1 })),
-    ...BEHAVIOURS.map((behaviour) => ({ list: inThreads.filter((cell) => cell.behaviour === behaviour), count: 2 })),
+    ...BEHAVIOURS.map((behaviour) => ({ list: inThreads.filter((cell) => cell.behaviour === behaviour), count: 1 })),
   ])
     for (const cell of sample(list, count, random)) chosen.add(cell);
   return cells.filter((cell) => chosen.has(cell));
