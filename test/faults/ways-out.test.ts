@@ -101,3 +101,91 @@ test("records that are gone are no missing store: what helps is said", async () 
   fs.rmSync(store.file("blobs"), { recursive: true });
   expect((await flow("runs")).stderr).toContain("FLOW_METADATA_CORRUPT");
 });
+
+describe("a file where a folder belongs, or the other way round", () => {
+  const commands = [
+    ["runs"],
+    ["store", "verify"],
+    ["store", "repair"],
+    ["store", "gc", "--grace", "0s"],
+    ["validate"],
+    ["run", "source.ts", "--quiet"],
+  ];
+  const swap = (name: string): void => {
+    const isFolder = fs.statSync(store.file(name)).isDirectory();
+    fs.rmSync(store.file(name), { recursive: true });
+    if (isFolder) fs.writeFileSync(store.file(name), "in the way");
+    else fs.mkdirSync(store.file(name));
+  };
+
+  test.each([
+    ["the records", (): string => "millrace.db", /a folder lies where the file belongs/, [3, 4]],
+    [
+      "the folder of unfinished files",
+      (): string => "tmp",
+      /not a plain file or folder|not a directory|where the store has a folder/,
+      [0, 1, 3],
+    ],
+    [
+      "a folder of values",
+      (): string => `blobs/sha256/${fs.readdirSync(store.file("blobs/sha256")).sort()[0]}`,
+      /is not there|not a directory|where the store has a folder/,
+      [0, 1, 3, 4],
+    ],
+    [
+      "the folder of all values",
+      (): string => "blobs",
+      /not a directory|is not there|not a plain|where the store has a folder/,
+      [0, 1, 3, 4],
+    ],
+  ] as const)(
+    "%s: each command says so by the path, and none is a defect of ours",
+    async (_name, which, words, codes) => {
+      store.heal();
+      const name = which();
+      swap(name);
+      for (const command of commands) {
+        const { code, stdout, stderr } = await flow(...command);
+        expect(codes, `${command.join(" ")}: ${stderr}`).toContain(code);
+        expect(stderr).not.toContain("FLOW_INTERNAL");
+        if (code === 3 || command[1] === "verify") {
+          expect(stdout + stderr).toMatch(words);
+          expect(stdout + stderr).toContain(name);
+        }
+      }
+    },
+  );
+});
+
+test("a pull that fails leaves no empty folder behind, and none of somebody else is taken away", async () => {
+  store.heal();
+  for (const { file } of store.blobs()) if (file !== undefined) fs.rmSync(store.file(file));
+  fs.mkdirSync(store.project.file("theirs"));
+  for (const place of ["made/for/it/", "theirs/below/"]) {
+    const { code, stderr } = await flow("pull", "Source/1", "noise", "-o", place);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("FLOW_ARTIFACT_MISSING")]);
+  }
+  expect(fs.existsSync(store.project.file("made"))).toBe(false);
+  expect(fs.readdirSync(store.project.file("theirs"))).toEqual([]);
+});
+
+test("faults are counted once, and what helps with them adds up", async () => {
+  hurt(
+    "UPDATE flow SET run_count = 7 WHERE name = 'Source'; DELETE FROM item_page WHERE split = (SELECT min(split) FROM item_page)",
+  );
+  const { stdout } = await flow("store", "verify");
+  expect(stdout.match(/^✗ {1,2}S\d\d/gm)).toHaveLength(3);
+  expect(stdout).toMatch(/^✗ Damaged: 3 faults; \d+ values, none of them read$/m);
+  expect(stdout).toContain(
+    "of the faults, 1 for flow store repair, 1 for a step that runs again, or a copy, 1 for a copy alone",
+  );
+});
+
+test("a verb that is none, and a collection without grace, say what they mean", async () => {
+  store.heal();
+  const { stderr } = await flow("store", "foo");
+  expect(stderr).toContain("The verbs are gc, verify, repair");
+  const { stdout } = await flow("store", "gc", "--grace", "0s", "--dry-run");
+  expect(stdout).toContain("and deleted by this call");
+  expect(stdout).not.toContain("deleted by a call after");
+});

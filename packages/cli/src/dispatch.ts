@@ -107,7 +107,7 @@ function showGroup(word: string, context: Context): boolean {
 }
 
 async function unknownCommand(words: readonly string[]): Promise<Error> {
-  const { FlowError, nearestName } = await loadCore();
+  const { FlowError, nearestName, shellWord } = await loadCore();
   const isGroup = commandTable.some((entry) => entry.name.startsWith(`${words[0]} ${words[1]} `));
   const typed = isGroup ? `${words[0]} ${words[1]}` : words[0]!;
   const group = commandTable.filter((entry) => entry.name.startsWith(`${typed} `)).map((entry) => entry.name);
@@ -123,7 +123,7 @@ async function unknownCommand(words: readonly string[]): Promise<Error> {
       hint:
         nearest === undefined
           ? `Type one of ${group.map((name) => `flow ${name}`).join(", ")}`
-          : `Did you mean "flow ${nearest}"?`,
+          : `Did you mean "flow ${nearest}"? The verbs are ${group.map((name) => name.slice(typed.length + 1)).join(", ")}`,
     });
   }
   const nearest = nearestName(
@@ -131,7 +131,7 @@ async function unknownCommand(words: readonly string[]): Promise<Error> {
     commandTable.map((entry) => entry.name.split(" ")[0]!),
   );
   const hint = /\.[cm]?[jt]sx?$/.test(typed)
-    ? `Type flow run ${typed}`
+    ? `Type flow run ${shellWord(typed)}`
     : nearest === undefined
       ? "Type flow --help for the commands"
       : `Did you mean "flow ${nearest}"?`;

@@ -135,6 +135,7 @@ export { formatDuration, parseDurationMs } from "./util/duration.ts";
 export { elapsedMs } from "./util/elapsed.ts";
 export { nearestName } from "./util/nearest-name.ts";
 export { whyNoOutput } from "./util/output-place.ts";
+export { shellWord } from "./util/shell-word.ts";
 export { unifiedDiff } from "./util/unified-diff.ts";
 export { type LaunchRequest, launchRun as startRun } from "./wiring/launch-run.ts";
 export { type OpenLineageEvent, openLineageEvents } from "./wiring/openlineage-events.ts";

@@ -47,7 +47,7 @@ export const buildCommand: Command = {
     stdout.write(`${paint.green("✓")} ${names}: ${file}, ${Math.ceil(bytes.byteLength / 1024)} KB\n`);
     if (packages.length > 0)
       stdout.write(`  ${count(packages.length, "package")} to install where it runs: ${packages.join(" ")}\n`);
-    stdout.write(`  flow run ${file}\n`);
+    stdout.write(`  flow run ${core.shellWord(file)}\n`);
     return EXIT.done;
   },
 };

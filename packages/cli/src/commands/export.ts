@@ -71,7 +71,7 @@ export const exportCommand: Command = {
       // What was written to stdout is the file: the answer goes beside it.
       const answer = toStdout ? context.stderr : context.stdout;
       if (invocation.isOn("json")) answer.write(`${JSON.stringify({ file: toStdout ? "-" : output, ...report })}\n`);
-      else answer.write(renderReport(report, output, answer));
+      else answer.write(renderReport(report, core.shellWord(output), answer));
       return EXIT.done;
     }),
 };

@@ -60,7 +60,9 @@ export const importCommand: Command = {
       if (isJson) stdout.write(`${JSON.stringify({ isDryRun, ...report })}\n`);
       else {
         if (stores?.isNew === true) context.stderr.write(`Made a new store in ${stores.folder}\n`);
-        stdout.write(renderReport(report, { isDryRun, file, paint: stdout.paint }));
+        stdout.write(
+          renderReport(report, { isDryRun, file: core.shellWord(file), word: core.shellWord, paint: stdout.paint }),
+        );
       }
       return EXIT.done;
     } finally {
@@ -94,7 +96,10 @@ function makeStore(core: Core, invocation: Invocation, context: Context): Promis
 
 interface Shown {
   readonly isDryRun: boolean;
+  /** As a word of a command. */
   readonly file: string;
+  /** A text as a word of a command. */
+  readonly word: (text: string) => string;
   readonly paint: Paint;
 }
 
@@ -116,21 +121,17 @@ function renderReport({ runs, blobs, sizeBytes }: ImportReport, shown: Shown): s
 }
 
 /** A run with both of its names, and what is to be known about it. */
-function runLines(run: Run, { isDryRun, paint }: Shown): readonly string[] {
+function runLines(run: Run, { isDryRun, paint, word }: Shown): readonly string[] {
   const there = harmless(run.from.run, { colours: false });
   const here = run.run === undefined ? paint.bold(there) : `${paint.bold(run.run)} ${paint.dim(`(${there} there)`)}`;
   const lines = [`  ${here}  ${run.status}${run.state === "present" ? paint.dim("  is here already") : ""}`];
   const note = (text: string): void => void lines.push(paint.dim(`    ${harmless(text, { colours: false })}`));
   const left = run.tagsThere.filter((tag) => !run.tags.includes(tag));
   if (left.length > 0 && isDryRun) note(`holds ${left.join(", ")} there`);
-  else if (left.length > 0) note(`holds ${left.join(", ")} there, not here: flow tag add ${run.run} ${words(left)}`);
+  else if (left.length > 0)
+    note(`holds ${left.join(", ")} there, not here: flow tag add ${run.run} ${left.map(word).join(" ")}`);
   for (const { tag, by } of run.shadowed)
-    note(`${tag} still means ${by}, which is newer: flow tag remove ${by} ${words([tag])}`);
+    note(`${tag} still means ${by}, which is newer: flow tag remove ${by} ${word(tag)}`);
   if (run.missing.length > 0) note(`leads to ${run.missing.slice(0, 5).join(", ")}, which did not come along`);
   return lines;
-}
-
-/** Tags as words of a command line. */
-function words(tags: readonly string[]): string {
-  return tags.map((tag) => (/^[\w.:/@%+=,-]+$/.test(tag) ? tag : `'${tag.replaceAll("'", `'\\''`)}'`)).join(" ");
 }

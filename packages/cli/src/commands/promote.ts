@@ -164,7 +164,7 @@ export const rollbackCommand: Command = {
         );
       else
         stdout.write(
-          `${stdout.paint.green("✓")} ${moveText(back.tag, from, name, context)}\n  ${stdout.paint.dim(`flow tag log ${back.tag}`)}\n`,
+          `${stdout.paint.green("✓")} ${moveText(back.tag, from, name, context)}\n  ${stdout.paint.dim(`flow tag log ${core.shellWord(back.tag)}`)}\n`,
         );
       return EXIT.done;
 

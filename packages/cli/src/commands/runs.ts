@@ -137,7 +137,7 @@ export const runsCommand: Command = {
       if (total > rows.length)
         context.stderr.write(
           paint.dim(
-            `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`}${filterWords(invocation)} --limit ${total}\n`,
+            `${total - rows.length} more: flow runs${flow === undefined ? "" : ` ${flow}`}${filterWords(invocation, core.shellWord)} --limit ${total}\n`,
           ),
         );
       return exit;
@@ -169,8 +169,7 @@ export const runsCommand: Command = {
 };
 
 /** The words of the filters, so that the same runs are listed. */
-function filterWords(invocation: Invocation): string {
-  const quoted = (word: string): string => (/^[\w:.@/-]+$/.test(word) ? word : JSON.stringify(word));
+function filterWords(invocation: Invocation, quoted: (word: string) => string): string {
   const status = invocation.text("status");
   const sort = invocation.text("sort");
   const tags = invocation.list("tag").map((tag) => ` --tag ${quoted(tag)}`);

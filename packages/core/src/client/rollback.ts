@@ -14,6 +14,7 @@ import { normalTags } from "../lineage/check-tags.ts";
 import { describeDeleted } from "../lineage/deleted-run.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { DeletedRun, RunRow, TagActor, TagEvent } from "../metadata/metadata-store.ts";
+import { shellWord } from "../util/shell-word.ts";
 import { RunNames, tagEventsFrom } from "./tag-history.ts";
 import { moveTags, type TagStores } from "./tags.ts";
 
@@ -54,7 +55,10 @@ export async function rollback(
   const to = options.to ?? (await previous(stores, flow, tag, from, stack));
   if (!everHeld.has(to.id)) throw neverHeld(tag, to);
   if (from?.id === to.id)
-    throw noPrevious(`Cannot roll "${tag}" of ${flow.name} back: ${runName(to)} holds it`, `See flow tag log ${tag}`);
+    throw noPrevious(
+      `Cannot roll "${tag}" of ${flow.name} back: ${runName(to)} holds it`,
+      `See flow tag log ${shellWord(tag)}`,
+    );
   const { forceAge } = options;
   const moves = await moveTags(
     stores,
@@ -100,7 +104,7 @@ async function previous(
       holder === undefined
         ? `${action}: no run ever held it`
         : `${action}: ${runName(holder)} is the first that held it`,
-      `See its history with flow tag log ${tag}`,
+      `See its history with flow tag log ${shellWord(tag)}`,
     );
   }
   const run = await metadata.runById(id);
@@ -111,7 +115,7 @@ async function previous(
     `${action}: ${describe(id, deleted)}, and held it before`,
     next === undefined
       ? `No earlier run that held it is left; give it to another one with flow promote`
-      : `Go further back with flow rollback ${flow.name}@${tag} --to ${runName(next)}`,
+      : `Go further back with flow rollback ${shellWord(`${flow.name}@${tag}`)} --to ${runName(next)}`,
   );
 }
 
@@ -131,7 +135,7 @@ function severalHolders(flow: FlowIdentity, tag: string, holders: readonly RunRo
   const names = holders.map(runName);
   return new FlowError("FLOW_TAG_SEVERAL_HOLDERS", {
     message: `Cannot roll "${tag}" of ${flow.name} back: ${names.join(", ")} hold it, and which of them was it?`,
-    hint: `Let one run alone hold it with flow promote, or flow tag policy set '${tag}' --exclusive --keep newest`,
+    hint: `Let one run alone hold it with flow promote, or flow tag policy set ${shellWord(tag)} --exclusive --keep newest`,
     context: { tag, holders: names },
   });
 }
@@ -139,7 +143,7 @@ function severalHolders(flow: FlowIdentity, tag: string, holders: readonly RunRo
 function neverHeld(tag: string, run: RunRow): FlowError {
   return noPrevious(
     `Cannot roll "${tag}" back to ${runName(run)}: it never held it`,
-    `Give it the tag with flow promote ${runName(run)} --to ${tag}`,
+    `Give it the tag with flow promote ${runName(run)} --to ${shellWord(tag)}`,
   );
 }
 

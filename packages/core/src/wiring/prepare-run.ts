@@ -20,6 +20,7 @@ import { displayPath } from "../package/display-path.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { loadPackage } from "../package/load-package.ts";
 import type { AttemptPolicy } from "../runner/attempt-policy.ts";
+import { shellWord } from "../util/shell-word.ts";
 import { attemptPolicies } from "./attempt-policies.ts";
 import { type EncodedRunValue, encodeRunValues } from "./run-values.ts";
 
@@ -70,7 +71,7 @@ export async function prepareRun(request: PrepareRunRequest): Promise<PreparedRu
   const problems = [...fields.problems, ...tagProblems(tags), ...caught, ...missing];
   if (problems.length > 0) {
     const file = displayPath(path.join(request.package.root, request.package.manifest.entry));
-    const hint = `Type flow run ${file} --help to see what each parameter takes`;
+    const hint = `Type flow run ${shellWord(file)} --help to see what each parameter takes`;
     throw problemsError(`Cannot run ${definition.name}`, problems, fields.problems.length > 0 ? { hint } : {});
   }
   const values = encodeRunValues(flowClass, fields.fields);

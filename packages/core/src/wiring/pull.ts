@@ -1,6 +1,6 @@
 /** Artifacts as files outside of the store: where each of them goes, and how it gets there whole and checked. */
 import { readdirSync, type Stats, statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import path from "node:path";
 import { fileCodec } from "../artifact/codec-id.ts";
 import { writeWhole } from "../artifact/files/stored-file.ts";
@@ -125,13 +125,25 @@ export async function pullArtifact(
 ): Promise<void> {
   const options = { subject: `"${artifact.name}" of ${owner}` };
   const row = await metadata.blob(artifact.digest);
+  let made: string | undefined;
   try {
-    await mkdir(path.dirname(target), { recursive: true });
+    made = await mkdir(path.dirname(target), { recursive: true });
     const file = artifacts.file(artifact, row, options);
     if (file === undefined) await writeWhole(target, artifacts.pieces(artifact, row, options));
     else await file.copyTo(target);
   } catch (cause) {
+    if (made !== undefined) await removeEmpty(path.dirname(target), made);
     if (isFlowError(cause)) throw cause;
     throw notWritable(target, cause);
   }
+}
+
+/** Takes folders away again that were made for nothing: up to the first that was made, as long as nothing is in them. */
+async function removeEmpty(folder: string, first: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch {
+    return; // Something is in it: what was pulled before, or of somebody else.
+  }
+  if (folder !== first && folder !== path.dirname(folder)) await removeEmpty(path.dirname(folder), first);
 }

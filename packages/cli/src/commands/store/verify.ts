@@ -120,22 +120,32 @@ function renderFinding({ id, kind, evidence }: StoreFinding, paint: Paint): stri
   return `${mark} ${paint.dim(id)}  ${kind === "note" ? paint.dim(text) : text}\n`;
 }
 
-/** How the store stands, in one line. */
+/** How the store stands, in one line; and in another one what helps with how many of the faults, where that differs. */
 export function renderVerdict(report: VerifyReport, paint: Paint): string {
-  const { totals, values, hashed, subset } = report;
+  const { totals, remedies, values, hashed, subset } = report;
   const read =
     hashed.blobs === 0
       ? ", none of them read"
       : `, ${hashed.blobs} of them read and hashed (${byteSize(hashed.bytes)}${subset === undefined ? "" : `, part ${subset.join(" of ")}`})`;
   const parts = [
-    ...(totals.damage > 0 ? [`${totals.damage} damaged`] : []),
+    ...(totals.damage > 0 ? [count(totals.damage, "fault")] : []),
     ...(totals.unchecked > 0 ? [`${totals.unchecked} could not be looked at`] : []),
     ...(totals.note > 0 ? [count(totals.note, "note")] : []),
   ];
   const verdict = totals.damage > 0 ? "Damaged" : report.ok ? "Whole" : "Not all could be checked";
   const mark = report.ok ? paint.green("✓") : totals.damage > 0 ? paint.red("✗") : paint.yellow("!");
-  return `${mark} ${paint.bold(verdict)}: ${[count(values, "value"), ...parts].join(", ")}${read}\n`;
+  const found = parts.length === 0 ? "" : `${parts.join(", ")}; `;
+  const helps = REMEDIES.flatMap(([remedy, what]) => (remedies[remedy] > 0 ? [`${remedies[remedy]} ${what}`] : []));
+  const split = helps.length < 2 ? "" : `  ${paint.dim(`of the faults, ${helps.join(", ")}`)}\n`;
+  return `${mark} ${paint.bold(verdict)}: ${found}${count(values, "value")}${read}\n${split}`;
 }
+
+/** What helps, as the end of a sentence that begins with how many faults. */
+const REMEDIES = [
+  ["repair", "for flow store repair"],
+  ["rerun", "for a step that runs again, or a copy"],
+  ["copy", "for a copy alone"],
+] as const;
 
 function nextCommands({ totals, remedies, hashed }: VerifyReport, needCopy: ReadonlySet<string>): string {
   if (totals.damage === 0) return totals.note > 0 || hashed.blobs > 0 ? "" : "  flow store verify --read-data\n";

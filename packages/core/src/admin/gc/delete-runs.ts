@@ -2,6 +2,7 @@ import { type Problem, problemsError } from "../../errors/flow-error.ts";
 import type { DeletedBy, DeletionStore, KeepReason, KeptRun } from "../../metadata/deletion-store.ts";
 import type { RunSequence } from "../../metadata/metadata-store.ts";
 import { assertNever } from "../../util/assert-never.ts";
+import { shellWord } from "../../util/shell-word.ts";
 
 export interface DeleteRunsOptions {
   /** Whether runs that are lost may go, which could be resumed. Default false. */
@@ -65,7 +66,7 @@ export function describeReason(reason: KeepReason): string {
 function hintFor(run: string, reason: KeepReason): string {
   switch (reason.kind) {
     case "tag":
-      return `Take the tag away with flow tag remove ${run} ${reason.tag}`;
+      return `Take the tag away with flow tag remove ${run} ${shellWord(reason.tag)}`;
     case "unfinished":
       return reason.status === "lost"
         ? `Resume it with flow resume ${run}, or delete it with flow runs delete ${run} --lost`

@@ -12,6 +12,8 @@ export interface FolderCheckInput {
   readonly sink: FindingSink;
 }
 
+/** Where a folder of values belongs: one for each first byte of their digests. */
+const VALUES_FOLDER = /^blobs\/sha256(?:\/[0-9a-f]{2})?$/;
 /** Files without a record that are named one by one; the rest is counted. */
 const MAX_NAMED = 100;
 
@@ -36,7 +38,12 @@ export async function checkFolder({ audit, folder, sink }: FolderCheckInput): Pr
     for (const key of keys) {
       const parsed = key.startsWith(BLOB_PREFIX) ? parseBlobKey(key) : undefined;
       if (parsed === undefined)
-        sink.add("S10", "note", `"${key}": it is none of the store's`, { subject: { file: key } });
+        sink.add(
+          "S10",
+          "note",
+          `"${key}": ${VALUES_FOLDER.test(key) ? "it lies where the store has a folder: move it away" : "it is none of the store's"}`,
+          { subject: { file: key } },
+        );
       else byDigest.set(parsed.digest, key);
     }
     for (const digest of await audit.withoutRow([...byDigest.keys()])) {

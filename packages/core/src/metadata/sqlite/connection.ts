@@ -131,6 +131,12 @@ function checkPlainFile(
     if (errno(error) === "ENOENT" && options.mayBeMissing === true) return false;
     throw unavailable(file, error);
   }
+  if (facts.isDirectory())
+    throw new FlowError("FLOW_METADATA_NOT_A_STORE", {
+      message: `Cannot open the records in "${file}": a folder lies where the file belongs`,
+      hint: "Move the folder away and put the file back from a copy of the store, or choose another store with --store",
+      context: { path: file },
+    });
   const isShared = options.mayNotBeShared === true && facts.nlink > 1;
   if (facts.isFile() && !isShared) return true;
   throw new FlowError("FLOW_METADATA_NOT_A_STORE", {

@@ -9,6 +9,7 @@ import { FlowError, type Problem, problemsError } from "../../errors/flow-error.
 import type { RunStatus } from "../../events/run-record.ts";
 import { tagProblem } from "../../ids/names.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import { shellWord } from "../../util/shell-word.ts";
 import type { TagEvent, TagMove } from "../metadata-store.ts";
 import { isOver } from "../run-state.ts";
 import { toTagPolicy } from "../sql/rows.ts";
@@ -190,7 +191,7 @@ function expectProblems(
     {
       code: "FLOW_TAG_NOT_EXPECTED",
       message: `"${tag}" is not where it was expected: ${names.length === 0 ? "no run holds it" : `${names.join(", ")} ${names.length === 1 ? "holds" : "hold"} it`}`,
-      hint: `See who moved it with flow tag log ${tag}, and decide anew`,
+      hint: `See who moved it with flow tag log ${shellWord(tag)}, and decide anew`,
     },
   ];
 }

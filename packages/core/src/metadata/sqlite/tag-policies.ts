@@ -1,6 +1,7 @@
 import { FlowError, type Problem, problemsError } from "../../errors/flow-error.ts";
 import type { RunStatus } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
+import { shellWord } from "../../util/shell-word.ts";
 import { deleteTagPolicy, putTagPolicy } from "../sql/tag-policies.ts";
 import { deleteRunTag, sharedTags } from "../sql/tags.ts";
 import type { TagActor, TagEvent, TagPolicyChange } from "../tag-event.ts";
@@ -87,7 +88,7 @@ function severalHolders(pattern: string, losers: readonly Loser[]): Error {
     return {
       code: "FLOW_TAG_SEVERAL_HOLDERS",
       message: `"${tag}" is held by ${[...others, keeper].join(", ")}, and one run of a flow alone may hold it`,
-      hint: `Take it from ${others.join(", ")} with ${others.map((name) => `flow tag remove ${name} ${tag}`).join("; ")}, or let ${keeper} keep it with --keep newest`,
+      hint: `Take it from ${others.join(", ")} with ${others.map((name) => `flow tag remove ${name} ${shellWord(tag)}`).join("; ")}, or let ${keeper} keep it with --keep newest`,
     };
   });
   return problemsError(`Cannot make "${pattern}" exclusive`, problems);

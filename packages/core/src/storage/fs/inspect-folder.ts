@@ -44,7 +44,9 @@ export class FolderInspection implements FolderAudit {
       };
     for (const entry of entries) {
       const isFolder = ["blobs", "tmp", QUARANTINE].includes(entry.name);
-      if (isFolder ? !entry.isDirectory() : !(entry.isFile() && OWN_FILE.test(entry.name)))
+      if (isFolder && !entry.isDirectory())
+        yield { kind: "foreign", file: entry.name, why: "it lies where the store has a folder: move it away" };
+      else if (!isFolder && !(entry.isFile() && OWN_FILE.test(entry.name)))
         yield { kind: "foreign", file: entry.name, why: "it is none of the store's" };
     }
     yield* this.#temporaryFiles();
