@@ -37,7 +37,7 @@ beforeAll(async () => {
       else await user.install(words.slice(1));
     }
   });
-}, 180_000);
+}, 300_000);
 
 interface Command {
   readonly command: string;

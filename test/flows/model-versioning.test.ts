@@ -25,7 +25,7 @@ beforeAll(async () => {
     "Predict/2": "run predict.ts --model-tag prod:v1",
   }))
     told[run] = await place.expect(0, command);
-}, 60_000);
+}, 180_000);
 
 /** The whole record of a run. */
 async function record(selector: string, where = place): Promise<Json> {
