@@ -138,6 +138,20 @@ describe("one production run", () => {
     expect(await holders("canary")).toEqual(["Train/7"]);
   });
 
+  test("a policy that comes late names who holds its tags against it, and leaves them the tags", async () => {
+    await done("tag", "add", "Train/5", "late:v1");
+    await done("tag", "add", "Train/2", "late:v1");
+    const set = await done("tag", "policy", "set", "late:*", "--succeeded-only");
+    expect(set.stderr).toBe(
+      '! Train/5 holds late:v1 and keeps it, and would not be given it: only a run that succeeded may hold "late:v1", by the policy "late:*": Train/5 is failed\n',
+    );
+    expect(await json("tag", "policy", "set", "late:*", "--succeeded-only")).toMatchObject({
+      events: [],
+      against: [{ run: "Train/5", tag: "late:v1", why: [expect.any(String)] }],
+    });
+    expect(await holders("late:v1")).toEqual(["Train/5", "Train/2"]);
+  });
+
   test("compare and set: --expect refuses when somebody else has moved the tag", async () => {
     const refused = await flow("promote", "Train/2", "--to", "canary", "--expect", "Train/8");
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("Train/7 holds it")]);

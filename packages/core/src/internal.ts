@@ -12,6 +12,7 @@ import type { VerifyOptions } from "./admin/verify/verify-store.ts";
 import type { FigureFacts } from "./artifact/figures/figure-facts.ts";
 import type { ReadingStores } from "./client/artifact-reader.ts";
 import type { Client, ClientOptions } from "./client/client.ts";
+import type { HeldAgainst } from "./client/tag-policies.ts";
 import type { ValidationReport } from "./client/validate/report.ts";
 import type { ValidateOptions, ValidateStores } from "./client/validate/validate.ts";
 import type {
@@ -248,6 +249,12 @@ export async function wouldRead(
 export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
   const client = await import("./client/tag-policies.ts");
   return client.setTagPolicy(metadata, change);
+}
+
+/** Runs that hold tags against the policies; see `client/tag-policies.ts`. */
+export async function heldAgainst(stores: OpenStores, pattern: string, at: Date): Promise<readonly HeldAgainst[]> {
+  const client = await import("./client/tag-policies.ts");
+  return client.heldAgainst(stores, pattern, at);
 }
 
 /** Tells webhooks what they are to be told; see `client/webhooks.ts`. */

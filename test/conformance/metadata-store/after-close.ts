@@ -41,6 +41,8 @@ export function afterClose(under: MetadataStoreUnderTest): void {
         () => store.runLogs({ run: sequence, after: 0 as never, limit: 1 }),
         () => store.logEnd(),
         () => store.package(digestOf("x")),
+        () => store.signatures(sequence),
+        () => store.addSignature(sequence, { keyId: digestOf("x"), statement: "{}", signature: "" }),
         () => store.createRun(newRun()),
         () => store.executions(sequence),
         () => store.childRun({ run: sequence, step: "s", path: "", call: 0, inputsDigest: digestOf("x") }),

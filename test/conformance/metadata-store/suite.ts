@@ -22,6 +22,7 @@ import { moveTagsVerb } from "./move-tags.ts";
 import { packageVerb } from "./packages.ts";
 import { noon } from "./records.ts";
 import { runsVerb } from "./runs.ts";
+import { signaturesVerb } from "./signatures.ts";
 import { tagPoliciesVerb } from "./tag-policies.ts";
 import { takeOverVerb } from "./take-over.ts";
 import { taskReaderVerb } from "./task-reader.ts";
@@ -103,6 +104,7 @@ export function metadataStoreSuite(name: string, factory: () => Promise<Metadata
     metricsVerb(under);
     moveTagsVerb(under);
     tagPoliciesVerb(under);
+    signaturesVerb(under);
     lineageVerb(under);
     packageVerb(under);
     taskReaderVerb(under);

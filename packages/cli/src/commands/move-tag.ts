@@ -17,10 +17,9 @@ export const FORCE_AGE_FLAG: Flag = {
 };
 export const EXPECT_FLAG: Flag = {
   name: "expect",
-  type: "text",
+  type: "list",
   placeholder: "RUN",
-  notEmpty: "a run, or none",
-  help: "Refuse unless this run holds the tag now (none: no run does)",
+  help: "Refuse unless this run holds the tag now (none: no run does); repeatable where several do",
 };
 
 type TagChanges = Parameters<Core["moveTags"]>[2];
@@ -73,16 +72,18 @@ export async function tellWebhooks(core: Core, stores: OpenStores, context: Cont
   }
 }
 
-/** The run that `--expect` names, by its id. */
+/** The runs that `--expect` names, by their ids. */
 export async function expectedOf(
   core: Core,
   stores: OpenStores,
   invocation: Invocation,
 ): Promise<Pick<TagChanges, "expect">> {
-  const text = invocation.text("expect");
-  if (text === undefined) return {};
-  if (text === "none") return { expect: "none" };
-  return { expect: (await core.findRun(stores.metadata, text)).run.id };
+  const texts = invocation.list("expect");
+  if (texts.length === 0) return {};
+  if (texts.length === 1 && texts[0] === "none") return { expect: "none" };
+  const ids: RunRow["id"][] = [];
+  for (const text of texts) ids.push((await core.findRun(stores.metadata, text)).run.id);
+  return { expect: ids };
 }
 
 /** A move as a line: `prod:v1  Train/12 → Train/17`. */

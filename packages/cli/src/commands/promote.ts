@@ -156,11 +156,12 @@ export const rollbackCommand: Command = {
       const back = await core.rollback(stores, identified.flow, tag, options, by);
       await tellWebhooks(core, stores, context);
       const { stdout } = context;
-      const from = back.from === undefined ? undefined : core.runName(back.from);
+      const losers = back.losers.map((run) => core.runName(run));
+      const from = losers.length === 0 ? undefined : losers.join(", ");
       const name = core.runName(back.to);
       if (invocation.isOn("json"))
         stdout.write(
-          `${JSON.stringify({ run: name, runId: back.to.id, tag: back.tag, from: from === undefined ? [] : [from], moves: back.moves })}\n`,
+          `${JSON.stringify({ run: name, runId: back.to.id, tag: back.tag, from: losers, moves: back.moves })}\n`,
         );
       else
         stdout.write(

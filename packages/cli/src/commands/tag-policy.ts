@@ -70,9 +70,10 @@ export const tagPolicySetCommand: Command = {
       const keepNewest = invocation.text("keep") === "newest";
       const by = actorOf(core, invocation, context, "flow tag policy");
       const events = await core.setTagPolicy(stores.metadata, { policy, keepNewest, ...by });
-      const { stdout } = context;
+      const { stdout, stderr } = context;
+      const against = await core.heldAgainst(stores, policy.pattern.normalize("NFC"), by.at);
       if (invocation.isOn("json")) {
-        stdout.write(`${JSON.stringify({ policy, events })}\n`);
+        stdout.write(`${JSON.stringify({ policy, events, against })}\n`);
         return EXIT.done;
       }
       const taken = events.filter(({ verb }) => verb === "remove");
@@ -82,6 +83,10 @@ export const tagPolicySetCommand: Command = {
       for (const { tag, run } of taken)
         stdout.write(
           `  ${stdout.paint.dim("taken")} ${plain(tag)} ${stdout.paint.dim("from")} ${(await names.get(run!)).name}\n`,
+        );
+      for (const { run, tag, why } of against)
+        stderr.write(
+          `${stderr.paint.yellow("!")} ${plain(`${run} holds ${tag} and keeps it, and would not be given it: ${why.join("; ")}`)}\n`,
         );
       return EXIT.done;
     }),

@@ -27,8 +27,10 @@ export interface RollbackOptions {
 
 export interface RolledBack {
   readonly tag: string;
-  /** Who held it until now. */
+  /** Who held it until now; of several the oldest. */
   readonly from?: RunRow;
+  /** All who lost it. */
+  readonly losers: readonly RunRow[];
   readonly to: RunRow;
   readonly moves: readonly TagEvent[];
 }
@@ -49,12 +51,13 @@ export async function rollback(
   const { metadata } = stores;
   const [tag = rawTag] = normalTags([rawTag]);
   const holders = await metadata.holders(flow, tag);
-  if (holders.length > 1) throw severalHolders(flow, tag, holders);
+  // Two flows that became one may both have brought a holder: whoever names the run that is to have it has decided.
+  if (holders.length > 1 && options.to === undefined) throw severalHolders(flow, tag, holders);
   const [from] = holders;
   const { stack, everHeld } = await historyOf(stores, flow, tag);
   const to = options.to ?? (await previous(stores, flow, tag, from, stack));
   if (!everHeld.has(to.id)) throw neverHeld(tag, to);
-  if (from?.id === to.id)
+  if (from?.id === to.id && holders.length === 1)
     throw noPrevious(
       `Cannot roll "${tag}" of ${flow.name} back: ${runName(to)} holds it`,
       `See flow tag log ${shellWord(tag)}`,
@@ -67,12 +70,13 @@ export async function rollback(
       add: [tag],
       action: "rollback",
       take: true,
-      expect: from?.id ?? "none",
+      expect: holders.length === 0 ? "none" : holders.map(({ id }) => id),
       ...(forceAge === undefined ? {} : { forceAge }),
     },
     by,
   );
-  return { tag, ...(from === undefined ? {} : { from }), to, moves };
+  const losers = holders.filter(({ id }) => id !== to.id);
+  return { tag, ...(losers.length === 0 ? {} : { from: losers[0]! }), losers, to, moves };
 }
 
 async function historyOf({ metadata }: TagStores, flow: FlowIdentity, tag: string) {
@@ -135,7 +139,7 @@ function severalHolders(flow: FlowIdentity, tag: string, holders: readonly RunRo
   const names = holders.map(runName);
   return new FlowError("FLOW_TAG_SEVERAL_HOLDERS", {
     message: `Cannot roll "${tag}" of ${flow.name} back: ${names.join(", ")} hold it, and which of them was it?`,
-    hint: `Let one run alone hold it with flow promote, or flow tag policy set ${shellWord(tag)} --exclusive --keep newest`,
+    hint: `Name the run that is to hold it alone: flow rollback ${shellWord(`${flow.name}@${tag}`)} --to ${names.at(-1)}`,
     context: { tag, holders: names },
   });
 }

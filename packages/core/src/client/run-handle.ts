@@ -128,7 +128,7 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
 
   async #move(tags: MovedTags, { expect, check, forceAge, ...by }: TagOptions): Promise<RunHandle<T>> {
     const { metadata } = this.#context;
-    const expected = expect === undefined || expect === "none" ? expect : await this.#idOf(expect);
+    const expected = expect === undefined || expect === "none" ? expect : await this.#idsOf([expect].flat());
     const more: MovedTags = {
       ...tags,
       ...(expected === undefined ? {} : { expect: expected }),
@@ -138,6 +138,12 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     await moveTags(this.#context, this.#row, more, actorOf(this.#context, by.reason));
     await tellWebhooks(this.#context);
     return new RunHandle<T>(this.#context, (await metadata.run(this.#row.sequence)) ?? this.#row);
+  }
+
+  async #idsOf(runs: readonly string[]): Promise<readonly RunRow["id"][]> {
+    const ids: RunRow["id"][] = [];
+    for (const run of runs) ids.push(await this.#idOf(run));
+    return ids;
   }
 
   async #idOf(run: string): Promise<RunRow["id"]> {

@@ -36,13 +36,13 @@ export async function checksAskedBy(
  *
  * @param ids which checks; "all" for every one. No other one is made
  * @param to the tags that it is to be given: their policies say by which keys it must be signed and how old it may be;
- *   `forceAge`: it may be of any age
+ *   `forceAge`: it may be of any age; `at`: now
  */
 export async function checkRun(
   { metadata, artifacts }: ValidatingStores,
   run: RunRow,
   ids: readonly string[] | "all",
-  to: { readonly tags: readonly string[]; readonly forceAge?: boolean },
+  to: { readonly tags: readonly string[]; readonly forceAge?: boolean; readonly at: Date },
 ): Promise<readonly TagCheck[]> {
   const { examine } = artifacts;
   if (examine === undefined) {
@@ -53,7 +53,8 @@ export async function checkRun(
   const stores = { metadata, artifacts: artifacts as Pick<ArtifactStore, "examine" | "pieces"> };
   const { validate } = await import("./validate/validate.ts"); // Most moves need none of it.
   const only = ids === "all" ? {} : { only: ids as readonly CheckId[] };
-  const { checks } = await validate(stores, { selector: run.id, ...to, ...only });
+  const { at: now, ...asked } = to;
+  const { checks } = await validate(stores, { selector: run.id, now, ...asked, ...only });
   return (ids === "all" ? knownChecks() : ids).map((id) => summary(id as CheckId, checks));
 }
 
@@ -107,6 +108,7 @@ export async function checkRequestedTags(
   if (ids.length === 0) return {};
   const found = await checkRun({ ...stores, metadata: showing(metadata, run) }, run, ids, {
     tags: [...asked.keys()],
+    at: run.finishedAt ?? new Date(),
   }).catch((error: unknown) => {
     const evidence = `the run could not be checked: ${isFlowError(error) || error instanceof Error ? error.message : String(error)}`;
     return ids.map((id): TagCheck => ({ id, status: "fail", evidence: evidence.slice(0, MAX_EVIDENCE) }));

@@ -26,7 +26,7 @@ export interface MovedTags {
   /** Whether the tags are taken from all other runs of the flow, also without a policy that says so. */
   readonly take?: boolean;
   /** The one run that must hold the tags that are added, or "none". */
-  readonly expect?: RunRow["id"] | "none";
+  readonly expect?: readonly RunRow["id"][] | RunRow["id"] | "none";
   /** Whether a run that is older than a policy allows may be given the tags; needs a reason. */
   readonly forceAge?: boolean;
   /** Whether every check of `flow validate` is made, and none may fail. */
@@ -66,7 +66,8 @@ export async function moveTags(
   if (add.length === 0 && remove.length === 0) return [];
   const { action, take, expect, forceAge, check = false } = tags;
   if (!isOver(run.status)) refuseOfUnfinished(run, tags);
-  const checks = await checksBefore(stores, run, add, check, forceAge === true);
+  const to = { tags: add, at: by.at, ...(forceAge === undefined ? {} : { forceAge }) };
+  const checks = await checksBefore(stores, run, to, check);
   return await stores.metadata.moveTags({
     run: run.sequence,
     add,
@@ -106,18 +107,14 @@ function refuseOfUnfinished(run: RunRow, asked: Pick<MovedTags, "take" | "expect
 async function checksBefore(
   { metadata, artifacts = {} }: TagStores,
   run: RunRow,
-  add: readonly string[],
+  to: Parameters<typeof checkRun>[3],
   isAll: boolean,
-  isAgeForced: boolean,
 ): Promise<readonly TagCheck[] | undefined> {
-  const ids = [...new Set([...(await checksAskedBy(metadata, add)).values()].flat())];
+  const ids = [...new Set([...(await checksAskedBy(metadata, to.tags)).values()].flat())];
   if (!isAll && ids.length === 0) return undefined;
   // Of a run that is not over nothing can be said yet: it is checked when it succeeds.
   if (run.status === "running" || run.status === "queued") return undefined;
-  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids, {
-    tags: add,
-    forceAge: isAgeForced,
-  });
+  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids, to);
   if (isAll) refuseFailed(run, checks);
   return checks;
 }

@@ -412,9 +412,12 @@ describe("all that is wrong with a flow", () => {
       pick() {}
       @untyped.choose!({ on: "x", next: { a: 1 }, join: "yes" })
       decide() {}
+      @untyped.choose!({ on: "x", next: { "\ud800": "end", a: "end" } })
+      half() {}
     }
     expect(new Set(codesOf(Malformed))).toEqual(new Set(["FLOW_DEFINITION_BAD_OPTION"]));
-    expect(problemsOf(Malformed)).toHaveLength(7);
+    expect(problemsOf(Malformed)).toHaveLength(8);
+    expect(problemsOf(Malformed).at(-1)?.message).toContain('Case "\\ud800" of step "half" holds half of a character');
   });
 
   test("legacy decorators are refused at once, naming the file", () => {

@@ -133,6 +133,15 @@ function casesOf(fact: StepFact, problems: Problem[]): readonly { readonly value
         `Case "${value}" of step "${fact.name}" is ${showOption(target)} instead of a step's name`,
       );
     }
+    // It is stored as UTF-8, which has no half characters: another text would come back.
+    for (const [value] of entries.filter(([text]) => !text.isWellFormed()))
+      add(
+        problems,
+        fact,
+        "FLOW_DEFINITION_BAD_OPTION",
+        `Case ${JSON.stringify(value)} of step "${fact.name}" holds half of a character (a lone surrogate)`,
+        "Choose by a text that is well-formed Unicode",
+      );
     return entries
       .filter(([, target]) => typeof target === "string")
       .map(([value, target]) => ({ value, target: target as string }));

@@ -4,8 +4,11 @@
 export interface TagOptions {
   /** Why; kept in the log for ever, and asked for by some policies. */
   readonly reason?: string;
-  /** The one run that must hold the tags that are given (`"Train/12"`, `"12"`, an id), or "none"; else FLOW_TAG_NOT_EXPECTED. */
-  readonly expect?: string;
+  /**
+   * The run that must hold the tags that are given (`"Train/12"`, `"12"`, an id), or all of them where several do, or "none"; else
+   * FLOW_TAG_NOT_EXPECTED.
+   */
+  readonly expect?: string | readonly string[];
   /** Make every check of `flow validate` first; one that fails is FLOW_TAG_CHECK_FAILED. Default: those that policies ask for. */
   readonly check?: boolean;
   /** Give the tag also to a run that is older than a policy allows; needs a reason. Default false. */

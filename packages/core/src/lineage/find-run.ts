@@ -78,6 +78,11 @@ export async function findRunBySelector(
     (expected.name !== named ||
       (selector.project !== undefined && expected.project !== undefined && expected.project !== selector.project))
   ) {
+    // It may have been called so before: its runs keep the names under which they ran.
+    const former = { project: selector.project ?? expected.project, name: named };
+    const found =
+      selector.number === undefined ? undefined : await findByNumber(metadata, former, selector.number, options);
+    if (found?.kind === "found") return found;
     return problem(
       "FLOW_LINEAGE_WRONG_FLOW",
       `"${selector.text}" is a run of ${named}, not of ${expected.name}`,

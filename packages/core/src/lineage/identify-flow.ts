@@ -47,11 +47,13 @@ export async function identifyFlow(
  */
 export async function isRunOf(metadata: MetadataReader, run: RunRow, flow: FlowName): Promise<boolean> {
   if (run.flow.name === flow.name && (flow.project === undefined || run.flow.project === flow.project)) return true;
-  const namesake = await metadata.runByNumber(
-    flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name },
-    run.number,
-  );
-  return namesake.some((candidate) => candidate.id === run.id);
+  // Not by its number: two flows that became one may each have a run of this number.
+  const [found] = await metadata.runs({
+    flow: flow.project === undefined ? { name: flow.name } : { project: flow.project, name: flow.name },
+    before: (run.sequence + 1) as RunRow["sequence"],
+    limit: 1,
+  });
+  return found?.id === run.id;
 }
 
 /** A flow as it is written: `Train`, `shop/Train`. */

@@ -50,8 +50,8 @@ export interface TagMove extends TagActor {
   readonly action?: TagAction;
   /** Whether the tags are taken from all other runs of the flow, also without a policy that says so. */
   readonly take?: boolean;
-  /** The one run that must hold each tag that is added, or "none": refused when somebody else has moved it. */
-  readonly expect?: RunId | "none";
+  /** The runs that must hold each tag that is added, mostly one, or "none": refused when somebody else has moved it. */
+  readonly expect?: readonly RunId[] | RunId | "none";
   readonly checks?: readonly TagCheck[];
   /** Whether a run that is older than a policy allows may be given the tag. */
   readonly forceAge?: boolean;

@@ -6,6 +6,8 @@
  *   is, whatever happens to the process.
  * - `claim` gives the oldest whose time has come, and keeps it from others for a while (the lease); whoever does not come back
  *   within it has died, and another one delivers. So a webhook may be told twice, and is never told not at all.
+ * - A move whose event cannot be read is passed over by `claim`, waits for hours and says why (`lastError`): the others are told.
+ * - Numbers of webhooks that were removed are never given again.
  * - Secrets are never kept: only the name of the environment variable that holds one.
  */
 import type { TagActor, TagEvent } from "./tag-event.ts";

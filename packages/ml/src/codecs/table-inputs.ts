@@ -1,4 +1,5 @@
 import type { Table } from "../data/table.ts";
+import { MlError } from "../ml-error.ts";
 import type { SignaturePart } from "./model-codec.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { SignaturePart } from "./model-codec.ts";
  *
  * @param columns names of the columns that the model takes, in its order; default all of the table
  * @returns for each column its name, `number` or `category`, and of categories all that are in the table
- * @throws TypeError for a name that is no column of the table
+ * @throws MlError ML_DATA_NO_COLUMN
  * @example
  * const signature = { inputs: tableInputs(rows, ["distance", "weekday"]), outputs: [{ type: "number" }] };
  * this.forest = await storeModel(forest, { signature });
@@ -15,8 +16,13 @@ import type { SignaturePart } from "./model-codec.ts";
 export function tableInputs(table: Table, columns: readonly string[] = Object.keys(table)): readonly SignaturePart[] {
   return columns.map((name): SignaturePart => {
     const column = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (column === undefined)
-      throw new TypeError(`Cannot describe the column "${name}": the table has none of this name`);
+    if (column === undefined) {
+      throw new MlError(
+        "ML_DATA_NO_COLUMN",
+        `Cannot describe column "${name}": the table has none of this name`,
+        `it has ${Object.keys(table).join(", ") || "no columns"}`,
+      );
+    }
     if (column instanceof Float64Array) return { name, type: "number" };
     return { name, type: "category", categories: [...new Set(column)].sort() };
   });

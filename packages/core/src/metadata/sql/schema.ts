@@ -41,6 +41,7 @@ export interface Schema {
   readonly webhook: WebhookTable;
   readonly webhook_delivery: WebhookDeliveryTable;
   readonly run_signature: RunSignatureTable;
+  readonly webhook_number: WebhookNumberTable;
 }
 
 export interface StoreTable {
@@ -366,6 +367,12 @@ export interface WebhookTable {
   readonly actor: string;
   readonly host: string;
   readonly delivered_at: number | null;
+}
+
+/** One row: the highest number that a webhook ever had. */
+export interface WebhookNumberTable {
+  readonly id: number;
+  readonly last_number: number;
 }
 
 /** Moves of tags that a webhook is still to be told of. */

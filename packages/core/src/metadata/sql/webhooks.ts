@@ -24,6 +24,10 @@ export const insertWebhook = query<{
   }),
 );
 
+export const lastWebhookNumber = query<Record<never, never>>()((db) =>
+  db.selectFrom("webhook_number").select("last_number"),
+);
+
 export const deleteWebhook = query<{ id: number }>()((db, arg) => db.deleteFrom("webhook").where("id", "=", arg("id")));
 
 export const deleteDeliveriesOf = query<{ webhook: number }>()((db, arg) =>

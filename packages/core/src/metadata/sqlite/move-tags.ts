@@ -184,14 +184,17 @@ function expectProblems(
 ): readonly Problem[] {
   if (expect === undefined) return [];
   const holders = holdersOf(statements, run.flow, tag);
-  const isExpected = expect === "none" ? holders.length === 0 : holders.length === 1 && holders[0]!.id === expect;
-  if (isExpected) return [];
+  const expected = expect === "none" ? [] : [expect].flat();
+  if (holders.length === expected.length && holders.every(({ id }) => expected.includes(id as RunId))) return [];
   const names = holders.map(({ flow_name, number }) => `${flow_name}/${number}`);
   return [
     {
       code: "FLOW_TAG_NOT_EXPECTED",
       message: `"${tag}" is not where it was expected: ${names.length === 0 ? "no run holds it" : `${names.join(", ")} ${names.length === 1 ? "holds" : "hold"} it`}`,
-      hint: `See who moved it with flow tag log ${shellWord(tag)}, and decide anew`,
+      hint:
+        names.length > 1
+          ? `Name all of them to take it from all: ${names.map((name) => `--expect ${name}`).join(" ")}`
+          : `See who moved it with flow tag log ${shellWord(tag)}, and decide anew`,
     },
   ];
 }

@@ -235,7 +235,7 @@ const SCHEMAS = [
   "0435e96e534c183b341220fbcf6030307dd681fa7a0bf7f7e3b4099722c949ba",
   "4c718a083dc32af86f2ff3441969784a28ba04c6deb647ba7c892d759ae58778",
   "d4c99e45eeffe04f93e492bf284a5dbbfaf76d3eced6fdca11952a53fb2d55e7",
-  "429f60500ceb28c20bc4844d96fa991b4bede6ca61e339747d4b065c791a16ac",
+  "918933c9e37dec90a7552632c1750739cca5b97ab46bbe3b87cd38c796c065a2",
 ];
 
 test("the schemas are what they were when they were released", () => {

@@ -1,8 +1,13 @@
+import { isFlowError } from "../../errors/flow-error.ts";
 import { toTagEvent } from "../sql/rows.ts";
 import { tagEventBySequence } from "../sql/tags.ts";
 import * as hooks from "../sql/webhooks.ts";
+import type { TagEvent } from "../tag-event.ts";
 import type { Delivery, WebhookStatus, WebhookStore } from "../webhook-store.ts";
 import type { Statements } from "./statements.ts";
+
+/** 6 h, as long as the longest wait for a server: somebody has to mend the log first. */
+const UNREADABLE_MS = 21_600_000;
 
 /** Runs statements in one transaction, as the store that holds them does. */
 type Transaction = <T>(action: string, work: (on: Statements) => T) => Promise<T>;
@@ -13,7 +18,7 @@ export function webhookRecords(read: <T>(work: (on: Statements) => T) => Promise
     list: () => read(list),
     add: (webhook, { actor, host, at }) =>
       write("Cannot add the webhook", (on) => {
-        const id = (on.all(hooks.webhooks, {}).at(-1)?.id ?? 0) + 1;
+        const id = (on.get(hooks.lastWebhookNumber, {})?.last_number ?? 0) + 1;
         on.run(hooks.insertWebhook, {
           id,
           url: webhook.url,
@@ -73,16 +78,30 @@ function list(on: Statements): readonly WebhookStatus[] {
 }
 
 function claim(on: Statements, at: Date, leaseMs: number): Delivery | undefined {
-  const due = on.get(hooks.dueDelivery, { at: at.getTime() });
-  if (due === undefined) return undefined; // Another process was faster.
-  const { webhook, event, attempts, url, secret_env } = due;
-  on.run(hooks.leaseDelivery, { webhook, event, next_at: at.getTime() + leaseMs });
-  const row = on.get(tagEventBySequence, { sequence: event })!;
-  return {
-    webhook,
-    url,
-    ...(secret_env === null ? {} : { secretEnv: secret_env }),
-    event: toTagEvent(row),
-    attempts,
-  };
+  for (;;) {
+    const due = on.get(hooks.dueDelivery, { at: at.getTime() });
+    if (due === undefined) return undefined; // Another process was faster.
+    const { webhook, event: sequence, attempts, url, secret_env } = due;
+    const event = readEvent(on, sequence);
+    if (typeof event === "string") {
+      // One that cannot be told must not keep back those behind it. It stays, so that it is told when the log is mended.
+      const next_at = at.getTime() + UNREADABLE_MS;
+      on.run(hooks.postponeDelivery, { webhook, event: sequence, next_at, attempts: attempts + 1, last_error: event });
+      continue;
+    }
+    on.run(hooks.leaseDelivery, { webhook, event: sequence, next_at: at.getTime() + leaseMs });
+    return { webhook, url, ...(secret_env === null ? {} : { secretEnv: secret_env }), event, attempts };
+  }
+}
+
+/** A move of the log; or why it cannot be read. */
+function readEvent(on: Statements, sequence: number): TagEvent | string {
+  const row = on.get(tagEventBySequence, { sequence });
+  if (row === undefined) return `event ${sequence} of the log of tags is not there`;
+  try {
+    return toTagEvent(row);
+  } catch (error) {
+    if (!isFlowError(error)) throw error;
+    return `event ${sequence} of the log of tags cannot be read: ${error.message}`;
+  }
 }
