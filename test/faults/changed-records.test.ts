@@ -130,7 +130,9 @@ test("what a task is said to have read, and what it measured, is told from what 
   timeout: 120_000,
 }, async () => {
   const start = task("Source/3", "start");
-  const reads = await changed(`UPDATE task SET value_reads = '[]' WHERE sequence = ${start}`);
+  const reads = await changed(
+    `UPDATE task SET value_reads = '[]' WHERE run = (SELECT run FROM task WHERE sequence = ${start}) AND step <> 'end'`,
+  );
   expect(await refusal(reads, "resume", "Source/3", "--rate", "5")).toMatch(/Source\/3\/start are not those/);
   const first = `(SELECT min(t.sequence) FROM task AS t JOIN run AS r ON r.sequence = t.run WHERE r.flow_name = 'Source' AND r.number = 1 AND t.step = 'work')`;
   for (const statement of [

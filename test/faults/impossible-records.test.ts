@@ -20,25 +20,13 @@ describe("a time that cannot be", () => {
       /^Source\/2 has a time that cannot be: run.created_at is no time: 9/,
     ],
     ["UPDATE run SET started_at = -1 WHERE sequence = 2", /^Source\/2 .*run.started_at is no time: -1/],
-    [
-      "UPDATE run SET finished_at = 7 WHERE sequence = 2",
-      /^Source\/2 .*run.finished_at lies years before run.created_at: 1970-01-01 and 20/,
-    ],
     ["UPDATE execution SET heartbeat_at = 9e15 WHERE run = 2", /^Source\/2 .*execution.heartbeat_at is no time/],
-    [
-      "UPDATE execution SET ended_at = 0 WHERE run = 2",
-      /^Source\/2 .*execution.ended_at lies years before execution.started_at/,
-    ],
     ["UPDATE task SET started_at = -5 WHERE step = 'gather'", /^Source\/\d\/gather .*task.started_at is no time/],
-    [
-      "UPDATE task SET finished_at = 5 WHERE step = 'gather'",
-      /^Source\/\d\/gather .*task.finished_at lies years before/,
-    ],
     ["UPDATE upstream SET resolved_at = 9e15", /^Reader\/1 .*upstream.resolved_at is no time/],
     ["UPDATE log SET at = -1 WHERE sequence = 1", /^Source\/1\/work\/\d .*log.at is no time/],
     ["UPDATE gone_artifact SET gone_at = 9e15", /^Brief\/1\/start .*gone_artifact.gone_at is no time/],
     [
-      "INSERT INTO cache_entry SELECT zeroblob(32), min(sequence), '{}', -1 FROM task",
+      "INSERT INTO cache_entry SELECT zeroblob(32), min(sequence), '{}', -1, NULL FROM task",
       /^Source\/1\/start .*cache_entry.created_at is no time/,
     ],
   ])("is damage that names its run: %s", async (sql, words) => {
@@ -47,14 +35,16 @@ describe("a time that cannot be", () => {
     expect((await store.repair()).ok).toBe(false);
   });
 
-  test("fails the validation of its run, and a clock that was set back by days does not", async () => {
-    hurt("UPDATE run SET finished_at = 7 WHERE sequence = 2");
-    expect(await store.validate("Source/2")).toEqual([
-      expect.stringMatching(/^V00 .*run.finished_at lies years before/),
+  test("fails the validation of its run, and a clock that was set back does not, be it to 1970", async () => {
+    hurt("UPDATE task SET finished_at = 9e15 WHERE step = 'gather'");
+    expect(await store.validate("Source/1")).toEqual([
+      expect.stringMatching(/^V00 .*Source\/1\/gather.*"finished_at" holds no time/),
     ]);
-    hurt("UPDATE run SET finished_at = created_at - 86400000 WHERE sequence = 2");
-    expect(await store.validate("Source/2")).toEqual([]);
-    expect((await store.verify({})).ok).toBe(true);
+    for (const time of ["created_at - 86400000", "7"]) {
+      hurt(`UPDATE run SET finished_at = ${time} WHERE sequence = 2`);
+      expect(await store.validate("Source/2")).toEqual([]);
+      expect((await store.verify({})).ok).toBe(true);
+    }
   });
 });
 
@@ -188,7 +178,7 @@ describe("JSON of another shape", () => {
   );
 });
 
-test("lost pages of items: what to type is said, and whoever goes on from them is told so", async () => {
+test("lost pages of items: what to type is said, whoever goes on from them is told so, and it helps", async () => {
   hurt("DELETE FROM item_page WHERE split IN (SELECT sequence FROM task WHERE run = 1)");
   const dry = await store.repair({ dryRun: true });
   expect(dry.losses).toMatchObject([
@@ -199,14 +189,14 @@ test("lost pages of items: what to type is said, and whoever goes on from them i
       advice: expect.stringContaining("a copy alone"),
     },
   ]);
-  const { code, stderr } = await store.project.flow(["resume", "Source/1", "--from", "work", "--store", store.folder]);
-  expect(code).toBe(1);
-  expect(stderr).toMatch(
-    /Cannot read item \d for Source\/3\/work\/\d: the records of Source\/3 have lost the items that start left/,
-  );
-  expect(stderr).toContain("flow resume Source/3 --from start");
-  expect(stderr).toContain("FLOW_METADATA_CORRUPT");
-  expect(stderr).not.toContain("FLOW_INTERNAL");
+  const resume = (step: string) => store.project.flow(["resume", "Source/1", "--from", step, "--store", store.folder]);
+  const { code, stderr } = await resume("work");
+  expect(code).toBe(4);
+  expect(stderr).toMatch(/Source\/1\/start split into 4 items, and its pages hold 0/);
+  expect(stderr).toContain("flow resume Source/1 --from STEP");
+  expect(stderr).toContain("FLOW_METADATA_CHANGED_RECORDS");
+  // What runs again need not be whole: the way out that is named is one.
+  expect((await resume("start")).code).toBe(0);
 });
 
 test("what a repair leaves is in its report", async () => {

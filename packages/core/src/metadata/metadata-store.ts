@@ -86,6 +86,12 @@ export interface RunDigests {
   readonly tasks: ReadonlyMap<TaskSequence, { readonly terms?: string; readonly digest: Digest }>;
 }
 
+/**
+ * What of a run's records is looked at. "run": what it was given and how it ended; a task: its own rows and those of the tasks
+ * that it starts from; else the rows of all tasks but those of some steps.
+ */
+export type RecordPart = "run" | TaskSequence | { readonly exceptSteps: readonly string[] };
+
 export interface MetadataReader {
   /** Version of the schema and id of this store. */
   info(): Promise<{ readonly schemaVersion: number; readonly storeId: string; readonly createdAt: Date }>;
@@ -194,10 +200,9 @@ export interface MetadataReader {
    * What is wrong with the records of a run, in words: rows that are not those over which a digest was written, and pages that do not
    * hold the items of their foreach. Rows of programs without digests are not judged. Empty when nothing is.
    *
-   * @param part "run": only what it was given and how it ended; a task: only its own rows and those of the tasks that it starts
-   *   from. Default: all, which takes long where a run has many tasks
+   * @param part Default: all, which takes long where a run has many tasks
    */
-  recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]>;
+  recordFaults(run: RunSequence, part?: RecordPart): Promise<readonly string[]>;
   /** The digests over the records of a run, for moving it. */
   recordDigests(run: RunSequence): Promise<RunDigests>;
   /** The signatures of a run, in the order in which they were added. */

@@ -4,7 +4,7 @@
  */
 import type { Digest } from "../../artifact/artifact.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
-import type { RunDigests, TaskSequence } from "../metadata-store.ts";
+import type { RecordPart, RunDigests, TaskSequence } from "../metadata-store.ts";
 import { digestOfBytes } from "../sql/rows.ts";
 import { RowNames } from "./audit/row-names.ts";
 import type { Connection } from "./connection.ts";
@@ -110,20 +110,31 @@ const WINDOW = 20_000;
 
 /** All that is wrong with the records of one run. */
 export function mismatchesOfRun(db: Connection, run: number): readonly RecordMismatch[] {
-  const found: RecordMismatch[] = [];
-  const version = db.prepare("SELECT schema_version FROM store").pluck().get() as number;
+  const state = db.prepare(STATES).get(run) as { readonly found: string; readonly wanted: string } | undefined;
+  return [
+    ...(state === undefined
+      ? []
+      : [{ run, table: "execution", evidence: sayTwoStates(state.found, state.wanted) } satisfies RecordMismatch]),
+    ...(hasDigests(db) ? runMismatches(db, run) : []),
+    ...mismatchesOfTasks(db, run),
+  ];
+}
+
+/** What is wrong with the records of all tasks of a run. */
+function mismatchesOfTasks(db: Connection, run: number): readonly RecordMismatch[] {
   const { columns, from, where, having } = BROKEN_PAGES;
   const pages = db.prepare(`SELECT ${columns} ${from} WHERE x.run = ? AND ${where} ${having}`).all(run) as {
     readonly task: number;
     readonly found: number;
     readonly wanted: number | null;
   }[];
-  for (const page of pages)
-    found.push({ run, task: page.task, table: "item_page", evidence: sayBrokenPages(page.found, page.wanted) });
-  const state = db.prepare(STATES).get(run) as { readonly found: string; readonly wanted: string } | undefined;
-  if (state !== undefined) found.push({ run, table: "execution", evidence: sayTwoStates(state.found, state.wanted) });
-  if (version < DIGEST_SCHEMA) return found;
-  found.push(...runMismatches(db, run));
+  const found: RecordMismatch[] = pages.map(({ task, found: held, wanted }) => ({
+    run,
+    task,
+    table: "item_page",
+    evidence: sayBrokenPages(held, wanted),
+  }));
+  if (!hasDigests(db)) return found;
   const first = db.prepare("SELECT min(sequence) FROM task WHERE run = ?").pluck().get(run) as number | null;
   const next = db
     .prepare(
@@ -136,6 +147,10 @@ export function mismatchesOfRun(db: Connection, run: number): readonly RecordMis
     found.push(...taskMismatches(db, { after, upTo, run }));
     after = upTo;
   }
+}
+
+function hasDigests(db: Connection): boolean {
+  return (prepared(db, "SELECT schema_version FROM store").pluck().get() as number) >= DIGEST_SCHEMA;
 }
 
 const CHAIN = `WITH RECURSIVE chain (task) AS (
@@ -157,13 +172,19 @@ function mismatchesOfChain(db: Connection, run: number, task: number): readonly 
  *
  * @param part of `MetadataReader.recordFaults`
  */
-export function describeMismatches(db: Connection, run: number, part?: "run" | number): readonly string[] {
+export function describeMismatches(db: Connection, run: number, part?: RecordPart): readonly string[] {
   const names = new RowNames(db);
-  const hasDigests = (prepared(db, "SELECT schema_version FROM store").pluck().get() as number) >= DIGEST_SCHEMA;
-  let found: readonly RecordMismatch[] = [];
-  if (part === undefined) found = mismatchesOfRun(db, run);
-  else if (hasDigests) found = part === "run" ? runMismatches(db, run) : mismatchesOfChain(db, run, part);
-  return found.map((mismatch) => sayMismatch(names, mismatch));
+  return mismatchesOfPart(db, run, part).map((mismatch) => sayMismatch(names, mismatch));
+}
+
+function mismatchesOfPart(db: Connection, run: number, part: RecordPart | undefined): readonly RecordMismatch[] {
+  if (part === undefined) return mismatchesOfRun(db, run);
+  if (typeof part === "object") {
+    const stepOf = prepared(db, "SELECT step FROM task WHERE sequence = ?").pluck();
+    return mismatchesOfTasks(db, run).filter(({ task }) => !part.exceptSteps.includes(stepOf.get(task) as string));
+  }
+  if (!hasDigests(db)) return [];
+  return part === "run" ? runMismatches(db, run) : mismatchesOfChain(db, run, part);
 }
 
 /** A mismatch in words that name its run and its task. */

@@ -1,18 +1,20 @@
 /**
- * Times of records that cannot be: those that JavaScript cannot tell, those before 1970, and ends that lie years before their
- * begin. Whoever reads such a row fails or is misled, and no program writes one: a clock that was set in between makes an end
- * lie before its begin too, but not by years. `flow store verify` asks it of all rows, `flow validate` and retention of one run.
+ * Times of records that cannot be: those that JavaScript cannot tell, and those before 1970. Whoever reads such a row fails, and
+ * no program writes one. `flow store verify` asks it of all rows, `flow validate` of one run.
+ *
+ * Ends that lie years before their begin are doubtful: a machine whose clock starts in 1970 writes them, so they are no damage, but
+ * nothing is to be deleted by them.
  */
 
 /** The last millisecond that a `Date` can hold. */
 const LAST_MS = 8_640_000_000_000_000;
-/** Further than any clock is set back: ten years. */
+/** Further than a clock that is kept is set back: ten years. */
 const YEARS_MS = 315_576_000_000;
 
 export interface TimeTable {
   readonly table: string;
   readonly columns: readonly string[];
-  /** Columns of which the second cannot lie years before the first. */
+  /** Columns of which the second is doubtful when it lies years before the first. */
   readonly order?: readonly (readonly [begin: string, end: string])[];
   /** Expressions over `x`, the row. */
   readonly run?: string;
@@ -75,21 +77,26 @@ export const TIME_TABLES: readonly TimeTable[] = [
   { table: "webhook", columns: ["created_at", "delivered_at"], what: "'webhook ' || x.id", schema: 4 },
 ];
 
-/** What is wrong with the times of a row (`x`), as text; to be asked where `isWrongTime` holds. */
-export function wrongTime({ table, columns, order = [] }: TimeTable): string {
-  const cases = [
-    ...columns.map((column) => `WHEN ${isNoTime(column)} THEN '${table}.${column} is no time: ' || x.${column}`),
-    ...order.map(
-      ([begin, end]) =>
-        `WHEN ${isYearsBefore(begin, end)} THEN '${table}.${end} lies years before ${table}.${begin}: ' || ${day(end)} || ' and ' || ${day(begin)}`,
-    ),
-  ];
+/** What is wrong with the times of a row (`x`), as text; null when nothing is. */
+export function wrongTime({ table, columns }: TimeTable): string {
+  const cases = columns.map(
+    (column) => `WHEN ${isNoTime(column)} THEN '${table}.${column} is no time: ' || x.${column}`,
+  );
   return `CASE ${cases.join(" ")} END`;
 }
 
+/** The same of times that are doubtful; undefined for a table that cannot have them. */
+export function doubtfulTime({ table, order }: TimeTable): string | undefined {
+  const cases = order?.map(
+    ([begin, end]) =>
+      `WHEN ${isYearsBefore(begin, end)} THEN '${table}.${end} lies years before ${table}.${begin}: ' || ${day(end)} || ' and ' || ${day(begin)}`,
+  );
+  return cases === undefined ? undefined : `CASE ${cases.join(" ")} END`;
+}
+
 /** Whether a time of a row (`x`) cannot be. */
-export function isWrongTime({ columns, order = [] }: TimeTable): string {
-  return `(${[...columns.map(isNoTime), ...order.map(([begin, end]) => isYearsBefore(begin, end))].join(" OR ")})`;
+export function isWrongTime({ columns }: TimeTable): string {
+  return `(${columns.map(isNoTime).join(" OR ")})`;
 }
 
 function isNoTime(column: string): string {

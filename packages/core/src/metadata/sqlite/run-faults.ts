@@ -10,7 +10,7 @@ import { upstreamsOfRun } from "../sql/upstreams.ts";
 import { RowNames } from "./audit/row-names.ts";
 import type { Connection } from "./connection.ts";
 import { describeMismatches } from "./record-faults.ts";
-import { isWrongTime, TIMES_OF_RUNS, wrongTime } from "./record-times.ts";
+import { doubtfulTime, TIMES_OF_RUNS, type TimeTable, wrongTime } from "./record-times.ts";
 import { readRun } from "./run-reads.ts";
 import type { Statements } from "./statements.ts";
 
@@ -24,14 +24,14 @@ export function describeRunFaults(db: Connection, run: number): readonly string[
 
 /**
  * Why nothing may be decided by the records of a run: one that cannot be read, one that holds another number of tags than the
- * log gave it, and what `describeRunFaults` tells.
+ * log gave it, an end years before its begin, and what `describeRunFaults` tells.
  */
 export function doubtsAbout(db: Connection, statements: Statements, run: RunSequence): readonly string[] {
   try {
     readRun(statements, run, undefined);
     statements.all(executionsOfRun, { run }).map((row) => toExecutionRow(row));
     statements.all(upstreamsOfRun, { run }).map((row) => toUpstreamRow(row));
-    return [...describeRunFaults(db, run), ...lostTags(db, run)];
+    return [...describeRunFaults(db, run), ...timeFaults(db, run, doubtfulTime), ...lostTags(db, run)];
   } catch (error) {
     if (!isFlowError(error, "FLOW_METADATA_CORRUPT")) throw error;
     return [lowerFirst(error.message)];
@@ -53,16 +53,23 @@ function executionFaults(db: Connection, run: number): readonly string[] {
     : [`${name} is in execution ${lost.current}, and ${lost.kept - 1} earlier ones are recorded`];
 }
 
-function timeFaults(db: Connection, run: number): readonly string[] {
+/** @param ask the expression that says what is wrong with a row, or null */
+function timeFaults(
+  db: Connection,
+  run: number,
+  ask: (table: TimeTable) => string | undefined = wrongTime,
+): readonly string[] {
   const names = new RowNames(db);
   return TIMES_OF_RUNS.flatMap((table) => {
+    const wrong = ask(table);
+    if (wrong === undefined) return [];
     const rows = db
       .prepare(
-        `SELECT ${table.task ?? "NULL"} AS task, ${wrongTime(table)} AS wrong FROM ${table.table} AS x
-        WHERE ${table.run} = ? AND ${isWrongTime(table)} LIMIT ${MAX_TIMES}`,
+        `SELECT task, wrong FROM (SELECT ${table.task ?? "NULL"} AS task, ${wrong} AS wrong FROM ${table.table} AS x
+        WHERE ${table.run} = ?) WHERE wrong IS NOT NULL LIMIT ${MAX_TIMES}`,
       )
       .all(run) as readonly { readonly task: number | null; readonly wrong: string }[];
-    return rows.map(({ task, wrong }) => `${task === null ? names.run(run) : names.task(task)}: ${wrong}`);
+    return rows.map(({ task, wrong: what }) => `${task === null ? names.run(run) : names.task(task)}: ${what}`);
   });
 }
 

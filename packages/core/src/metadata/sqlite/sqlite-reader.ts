@@ -14,6 +14,7 @@ import type {
   LogSequence,
   MetadataReader,
   MetricQuery,
+  RecordPart,
   RunDigests,
   RunQuery,
   RunRow,
@@ -350,7 +351,7 @@ export class SqliteReader implements MetadataReader {
     });
   }
 
-  recordFaults(run: RunSequence, part?: "run" | TaskSequence): Promise<readonly string[]> {
+  recordFaults(run: RunSequence, part?: RecordPart): Promise<readonly string[]> {
     return this.read(() =>
       part === undefined ? describeRunFaults(this.db, run) : describeMismatches(this.db, run, part),
     );

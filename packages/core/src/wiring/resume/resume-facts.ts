@@ -1,7 +1,7 @@
 /** What the planner is told: of the run that stopped, from its records; of what it would go on with, as it was prepared. */
 import { changedRecord, refuseChanged } from "../../lineage/changed-records.ts";
 import { runName } from "../../lineage/run-name.ts";
-import type { ResumeOrigin, ResumeTarget, ValueFact } from "../../runner/resume/plan-resume.ts";
+import type { ResumeOrigin, ResumePlan, ResumeTarget, ValueFact } from "../../runner/resume/plan-resume.ts";
 import type { OpenStores } from "../open-stores.ts";
 import type { PreparedRun } from "../prepare-run.ts";
 import type { PinnedUpstreams } from "./pinned-upstreams.ts";
@@ -24,11 +24,6 @@ export async function originOf(
   { row, before }: ResumeSubject,
   target: ResumeTarget,
 ): Promise<ResumeOrigin> {
-  const faults = await metadata.recordFaults(row.sequence);
-  refuseChanged(
-    faults.map((fault) => changedRecord(row, fault)),
-    `Cannot go on with ${runName(row)}`,
-  );
   const [finished, values, pins] = await Promise.all([
     metadata.finishedTasks(row.sequence),
     metadata.runValues(row.sequence),
@@ -50,4 +45,23 @@ export async function originOf(
     values: new Map<string, ValueFact>(facts),
     upstreams,
   };
+}
+
+/**
+ * Refuses to go on by records that are not those that were written: those of the run itself, and of the tasks that are kept.
+ *
+ * @throws FlowError FLOW_METADATA_CHANGED_RECORDS
+ */
+export async function checkKept({ metadata }: OpenStores, { row }: ResumeSubject, plan: ResumePlan): Promise<void> {
+  const exceptSteps = plan.kind === "fork" ? plan.exceptSteps : [];
+  const name = runName(row);
+  const ofRun = await metadata.recordFaults(row.sequence, "run");
+  const ofTasks = await metadata.recordFaults(row.sequence, { exceptSteps });
+  refuseChanged(
+    [
+      ...ofRun.map((fault) => changedRecord(row, fault)),
+      ...ofTasks.map((fault) => changedRecord(row, fault, `run that step again: flow resume ${name} --from STEP`)),
+    ],
+    `Cannot go on with ${name}`,
+  );
 }

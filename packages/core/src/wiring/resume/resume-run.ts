@@ -36,7 +36,7 @@ import { storePackage } from "../store-package.ts";
 import { announceResumed } from "./announce-resumed.ts";
 import { type PinnedUpstreams, pinnedUpstreams } from "./pinned-upstreams.ts";
 import { recordedFields } from "./recorded-fields.ts";
-import { originOf, targetOf } from "./resume-facts.ts";
+import { checkKept, originOf, targetOf } from "./resume-facts.ts";
 import type { ResumeSubject } from "./resume-package.ts";
 import { takenOver } from "./taken-over.ts";
 
@@ -86,6 +86,7 @@ export async function resumeRun(
     );
     const target = targetOf(subject, planned, pins);
     const plan = planResume(await originOf(stores, subject, target), target, request);
+    await checkKept(stores, subject, plan);
     refuseCancelled(signals.stop, planned.definition.name);
     // A fork that stopped before it had run the step that it was made for goes on to run it.
     const byHand = plan.kind === "continue" ? subject.row.origin?.fromStep : request.from;
