@@ -51,6 +51,16 @@ beforeAll(async () => {
 afterAll(() => shop[Symbol.asyncDispose]());
 
 describe("flow sign", () => {
+  test("a key that was given in place of its place is not said again", async () => {
+    const key = fs.readFileSync(shop.file("release.pem"), "utf8");
+    const middle = key.split("\n")[1]!;
+    for (const flag of ["--key", "--key-env"]) {
+      const { code, stdout, stderr } = await shop.flow(["sign", "Train/1", flag, key, "--debug"]);
+      expect([code !== 0, stderr]).toEqual([true, expect.stringContaining("FLOW_SIGN_NO_KEY")]);
+      expect((stdout + stderr).includes(middle)).toBe(false);
+    }
+  });
+
   test("keys are made once, the private one for its owner alone", async () => {
     expect(fs.statSync(shop.file("release.pem")).mode & 0o777).toBe(0o600);
     expect(fs.readFileSync(shop.file("release.pub"), "utf8")).toMatch(/^-----BEGIN PUBLIC KEY-----/);

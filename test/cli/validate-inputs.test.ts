@@ -32,6 +32,7 @@ const project = new Project({
       if (this.harm === "missing") delete table.size;
       if (this.harm === "type") table.size = ["1", "2", "3", "4"];
       if (this.harm === "level") table.kind = ["a", "b", "c", "d"];
+      if (this.harm === "empty") { table.size = new Float64Array(0); table.kind = []; }
       if (this.harm === "extra") table.target = Float64Array.of(1, 2, 3, 4);
       this.rows = table;
       this.other = { nothing: [1], of: [2], it: [3] };
@@ -45,13 +46,14 @@ const project = new Project({
     `
     readonly fit = upstream<any>("Fit"); readonly data = upstream<any>("Data");
     readonly what = param(z.string().default("model"));
-    readonly from = param(z.enum(["table", "own", "list"]).default("table"));
+    readonly from = param(z.enum(["table", "own", "list", "summary"]).default("table"));
     kept!: unknown; list!: unknown; n!: number;
     @step({ next: "work" }) start() { if (this.from === "own") this.kept = this.data.data.rows; }
     @step({ next: "end" }) work() {
       const model = this.fit.data[this.what];
       this.n = model === undefined ? 0 : 1;
       if (this.from === "table") this.n += Object.keys(this.data.data.rows).length + Object.keys(this.data.data.other).length;
+      if (this.from === "summary") this.list = [{ size: 1, mean: 2 }];
       if (this.from === "list") this.list = [{ size: 1, kind: "a" }, { size: 2, kind: "z" }];
     }
     @step() end() {}`,
@@ -122,3 +124,15 @@ test("a table that an earlier step has kept, and rows that the step itself left"
 test("a model without names of columns is not judged", async () => {
   expect((await inputs("missing", ["--what", "unnamed"])).found).toEqual([]);
 }, 60_000);
+
+test("a table without rows says nothing of kinds, and a result that looks like an input is a warning", {
+  timeout: 60_000,
+}, async () => {
+  const empty = await inputs("empty");
+  expect([empty.code, empty.found.map(([status]) => status)]).toEqual([0, ["pass"]]);
+  const summary = await inputs("none", ["--from", "summary"]);
+  expect([summary.code, summary.found]).toEqual([
+    0,
+    expect.arrayContaining([["warn", expect.stringMatching(/lacks what .*"kind"/)]]),
+  ]);
+});

@@ -78,8 +78,43 @@ test("V06: a model that the installed library does not load", { timeout: 60_000 
   expect(of.V07).toEqual([]);
 });
 
+test("a model that does not load, or predicts otherwise, gets no tag that asks for it, by whatever way", {
+  timeout: 120_000,
+}, async () => {
+  const set = await project.flow(["tag", "policy", "set", "gold", "--exclusive", "--require-check", "V06,V07"]);
+  expect(set.code).toBe(0);
+  for (const [run, check] of [
+    ["Fit/2", "V06"],
+    ["Fit/3", "V07"],
+  ] as const) {
+    if ((await project.flow(["show", run])).code !== 0)
+      await project.flow(["run", "fit.ts", "--harm", run === "Fit/2" ? "version" : "probe"]);
+    for (const words of [
+      ["promote", run, "--to", "silver", "--check"],
+      ["promote", run, "--to", "gold"],
+      ["tag", "add", run, "gold"],
+    ]) {
+      const { code, stderr } = await project.flow(words);
+      expect([words.join(" "), code, stderr]).toEqual([words.join(" "), 1, expect.stringContaining(`check ${check}`)]);
+    }
+  }
+  const asked = await project.flow(["run", "fit.ts", "--harm", "probe", "--tag", "gold", "--json"]);
+  expect(asked.code).toBe(0);
+  expect((await project.flow(["tag", "list", "gold"])).stdout).not.toMatch(/Fit\/\d/);
+  expect((await project.flow(["promote", "Fit/1", "--to", "gold"])).code).toBe(0);
+  const never = await project.flow(["tag", "policy", "set", "x:*", "--require-check", "V13,V20,V99"]);
+  expect([never.code, never.stderr]).toEqual([
+    2,
+    expect.stringMatching(/V13 judges what a command is given, V20 judges .*there is no check V99/),
+  ]);
+  await project.flow(["tag", "policy", "remove", "gold"]);
+  const both = await project.flow(["validate", "Fit/1", "--watch-freshness", "--require", "metric:x<1"]);
+  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("it cannot judge --require")]);
+});
+
 test("V07: a model that predicts otherwise", { timeout: 60_000 }, async () => {
-  expect((await project.flow(["run", "fit.ts", "--harm", "probe"])).code).toBe(0);
+  if ((await project.flow(["show", "Fit/3"])).code !== 0)
+    expect((await project.flow(["run", "fit.ts", "--harm", "probe"])).code).toBe(0);
   const of = await checks("Fit/3");
   expect([of.V06![0], of.V07]).toEqual([
     "pass",

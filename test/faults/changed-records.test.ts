@@ -177,3 +177,77 @@ test("an entry of the step cache that was made for another task is no hit, is fo
   expect(JSON.stringify(await done(same, "show", "Cached/3/start"))).toMatch(/"kind":"cache"/);
   expect((await project.flow(["store", "verify", "--store", same])).code).toBe(0);
 });
+
+test("the last value of a metric, by which runs are chosen, is held to what tasks recorded", {
+  timeout: 60_000,
+}, async () => {
+  const store = await changed(
+    "UPDATE run_metric SET value = 99 WHERE run = (SELECT sequence FROM run WHERE flow_name = 'Source' AND number = 1)",
+  );
+  const { code, stdout } = await project.flow([
+    "validate",
+    "Source/1",
+    "--require",
+    "metric:size>50",
+    "--store",
+    store,
+  ]);
+  expect([code, stdout]).toEqual([1, expect.stringMatching(/last value of the metric "size" of Source\/1 is another/)]);
+});
+
+test("what was read of an upstream keeps its run, also where the row of the upstream is lost", {
+  timeout: 60_000,
+}, async () => {
+  const whole = project.file("with-reader");
+  cpSync(good, whole, { recursive: true });
+  await done(whole, "run", "reader.ts", "--source-run", "Source/1");
+  const db = openWriter(`${whole}/millrace.db`);
+  expect(db.prepare("DELETE FROM upstream").run().changes).toBe(1);
+  db.close();
+  const { code, stderr } = await project.flow(["runs", "delete", "Source/1", "--store", whole]);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/Reader\/1/)]);
+  // Commands in hints would act on another store.
+  expect(stderr).toContain(`(with --store ${whole})`);
+});
+
+test("a store whose origins of forks and of cached tasks were deleted is whole", { timeout: 60_000 }, async () => {
+  const store = project.file("without-origins");
+  cpSync(good, store, { recursive: true });
+  await done(store, "resume", "Source/1", "--from", "end");
+  await done(store, "run", "cached.ts", "--rate", "1", "--more", "9");
+  await done(store, "runs", "delete", "Source/1");
+  await done(store, "runs", "delete", "Cached/1");
+  const { code, stdout } = await project.flow(["store", "verify", "--store", store]);
+  expect([code, stdout]).toEqual([0, expect.stringContaining("Whole")]);
+  const db = openWriter(`${store}/millrace.db`);
+  db.pragma("foreign_keys = OFF");
+  db.prepare("DELETE FROM deleted_run").run();
+  db.close();
+  const lost = await project.flow(["store", "verify", "--store", store]);
+  expect([lost.code, lost.stdout]).toEqual([4, expect.stringContaining("was forked from is not in the store")]);
+});
+
+test("a package whose manifest was changed so that it names no files is damage", { timeout: 60_000 }, async () => {
+  const store = await changed("UPDATE code_package SET manifest = '{}'");
+  const { code, stdout } = await project.flow(["store", "verify", "--store", store]);
+  expect([code, stdout]).toEqual([4, expect.stringMatching(/S09 .*names none of its 3 files/)]);
+});
+
+test("the code of another package is not given out as that of a run", { timeout: 60_000 }, async () => {
+  const of = (name: string) => `(SELECT package_digest FROM run WHERE flow_name = '${name}' AND number = 1)`;
+  const store = await changed(
+    `UPDATE code_package SET manifest = (SELECT manifest FROM code_package WHERE digest = ${of("Cached")}) WHERE digest = ${of("Source")}`,
+  );
+  for (const [words, code] of [
+    [["code", "Source/1"], 3],
+    [["validate", "Source/1"], 1],
+    [["store", "verify"], 4],
+  ] as const) {
+    const called = await project.flow([...words, "--store", store]);
+    expect([words, called.code, called.stdout + called.stderr]).toEqual([
+      words,
+      code,
+      expect.stringMatching(/names other files than its digest/),
+    ]);
+  }
+});

@@ -11,6 +11,7 @@ import { loadCore } from "./core.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
+import { plain } from "./render/text.ts";
 import { asSystemLimit } from "./system-limit.ts";
 import { COMMAND_VERSION } from "./version.ts";
 
@@ -31,7 +32,19 @@ export async function callFlow(context: Context): Promise<number> {
 export function report(error: unknown, context: Context): void {
   const debug = context.words.includes("--debug");
   if (wantsJson(context.words)) context.stdout.write(`${JSON.stringify(errorJson(error, { debug }))}\n`);
-  else context.stderr.write(renderError(error, { paint: context.stderr.paint, debug, cwd: context.cwd }));
+  else {
+    const text = renderError(error, { paint: context.stderr.paint, debug, cwd: context.cwd });
+    const store = storeFlag(context.words);
+    // Typed as they stand, commands in hints would act on another store.
+    const where = store !== undefined && /\bflow [a-z]/.test(text) ? `  (with --store ${plain(store)})\n` : "";
+    context.stderr.write(`${text}${context.stderr.paint.dim(where)}`);
+  }
+}
+
+/** `--store DIR` as it was typed; asked of the raw words, because an error may come before they are read. */
+function storeFlag(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word === "--store" || word.startsWith("--store="));
+  return at < 0 ? undefined : (words[at]!.split("=", 2)[1] ?? words[at + 1]);
 }
 
 async function dispatch(context: Context): Promise<number> {

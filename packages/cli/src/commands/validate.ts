@@ -135,6 +135,12 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
       message: `--deployed ${JSON.stringify(deployed)} is no SHA-256`,
       hint: "Give the 64 hex digits of the file that is deployed: sha256sum FILE",
     });
+  const beside = ["require", "public-key", "deployed"].filter((flag) => words.list(flag).length > 0);
+  if (words.isOn("watch-freshness") && beside.length > 0)
+    throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+      message: `--watch-freshness reads no value, so it cannot judge ${beside.map((flag) => `--${flag}`).join(", ")}`,
+      hint: "Leave one of the two away, or call flow validate twice",
+    });
   return {
     current: words.isOn("current"),
     strict: words.isOn("strict"),

@@ -279,7 +279,7 @@ function damaged(ref: ArtifactRef, row: BlobRow, options: PayloadOptions, reason
     // A row is never written twice, so that the same value stored again does not mend what lies in the database.
     hint:
       row.stored === undefined
-        ? "Restore the blob from a copy of the store, or start a new run of the flow that wrote it: the same value mends it"
+        ? "Restore the blob from a copy of the store, or start a new run of the flow that wrote it, with --no-cache: the same value mends it"
         : "Restore the store's database from a copy, or type flow store repair and start a new run of the flow that wrote it",
     context: { digest: ref.digest, codec: ref.codec },
   });

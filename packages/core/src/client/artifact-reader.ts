@@ -4,9 +4,6 @@ import { FlowError, isFlowError } from "../errors/flow-error.ts";
 import { changedRecord, refuseChanged } from "../lineage/changed-records.ts";
 import type { ArtifactRow, MetadataReader, RunRow, TaskSequence, UpstreamRead } from "../metadata/metadata-store.ts";
 
-/** Places that are remembered as looked at. */
-const MOST_CHECKED = 10_000;
-
 /** What reading needs: records and the store of values. */
 export interface ReadingStores {
   readonly metadata: MetadataReader;
@@ -32,8 +29,6 @@ export class ArtifactReader {
   readonly #onRead: ((read: ClientRead) => void) | undefined;
 
   readonly #unknownClasses: "keep" | "refuse";
-  /** Runs and tasks whose records were looked at: who reads a thousand artifacts looks once. */
-  readonly #checked = new Set<string>();
 
   constructor(stores: ReadingStores, options: ArtifactReaderOptions = {}) {
     this.#stores = stores;
@@ -84,17 +79,12 @@ export class ArtifactReader {
 
   async #checkRecords(run: RunRow, task: TaskSequence | undefined, subject: string): Promise<void> {
     const { metadata } = this.#stores;
-    // A run that is not over has more to be looked at later.
     for (const part of ["run" as const, ...(task === undefined ? [] : [task])]) {
-      const place = `${run.sequence} ${run.status} ${part}`;
-      if (this.#checked.has(place)) continue;
       const faults = await metadata.recordFaults(run.sequence, part);
       refuseChanged(
         faults.map((fault) => changedRecord(run, fault)),
         `Cannot read ${subject}`,
       );
-      if (this.#checked.size >= MOST_CHECKED) this.#checked.clear();
-      this.#checked.add(place);
     }
   }
 }

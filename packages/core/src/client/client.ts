@@ -18,6 +18,7 @@ import { findRun } from "./find-run.ts";
 import { type FlowName, flowNameOf } from "./flow-name.ts";
 import { RunHandle } from "./run-handle.ts";
 import { RunList } from "./run-list.ts";
+import type { ProjectView } from "./validate/project-view.ts";
 
 export interface ClientOptions extends ArtifactReaderOptions {
   /** Preferred where a flow is named without its project. */
@@ -36,6 +37,8 @@ export interface ClientOptions extends ArtifactReaderOptions {
 export interface ClientContext {
   readonly metadata: MetadataStore;
   readonly artifacts: Partial<Pick<ArtifactStore, "examine" | "pieces">>;
+  /** What is installed where the store was asked for. */
+  readonly projectView?: () => Promise<ProjectView>;
   readonly reader: ArtifactReader;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly project: string | undefined;
@@ -53,12 +56,14 @@ export class Client {
     stores: {
       readonly metadata: MetadataStore;
       readonly artifacts: Pick<ArtifactStore, "payload" | "file"> & Partial<Pick<ArtifactStore, "examine" | "pieces">>;
+      readonly projectView?: () => Promise<ProjectView>;
     },
     options: ClientOptions = {},
   ) {
     this.#context = {
       metadata: stores.metadata,
       artifacts: stores.artifacts,
+      ...(stores.projectView === undefined ? {} : { projectView: stores.projectView }),
       environment: options.environment ?? {},
       reader: new ArtifactReader(stores, options),
       project: options.project,

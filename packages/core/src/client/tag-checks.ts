@@ -4,6 +4,7 @@ import { FlowError, isFlowError, problemsError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
 import { policyFor, SIGNATURE_CHECK, type TagCheck } from "../metadata/tag-policy.ts";
+import type { ProjectView } from "./validate/project-view.ts";
 import { CHECKS, type CheckId, type ValidationCheck } from "./validate/report.ts";
 
 /** Evidence that is kept with a move; `flow validate` says all of it. */
@@ -13,11 +14,21 @@ const MAX_EVIDENCE = 500;
 export interface ValidatingStores {
   readonly metadata: MetadataReader;
   readonly artifacts: Partial<Pick<ArtifactStore, "examine" | "pieces">>;
+  /** What is installed here; without it V06 to V08 have nothing to go by. */
+  readonly projectView?: () => Promise<ProjectView>;
 }
 
-/** The checks that a policy may ask for: those that `flow validate` has. */
-export function knownChecks(): readonly string[] {
+/** The checks that `flow validate` has. */
+function knownChecks(): readonly string[] {
   return Object.keys(CHECKS).sort();
+}
+
+/** Checks of what somebody says on the command line, or of the store as a whole: a policy has nothing for them to go by. */
+const ASKED: readonly string[] = ["V13", "V14", "V19", "V20"];
+
+/** The checks that a policy may ask for. */
+export function policyChecks(): readonly string[] {
+  return knownChecks().filter((id) => !ASKED.includes(id));
 }
 
 /** The checks that the policies of some tags ask for, by tag that asks for any. */
@@ -39,7 +50,7 @@ export async function checksAskedBy(
  *   `forceAge`: it may be of any age; `at`: now
  */
 export async function checkRun(
-  { metadata, artifacts }: ValidatingStores,
+  { metadata, artifacts, projectView }: ValidatingStores,
   run: RunRow,
   ids: readonly string[] | "all",
   to: { readonly tags: readonly string[]; readonly forceAge?: boolean; readonly at: Date },
@@ -54,7 +65,8 @@ export async function checkRun(
   const { validate } = await import("./validate/validate.ts"); // Most moves need none of it.
   const only = ids === "all" ? {} : { only: ids as readonly CheckId[] };
   const { at: now, ...asked } = to;
-  const { checks } = await validate(stores, { selector: run.id, now, ...asked, ...only });
+  const project = projectView === undefined ? {} : { project: await projectView() };
+  const { checks } = await validate(stores, { selector: run.id, now, ...asked, ...only, ...project });
   return (ids === "all" ? knownChecks() : ids).map((id) => summary(id as CheckId, checks));
 }
 
@@ -69,8 +81,9 @@ function summary(id: CheckId, checks: readonly ValidationCheck[]): TagCheck {
 
 /** By which keys a run is signed is kept with the move, and compared with what the policy asks for when the tag moves. */
 function signedBy(status: "pass" | "warn", checks: readonly ValidationCheck[]): TagCheck {
-  const good = checks.filter((check) => check.status === "pass").map(({ evidence }) => evidence);
-  const keys = new Set(good.join(" ").match(/\b[0-9a-f]{64}\b/g));
+  // Of the run itself, and not of those that it read from; names that a signer gave himself come behind the key.
+  const own = checks.filter(({ status: of, subject }) => of === "pass" && subject.upstream === undefined);
+  const keys = new Set(own.flatMap(({ evidence }) => /\b[0-9a-f]{64}\b/.exec(evidence)?.[0] ?? []));
   return { id: SIGNATURE_CHECK, status, evidence: `signed by ${[...keys].join(", ")}` };
 }
 
@@ -83,7 +96,10 @@ export function refuseFailed(run: RunRow, checks: readonly TagCheck[]): void {
     failed.map(({ id, evidence }) => ({
       code: "FLOW_TAG_CHECK_FAILED",
       message: `check ${id} fails${evidence === undefined ? "" : `: ${evidence}`}`,
-      hint: `Look at it with flow validate ${runName(run)}`,
+      hint:
+        id === SIGNATURE_CHECK
+          ? `Sign it with flow sign ${runName(run)} --key FILE; flow signatures ${runName(run)} shows what it has`
+          : `Look at it with flow validate ${runName(run)}`,
     })),
   );
 }

@@ -4,7 +4,8 @@ import type { MetadataStore, TagEvent } from "../metadata/metadata-store.ts";
 import { publicKeyText, readPublicKey } from "../metadata/signing-key.ts";
 import type { TagPolicyChange } from "../metadata/tag-event.ts";
 import { holderProblems, matchesPattern, policyFor } from "../metadata/tag-policy.ts";
-import { checkRun, knownChecks, type ValidatingStores } from "./tag-checks.ts";
+import { checkRun, policyChecks, type ValidatingStores } from "./tag-checks.ts";
+import { CHECKS } from "./validate/report.ts";
 
 /** Runs of one tag that are looked at when a policy is set: a tag that more runs hold is no tag of production. */
 const MAX_HOLDERS = 100;
@@ -24,12 +25,12 @@ export interface HeldAgainst {
  * @throws FlowError FLOW_TAG_BAD_POLICY, FLOW_TAG_SEVERAL_HOLDERS, FLOW_SIGN_BAD_KEY
  */
 export async function setTagPolicy(metadata: MetadataStore, change: TagPolicyChange): Promise<readonly TagEvent[]> {
-  const known = knownChecks();
+  const known = policyChecks();
   const unknown = (change.policy.requireChecks ?? []).filter((id) => !known.includes(id));
   if (unknown.length > 0) {
     throw new FlowError("FLOW_TAG_BAD_POLICY", {
-      message: `Cannot set the policy "${change.policy.pattern}": there is no check ${unknown.join(", ")}`,
-      hint: `There are ${known.join(", ")}`,
+      message: `Cannot set the policy "${change.policy.pattern}": ${unknown.map((id) => (id in CHECKS ? `${id} judges what a command is given` : `there is no check ${id}`)).join(", ")}`,
+      hint: `A policy can ask for ${known.join(", ")}; the others are flags of flow validate`,
       context: { pattern: change.policy.pattern, unknown },
     });
   }

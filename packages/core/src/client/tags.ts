@@ -105,7 +105,7 @@ function refuseOfUnfinished(run: RunRow, asked: Pick<MovedTags, "take" | "expect
 
 /** What the policies of the tags, or the user, ask to be checked; undefined where nobody does. */
 async function checksBefore(
-  { metadata, artifacts = {} }: TagStores,
+  { metadata, artifacts = {}, projectView }: TagStores,
   run: RunRow,
   to: Parameters<typeof checkRun>[3],
   isAll: boolean,
@@ -114,7 +114,12 @@ async function checksBefore(
   if (!isAll && ids.length === 0) return undefined;
   // Of a run that is not over nothing can be said yet: it is checked when it succeeds.
   if (run.status === "running" || run.status === "queued") return undefined;
-  const checks = await checkRun({ metadata, artifacts }, run, isAll ? "all" : ids, to);
+  const checks = await checkRun(
+    { metadata, artifacts, ...(projectView && { projectView }) },
+    run,
+    isAll ? "all" : ids,
+    to,
+  );
   if (isAll) refuseFailed(run, checks);
   return checks;
 }

@@ -88,7 +88,8 @@ export interface RunDigests {
 
 /**
  * What of a run's records is looked at. "run": what it was given and how it ended; a task: its own rows and those of the tasks
- * that it starts from; else the rows of all tasks but those of some steps.
+ * that it starts from; else the rows of all tasks but those of some steps. What was found right of the first two is not looked
+ * at again by the same reader.
  */
 export type RecordPart = "run" | TaskSequence | { readonly exceptSteps: readonly string[] };
 

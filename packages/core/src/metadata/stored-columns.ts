@@ -121,6 +121,7 @@ const POLICY = {
   reasonRequired: optional("boolean"),
   allow: optional(texts),
   requireChecks: optional(texts),
+  signedBy: optional(texts),
   maxAgeMs: optional("number"),
 } as const;
 const DEFINITION = {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import fs from "node:fs";
 import type { Digest } from "../artifact/artifact.ts";
+import { digestOfFiles } from "../artifact/digest.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "./package-files.ts";
 
 /** sha-256 of a file's bytes; undefined when it cannot be read. */
@@ -28,14 +29,9 @@ export interface PackageContent {
  * the order bundle, map, manifest. So `sha256sum flow.mjs flow.mjs.map manifest.json | sha256sum` gives the same.
  */
 export function packageDigest(content: PackageContent): Digest {
-  return packageDigestOfFiles([
+  return digestOfFiles([
     { name: BUNDLE_FILE, digest: contentDigest(content.code) },
     { name: MAP_FILE, digest: contentDigest(content.map) },
     { name: MANIFEST_FILE, digest: contentDigest(content.manifest) },
   ]);
-}
-
-/** As `packageDigest`, from the digests of the three files in the same order. */
-export function packageDigestOfFiles(files: readonly { readonly name: string; readonly digest: string }[]): Digest {
-  return contentDigest(files.map(({ name, digest }) => `${digest}  ${name}\n`).join(""));
 }

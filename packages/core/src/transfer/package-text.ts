@@ -1,7 +1,7 @@
 /** A code package as a store keeps it: JSON with the digests of its files and the definitions of its flows. */
-import { hash } from "node:crypto";
 import * as z from "zod";
 import type { Digest } from "../artifact/artifact.ts";
+import { digestOfFiles } from "../artifact/digest.ts";
 import { canonicalJson } from "../metadata/canonical-json.ts";
 import { BadContent, checkShape, decodeText, parseJson } from "./json-lines.ts";
 import * as of from "./shapes.ts";
@@ -44,8 +44,7 @@ export function packageText(digest: Digest, text: string): PackageText {
   const { files } = checkShape(value, shape);
   if (files.some((file, index) => file.name !== FILES[index]))
     throw new BadContent("its files are not those of a code package");
-  const lines = files.map((file) => `${file.digest}  ${file.name}\n`).join("");
-  if (hash("sha256", lines, "hex") !== digest) throw new BadContent("its files are not those that its digest names");
+  if (digestOfFiles(files) !== digest) throw new BadContent("its files are not those that its digest names");
   const { files: _, flows: __, ...own } = value as Readonly<Record<string, unknown>>;
   return { digest, text, files, manifestFile: files[2]!.digest, own };
 }

@@ -115,7 +115,8 @@ function fieldsOfSchema(schema: unknown, name: string): readonly SchemaField[] {
 function innerFields(schema: unknown, room: { left: number }, depth: number): readonly SchemaField[] {
   const { properties, items } = asSchema(schema);
   if (depth === MAX_DEPTH) return [];
-  if (properties === undefined) return items === undefined ? [] : innerFields(items, room, depth + 1);
+  if (typeof properties !== "object" || properties === null)
+    return items === undefined ? [] : innerFields(items, room, depth + 1);
   return Object.entries(properties)
     .filter(() => room.left-- > 0)
     .map(([name, inner]) => fieldOf(name, inner, room, depth + 1));

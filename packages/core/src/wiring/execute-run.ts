@@ -34,7 +34,8 @@ export interface RunExecution
     | "random"
     | "shuffle"
   > {
-  readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace"> & Partial<Pick<OpenStores, "artifacts">>;
+  readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace"> &
+    Partial<Pick<OpenStores, "artifacts" | "projectView">>;
   /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
   readonly databaseFile?: string;
   readonly row: RunRow;
@@ -105,7 +106,7 @@ async function finish(
 
 /** What policies ask to be checked of the run, as it is about to be, before it gets the tags that it was asked to take. */
 async function checksOf(
-  { stores: { metadata, artifacts }, row }: RunExecution,
+  { stores: { metadata, artifacts, projectView }, row }: RunExecution,
   end: RunEnd,
   finishedAt: Date,
 ): Promise<Pick<FinishRun, "tagChecks">> {
@@ -114,7 +115,9 @@ async function checksOf(
   const { checkRequestedTags } = await import("../client/tag-checks.ts"); // All of `flow validate`: most runs need none.
   const { endTask } = end;
   const succeeded: RunRow = { ...row, status: "succeeded", finishedAt, ...(endTask === undefined ? {} : { endTask }) };
-  return { tagChecks: await checkRequestedTags({ metadata, artifacts }, succeeded) };
+  return {
+    tagChecks: await checkRequestedTags({ metadata, artifacts, ...(projectView && { projectView }) }, succeeded),
+  };
 }
 
 /** Says that the runner lives; told that the run is another's now, it ends the workers, and the next commit says why. */

@@ -1,3 +1,4 @@
+import { digestOfFiles } from "../artifact/digest.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
@@ -17,7 +18,16 @@ export interface KeptManifest extends PackageManifest {
 /** The manifest of the code package that a run was made with. */
 export async function keptManifest({ metadata }: Pick<OpenStores, "metadata">, run: RunRow): Promise<KeptManifest> {
   const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
-  if (pack !== undefined) return readKept(pack.manifest);
+  if (pack !== undefined) {
+    const manifest = readKept(pack.manifest);
+    // Its files are read by the names that stand here: those of another package would be another code.
+    if (digestOfFiles(manifest.files) === pack.digest) return manifest;
+    throw new FlowError("FLOW_METADATA_CORRUPT", {
+      message: `Cannot read the code package of ${runName(run)}: its record names other files than its digest`,
+      hint: "Restore the store from a copy, or run the flow file again",
+      context: { run: run.id, digest: pack.digest },
+    });
+  }
   throw new FlowError("FLOW_INTERNAL", { message: `${runName(run)} has no code package in its store` });
 }
 

@@ -7,6 +7,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ArtifactStore } from "../artifact/artifact-store.ts";
+import type { ProjectView } from "../client/validate/project-view.ts";
 import { type Environment, resolveTrustedConfig } from "../config/config.ts";
 import type { StoreChoice } from "../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
@@ -29,6 +30,8 @@ export interface OpenStores {
   readonly metadata: MetadataStore;
   readonly blobs: SyncBlobStore;
   readonly artifacts: ArtifactStore;
+  /** What is installed where the store was asked for: checks of models and packages go by it. */
+  projectView(): Promise<ProjectView>;
   /** Whether the files that were opened are still those at the store's place. */
   isInPlace(): boolean;
   /** What a worker needs to open the same stores (`openTaskStores`). */
@@ -80,6 +83,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
       metadata,
       blobs,
       artifacts,
+      projectView: async () => (await import("./project-view.ts")).projectView(input.cwd),
       isInPlace: () => fileIdentity(location.databaseFile) === identity,
       locate: () => location,
       async close() {

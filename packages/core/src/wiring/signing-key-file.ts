@@ -26,9 +26,9 @@ export function readSigningKey(
   { cwd, environment }: KeyPlace,
 ): KeyObject {
   if ("file" in from)
-    return readPrivateKey(readKeyFile(path.resolve(cwd, from.file), from.file, true), `"${from.file}"`);
-  const { variable } = from;
-  const text = environment[variable];
+    return readPrivateKey(readKeyFile(path.resolve(cwd, from.file), from.file, true), `"${shownPlace(from.file)}"`);
+  const text = environment[from.variable];
+  const variable = shownPlace(from.variable);
   if (text === undefined || text === "") {
     throw new FlowError("FLOW_SIGN_NO_KEY", {
       message: `Cannot sign: the variable ${variable}, which is to hold the key, is not set`,
@@ -77,6 +77,11 @@ function notWritten(name: string, why: string, cause?: unknown): FlowError {
   });
 }
 
+/** Where the key itself was given in place of its place, it is not said again. */
+function shownPlace(text: string): string {
+  return /[\n\r]|-----/.test(text) || text.length > 1_000 ? "…" : text;
+}
+
 /** A pipe may be read as well, so that a key need not lie in a file: `--key <(vault read …)`. */
 function readKeyFile(file: string, shown: string, isPrivate: boolean): string {
   let handle: number | undefined;
@@ -94,10 +99,12 @@ function readKeyFile(file: string, shown: string, isPrivate: boolean): string {
     return length > MAX_KEY_BYTES ? "" : buffer.toString("utf8", 0, length);
   } catch (error) {
     if (error instanceof FlowError) throw error;
+    const place = shownPlace(shown);
+    const hint = isPrivate ? "Make one with flow sign keygen -o NAME" : "Give the .pub file of flow sign keygen";
     throw new FlowError("FLOW_SIGN_NO_KEY", {
-      message: `Cannot read the key "${shown}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-      hint: isPrivate ? "Make one with flow sign keygen -o NAME" : "Give the .pub file of flow sign keygen",
-      cause: error,
+      message: `Cannot read the key "${place}": ${(error as NodeJS.ErrnoException).code ?? "it is not known why"}`,
+      hint: place === shown ? hint : "Give the path of the key's file, and not what is in it",
+      ...(place === shown ? { cause: error } : {}), // It names the path.
     });
   } finally {
     if (handle !== undefined) fs.closeSync(handle);

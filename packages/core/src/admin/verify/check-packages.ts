@@ -1,9 +1,9 @@
 /** Code packages: what runs were made with is there, and its files are those that its digest names. */
 import type { Digest } from "../../artifact/artifact.ts";
+import { digestOfFiles } from "../../artifact/digest.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { RecordAudit } from "../../metadata/record-audit.ts";
 import { readManifest } from "../../metadata/stored-columns.ts";
-import { packageDigestOfFiles } from "../../package/package-digest.ts";
 import type { FindingSink } from "./finding.ts";
 
 export interface PackageCheckInput {
@@ -29,8 +29,13 @@ export async function checkPackages({ audit, sink, onUntied }: PackageCheckInput
       sink.add("S09", "damage", `${who} cannot be read: its manifest is not one`, { subject, remedy: "copy" });
       continue;
     }
-    if (files === undefined) continue; // Another version may have written it: what is not there is not judged.
-    if (packageDigestOfFiles(files) !== digest) {
+    if (files === undefined) {
+      // Another program may have written it: what is not there is not judged. But files that are tied to it were named.
+      if (blobs.length >= FILES)
+        sink.add("S09", "damage", `${who} names none of its ${blobs.length} files`, { subject, remedy: "copy" });
+      continue;
+    }
+    if (digestOfFiles(files) !== digest) {
       sink.add("S09", "damage", `${who} names other files than its digest does`, { subject, remedy: "copy" });
       continue;
     }
@@ -45,6 +50,9 @@ export async function checkPackages({ audit, sink, onUntied }: PackageCheckInput
     }
   }
 }
+
+/** Of a code package. */
+const FILES = 3;
 
 interface Files {
   readonly files: readonly { readonly name: string; readonly digest: string }[];

@@ -109,6 +109,10 @@ describe("figure", () => {
     expect(refusal(png(0, 5))).toBe("the PNG says no width and height");
     expect(refusal(Buffer.concat([png(3, 2), Buffer.from("x")]))).toBe("the PNG goes on behind its end");
     expect(refusal('<svg viewBox="0 0 1 1"><script>1</script></svg>')).toBe("the SVG holds a script");
+    for (const part of ['<g onload="a()"/>', "<a href='javascript:a()'/>", '<a xlink:href=" JavaScript:a()"/>'])
+      expect([part, refusal(`<svg viewBox="0 0 1 1">${part}</svg>`)]).toEqual([part, "the SVG holds a script"]);
+    expect(refusal('<svg viewBox="0 0 1 1"/>')).toBe("the SVG shows nothing");
+    expect(refusal('<svg viewBox="0 0 1 1"><text>online = yes, on = 1</text></svg>')).toBe("kept");
     expect(refusal('<svg viewBox="0 0 1 1"><!ENTITY a "b"></svg>')).toBe("the SVG declares entities");
     expect(
       refusal(Buffer.concat([Buffer.from('<svg viewBox="0 0 1 1">'), Buffer.from([0xff]), Buffer.from("</svg>")])),

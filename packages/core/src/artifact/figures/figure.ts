@@ -108,7 +108,9 @@ function svgProblem(bytes: Buffer): string | undefined {
   const text = textOf(bytes);
   if (text === undefined) return "is not written in UTF-8";
   if (/<!ENTITY/i.test(text)) return "declares entities";
-  if (/<(?:\w+:)?script[\s/>]/i.test(text)) return "holds a script";
+  if (/<(?:\w+:)?script[\s/>]/i.test(text) || /[\s"'/]on[a-z]+\s*=|[\s"'](?:javascript|vbscript)\s*:/i.test(text))
+    return "holds a script";
+  if (/^[^<]*(?:<[?!][^>]*>[^<]*)*<svg\b[^>]*\/>\s*$/.test(text)) return "shows nothing";
   return /<\/svg>\s*$/.test(text.slice(-200)) ? undefined : CUT;
 }
 

@@ -35,6 +35,15 @@ interface Stores {
   readonly artifacts: Pick<ArtifactStore, "pieces">;
 }
 
+interface Judged {
+  readonly model: string;
+  readonly table: string;
+  readonly wants: WantedColumns;
+  readonly has: ReadonlyMap<string, TableColumn>;
+  /** Whether the task had the table before it; one that it left itself may be a result, and not what went in. */
+  readonly isRead: boolean;
+}
+
 /** An artifact, and what it is called in evidence. */
 interface Named {
   readonly artifact: Pick<ArtifactRow, "name" | "codec" | "digest">;
@@ -99,7 +108,7 @@ class InputChecker {
       const key = `${read.digest} ${artifact.digest}`;
       if (this.#judged.has(key)) continue;
       this.#judged.add(key);
-      this.#judge({ model: model.what, table: what, wants, has }, read);
+      this.#judge({ model: model.what, table: what, wants, has, isRead: tables.length > 0 }, read);
     }
   }
 
@@ -118,10 +127,7 @@ class InputChecker {
     return tables.filter(({ shared }) => shared === most);
   }
 
-  #judge(
-    { model, table, wants, has }: { model: string; table: string; wants: WantedColumns; has: Columns },
-    { upstream, artifact, digest }: UpstreamRead,
-  ): void {
+  #judge({ model, table, wants, has, isRead }: Judged, { upstream, artifact, digest }: UpstreamRead): void {
     const about = { ...(upstream === undefined ? {} : { upstream }), artifact, digest };
     let faults = 0;
     const add = (status: "fail" | "warn", evidence: string): void => {
@@ -129,11 +135,11 @@ class InputChecker {
       this.#sink.add("V09", this.#isStrict ? "fail" : status, evidence, about);
     };
     const missing = wants.columns.filter(({ name }) => !has.has(name)).map(({ name }) => name);
-    if (missing.length > 0) add("fail", `${table} lacks what ${model} takes: ${some(missing)}`);
+    if (missing.length > 0) add(isRead ? "fail" : "warn", `${table} lacks what ${model} takes: ${some(missing)}`);
     for (const column of wants.columns) {
       const found = has.get(column.name);
       if (found === undefined) continue;
-      if (column.kind !== undefined && found.kind !== column.kind)
+      if (column.kind !== undefined && found.kind !== undefined && found.kind !== column.kind)
         add(
           "fail",
           `"${column.name}" of ${table} holds ${CALLED[found.kind]}, and ${model} takes ${CALLED[column.kind]}`,

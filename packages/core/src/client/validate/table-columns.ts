@@ -4,7 +4,8 @@ import { isStoredInstance } from "../../artifact/cbor/kept-values.ts";
 export type ColumnKind = "number" | "category" | "boolean" | "mixed";
 
 export interface TableColumn {
-  readonly kind: ColumnKind;
+  /** Undefined where no value says it: a column without rows, or of nothing but null. */
+  readonly kind?: ColumnKind;
   /** Of a column of categories: the distinct ones. */
   readonly levels?: ReadonlySet<string>;
 }
@@ -49,7 +50,8 @@ export function wantedColumns(value: unknown): WantedColumns | undefined {
   }
   const inputs = (data.facts as { readonly signature?: { readonly inputs?: unknown } } | undefined)?.signature?.inputs;
   if (!Array.isArray(inputs) || inputs.length === 0) return undefined;
-  const columns = inputs.map(({ name, type, categories: levels }): WantedColumn | undefined => {
+  const columns = inputs.map((input: unknown): WantedColumn | undefined => {
+    const { name, type, categories: levels } = Object(input) as Readonly<Record<string, unknown>>;
     if (typeof name !== "string") return undefined;
     const kind = KINDS.find(([pattern]) => pattern.test(String(type)))?.[1];
     return { name, ...(kind === undefined ? {} : { kind }), ...(isTexts(levels) ? { levels } : {}) };
@@ -80,7 +82,7 @@ function describe(column: ArrayLike<unknown>): TableColumn {
   const levels = new Set<string>();
   for (const value of Array.from(column)) {
     if (typeof value === "string") levels.add(value);
-    if (value === null) continue; // Of whatever kind the others are.
+    if (value === null || value === undefined) continue; // Of whatever kind the others are.
     kinds.add(
       typeof value === "string"
         ? "category"
@@ -91,7 +93,8 @@ function describe(column: ArrayLike<unknown>): TableColumn {
             : "mixed",
     );
   }
-  const [kind = "mixed"] = kinds;
+  const [kind] = kinds;
+  if (kind === undefined) return {}; // No value says of which kind it is.
   if (kinds.size !== 1) return { kind: "mixed" };
   return kind === "category" ? { kind, levels } : { kind };
 }

@@ -1,4 +1,6 @@
 /** All checks of one run, in their order; each only when it is asked for, so that a tag policy pays for what it wants to know. */
+
+import { digestOfFiles } from "../../artifact/digest.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
@@ -180,6 +182,12 @@ async function checkPackage(
         digest: run.packageDigest!,
       },
     );
+    return;
+  }
+  if (pack.files !== undefined && digestOfFiles(pack.files) !== run.packageDigest) {
+    sink.add("V03", "fail", `the code package of ${runName(run)} names other files than its digest does`, {
+      digest: run.packageDigest!,
+    });
     return;
   }
   let whole = 0;

@@ -38,7 +38,15 @@ export function wrongCacheEntries(db: Connection, { after, upTo }: TaskWindow): 
 
 /** Takes wrong entries away: a task that looks for them runs, and offers what it leaves. */
 export function dropWrongCacheEntries(db: Connection): number {
-  const everything = { after: Number.MIN_SAFE_INTEGER, upTo: Number.MAX_SAFE_INTEGER };
   const drop = db.prepare("DELETE FROM cache_entry WHERE key = ? AND task = ?");
-  return wrongCacheEntries(db, everything).reduce((sum, { key, task }) => sum + drop.run(key, task).changes, 0);
+  const page = db.prepare(
+    "SELECT max(task) FROM (SELECT task FROM cache_entry WHERE task > ? ORDER BY task LIMIT 1000)",
+  );
+  let dropped = 0;
+  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+    const upTo = page.pluck().get(after) as number | null;
+    if (upTo === null) return dropped;
+    for (const { key, task } of wrongCacheEntries(db, { after, upTo })) dropped += drop.run(key, task).changes;
+    after = upTo;
+  }
 }

@@ -105,6 +105,11 @@ export function sayTwoStates(found: unknown, wanted: unknown): string {
   return `{run} is ${wanted} by its own record, and ${found} by that of its current execution: nothing says which is right`;
 }
 
+const WRONG_LAST_METRICS = `SELECT x.name FROM run_metric AS x WHERE x.run = ? AND NOT EXISTS (
+    SELECT 1 FROM (SELECT task, step, value FROM metric WHERE run = x.run AND name = x.name
+      ORDER BY task DESC, position DESC LIMIT 1) AS last
+    WHERE last.task = x.task AND last.step IS x.step AND last.value IS x.value)`;
+
 /** Tasks that one read of a run looks at: numbers of other runs may lie between. */
 const WINDOW = 20_000;
 
@@ -117,7 +122,18 @@ export function mismatchesOfRun(db: Connection, run: number): readonly RecordMis
       : [{ run, table: "execution", evidence: sayTwoStates(state.found, state.wanted) } satisfies RecordMismatch]),
     ...(hasDigests(db) ? runMismatches(db, run) : []),
     ...mismatchesOfTasks(db, run),
+    ...lastMetricFaults(db, run),
   ];
+}
+
+/** Last values of metrics by which runs are chosen: they are kept beside the run, and are not those that its tasks recorded. */
+function lastMetricFaults(db: Connection, run: number): readonly RecordMismatch[] {
+  const names = prepared(db, WRONG_LAST_METRICS).pluck().all(run) as readonly string[];
+  return names.map((name) => ({
+    run,
+    table: "run_metric",
+    evidence: `the last value of the metric "${name}" of {run} is another than its tasks recorded`,
+  }));
 }
 
 /** What is wrong with the records of all tasks of a run. */
@@ -153,17 +169,55 @@ function hasDigests(db: Connection): boolean {
   return (prepared(db, "SELECT schema_version FROM store").pluck().get() as number) >= DIGEST_SCHEMA;
 }
 
-const CHAIN = `WITH RECURSIVE chain (task) AS (
-    SELECT ? UNION ALL SELECT task.inherits FROM chain JOIN task ON task.sequence = chain.task WHERE task.inherits IS NOT NULL
-  ) SELECT task.sequence, task.run FROM chain JOIN task ON task.sequence = chain.task`;
+/** As far as a chain of tasks is followed; no run is as deep. */
+const MAX_CHAIN = 100_000;
+const CHAIN = `WITH RECURSIVE chain (task, depth) AS (
+    SELECT ?, 0 UNION ALL
+    SELECT task.inherits, depth + 1 FROM chain JOIN task ON task.sequence = chain.task
+    WHERE task.inherits IS NOT NULL AND depth < ${MAX_CHAIN}
+  ) SELECT task.sequence, task.run FROM chain JOIN task ON task.sequence = chain.task ORDER BY depth`;
+
+/**
+ * Tasks that were found to be as they were left, and runs in the state in which they were: who reads of 100,000 tasks that start
+ * from one looks at that one once. One for each connection.
+ */
+const looked = new WeakMap<Connection, Set<number | string>>();
+/** Places that are remembered. */
+const MOST_LOOKED = 100_000;
+
+function memoryOf(db: Connection): Set<number | string> {
+  const known = looked.get(db) ?? new Set();
+  looked.set(db, known);
+  if (known.size > MOST_LOOKED) known.clear();
+  return known;
+}
 
 /** What is wrong with the records by which a task's artifacts are found: its own, and those of the tasks that it starts from. */
 function mismatchesOfChain(db: Connection, run: number, task: number): readonly RecordMismatch[] {
-  const found: RecordMismatch[] = [];
+  const known = memoryOf(db);
+  const seen: number[] = [];
   for (const [sequence, owner] of prepared(db, CHAIN).raw().all(task) as (readonly [number, number])[]) {
-    if (owner !== run) found.push({ run, task: sequence, table: "task", evidence: "{task} is no task of {run}" });
-    found.push(...taskMismatches(db, { after: sequence - 1, upTo: sequence }));
+    if (owner !== run) return [{ run, task: sequence, table: "task", evidence: "{task} is no task of {run}" }];
+    if (known.has(sequence)) break; // And so were those that it starts from.
+    const found = taskMismatches(db, { after: sequence - 1, upTo: sequence });
+    if (found.length > 0) return found;
+    seen.push(sequence);
   }
+  for (const sequence of seen) known.add(sequence);
+  return [];
+}
+
+/** As `runMismatches`, once for each state of a run. */
+function mismatchesOfRunOnce(db: Connection, run: number): readonly RecordMismatch[] {
+  const state = prepared(
+    db,
+    "SELECT status || ' ' || execution || ' ' || coalesce(end_task, '') FROM run WHERE sequence = ?",
+  );
+  const place = `${run} ${String(state.pluck().get(run))}`;
+  const known = memoryOf(db);
+  if (known.has(place)) return [];
+  const found = runMismatches(db, run);
+  if (found.length === 0) known.add(place);
   return found;
 }
 
@@ -184,7 +238,7 @@ function mismatchesOfPart(db: Connection, run: number, part: RecordPart | undefi
     return mismatchesOfTasks(db, run).filter(({ task }) => !part.exceptSteps.includes(stepOf.get(task) as string));
   }
   if (!hasDigests(db)) return [];
-  return part === "run" ? runMismatches(db, run) : mismatchesOfChain(db, run, part);
+  return part === "run" ? mismatchesOfRunOnce(db, run) : mismatchesOfChain(db, run, part);
 }
 
 /** A mismatch in words that name its run and its task. */

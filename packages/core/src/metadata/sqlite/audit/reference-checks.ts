@@ -59,6 +59,8 @@ const references: readonly Reference[] = [
     key: "id",
     run: "x.sequence",
     what: "the run that {run} was forked from",
+    // It may have been deleted, and is not in a store that only the fork was moved to.
+    where: "x.sequence > 0 AND NOT EXISTS (SELECT 1 FROM deleted_run WHERE id = x.origin)",
   },
   {
     from: "run",
@@ -116,6 +118,9 @@ const references: readonly Reference[] = [
     task: "x.sequence",
     by: "sequence",
     what: "the task that {task} was taken over from",
+    // Tasks go with their run, and 0 says that it is in another store: of a run that is there they are there.
+    where: `x.origin <> 0 AND x.origin_kind = 'resume'
+      AND EXISTS (SELECT 1 FROM run AS fork JOIN run AS source ON source.id = fork.origin WHERE fork.sequence = x.run)`,
   },
   {
     from: "artifact",

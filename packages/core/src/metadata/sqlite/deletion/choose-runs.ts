@@ -51,9 +51,18 @@ const text = {
   page: `${FACTS} WHERE sequence < :before AND (+status IN (SELECT value FROM json_each(:statuses)) OR +status = 'running')
     AND (:flows IS NULL OR +flow IN (SELECT value FROM json_each(:flows))) ORDER BY sequence DESC LIMIT ${PAGE}`,
   tags: "SELECT tag FROM run_tag WHERE run = ? ORDER BY tag",
-  consumers: `SELECT DISTINCT run.sequence, run.flow_name || '/' || run.number AS name
-    FROM upstream JOIN run ON run.sequence = upstream.run WHERE upstream.producer = ? ORDER BY run.sequence DESC`,
-  producers: "SELECT run.sequence FROM upstream JOIN run ON run.id = upstream.producer WHERE upstream.run = ?",
+  // What was read of an upstream names it as well: its own row may be lost.
+  consumers: `WITH own (id) AS (SELECT ?)
+    SELECT run.sequence, run.flow_name || '/' || run.number AS name FROM own CROSS JOIN run
+    WHERE run.sequence IN (
+      SELECT run FROM upstream WHERE producer = own.id
+      UNION SELECT run FROM upstream_read WHERE producer = own.id AND upstream <> ''
+    ) ORDER BY run.sequence DESC`,
+  producers: `WITH own (run) AS (SELECT ?)
+    SELECT run.sequence FROM own CROSS JOIN run WHERE run.id IN (
+      SELECT producer FROM upstream WHERE run = own.run
+      UNION SELECT producer FROM upstream_read WHERE run = own.run AND upstream <> ''
+    )`,
   parents: `SELECT run.sequence, run.flow_name || '/' || run.number AS name
     FROM child_run JOIN run ON run.sequence = child_run.run WHERE child_run.child = ?`,
   children: `SELECT run.sequence, run.flow_name || '/' || run.number AS name
