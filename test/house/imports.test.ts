@@ -23,8 +23,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   metadata: ["artifact"],
   lineage: ["graph", "metadata"],
   client: ["lineage", "artifact", "metadata"],
-  // What looks at a store as a whole; a code package is told by its own digest.
-  admin: ["artifact", "metadata", "storage", "package"],
+  // What looks at a store as a whole.
+  admin: ["artifact", "metadata", "storage"],
   runner: ["flow", "graph", "lineage", "artifact", "metadata", "events"],
   config: [],
   // Runs as a file: records, values and tags of one store as another one takes them.
@@ -83,7 +83,6 @@ const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "artifact → storage": ["storage/blob-store.ts"],
   "admin → storage": ["storage/blob-store.ts", "storage/folder-audit.ts", "storage/sweep.ts"],
-  "admin → package": ["package/package-digest.ts"],
 };
 
 interface Import {

@@ -14,11 +14,3 @@ export function digestOf(chunks: readonly Uint8Array[]): Digest {
 export function isDigest(text: string): text is Digest {
   return /^[0-9a-f]{64}$/.test(text);
 }
-
-/**
- * The digest of several files: over one line a file, its own digest, two spaces and its name, in the order that is given. So
- * `sha256sum FILE… | sha256sum` gives the same.
- */
-export function digestOfFiles(files: readonly { readonly name: string; readonly digest: string }[]): Digest {
-  return digestOf([Buffer.from(files.map(({ name, digest }) => `${digest}  ${name}\n`).join(""))]);
-}

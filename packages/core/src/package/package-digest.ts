@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import fs from "node:fs";
 import type { Digest } from "../artifact/artifact.ts";
-import { digestOfFiles } from "../artifact/digest.ts";
+import { digestOfFiles } from "../util/digest-of-files.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "./package-files.ts";
 
 /** sha-256 of a file's bytes; undefined when it cannot be read. */
@@ -33,5 +33,5 @@ export function packageDigest(content: PackageContent): Digest {
     { name: BUNDLE_FILE, digest: contentDigest(content.code) },
     { name: MAP_FILE, digest: contentDigest(content.map) },
     { name: MANIFEST_FILE, digest: contentDigest(content.manifest) },
-  ]);
+  ]) as Digest;
 }

@@ -1,4 +1,3 @@
-import { digestOfFiles } from "../artifact/digest.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
@@ -6,6 +5,7 @@ import { readManifest } from "../metadata/stored-columns.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
 import { restorePackage } from "../package/restore-package.ts";
+import { digestOfFiles } from "../util/digest-of-files.ts";
 import type { OpenStores } from "./open-stores.ts";
 
 /** A manifest as a store keeps it: with the definitions of the flows, and where the files of the package are. */

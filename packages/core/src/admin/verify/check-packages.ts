@@ -1,9 +1,9 @@
 /** Code packages: what runs were made with is there, and its files are those that its digest names. */
 import type { Digest } from "../../artifact/artifact.ts";
-import { digestOfFiles } from "../../artifact/digest.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { RecordAudit } from "../../metadata/record-audit.ts";
 import { readManifest } from "../../metadata/stored-columns.ts";
+import { digestOfFiles } from "../../util/digest-of-files.ts";
 import type { FindingSink } from "./finding.ts";
 
 export interface PackageCheckInput {

@@ -1,9 +1,9 @@
 /** All checks of one run, in their order; each only when it is asked for, so that a tag policy pays for what it wants to know. */
 
-import { digestOfFiles } from "../../artifact/digest.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { digestOfFiles } from "../../util/digest-of-files.ts";
 import type { BlobChecker } from "./blob-checker.ts";
 import { checkAge } from "./check-age.ts";
 import { checkArtifacts, checkBytes } from "./check-artifacts.ts";
