@@ -10,6 +10,7 @@ import type { FlowDefinition, StepDefinition } from "../../packages/core/src/flo
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { TaskPath } from "../../packages/core/src/ids/task-path.ts";
 import type { RunRow } from "../../packages/core/src/metadata/metadata-store.ts";
+import { digestOfFiles } from "../../packages/core/src/util/digest-of-files.ts";
 import { definition, largeValue, WrittenStore } from "./written-store.ts";
 
 let store: WrittenStore;
@@ -438,12 +439,9 @@ test("V00: with the recorded graph, a step that had to run and did not fails", a
 
 test("V03: a file of the code package that is damaged fails", async () => {
   const source = encodeValue(Buffer.from("export default 1;"));
-  const digest = encodeValue("package").digest;
-  const manifest = JSON.stringify({
-    schema: 1,
-    entry: "a.ts",
-    files: [{ name: "flow.mjs", digest: source.digest, sizeBytes: source.sizeBytes }],
-  });
+  const files = [{ name: "flow.mjs", digest: source.digest, sizeBytes: source.sizeBytes }];
+  const digest = digestOfFiles(files) as typeof source.digest;
+  const manifest = JSON.stringify({ schema: 1, entry: "a.ts", files });
   await store.metadata.putPackage({ digest, manifest, blobs: [store.stores.artifacts.storeSync(source)] });
   await store.run("Hello", { packageDigest: digest });
   expect((await check({ selector: "Hello" })).ok).toBe(true);

@@ -251,3 +251,21 @@ test("the code of another package is not given out as that of a run", { timeout:
     ]);
   }
 });
+
+test("a record of a package that says something else than the package is damage", { timeout: 60_000 }, async () => {
+  const store = await changed(
+    `UPDATE code_package SET manifest = replace(manifest, 'source.ts', 'sauce.ts') WHERE instr(manifest, 'source.ts') > 0`,
+  );
+  for (const [words, code] of [
+    [["code", "Source/1"], 3],
+    [["validate", "Source/1"], 1],
+    [["store", "verify"], 4],
+  ] as const) {
+    const called = await project.flow([...words, "--store", store]);
+    expect([words, called.code, called.stdout + called.stderr]).toEqual([
+      words,
+      code,
+      expect.stringMatching(/another manifest than its own|something else than the package's own manifest/),
+    ]);
+  }
+});

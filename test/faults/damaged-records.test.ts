@@ -49,7 +49,7 @@ const LOSSES: readonly Hurt[] = [
   ],
   [
     "an origin",
-    "UPDATE task SET origin = 99999, origin_kind = 'cache' WHERE step = 'gather'",
+    "UPDATE task SET origin = 99999, origin_kind = 'resume' WHERE step = 'gather'; UPDATE run SET origin = (SELECT id FROM run WHERE sequence = 2) WHERE sequence = 1",
     "S02",
     /taken over from/,
   ],

@@ -11,7 +11,6 @@ import { loadCore } from "./core.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { errorJson, renderError } from "./render/errors.ts";
 import { renderCommandHelp, renderOverview } from "./render/help.ts";
-import { plain } from "./render/text.ts";
 import { asSystemLimit } from "./system-limit.ts";
 import { COMMAND_VERSION } from "./version.ts";
 
@@ -33,11 +32,9 @@ export function report(error: unknown, context: Context): void {
   const debug = context.words.includes("--debug");
   if (wantsJson(context.words)) context.stdout.write(`${JSON.stringify(errorJson(error, { debug }))}\n`);
   else {
-    const text = renderError(error, { paint: context.stderr.paint, debug, cwd: context.cwd });
     const store = storeFlag(context.words);
-    // Typed as they stand, commands in hints would act on another store.
-    const where = store !== undefined && /\bflow [a-z]/.test(text) ? `  (with --store ${plain(store)})\n` : "";
-    context.stderr.write(`${text}${context.stderr.paint.dim(where)}`);
+    const style = { paint: context.stderr.paint, debug, cwd: context.cwd };
+    context.stderr.write(renderError(error, { ...style, ...(store === undefined ? {} : { store }) }));
   }
 }
 

@@ -12,6 +12,8 @@ export interface ErrorStyle {
   readonly debug: boolean;
   /** Files below it are shown relative. */
   readonly cwd: string;
+  /** As it was named with --store: commands in hints, typed as they stand, would act on another one. */
+  readonly store?: string;
 }
 
 /** Problems shown of one error; the rest is counted. */
@@ -29,6 +31,8 @@ export function renderError(thrown: unknown, style: ErrorStyle): string {
     if (problems.length > MAX_PROBLEMS) lines.push(paint.dim(`  … ${problems.length - MAX_PROBLEMS} more`));
     if (thrown.hint !== undefined) lines.push(hintLine(thrown.hint, "  ", paint));
     lines.push(...causeLines(thrown, style));
+    if (style.store !== undefined && lines.some((line) => /\bflow [a-z]/.test(line)))
+      lines.push(paint.dim(`  (with --store ${clean(style.store)})`));
     lines.push(`  ${paint.dim(thrown.code)}`);
   } else {
     lines.push(

@@ -1,6 +1,8 @@
+import type { Digest } from "../artifact/artifact.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
+import { OWN_MANIFEST, repeatsOwnManifest } from "../metadata/package-manifest.ts";
 import { readManifest } from "../metadata/stored-columns.ts";
 import type { FlowPackage, PackagedFlow, PackageManifest } from "../package/flow-package.ts";
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE } from "../package/package-files.ts";
@@ -16,19 +18,32 @@ export interface KeptManifest extends PackageManifest {
 }
 
 /** The manifest of the code package that a run was made with. */
-export async function keptManifest({ metadata }: Pick<OpenStores, "metadata">, run: RunRow): Promise<KeptManifest> {
+export async function keptManifest(
+  { metadata, artifacts }: Pick<OpenStores, "metadata" | "artifacts">,
+  run: RunRow,
+): Promise<KeptManifest> {
   const pack = run.packageDigest === undefined ? undefined : await metadata.package(run.packageDigest);
   if (pack !== undefined) {
     const manifest = readKept(pack.manifest);
     // Its files are read by the names that stand here: those of another package would be another code.
-    if (digestOfFiles(manifest.files) === pack.digest) return manifest;
-    throw new FlowError("FLOW_METADATA_CORRUPT", {
-      message: `Cannot read the code package of ${runName(run)}: its record names other files than its digest`,
-      hint: "Restore the store from a copy, or run the flow file again",
-      context: { run: run.id, digest: pack.digest },
-    });
+    if (digestOfFiles(manifest.files) !== pack.digest)
+      throw otherPackage(run, "its record names other files than its digest");
+    const file = manifest.files.find(({ name }) => name === OWN_MANIFEST)!;
+    const ref = { codec: "bytes", digest: file.digest as Digest, sizeBytes: file.sizeBytes };
+    const subject = `"${OWN_MANIFEST}" of the code package of ${runName(run)}`;
+    const own = await artifacts.payload(ref, await metadata.blob(ref.digest), { subject });
+    if (repeatsOwnManifest({ ...manifest }, own)) return manifest;
+    throw otherPackage(run, "its record says something else than the package's own manifest");
   }
   throw new FlowError("FLOW_INTERNAL", { message: `${runName(run)} has no code package in its store` });
+}
+
+function otherPackage(run: RunRow, why: string): FlowError {
+  return new FlowError("FLOW_METADATA_CORRUPT", {
+    message: `Cannot read the code package of ${runName(run)}: ${why}`,
+    hint: "Restore the store from a copy, or run the flow file again",
+    context: { run: run.id, digest: run.packageDigest },
+  });
 }
 
 /** What follows is loaded and run, so what it leans on is looked at first. */

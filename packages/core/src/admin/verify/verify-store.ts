@@ -114,7 +114,7 @@ async function verifyRecords(
     }
   });
   await guarded(sink, "the code packages", () =>
-    checkPackages({ audit, sink, onUntied: listener.onUntied ?? (() => {}) }),
+    checkPackages({ audit, artifacts, sink, onUntied: listener.onUntied ?? (() => {}) }),
   );
   progress({ phase: "values", total: await countOf(audit) });
   const nothing: ValueTotals = { values: 0, hashed: { blobs: 0, bytes: 0 } };

@@ -3,6 +3,7 @@
 import type { RunId } from "../../ids/run-id.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { ArtifactRow, MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
+import { OWN_MANIFEST, repeatsOwnManifest } from "../../metadata/package-manifest.ts";
 import { digestOfFiles } from "../../util/digest-of-files.ts";
 import type { BlobChecker } from "./blob-checker.ts";
 import { checkAge } from "./check-age.ts";
@@ -160,7 +161,7 @@ async function checkHere(
 
 /** V03 for the files of the code package. */
 async function checkPackage(
-  { metadata }: ValidateStores,
+  { metadata, artifacts }: ValidateStores,
   run: RunRow,
   blobs: BlobChecker,
   sink: CheckSink,
@@ -199,6 +200,18 @@ async function checkPackage(
       })
     )
       whole += 1;
+  }
+  const own = pack.files?.find(({ name }) => name === OWN_MANIFEST);
+  if (own !== undefined && whole === pack.files!.length) {
+    const row = await metadata.blob(own.digest);
+    const bytes: Uint8Array[] = [];
+    for await (const piece of artifacts.pieces({ ...own, codec: "bytes" }, row!)) bytes.push(Uint8Array.from(piece));
+    if (!repeatsOwnManifest(pack as Readonly<Record<string, unknown>>, Buffer.concat(bytes))) {
+      sink.add("V03", "fail", `the code package of ${runName(run)} is recorded with another manifest than its own`, {
+        digest: run.packageDigest!,
+      });
+      return;
+    }
   }
   if (whole > 0)
     sink.add(
