@@ -105,6 +105,8 @@ test.each([
   expect(await refusal(store, "pull", "Source/1", "value", "-o", project.file("value.txt"))).toMatch(words);
   expect(await refusal(store, "run", "reader.ts", "--source-run", "Source/1")).toMatch(words);
   expect(await refusal(store, "resume", "Source/1", "--from", "end")).toMatch(words);
+  // A step of it is run again on what it had before it.
+  expect(await refusal(store, "step", "Source/1/end")).toMatch(words);
   // Whoever means another run is not concerned.
   expect((await done(store, "dump", "Source/2", "value"))[0].value).toBe(20);
 });
@@ -233,39 +235,49 @@ test("a package whose manifest was changed so that it names no files is damage",
   expect([code, stdout]).toEqual([4, expect.stringMatching(/S09 .*names none of its 3 files/)]);
 });
 
+/** What each command says of a store, with its exit code. */
+async function says(
+  store: string,
+  pattern: RegExp,
+  calls: readonly (readonly [words: readonly string[], code: number])[],
+): Promise<void> {
+  for (const [words, code] of calls) {
+    const called = await project.flow([...words, "--store", store]);
+    const text = called.stdout + called.stderr;
+    expect([words, called.code, text]).toEqual([words, code, expect.stringMatching(pattern)]);
+  }
+}
+
 test("the code of another package is not given out as that of a run", { timeout: 60_000 }, async () => {
   const of = (name: string) => `(SELECT package_digest FROM run WHERE flow_name = '${name}' AND number = 1)`;
   const store = await changed(
     `UPDATE code_package SET manifest = (SELECT manifest FROM code_package WHERE digest = ${of("Cached")}) WHERE digest = ${of("Source")}`,
   );
-  for (const [words, code] of [
+  await says(store, /names other files than its digest/, [
     [["code", "Source/1"], 3],
     [["validate", "Source/1"], 1],
     [["store", "verify"], 4],
-  ] as const) {
-    const called = await project.flow([...words, "--store", store]);
-    expect([words, called.code, called.stdout + called.stderr]).toEqual([
-      words,
-      code,
-      expect.stringMatching(/names other files than its digest/),
-    ]);
-  }
+  ]);
 });
 
 test("a record of a package that says something else than the package is damage", { timeout: 60_000 }, async () => {
   const store = await changed(
     `UPDATE code_package SET manifest = replace(manifest, 'source.ts', 'sauce.ts') WHERE instr(manifest, 'source.ts') > 0`,
   );
-  for (const [words, code] of [
+  await says(store, /another manifest than its own|something else than the package's own manifest/, [
     [["code", "Source/1"], 3],
     [["validate", "Source/1"], 1],
     [["store", "verify"], 4],
-  ] as const) {
-    const called = await project.flow([...words, "--store", store]);
-    expect([words, called.code, called.stdout + called.stderr]).toEqual([
-      words,
-      code,
-      expect.stringMatching(/another manifest than its own|something else than the package's own manifest/),
-    ]);
+  ]);
+});
+
+test("an entry of the step cache that nobody can read is taken out by the repair that is advised", {
+  timeout: 60_000,
+}, async () => {
+  for (const change of ["reads = 'no JSON'", "reads = '[]', record_digest = NULL"]) {
+    const store = await changed(`UPDATE cache_entry SET ${change}`);
+    await says(store, /flow store repair/, [[["store", "verify"], 4]]);
+    await says(store, /took offers out of the step cache/, [[["store", "repair"], 0]]);
+    await says(store, /Whole/, [[["store", "verify"], 0]]);
   }
 });

@@ -12,6 +12,7 @@ import type { Environment } from "../config/config.ts";
 import { setProcessEnvironment } from "../config/set-environment.ts";
 import { problemsError, type SerializedError } from "../errors/flow-error.ts";
 import { checkGraph } from "../graph/check-graph.ts";
+import { refuseChangedRecords } from "../lineage/changed-records.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { ArtifactRow, RunRow, TaskRow } from "../metadata/metadata-store.ts";
 import { describeUserError } from "../package/user-stack.ts";
@@ -77,11 +78,12 @@ export interface ComparedArtifact {
 }
 
 /**
- * @throws FlowError FLOW_RUNNER_STEP_CHANGED, FLOW_PARAMETER_…,
+ * @throws FlowError FLOW_METADATA_CHANGED_RECORDS, FLOW_RUNNER_STEP_CHANGED, FLOW_PARAMETER_…,
  *   FLOW_CLIENT_NO_ARTIFACT, and what refuses a flow file
  */
 export async function prepareStepAgain(request: StepAgainRequest): Promise<PreparedStep> {
   const { stores, run, origin, cwd, environment } = request;
+  await refuseChangedRecords(stores.metadata, run, origin.sequence, `Cannot run ${taskName(run, origin)} again`);
   const manifest = await keptManifest(stores, run);
   const folders = [cwd, path.dirname(stores.folder), run.environment.cwd];
   const code = await stepCode({ stores, run, manifest, folders, isKept: request.isKept });

@@ -16,20 +16,22 @@ export interface WrongCacheEntry {
 
 interface EntryRow extends WrongCacheEntry {
   readonly reads: string;
-  readonly record_digest: Uint8Array;
+  readonly record_digest: Uint8Array | null;
   readonly task_digest: Uint8Array | null;
 }
 
 const ENTRIES = `SELECT task.run, task.sequence AS task, entry.key, entry.reads, entry.record_digest,
     task.record_digest AS task_digest
   FROM task CROSS JOIN cache_entry AS entry ON entry.task = task.sequence
-  WHERE task.sequence > ? AND task.sequence <= ? AND entry.record_digest IS NOT NULL`;
+  WHERE task.sequence > ? AND task.sequence <= ?
+    AND (entry.record_digest IS NOT NULL OR NOT json_valid(entry.reads) OR json_type(entry.reads) <> 'object')`;
 
 /** Wrong entries of tasks in a window of numbers; those of programs without these digests are not judged. */
 export function wrongCacheEntries(db: Connection, { after, upTo }: TaskWindow): readonly WrongCacheEntry[] {
   return (prepared(db, ENTRIES).all(after, upTo) as EntryRow[])
     .filter(({ key, reads, record_digest, task_digest }) => {
-      if (task_digest === null) return true;
+      // Without a digest it was found by what it says it has read, which nobody can read.
+      if (record_digest === null || task_digest === null) return true;
       const entry = { key: digestOfBytes(key), reads, task: digestOfBytes(task_digest) };
       return cacheEntryDigest(entry) !== digestOfBytes(record_digest);
     })

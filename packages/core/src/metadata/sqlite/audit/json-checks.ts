@@ -1,6 +1,6 @@
 /** Columns that hold JSON, each row read as those read it who use it: what they would fall over is told here, with the name of its run. */
 import { isFlowError } from "../../../errors/flow-error.ts";
-import type { RecordFault } from "../../record-audit.ts";
+import type { RecordFault, Remedy } from "../../record-audit.ts";
 import { readColumn, type StoredColumn } from "../../stored-columns.ts";
 import type { Connection } from "../connection.ts";
 import type { WindowedInput } from "./digest-faults.ts";
@@ -12,6 +12,8 @@ interface JsonTable {
   /** Expressions over `x`, the row. */
   readonly run?: string;
   readonly task?: string;
+  /** Default: a copy. */
+  readonly remedy?: Remedy;
   /** The column by which a large table is asked in windows. */
   readonly by?: string;
   readonly schema?: number;
@@ -32,7 +34,7 @@ const TABLES: readonly JsonTable[] = [
   { table: "upstream", columns: ["selector", "candidates"], run: "x.run", by: "run" },
   { table: "task", columns: ["error", "value_reads"], run: "x.run", task: "x.sequence", by: "sequence" },
   { table: "task", columns: ["terms"], run: "x.run", task: "x.sequence", by: "sequence", schema: 3 },
-  { table: "cache_entry", columns: ["reads"], run: RUN_OF_TASK, task: "x.task" },
+  { table: "cache_entry", columns: ["reads"], run: RUN_OF_TASK, task: "x.task", remedy: "repair" },
   { table: "tag_policy", columns: ["policy"], what: "'the policy \"' || x.pattern || '\"'", schema: 4 },
   // A manifest is looked at with its package (S09), which knows the run, and the log of tags by its chain (S08).
 ];
@@ -100,7 +102,10 @@ function* windows(
 }
 
 /** What is wrong with a row: each of its columns is read. */
-function rowReader(names: RowNames, { table, columns }: JsonTable): (row: Row) => readonly RecordFault[] {
+function rowReader(
+  names: RowNames,
+  { table, columns, remedy = "copy" }: JsonTable,
+): (row: Row) => readonly RecordFault[] {
   const known = new Map(columns.map((column) => [column, new Set<string>()]));
   const heldBy = (column: string, text: string): string | undefined => {
     const right = known.get(column)!;
@@ -131,7 +136,7 @@ function rowReader(names: RowNames, { table, columns }: JsonTable): (row: Row) =
             ...(task === undefined ? {} : { task }),
             table,
           },
-          remedy: "copy",
+          remedy,
         },
       ];
     });
