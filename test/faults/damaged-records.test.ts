@@ -159,7 +159,7 @@ const LOSSES: readonly Hurt[] = [
   ["an entry of the cache", "INSERT INTO cache_entry SELECT zeroblob(32), 99999, '[]', 0, NULL", "S02", /step cache/],
   [
     "an offer of the cache",
-    "INSERT INTO cache_entry SELECT zeroblob(32), sequence, '[]', 0, NULL FROM task WHERE status = 'failed'",
+    "INSERT INTO cache_entry SELECT zeroblob(32), sequence, '{}', 0, NULL FROM task WHERE status = 'failed'",
     "S06",
     /offers Failing\/1\/start/,
   ],
@@ -416,6 +416,12 @@ const DERIVED: readonly Hurt[] = [
     "INSERT INTO run_metric (run, name, flow, task, value) SELECT run, 'more', flow, task, 1 FROM run_metric",
     "S07",
     /metric "more" of Source\/1/,
+  ],
+  [
+    "an offer of the cache that nobody can read",
+    "INSERT INTO cache_entry SELECT zeroblob(32), sequence, '[]', 0, NULL FROM task WHERE status = 'succeeded' LIMIT 1",
+    "S06",
+    /cannot be read: cache_entry\.reads/,
   ],
   ["the name of a flow", "DELETE FROM flow_name WHERE name = 'Reader'", "S07", /Reader is not found by its name/],
   ["an index", "DROP INDEX task_by_path", "S01", /index "task_by_path" is not in/],
