@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { artifact } from "./artifact.ts";
 import { bindFlow, constantsOf } from "./bind-flow.ts";
-import type { FlowBinding } from "./bound-flow.ts";
+import { type FlowBinding, lazyFields } from "./bound-flow.ts";
 import { checkDeclaredArtifact } from "./check-declared-artifact.ts";
 import { config } from "./config.ts";
 import { step } from "./decorators.ts";
@@ -50,18 +50,22 @@ class Example extends Flow {
 type Loose = Record<string, any> & Example;
 
 /** Binds an example and tells what was read and how often something was loaded. */
-function bind(given: Partial<FlowBinding> = {}) {
+type Loads = Readonly<Record<string, () => unknown>>;
+
+function bind(given: Partial<Omit<FlowBinding, "values" | "inputs">> & { values?: Loads; inputs?: Loads } = {}) {
   const reads: string[] = [];
   const loads: string[] = [];
-  const counted = (record: Readonly<Record<string, () => unknown>>) =>
-    Object.fromEntries(
-      Object.entries(record).map(([name, load]) => [
-        name,
-        () => {
-          loads.push(name);
-          return load();
-        },
-      ]),
+  const counted = (record: Loads) =>
+    lazyFields(
+      Object.fromEntries(
+        Object.entries(record).map(([name, load]) => [
+          name,
+          () => {
+            loads.push(name);
+            return load();
+          },
+        ]),
+      ),
     );
   const bound = bindFlow(Example, {
     signal: new AbortController().signal,
@@ -71,7 +75,14 @@ function bind(given: Partial<FlowBinding> = {}) {
     values: counted(given.values ?? {}),
     inputs: counted(given.inputs ?? {}),
   });
-  return { ...bound, flow: bound.flow as Loose, reads, loads };
+  return {
+    flow: bound.flow as Loose,
+    fields: () => bound.fields(),
+    isSet: (name: string) => bound.isSet(name),
+    addInput: (name: string, load: () => unknown) => bound.addInput(name, load),
+    reads,
+    loads,
+  };
 }
 
 describe("values", () => {

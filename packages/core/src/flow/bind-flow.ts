@@ -44,126 +44,235 @@ export function bindFlow(
   binding: FlowBinding,
   build: (flowClass: FlowClass) => ProbedFlow = construct,
 ): BoundFlow {
-  const { flow, fields, shown = flow } = build(flowClass);
-  const fixed = new Set<string>();
-  const untouched = new Set<string>();
-  const snapshots = new Map<string, () => boolean>();
-  const declared = new Set<string>();
+  const bound = new Binding(flowClass, binding, build(flowClass));
+  bound.bind();
+  return bound;
+}
+
+/** What the fields of a class are, worked out once for all objects that are made from one template. */
+interface FieldPlan {
+  readonly facts: ReadonlyMap<string, FieldFact>;
+  /** Read-only fields, by what they are. */
+  readonly fixed: ReadonlyMap<string, FieldFact["kind"] | "constant">;
+  readonly declared: ReadonlySet<string>;
+}
+
+const plans = new WeakMap<object, FieldPlan>();
+
+function planOf(fields: ProbedFlow["fields"]): FieldPlan {
+  const known = plans.get(fields);
+  if (known !== undefined) return known;
   const facts = new Map<string, FieldFact>();
-
-  const bindValue = (name: string, load: () => unknown, what: string, isUpstream: boolean): void => {
-    fixed.add(name);
-    let kept: { readonly value: unknown } | undefined;
-    define(
-      flow,
-      name,
-      () => {
-        if (kept === undefined) {
-          const value = load();
-          // Parameters and configs are private copies: a change in place would be lost, so it fails where it happens.
-          kept = { value: isUpstream ? value : deepFreeze(value) };
-          binding.onRead(name);
-        }
-        return kept.value;
-      },
-      () => readOnly(name, what),
-      true,
-    );
-  };
-
-  const bindConstant = (name: string, load: () => unknown): void => {
-    fixed.add(name);
-    let kept: { readonly value: unknown } | undefined;
-    define(
-      flow,
-      name,
-      () => {
-        if (kept === undefined) {
-          kept = { value: load() };
-          snapshots.set(name, snapshot(kept.value));
-          binding.onRead(name);
-        }
-        return kept.value;
-      },
-      () => readOnly(name, "a constant (it has an initialiser)"),
-      true,
-    );
-  };
-
-  const bindInput = (name: string, load: () => unknown): void => {
-    untouched.add(name);
-    define(
-      flow,
-      name,
-      () => {
-        const value = load();
-        settle(name, value);
-        binding.onRead(name);
-        return value;
-      },
-      (value) => settle(name, value),
-      false,
-    );
-  };
-
-  const settle = (name: string, value: unknown): void => {
-    untouched.delete(name);
-    Object.defineProperty(flow, name, { value, writable: true, enumerable: true, configurable: true });
-  };
-
+  const fixed = new Map<string, FieldFact["kind"] | "constant">();
+  const declared = new Set<string>();
   for (const [name, field] of fields) {
-    const kind = field.kind === "definition" ? field.fact.kind : field.kind;
-    if (field.kind === "definition") facts.set(name, field.fact);
-    if (kind === "artifact") {
-      declared.add(name);
-      settle(name, undefined);
-    } else if (field.kind === "definition") {
-      const load = own(binding.values, name) ?? (() => unbound(name));
-      bindValue(name, load, WORD[field.fact.kind], kind === "upstream");
-    } else if (field.kind === "constant") {
-      bindConstant(name, own(binding.values, name) ?? (() => field.value));
-    }
+    if (field.kind === "constant") fixed.set(name, "constant");
+    if (field.kind !== "definition") continue;
+    facts.set(name, field.fact);
+    if (field.fact.kind === "artifact") declared.add(name);
+    else fixed.set(name, field.fact.kind);
   }
-  for (const [name, load] of Object.entries(binding.inputs)) if (!fixed.has(name)) bindInput(name, load);
-  Object.defineProperty(flow, "signal", {
-    get: () => binding.signal,
-    set: () => readOnly("signal", "part of Flow"),
-  });
-  Object.defineProperty(flow, BINDING, { value: binding });
+  const plan = { facts, fixed, declared };
+  plans.set(fields, plan);
+  return plan;
+}
 
-  // A step may delete an input and set the field anew: then no accessor is left.
-  const isUntouched = (name: string): boolean =>
-    untouched.has(name) && Object.getOwnPropertyDescriptor(flow, name)?.get !== undefined;
-  const isSet = (name: string): boolean => {
-    if (fixed.has(name)) return true;
-    if (isUntouched(name)) return false;
-    const value = Object.getOwnPropertyDescriptor(flow, name);
-    return value !== undefined && value.value !== undefined && value.value !== initialFunction(fields.get(name));
-  };
-  return {
-    flow: shown,
-    facts,
-    isSet,
-    addInput: (name, load) => {
-      if (!isSet(name)) bindInput(name, load);
-    },
-    fields: () => {
-      for (const [name, isSame] of snapshots) if (!isSame()) constantChanged(name);
-      const states: FieldState[] = [];
-      for (const name of Object.keys(flow)) {
-        if (fixed.has(name)) continue;
-        if (isUntouched(name)) {
-          states.push({ kind: "untouched", name });
-          continue;
-        }
-        const value = (flow as Record<string, unknown>)[name];
-        if (value === undefined || value === initialFunction(fields.get(name))) continue;
-        checkFieldName(flowClass, name);
-        states.push({ kind: "value", name, value, declared: declared.has(name) });
+/**
+ * One flow object and its values. The object's accessors are the same functions for all objects, and find the binding by
+ * `this`: so objects of a class share one shape, and a task costs no function of its own for each field.
+ */
+class Binding implements BoundFlow, Pick<FlowBinding, "signal" | "merge"> {
+  readonly flow: object;
+  readonly #flowClass: FlowClass;
+  readonly #given: FlowBinding;
+  readonly #own: object;
+  readonly #isBare: boolean;
+  readonly #fields: ProbedFlow["fields"];
+  readonly #plan: FieldPlan;
+  /** Read-only fields that were read. */
+  #kept: Map<string, unknown> | undefined;
+  /** Of constants that were read: whether they are as they were. */
+  #snapshots: Map<string, () => boolean> | undefined;
+  /** Inputs that came later, by a merge. */
+  #added: Map<string, () => unknown> | undefined;
+
+  constructor(flowClass: FlowClass, given: FlowBinding, { flow, fields, shown = flow, isBare = false }: ProbedFlow) {
+    this.flow = shown;
+    this.#flowClass = flowClass;
+    this.#given = given;
+    this.#own = flow;
+    this.#isBare = isBare;
+    this.#fields = fields;
+    this.#plan = planOf(fields);
+  }
+
+  /** Defines the fields, in the order in which the class has them. */
+  bind(): void {
+    const { inputs } = this.#given;
+    const { fixed, declared } = this.#plan;
+    for (const name of this.#fields.keys()) {
+      if (fixed.has(name)) Object.defineProperty(this.#own, name, accessorOf(FIXED, name));
+      else if (inputs.has(name)) this.#defineInput(name);
+      else if (this.#isBare || declared.has(name)) Object.defineProperty(this.#own, name, EMPTY);
+    }
+    for (const name of inputs.names()) if (!this.#fields.has(name)) this.#defineInput(name);
+    Object.defineProperty(this.#own, "signal", SIGNAL);
+    Object.defineProperty(this.#own, BINDING, { value: this });
+  }
+
+  get facts(): ReadonlyMap<string, FieldFact> {
+    return this.#plan.facts;
+  }
+
+  get signal(): AbortSignal {
+    return this.#given.signal;
+  }
+
+  get log(): FlowBinding["log"] {
+    return this.#given.log;
+  }
+
+  get merge(): FlowBinding["merge"] {
+    return this.#given.merge;
+  }
+
+  readFixed(name: string): unknown {
+    if (this.#kept?.has(name) === true) return this.#kept.get(name);
+    const kind = this.#plan.fixed.get(name)!;
+    const value = this.#loadFixed(name, kind);
+    this.#kept ??= new Map();
+    this.#kept.set(name, value);
+    if (kind === "constant") {
+      this.#snapshots ??= new Map();
+      this.#snapshots.set(name, snapshot(value));
+    }
+    this.#given.onRead(name);
+    return value;
+  }
+
+  readInput(name: string): unknown {
+    const added = this.#added?.get(name);
+    const value = added === undefined ? this.#given.inputs.load(name) : added();
+    this.settle(name, value);
+    this.#given.onRead(name);
+    return value;
+  }
+
+  settle(name: string, value: unknown): void {
+    Object.defineProperty(this.#own, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  refuse(name: string): never {
+    readOnly(name, WORD[this.#plan.fixed.get(name) as keyof typeof WORD]);
+  }
+
+  isSet(name: string): boolean {
+    if (this.#plan.fixed.has(name)) return true;
+    const field = Object.getOwnPropertyDescriptor(this.#own, name);
+    if (field === undefined || isUntouched(name, field)) return false;
+    return field.value !== undefined && field.value !== initialFunction(this.#fields.get(name));
+  }
+
+  addInput(name: string, load: () => unknown): void {
+    if (this.isSet(name)) return;
+    this.#added ??= new Map();
+    this.#added.set(name, load);
+    this.#defineInput(name);
+  }
+
+  fields(): readonly FieldState[] {
+    if (this.#snapshots !== undefined)
+      for (const [name, isSame] of this.#snapshots) if (!isSame()) constantChanged(name);
+    const { fixed, declared } = this.#plan;
+    const states: FieldState[] = [];
+    for (const name of Object.keys(this.#own)) {
+      if (fixed.has(name)) continue;
+      const field = Object.getOwnPropertyDescriptor(this.#own, name)!;
+      if (isUntouched(name, field)) {
+        states.push({ kind: "untouched", name });
+        continue;
       }
-      return states;
+      const value = (this.#own as Record<string, unknown>)[name];
+      if (value === undefined || value === initialFunction(this.#fields.get(name))) continue;
+      checkFieldName(this.#flowClass, name);
+      states.push({ kind: "value", name, value, declared: declared.has(name) });
+    }
+    return states;
+  }
+
+  #loadFixed(name: string, kind: FieldFact["kind"] | "constant"): unknown {
+    const { values } = this.#given;
+    if (!values.has(name)) {
+      if (kind !== "constant") unbound(name);
+      return (this.#fields.get(name) as { readonly value: unknown }).value;
+    }
+    const value = values.load(name);
+    // Parameters and configs are private copies: a change in place would be lost, so it fails where it happens.
+    return kind === "constant" || kind === "upstream" ? value : deepFreeze(value);
+  }
+
+  #defineInput(name: string): void {
+    Object.defineProperty(this.#own, name, accessorOf(INPUT, name));
+  }
+}
+
+const EMPTY = { value: undefined, writable: true, enumerable: true, configurable: true };
+
+type Bound = { readonly [BINDING]: Binding };
+
+const SIGNAL: PropertyDescriptor & ThisType<Bound> = {
+  get() {
+    return this[BINDING].signal;
+  },
+  set: () => readOnly("signal", "part of Flow"),
+};
+
+/** Accessors of one kind, by field name. */
+interface Accessors {
+  readonly make: (name: string) => PropertyDescriptor & ThisType<Bound>;
+  readonly known: Map<string, PropertyDescriptor>;
+}
+
+const FIXED: Accessors = {
+  known: new Map(),
+  make: (name) => ({
+    get() {
+      return this[BINDING].readFixed(name);
     },
-  };
+    set() {
+      this[BINDING].refuse(name);
+    },
+    enumerable: true,
+    configurable: false,
+  }),
+};
+
+const INPUT: Accessors = {
+  known: new Map(),
+  make: (name) => ({
+    get() {
+      return this[BINDING].readInput(name);
+    },
+    set(value: unknown) {
+      this[BINDING].settle(name, value);
+    },
+    enumerable: true,
+    configurable: true,
+  }),
+};
+
+function accessorOf({ known, make }: Accessors, name: string): PropertyDescriptor {
+  let accessor = known.get(name);
+  if (accessor === undefined) {
+    accessor = make(name);
+    known.set(name, accessor);
+  }
+  return accessor;
+}
+
+/** A step may delete an input and set the field anew: then its accessor is gone. */
+function isUntouched(name: string, field: PropertyDescriptor): boolean {
+  return field.get !== undefined && field.get === INPUT.known.get(name)?.get;
 }
 
 /**
@@ -184,6 +293,7 @@ const WORD = {
   upstream: "an upstream",
   "upstream-of": "an upstream",
   artifact: "an artifact",
+  constant: "a constant (it has an initialiser)",
 } as const;
 
 /** Builds a flow to look at its fields; a constructor that throws is a coded error. */
@@ -203,14 +313,6 @@ export function constructionError(flowClass: FlowClass, cause: unknown): FlowErr
     hint: "Move the work from the field initialiser or constructor into a step",
     cause,
   });
-}
-
-function define(flow: object, name: string, get: () => unknown, set: (value: unknown) => void, isFixed: boolean): void {
-  Object.defineProperty(flow, name, { get, set, enumerable: true, configurable: !isFixed });
-}
-
-function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 function initialFunction(field: ProbedField | undefined): unknown {

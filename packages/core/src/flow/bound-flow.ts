@@ -6,9 +6,9 @@ import type { Log } from "./log.ts";
 
 export interface FlowBinding {
   /** Parameters, configs, files, upstreams and stored constants, by field name. Called on first read; the result is kept. */
-  readonly values: Readonly<Record<string, () => unknown>>;
+  readonly values: LazyFields;
   /** Artifacts visible when the step begins, by field name: read lazily, replaced by the step's own assignment. */
-  readonly inputs: Readonly<Record<string, () => unknown>>;
+  readonly inputs: LazyFields;
   /** Told once for each of `values` and `inputs` that the step reads. */
   readonly onRead: (field: string) => void;
   readonly signal: AbortSignal;
@@ -20,6 +20,22 @@ export interface FlowBinding {
     inputs: unknown,
     options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] },
   ) => void;
+}
+
+/** Values by field name, each loaded when it is asked for. */
+export interface LazyFields {
+  names(): Iterable<string>;
+  has(name: string): boolean;
+  load(name: string): unknown;
+}
+
+/** Those of a few functions. */
+export function lazyFields(loads: Readonly<Record<string, () => unknown>>): LazyFields {
+  return {
+    names: () => Object.keys(loads),
+    has: (name) => Object.hasOwn(loads, name),
+    load: (name) => loads[name]!(),
+  };
 }
 
 /** What a step left on the instance, field by field, in the order of the instance's own fields. */

@@ -26,7 +26,7 @@ export interface CurrentTask {
   /** Takes its metrics; left out where none are kept. */
   readonly log?: Log;
   /** Asks the task's runner to run a flow; left out where nobody can. */
-  readonly callFlow?: CallFlow;
+  readonly callFlow?: CallFlow | undefined;
 }
 
 /** One artifact of another run that a task read without an upstream field. */

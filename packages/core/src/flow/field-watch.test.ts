@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { bindFlow } from "./bind-flow.ts";
+import { lazyFields } from "./bound-flow.ts";
 import { step } from "./decorators.ts";
 import type { FieldWatch } from "./field-watch.ts";
 import { Flow } from "./flow.ts";
@@ -49,8 +50,8 @@ function watched<T extends Plain>(flowClass: new () => T) {
   const bound = bindFlow(
     flowClass,
     {
-      values: { size: () => 4 },
-      inputs: { rows: () => [5, 6], extra: () => 7 },
+      values: lazyFields({ size: () => 4 }),
+      inputs: lazyFields({ rows: () => [5, 6], extra: () => 7 }),
       onRead: () => {},
       signal: new AbortController().signal,
       merge: () => {},

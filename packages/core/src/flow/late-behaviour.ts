@@ -4,6 +4,7 @@
  */
 import { FlowError } from "../errors/flow-error.ts";
 import { bindFlow } from "./bind-flow.ts";
+import { lazyFields } from "./bound-flow.ts";
 import type { FlowClass, TaskFailure } from "./public-types.ts";
 import { stepFactsOf } from "./step-facts.ts";
 
@@ -42,7 +43,13 @@ export function lateBehaviourOf(
 function boundTo(flowClass: FlowClass, fields: readonly { readonly name: string; readonly value: unknown }[]): object {
   const values = Object.fromEntries(fields.map((field) => [field.name, () => field.value]));
   const signal = new AbortController().signal;
-  return bindFlow(flowClass, { values, inputs: {}, onRead: () => {}, signal, merge: () => {} }).flow;
+  return bindFlow(flowClass, {
+    values: lazyFields(values),
+    inputs: lazyFields({}),
+    onRead: () => {},
+    signal,
+    merge: () => {},
+  }).flow;
 }
 
 function countOf(flow: string, step: string, read: (flow: object) => unknown, bound: object): number {

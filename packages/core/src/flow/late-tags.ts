@@ -1,5 +1,6 @@
 import { FlowError } from "../errors/flow-error.ts";
 import { bindFlow } from "./bind-flow.ts";
+import { lazyFields } from "./bound-flow.ts";
 import { tagsProblem } from "./define-upstreams.ts";
 import type { FlowClass } from "./public-types.ts";
 
@@ -15,8 +16,8 @@ export function lateTagsOf(
 ): Readonly<Record<string, readonly string[]>> {
   const values = Object.fromEntries(fields.map((field) => [field.name, () => field.value]));
   const { facts } = bindFlow(flowClass, {
-    values,
-    inputs: {},
+    values: lazyFields(values),
+    inputs: lazyFields({}),
     onRead: () => {},
     signal: new AbortController().signal,
     merge: () => {},

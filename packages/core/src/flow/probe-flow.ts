@@ -14,6 +14,8 @@ export interface ProbedFlow {
   readonly fields: ReadonlyMap<string, ProbedField>;
   /** What stands in the object's place for all but its builder, where somebody watches what is looked at. */
   readonly shown?: object;
+  /** Whether the object has none of the fields yet: whoever binds it defines them, in their order. */
+  readonly isBare?: boolean;
 }
 
 /** Builds a flow and looks at what its own fields hold. Nothing is read through a definition. */

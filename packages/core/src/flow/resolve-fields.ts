@@ -9,6 +9,7 @@
 import { isFlowError, type Problem } from "../errors/flow-error.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import { bindFlow, construct } from "./bind-flow.ts";
+import { lazyFields } from "./bound-flow.ts";
 import { checkValue } from "./check-value.ts";
 import type { ConfigFact, FieldFact, FileFact, ParamFact } from "./field-facts.ts";
 import { readingsOfJson, readingsOfText } from "./field-readings.ts";
@@ -74,8 +75,8 @@ export async function resolveFields(flowClass: FlowClass, sources: FieldSources)
   );
   const values = Object.fromEntries(names.map((name) => [name, read(name)]));
   const bound = bindFlow(flowClass, {
-    values,
-    inputs: {},
+    values: lazyFields(values),
+    inputs: lazyFields({}),
     onRead: () => {},
     signal: new AbortController().signal,
     merge: () => {},

@@ -16,8 +16,6 @@ import { hasPlainConstructor } from "./plain-constructor.ts";
 import type { ProbedField, ProbedFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
 
-const EMPTY = { value: undefined, writable: true, enumerable: true, configurable: true };
-
 type Fields = ReadonlyMap<string, ProbedField>;
 
 const templates = new WeakMap<FlowClass, Fields | "none">();
@@ -37,9 +35,7 @@ export function taskInstance(flowClass: FlowClass, watch?: FieldWatch): ProbedFl
   }
   if (template === "none") return watch === undefined ? construct(flowClass) : constructWatched(flowClass, watch);
   const flow = Object.create(flowClass.prototype as object) as object;
-  // Defined, not assigned: a setter of the prototype must not run.
-  for (const name of template.keys()) Object.defineProperty(flow, name, EMPTY);
-  return { flow, fields: template, ...(watch === undefined ? {} : { shown: watchFields(flow, watch) }) };
+  return { flow, fields: template, isBare: true, ...(watch === undefined ? {} : { shown: watchFields(flow, watch) }) };
 }
 
 const holder = globalThis as { [SHOWN_AS]?: ShownAs };

@@ -6,10 +6,10 @@ describe("batch size", () => {
     expect(new BatchSize().of("work", 1_000, 2)).toBe(1);
   });
 
-  test("short tasks travel together, at most 64", () => {
+  test("short tasks travel together, at most 256", () => {
     const sizes = new BatchSize();
-    for (let index = 0; index < 20; index++) sizes.measured("work", 0.05);
-    expect(sizes.of("work", 10_000, 2)).toBe(64);
+    for (let index = 0; index < 20; index++) sizes.measured("work", 0.01);
+    expect(sizes.of("work", 10_000, 2)).toBe(256);
     expect(sizes.messagesOf("work")).toBe(3);
     for (let index = 0; index < 100; index++) sizes.measured("work", 0.05);
     expect(sizes.messagesOf("work")).toBe(6);

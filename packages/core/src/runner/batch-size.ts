@@ -5,8 +5,8 @@
 
 /** Work that one message should hold: long against the 0.1 ms of a message, short against what a person notices. */
 const TARGET_MS = 10;
-/** In the prototypes 32 tasks a message gave seven times the throughput of one, and more gave nothing. */
-const MOST_TASKS = 64;
+/** What a worker that is lost gives back, and what a commit can be late by, stays small. */
+const MOST_TASKS = 256;
 /** A message is never made smaller than this for the sake of sharing: the message itself would cost more than its tasks. */
 const LEAST_MS = 2;
 /** Weight of the newest measurement in the moving average. */

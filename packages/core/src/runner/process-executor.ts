@@ -16,6 +16,7 @@ import { OutputSplitter, type PipeMark } from "./output-splitter.ts";
 import type { FromProcess, ToProcess } from "./process-messages.ts";
 import type { CallMessage, HeardMessage, Placement, WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
+import { packBatch, unpackReport, type WireReport } from "./wire.ts";
 import {
   type BatchReport,
   END_WAIT_MS,
@@ -60,7 +61,7 @@ class ProcessHost implements WorkerHost {
   readonly #closed = Promise.withResolvers<void>();
   readonly #memory: MemoryWatch | undefined;
   #run:
-    | { readonly number: number; readonly report: PromiseWithResolvers<BatchReport>; readonly mask: SecretMask }
+    | { readonly number: number; readonly report: PromiseWithResolvers<WireReport>; readonly mask: SecretMask }
     | undefined;
   #batches = 0;
   /** Outputs of the batch that runs, by task; of each stream the one that is written now. */
@@ -103,13 +104,13 @@ class ProcessHost implements WorkerHost {
 
   async run(batch: WorkerBatch): Promise<BatchReport> {
     const number = ++this.#batches;
-    const report = Promise.withResolvers<BatchReport>();
+    const report = Promise.withResolvers<WireReport>();
     const mask = new SecretMask([...Object.values(this.#placement.secrets ?? {}), ...Object.values(batch.run.secrets)]);
     this.#run = { number, report, mask };
     this.#memory?.start();
-    this.#send({ kind: "batch", number, batch });
+    this.#send({ kind: "batch", number, batch: packBatch(batch) });
     try {
-      const told = await this.#gone.before(report.promise);
+      const told = unpackReport(await this.#gone.before(report.promise), batch.tasks);
       await this.#outputOf(number);
       return { ...told, results: told.results.map((result) => this.#withOutput(result)) };
     } finally {

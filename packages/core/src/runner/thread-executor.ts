@@ -17,6 +17,7 @@ import { type ChunkCounts, LastWords } from "./last-words.ts";
 import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import { noteStuckWorker } from "./stuck-workers.ts";
+import { packBatch, unpackReport, type WireBatch, type WireReport } from "./wire.ts";
 import {
   type BatchReport,
   END_WAIT_MS,
@@ -50,12 +51,12 @@ export interface ThreadWorkerData {
 export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
 
 /** A batch as a thread gets it; without one, the thread has only to be there. */
-export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
+export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }> | undefined;
 
 /** How long what a thread says last is waited for: its messages are all here when it is gone. */
 const LAST_WORDS_WAIT_MS = 1_000;
 
-type ThreadPool = Piscina<ThreadBatch, BatchReport | undefined>;
+type ThreadPool = Piscina<ThreadBatch, WireReport | undefined>;
 
 /**
  * The young generation of a thread's heap; without a bound it grows with the machine's memory. 100,000 small tasks took
@@ -153,11 +154,12 @@ class ThreadHost implements WorkerHost {
     this.#heap.start();
     this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(batch.run.secrets)]);
     this.#abortWords = batch.isWatched === true ? new AbortWords() : undefined;
+    const packed = packBatch(batch);
     const message: ThreadBatch =
-      this.#abortWords === undefined ? batch : { ...batch, abortWords: this.#abortWords.buffer };
+      this.#abortWords === undefined ? packed : { ...packed, abortWords: this.#abortWords.buffer };
     try {
       const report = await this.#gone.before(this.#pool.run(message));
-      return report!;
+      return unpackReport(report!, batch.tasks);
     } catch (cause) {
       this.#isOver = true;
       const lost = this.#lost(cause);

@@ -1,6 +1,7 @@
 /** Entry file of a worker process. */
 import { serializeError } from "../errors/flow-error.ts";
 import type { FromProcess, ToProcess } from "../runner/process-messages.ts";
+import { packReport, unpackBatch } from "../runner/wire.ts";
 import { watchParent } from "../runner/worker/parent-watch.ts";
 import { PipeOutput } from "../runner/worker/pipe-output.ts";
 import { ProcessControl } from "../runner/worker/process-control.ts";
@@ -32,9 +33,9 @@ async function hear(message: ToProcess): Promise<void> {
       return;
     case "batch": {
       control.begin();
-      const report = await worker!.execute(message.batch);
+      const report = await worker!.execute(unpackBatch(message.batch));
       output!.endBatch(message.number);
-      sendMessage({ kind: "report", number: message.number, report });
+      sendMessage({ kind: "report", number: message.number, report: packReport(report) });
       return;
     }
     case "abort":

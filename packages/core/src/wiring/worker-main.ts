@@ -3,10 +3,10 @@ import { MessagePort, parentPort, workerData } from "node:worker_threads";
 import { LastWords } from "../runner/last-words.ts";
 import type { WorkerMessage } from "../runner/protocol.ts";
 import type { ThreadBatch, ThreadMessage, ThreadWorkerData } from "../runner/thread-executor.ts";
+import { packReport, unpackBatch, type WireReport } from "../runner/wire.ts";
 import { MessageOutput } from "../runner/worker/message-output.ts";
 import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
-import type { BatchReport } from "../runner/worker-host.ts";
 import { TaskWorker } from "./task-worker.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -19,9 +19,9 @@ const port = parentPort!;
 let worker: TaskWorker | undefined;
 
 /** Called by the pool with each message; the first one only makes the thread start. */
-export default async function execute(batch: ThreadBatch): Promise<BatchReport | undefined> {
+export default async function execute(batch: ThreadBatch): Promise<WireReport | undefined> {
   worker ??= startWorker();
-  return batch === undefined ? undefined : worker.execute(batch);
+  return batch === undefined ? undefined : packReport(await worker.execute(unpackBatch(batch)));
 }
 
 function startWorker(): TaskWorker {

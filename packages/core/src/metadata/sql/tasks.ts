@@ -162,6 +162,40 @@ export const insertTask = query<TaskTable & TaskRecordColumns>()((db, arg) =>
   }),
 );
 
+/** A task that began and succeeded, and of which there is no more to say: a thousand siblings of a foreach are such. */
+export const insertPlainTask = query<
+  Pick<
+    TaskTable & TaskRecordColumns,
+    | "sequence"
+    | "run"
+    | "step"
+    | "path"
+    | "attempt"
+    | "status"
+    | "started_at"
+    | "finished_at"
+    | "inherits"
+    | "value_reads"
+    | "duration_ms"
+    | "record_digest"
+  >
+>()((db, arg) =>
+  db.insertInto("task").values({
+    sequence: arg("sequence"),
+    run: arg("run"),
+    step: arg("step"),
+    path: arg("path"),
+    attempt: arg("attempt"),
+    status: arg("status"),
+    started_at: arg("started_at"),
+    finished_at: arg("finished_at"),
+    inherits: arg("inherits"),
+    value_reads: arg("value_reads"),
+    duration_ms: arg("duration_ms"),
+    record_digest: arg("record_digest"),
+  }),
+);
+
 /** `running` is an argument so that the statement has no constants and can be run by position. */
 type FinishTaskArguments = Omit<TaskTable, "step" | "path" | "attempt" | "started_at" | "inherits"> &
   TaskRecordColumns & {

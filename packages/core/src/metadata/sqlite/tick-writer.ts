@@ -11,13 +11,14 @@ import { insertCacheEntry } from "../sql/cache.ts";
 import { copyArtifactTerms, hasGoneArtifacts, insertArtifactTerm } from "../sql/deletions.ts";
 import { insertLog } from "../sql/logs.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
-import { finishTask, insertTask, setTaskRecord, taskBySequence } from "../sql/tasks.ts";
+import { finishTask, insertPlainTask, insertTask, setTaskRecord, taskBySequence } from "../sql/tasks.ts";
 import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import type { Connection } from "./connection.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
 import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
+import { noTask, otherRun, taskFinal } from "./tick-errors.ts";
 import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
 import { MetricWriter } from "./write-metrics.ts";
 
@@ -26,6 +27,7 @@ export class TickWriter {
   readonly #holds: HoldsBlob | undefined;
   readonly #recorder: TaskRecorder;
   readonly #insertTask: Statement<unknown[], unknown>;
+  readonly #insertPlainTask: Statement<unknown[], unknown>;
   readonly #finishTask: Statement<unknown[], unknown>;
   readonly #insertArtifact: Statement<unknown[], unknown>;
   readonly #insertPage: Statement<unknown[], unknown>;
@@ -54,6 +56,20 @@ export class TickWriter {
       "error",
       ...facts,
       "terms",
+      "record_digest",
+    ]);
+    this.#insertPlainTask = statements.raw(insertPlainTask, [
+      "sequence",
+      "run",
+      "step",
+      "path",
+      "attempt",
+      "status",
+      "started_at",
+      "finished_at",
+      "inherits",
+      "value_reads",
+      "duration_ms",
       "record_digest",
     ]);
     this.#finishTask = statements.raw(finishTask, [
@@ -157,6 +173,23 @@ export class TickWriter {
     const record: RecordColumns | undefined =
       end === undefined || end.takenFrom !== undefined ? undefined : this.#recorder.record(end, task);
     try {
+      if (end !== undefined && record !== undefined && isPlain(end, record)) {
+        this.#insertPlainTask.run(
+          task.sequence,
+          task.run,
+          task.step,
+          task.path,
+          task.attempt,
+          end.status,
+          task.startedAt.getTime(),
+          end.finishedAt.getTime(),
+          task.inherits ?? null,
+          end.valueReads === undefined ? null : JSON.stringify(end.valueReads),
+          end.durationMs ?? null,
+          record.digest,
+        );
+        return;
+      }
       this.#insertTask.run(
         task.sequence,
         task.run,
@@ -329,28 +362,20 @@ export class TickWriter {
   }
 }
 
+/** Whether all that is to be said of an end has a place in the short statement. */
+function isPlain(end: FinishedTask, { terms }: RecordColumns): boolean {
+  const { fanOut, choice, error, takenFrom, cancelledBy } = end;
+  return (
+    terms === null &&
+    fanOut === undefined &&
+    choice === undefined &&
+    error === undefined &&
+    takenFrom === undefined &&
+    cancelledBy === undefined
+  );
+}
+
 function withoutEnds(tick: Tick, tasks: ReadonlySet<TaskSequence>): Tick {
   const finished = tick.finished.filter(({ sequence }) => !tasks.has(sequence));
   return { ...tick, finished, reads: tick.reads.filter(({ task }) => !tasks.has(task)) };
-}
-
-function noTask(sequence: number): FlowError {
-  return new FlowError("FLOW_METADATA_NO_TASK", {
-    message: `Cannot find task number ${sequence} of the store`,
-    context: { task: sequence },
-  });
-}
-
-function otherRun(task: number, run: number, other: number): FlowError {
-  return new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
-    message: `Cannot record task number ${task} in a tick of run number ${run}: it is a task of run number ${other}`,
-    context: { task, run, other },
-  });
-}
-
-function taskFinal(task: FinishedTask, why: string): FlowError {
-  return new FlowError("FLOW_METADATA_TASK_FINAL", {
-    message: `Cannot finish task number ${task.sequence}: ${why}`,
-    context: { task: task.sequence, status: task.status },
-  });
 }

@@ -69,6 +69,7 @@ export class BatchExecutor {
     const fingerprint = this.#fingerprint();
     if (batch.tasks.length === 0) return { results: [], pollution: fingerprint.lookDeeply() };
     const isTolerated = batch.isTolerated === true;
+    const run = this.#runOf(batch);
     const results: TaskResult[] = [];
     const beganAt = performance.now();
     for (const task of batch.tasks) {
@@ -78,7 +79,7 @@ export class BatchExecutor {
       }
       if (results.length > 0 && performance.now() - beganAt > BUDGET_MS) break;
       if (batch.isWatched === true) this.#options.control.send({ kind: "began", sequence: task.sequence });
-      results.push(await this.#executeTask(batch, task, signal));
+      results.push(await this.#executeTask(batch, run, task, signal));
       if (this.#isSpent) return { results, isSpent: true };
       if (batch.isSuspect !== true && !fingerprint.glance()) continue;
       const pollution = await fingerprint.look({ isTolerated });
@@ -97,8 +98,7 @@ export class BatchExecutor {
     return this.#untouched;
   }
 
-  async #executeTask(batch: WorkerBatch, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
-    const run = this.#runOf(batch);
+  async #executeTask(batch: WorkerBatch, run: WorkerRun, task: BatchTask, signal: AbortSignal): Promise<TaskResult> {
     const mask = this.#mask;
     const { flowClass, artifacts } = this.#options;
     const describeError = (thrown: unknown): SerializedError => mask.error(this.#options.describeError(thrown));

@@ -19,7 +19,6 @@ import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
 import type { ArtifactRow, NewArtifact } from "../../metadata/metadata-store.ts";
 import type { StepContract, TaskYield } from "../protocol.ts";
-import { exactSize } from "./exact-size.ts";
 import { isStream, type SplitItems, splitItems } from "./split-items.ts";
 
 export interface YieldSource {
@@ -52,10 +51,10 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
   for (const encoded of changes.encoded)
-    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded)));
+    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, source.artifacts.storeSync(encoded));
   for (const { ref, store } of changes.files) {
     const blob = blobs.has(ref.digest) ? undefined : await store();
-    if (blob !== undefined) blobs.set(ref.digest, exactSize(blob));
+    if (blob !== undefined) blobs.set(ref.digest, blob);
   }
   return {
     artifacts: changes.rows,

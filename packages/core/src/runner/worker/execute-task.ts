@@ -5,27 +5,24 @@
  * A task with a `fallback` does not call its step: it stands for attempts that have all failed, and leaves what was
  * inherited and their failure.
  */
-import type { NewBlob } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { type SerializedError, serializeError } from "../../errors/flow-error.ts";
-import { type BoundFlow, bindFlow } from "../../flow/bind-flow.ts";
-import { upstreamClassOf } from "../../flow/check-consumed-artifact.ts";
-import { type CurrentTask, runStepAsTask } from "../../flow/current.ts";
+import { bindFlow } from "../../flow/bind-flow.ts";
+import { runStepAsTask } from "../../flow/current.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { FlowClass } from "../../flow/public-types.ts";
 import { taskInstance } from "../../flow/task-instance.ts";
-import type { ArtifactRow, UpstreamRead } from "../../metadata/metadata-store.ts";
 import type { CachePlan } from "../cache-basis.ts";
 import type { BatchTask, StepContract, TaskResult } from "../protocol.ts";
 import { TaskCache, taskCache } from "./cache/task-cache.ts";
 import { watchedCurrent } from "./cache/watched-current.ts";
 import { collectYield } from "./collect-yield.ts";
-import { type CallLine, FlowCalls } from "./flow-calls.ts";
+import type { CallLine } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
-import { mergeArtifacts } from "./merge-artifacts.ts";
-import { MetricLog } from "./metric-log.ts";
 import type { ReadWatch } from "./read-watch.ts";
-import { upstreamValue } from "./upstream-value.ts";
+import { RunningTask } from "./running-task.ts";
+import { NO_ROWS, TaskBinding } from "./task-binding.ts";
+import { TaskNotes } from "./task-notes.ts";
 import type { WorkerRun } from "./worker-run.ts";
 
 /** The flow class of the code package and what it needs to run in this worker. */
@@ -45,17 +42,6 @@ export interface TaskEnvironment {
 
 export type ExecutedTask = Omit<TaskResult, "logs" | "liveChunks">;
 
-/** What a task notes while it runs; all of it counts for nothing but the reads when it fails. */
-interface Notes {
-  readonly blobs: Map<string, NewBlob>;
-  readonly reads: Map<string, UpstreamRead>;
-  /** Of values and upstreams of the run. */
-  readonly valueReads: Set<string>;
-  readonly log: MetricLog;
-  /** Whether the step has looked at `this.signal`. */
-  sawSignal: boolean;
-}
-
 export async function executeTask(
   environment: TaskEnvironment,
   run: WorkerRun,
@@ -64,13 +50,7 @@ export async function executeTask(
 ): Promise<ExecutedTask> {
   const startedAt = new Date();
   const begin = performance.now();
-  const notes: Notes = {
-    blobs: new Map(),
-    reads: new Map(),
-    valueReads: new Set(),
-    log: new MetricLog(nameOf(run, task)),
-    sawSignal: false,
-  };
+  const notes = new TaskNotes(run, task);
   let outcome: TaskResult["outcome"];
   try {
     outcome = await attempt(environment, run, step, task, notes);
@@ -81,17 +61,9 @@ export async function executeTask(
       : { kind: "failed", error: describe(environment, thrown) };
     notes.blobs.clear();
   }
-  notes.log.end();
-  return {
-    sequence: task.sequence,
-    attempt: task.attempt,
-    startedAt,
-    durationMs: performance.now() - begin,
-    outcome,
-    blobs: [...notes.blobs.values()],
-    reads: [...notes.reads.values()],
-    valueReads: [...notes.valueReads],
-  };
+  notes.endLog();
+  const { sequence, attempt: number } = task;
+  return { sequence, attempt: number, startedAt, durationMs: performance.now() - begin, outcome, ...notes.taken() };
 }
 
 async function attempt(
@@ -99,19 +71,18 @@ async function attempt(
   run: WorkerRun,
   step: StepContract,
   task: BatchTask,
-  notes: Notes,
+  notes: TaskNotes,
 ): Promise<TaskResult["outcome"]> {
-  const inherited = task.inherits === undefined ? new Map<string, ArtifactRow>() : run.visible(task.inherits);
-  const merged = new Map<string, ArtifactRow>();
-  const record = (read: Omit<UpstreamRead, "task">): void => {
-    notes.reads.set(`${read.upstream} ${read.producer} ${read.artifact}`, { task: task.sequence, ...read });
-  };
+  const inherited = task.inherits === undefined ? NO_ROWS : run.visible(task.inherits);
   const { flowClass, artifacts } = environment;
+  const { record } = notes;
   const cache = taskCache(environment.cache, { run, step, task, flowClass, inherited, artifacts });
   const hit = cache instanceof TaskCache ? cache.find(record, notes.valueReads) : undefined;
   if (hit !== undefined) return { kind: "succeeded", ...hit };
   const watched = cache instanceof TaskCache ? { cache } : {};
-  const bound = bind(environment, run, step, { inherited, merged, notes, record, ...watched });
+  const binding = new TaskBinding({ environment, run, step, inherited, notes, ...watched });
+  const bound = bindFlow(flowClass, binding, (each) => taskInstance(each, watched.cache?.log));
+  binding.bound = bound;
   const flow = bound.flow as Record<string, unknown>;
   let skipped: string | undefined;
   if (task.fallback !== undefined) {
@@ -120,98 +91,26 @@ async function attempt(
     const log = watched.cache?.log;
     const parameters = stepArguments(run, step, task, (name) => flow[name], log);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
-    const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
-    const facts = {
-      ...currentFacts(run, task),
-      log: notes.log,
-      recordRead: record,
-      ...(calls === undefined ? {} : { callFlow: calls.call.bind(calls) }),
-    };
+    const facts = new RunningTask(run, task, notes, environment.calls);
     const current = log === undefined ? facts : watchedCurrent(facts, log);
     if (log !== undefined) log.isOn = true;
     try {
       skipped = await runStepAsTask(current, () => method.apply(flow, parameters));
     } finally {
-      calls?.close();
+      facts.close();
     }
   }
   // What a step leaves that watches its signal may be half of what it should be.
   if (environment.signal.aborted && notes.sawSignal) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
+  const { merged } = binding;
   const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
-  const recorded = notes.log.end();
+  const recorded = notes.endLog();
   const kept = recorded.length === 0 ? left : { ...left, metrics: recorded };
   if (skipped !== undefined) return { kind: "skipped", reason: skipped, ...kept };
   return { kind: "succeeded", ...kept, ...(cache instanceof TaskCache ? cache.offer(bound, left) : cache) };
-}
-
-/** The flow object of a task, whose fields load when they are read. */
-function bind(
-  environment: TaskEnvironment,
-  run: WorkerRun,
-  step: StepContract,
-  task: {
-    readonly inherited: ReadonlyMap<string, ArtifactRow>;
-    readonly merged: Map<string, ArtifactRow>;
-    readonly notes: Notes;
-    readonly record: (read: Omit<UpstreamRead, "task">) => void;
-    readonly cache?: TaskCache;
-  },
-): BoundFlow {
-  const log = task.cache?.log;
-  const values: Record<string, () => unknown> = {};
-  for (const name of [...run.values.keys(), ...Object.keys(run.context.secrets)])
-    values[name] = () => {
-      task.notes.valueReads.add(name);
-      return run.runValue(name);
-    };
-  for (const [name, row] of run.upstreams)
-    values[name] = () => {
-      task.notes.valueReads.add(name);
-      const producerClass = upstreamClassOf(environment.flowClass, name);
-      const reading = { record: task.record, ...(log && { watch: log }), ...(producerClass && { producerClass }) };
-      return upstreamValue(run, row, name, reading);
-    };
-  const inputs: Record<string, () => unknown> = {};
-  for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
-  const bound: BoundFlow = bindFlow(
-    environment.flowClass,
-    {
-      values,
-      inputs,
-      onRead: () => {},
-      log: task.notes.log,
-      get signal() {
-        task.notes.sawSignal = true;
-        return environment.signal;
-      },
-      merge: (_flow, given, options) => {
-        task.cache?.merged(bound, options);
-        for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
-          task.merged.set(row.name, row);
-          bound.addInput(row.name, () => run.loader.load(row, run.context.name));
-        }
-      },
-    },
-    (flowClass) => taskInstance(flowClass, log),
-  );
-  return bound;
-}
-
-function nameOf({ context: { name } }: WorkerRun, { step, path }: BatchTask): string {
-  return path === "" ? `${name}/${step}` : `${name}/${step}/${path}`;
-}
-
-function currentFacts(run: WorkerRun, task: BatchTask): CurrentTask {
-  const { context } = run;
-  return {
-    run: { id: context.id, name: context.name, flow: context.flow, project: context.project, tags: context.tags },
-    step: task.step,
-    path: task.path,
-    attempt: task.attempt,
-  };
 }
 
 function stepArguments(

@@ -4,7 +4,6 @@ import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { type ItemPage, ItemPageWriter } from "../../artifact/item-pages.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { ItemPageRow } from "../../metadata/metadata-store.ts";
-import { exactSize } from "./exact-size.ts";
 
 export interface SplitItems {
   readonly rows: readonly Omit<ItemPageRow, "split">[];
@@ -38,7 +37,7 @@ export async function splitItems(
     for (const { first, count, encoded } of pages) {
       const { codec, digest, sizeBytes } = encoded;
       rows.push({ first, count, codec, digest, sizeBytes });
-      if (!blobs.has(digest)) blobs.set(digest, exactSize(artifacts.storeSync(encoded)));
+      if (!blobs.has(digest)) blobs.set(digest, artifacts.storeSync(encoded));
     }
   };
   if (Symbol.asyncIterator in items) {

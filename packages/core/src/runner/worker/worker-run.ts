@@ -6,6 +6,7 @@ import { digestOf } from "../../artifact/digest.ts";
 import { type StoredItem, storedItems } from "../../artifact/item-pages.ts";
 import { decodeValue } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
+import type { CurrentRun } from "../../flow/current.ts";
 import type {
   ArtifactRow,
   RunValueKind,
@@ -25,6 +26,8 @@ export type ArtifactTable = ReadonlyMap<string, ArtifactRow>;
 
 export class WorkerRun {
   readonly context: RunContext;
+  /** What steps are told of the run; frozen, since all tasks have the same. */
+  readonly facts: CurrentRun;
   readonly loader: ValueLoader;
   readonly reader: TaskReader;
   readonly values: ReadonlyMap<string, ArtifactRow & { readonly kind: RunValueKind }>;
@@ -36,6 +39,8 @@ export class WorkerRun {
 
   constructor(context: RunContext, reader: TaskReader, loader: ValueLoader) {
     this.context = context;
+    const { id, name, flow, project, tags } = context;
+    this.facts = Object.freeze({ id, name, flow, project, tags: Object.freeze([...tags]) });
     this.reader = reader;
     this.loader = loader;
     this.values = new Map(reader.runValues(context.sequence).map((row) => [row.name, row]));
