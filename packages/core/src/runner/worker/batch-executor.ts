@@ -10,7 +10,7 @@ import type { BatchTask, TaskOutcome, TaskResult } from "../protocol.ts";
 import { SecretMask } from "../secret-mask.ts";
 import type { BatchReport, WorkerBatch } from "../worker-host.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
-import { Fingerprint } from "./fingerprint.ts";
+import { type Change, Fingerprint } from "./fingerprint.ts";
 import type { ModuleVariables } from "./module-state.ts";
 import { OutputCapture, type OutputSink } from "./output-capture.ts";
 import type { SettleWatch } from "./settle-watch.ts";
@@ -23,6 +23,12 @@ import { WorkerRun } from "./worker-run.ts";
  * worker may be idle, and what fails in it should not be noticed late. Five times what a message should hold.
  */
 const BUDGET_MS = 50;
+
+/**
+ * Tasks that begin and end within this time share a glance at what they left changed. When it finds something, and when
+ * the look after the batch does, they run again: that costs less than a glance after each.
+ */
+const GLANCE_MS = 0.5;
 
 export interface ExecutorOptions extends Omit<TaskEnvironment, "signal" | "cache"> {
   readonly reader: TaskReader;
@@ -72,6 +78,9 @@ export class BatchExecutor {
     const run = this.#runOf(batch);
     const results: TaskResult[] = [];
     const beganAt = performance.now();
+    let glancedAt = beganAt;
+    /** Results of tasks after which nothing was seen that a glance sees. */
+    let glanced = 0;
     for (const task of batch.tasks) {
       if (this.#options.control.isCancelled()) {
         results.push(emptyResult(task, { kind: "cancelled" }, new Date()));
@@ -81,15 +90,24 @@ export class BatchExecutor {
       if (batch.isWatched === true) this.#options.control.send({ kind: "began", sequence: task.sequence });
       results.push(await this.#executeTask(batch, run, task, signal));
       if (this.#isSpent) return { results, isSpent: true };
-      if (batch.isSuspect !== true && !fingerprint.glance()) continue;
+      if (batch.isSuspect !== true) {
+        const now = performance.now();
+        if (now - glancedAt < GLANCE_MS) continue;
+        glancedAt = now;
+        if (!fingerprint.glance()) {
+          glanced = results.length;
+          continue;
+        }
+      }
       const pollution = await fingerprint.look({ isTolerated });
-      if (pollution.length > 0) return { results, pollution };
+      if (pollution.length > 0)
+        return reportOf(results, pollution, batch.isSuspect === true ? results.length : glanced);
+      glanced = results.length;
     }
     const pollution = await fingerprint.look({ isTolerated });
     const { isUnsure } = fingerprint;
-    if (results.length < 2 || !pollution.some((change) => change.isContagious)) return { results, pollution, isUnsure };
-    // Who did it is not known. The first task ran in a clean worker; the others may have seen the change.
-    return { results: results.slice(0, 1), pollution, tasksToRedo: results.length - 1 };
+    const report = reportOf(results, pollution, 0);
+    return report.tasksToRedo === undefined ? { ...report, isUnsure } : report;
   }
 
   /** Taken when the first batch begins: what modules do while they are loaded is how the worker should be. */
@@ -135,4 +153,16 @@ export class BatchExecutor {
     }
     return this.#run!;
   }
+}
+
+/**
+ * What a batch answers that left something changed. Who did it is not known: the first task after the clean ones ran in a
+ * clean worker, those after it may have seen the change.
+ *
+ * @param clean results of tasks that ran before it
+ */
+function reportOf(results: readonly TaskResult[], pollution: readonly Change[], clean: number): BatchReport {
+  const isCertain = results.length <= clean + 1 || !pollution.some((change) => change.isContagious);
+  if (isCertain) return { results, pollution };
+  return { results: results.slice(0, clean + 1), pollution, tasksToRedo: results.length - clean - 1 };
 }
