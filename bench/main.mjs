@@ -9,7 +9,7 @@ import { isInMemory, machineFacts, sourceFacts } from "./kit/machine.mjs";
 import { root } from "./kit/places.mjs";
 import { headingText, rowText } from "./kit/table.mjs";
 
-const TOPICS = ["start", "foreach", "cache", "arrays"];
+const TOPICS = ["start", "foreach", "wide", "line", "cache", "arrays", "artifacts", "queries", "store", "process"];
 
 const USAGE = `Usage: npm run bench -- [TOPIC …] [options]
 
