@@ -1,25 +1,116 @@
-// The benchmarks: each prints a ratio to a floor that is measured beside it, interleaved, in the same run. Absolute times
-// say little on a shared machine; the ratio says what Millrace adds. `npm run bench -- NAME …` runs some of them.
+// The benchmarks: `npm run bench` for all, `npm run bench -- foreach arrays` for some. Each row is a figure beside a floor that
+// is measured in the same run, in turn. Absolute times say little on a shared machine; the ratio says what Millrace adds.
+import { fork } from "node:child_process";
+import fs from "node:fs";
 import os from "node:os";
-import { measureArrays } from "./arrays.mjs";
-import { measureCache } from "./cache.mjs";
-import { measureForeach } from "./foreach.mjs";
-import { measureStart } from "./start.mjs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { isInMemory, machineFacts, sourceFacts } from "./kit/machine.mjs";
+import { root } from "./kit/places.mjs";
+import { headingText, rowText } from "./kit/table.mjs";
 
-const benchmarks = { start: measureStart, foreach: measureForeach, cache: measureCache, arrays: measureArrays };
-const names = process.argv.slice(2);
-const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
+const TOPICS = ["start", "foreach", "wide", "line", "cache", "arrays", "artifacts", "queries", "store", "process"];
+
+const USAGE = `Usage: npm run bench -- [TOPIC …] [options]
+
+Topics: ${TOPICS.join(", ")}
+
+  --quick         three rounds of each, for a first look
+  --repeats N     at most N rounds of each
+  --json FILE     keeps all figures, with the machine and the commit
+  --folder DIR    where stores are made; default a temporary folder on a disk`;
+
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: "boolean", default: false },
+    repeats: { type: "string" },
+    json: { type: "string" },
+    folder: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (flags.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const unknown = names.filter((name) => !TOPICS.includes(name));
 if (unknown.length > 0) {
-  console.error(`Unknown benchmark ${unknown.join(", ")}: there are ${Object.keys(benchmarks).join(", ")}`);
+  console.error(`Unknown topic ${unknown.join(", ")}\n\n${USAGE}`);
   process.exit(2);
 }
+const topics = names.length === 0 ? TOPICS : names;
+const columns = process.stdout.columns ?? 110;
+const folder = fs.mkdtempSync(path.join(flags.folder ?? temporaryFolder(), "millrace-bench-"));
+process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
+process.on("SIGINT", () => process.exit(130));
 
-console.log(`Node ${process.version}, ${os.availableParallelism()} cores, load ${os.loadavg()[0].toFixed(1)}\n`);
-for (const [name, measure] of Object.entries(benchmarks)) {
-  if (names.length > 0 && !names.includes(name)) continue;
-  for (const row of await measure()) {
-    console.log(
-      `${row.what.padEnd(62)} ${row.value.padStart(16)}   goal ${row.goal.padEnd(16)} ${row.isReached ? "reached" : "MISSED"}   ${row.detail}`,
-    );
-  }
+const machine = machineFacts(folder);
+const source = sourceFacts();
+printMachine();
+const rows = [];
+const startedAt = new Date();
+for (const topic of topics) {
+  console.log(`\n${headingText(topic, columns)}`);
+  await runTopic(topic);
+}
+const counts = Object.groupBy(rows, ({ verdict }) => verdict);
+const count = (verdict) => counts[verdict]?.length ?? 0;
+console.log(
+  `\n${count("reached")} reached, ${count("MISSED")} missed, ${count("none")} without a verdict, ${count("FAILED")} failed`,
+);
+if (flags.json !== undefined) {
+  const kept = { startedAt, seconds: (Date.now() - startedAt) / 1_000, isQuick: flags.quick, machine, ...source, rows };
+  fs.writeFileSync(flags.json, `${JSON.stringify(kept, null, 2)}\n`);
+}
+process.exitCode = count("FAILED") > 0 ? 1 : 0;
+
+/** Rows are printed as they come. */
+function runTopic(topic) {
+  const options = {
+    folder,
+    isQuick: flags.quick,
+    ...(flags.repeats === undefined ? {} : { repeats: Number(flags.repeats) }),
+  };
+  const child = fork(path.join(root, "bench/kit/topic-process.mjs"), [JSON.stringify({ topic, options })], {
+    cwd: folder,
+    env: benchEnvironment(),
+    // Steps of runs in the topic's process print to it; the table is the parent's alone.
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  child.on("message", (row) => {
+    rows.push(row);
+    console.log(rowText(row, columns));
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => {
+      if (code !== 0) {
+        const row = { topic, what: topic, verdict: "FAILED", note: `its process ended with ${signal ?? code}` };
+        rows.push(row);
+        console.log(rowText(row, columns));
+      }
+      resolve();
+    });
+  });
+}
+
+/** What the user has set for Millrace is not what is measured. */
+function benchEnvironment() {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("MILLRACE_"));
+  return { ...Object.fromEntries(own), MILLRACE_BENCH_FOLDER: folder };
+}
+
+function temporaryFolder() {
+  const usual = os.tmpdir();
+  return isInMemory(usual) && fs.existsSync("/var/tmp") ? "/var/tmp" : usual;
+}
+
+function printMachine() {
+  const { cores, cpu, memoryBytes, node, os: system, filesystem, synchronous, loadBefore } = machine;
+  const memory = `${(memoryBytes / 1024 ** 3).toFixed(0)} GiB`;
+  console.log(`${cores} cores, ${cpu}, ${memory}, load ${loadBefore.toFixed(1)}; ${system}; Node ${node}`);
+  console.log(
+    `stores on ${filesystem}, synchronous=${synchronous}; commit ${source.commit.slice(0, 12)}${source.isDirty ? " and changes" : ""}`,
+  );
+  if (isInMemory(folder)) console.log("! Stores lie in memory, where syncing costs nothing: give a --folder on a disk");
 }
