@@ -23,11 +23,11 @@ export async function inFolder(work) {
   }
 }
 
-/** Runs a process to its end and gives the milliseconds; a failing one is an error. */
-export function timeProcess(command, parameters, options = {}) {
+/** Runs a process to its end and gives the milliseconds; one that ends with another code is an error. */
+export function timeProcess(command, parameters, options = {}, code = 0) {
   const begin = performance.now();
   const result = spawnSync(command, parameters, { encoding: "utf8", ...options });
-  if (result.status !== 0)
+  if (result.status !== code)
     throw new Error(`${command} ${parameters.join(" ")} ended with ${result.status}: ${result.stderr}`);
   return performance.now() - begin;
 }
