@@ -8,7 +8,7 @@ export default class ManyReader extends Flow {
 
   @step({ next: "end" })
   start() {
-    this.read = this.source.count;
+    this.read = this.source.data.count;
   }
 
   @step()
