@@ -55,6 +55,61 @@ export function runsVerb(under: MetadataStoreUnderTest): void {
       );
       expect(await under.store.countRuns({ flow: { name: "Train" }, tags: ["prod", "eu"] })).toBe(5);
       expect(await under.store.countRuns({ tags: ["prod", "eu"] })).toBe(6);
+      expect(await under.store.countRuns({ tags: ["prod", "eu"], status: "succeeded" })).toBe(3);
+      expect(await under.store.countRuns({ tags: ["prod", "eu"] }, 4)).toBe(4);
+      expect(await under.store.countRuns({ tags: ["prod", "eu"] }, 7)).toBe(6);
+      expect(await under.store.countRuns({ status: "succeeded" }, 2)).toBe(2);
+    });
+    test("names of runs are those of the records that the same query gives", async () => {
+      for (const name of ["Train", "Predict"])
+        for (const status of ["succeeded", "failed"] as const) {
+          await finishedRun(under.store, { tags: ["prod", "eu"], flow: { project: "shop", name } }, status);
+          await finishedRun(under.store, { tags: ["eu"], flow: { project: "shop", name } }, status);
+        }
+      const newest = await under.store.createRun(newRun());
+      for (const query of [
+        {},
+        { limit: 3 },
+        { before: newest.sequence },
+        { flow: { name: "Train" } },
+        { tags: ["eu"], status: "failed" },
+        { flow: { name: "Predict" }, tags: ["eu", "prod"], status: "succeeded" },
+        { status: "running" },
+        { status: "lost" },
+        { tags: ["nothing"] },
+      ] as const) {
+        const records = await under.store.runs(query);
+        const shown = (await under.store.runNames(query)).map(({ sequence, flow, number }) => ({
+          sequence,
+          flow,
+          number,
+        }));
+        expect(shown).toEqual(records.map(({ sequence, flow, number }) => ({ sequence, flow, number })));
+      }
+      expect(await under.store.runNames({})).toHaveLength(9);
+    });
+    test("a tag and a status are found in every flow", async () => {
+      const train = await finishedRun(under.store, { tags: ["prod"] });
+      const other = await finishedRun(under.store, { tags: ["prod"], flow: { project: "other", name: "Train" } });
+      await finishedRun(under.store, { tags: ["prod"], flow: { project: "shop", name: "Predict" } }, "failed");
+      const predict = await finishedRun(under.store, { tags: ["prod"], flow: { project: "shop", name: "Predict" } });
+      await finishedRun(under.store, { tags: ["eu"] });
+      const found = async (limit?: number) =>
+        (await under.store.runs({ tags: ["prod"], status: "succeeded", ...(limit && { limit }) })).map(({ id }) => id);
+      expect(await found()).toEqual([predict.id, other.id, train.id]);
+      expect(await found(2)).toEqual([predict.id, other.id]);
+    });
+    test("tags are named in their order, those of one flow, from one on and as many as were looked at", async () => {
+      await finishedRun(under.store, { tags: ["c", "a", "b"] });
+      await finishedRun(under.store, { tags: ["a", "e"] });
+      await finishedRun(under.store, { tags: ["d", "b"], flow: { project: "shop", name: "Predict" } });
+      const named = (name: string, more: object = {}) => under.store.tagNames({ flow: { name }, limit: 10, ...more });
+      expect(await named("Train")).toEqual(["a", "b", "c", "e"]);
+      expect(await named("Predict")).toEqual(["b", "d"]);
+      expect(await named("Train", { from: "b" })).toEqual(["b", "c", "e"]);
+      expect(await named("Train", { from: "bb", limit: 2 })).toEqual(["c"]); // "d" is of another flow.
+      expect(await named("Nobody")).toEqual([]);
+      await expect(named("Train", { limit: 0 })).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
     });
     test("newest is what was created last, however it is tagged, finished or dated", async () => {
       const first = await under.store.createRun(newRun({ createdAt: new Date("2030-01-01") }));

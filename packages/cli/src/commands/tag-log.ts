@@ -80,11 +80,13 @@ async function showLog(
   const names = new core.RunNames(metadata);
   const events: TagEvent[] = [];
   let hasMore = false;
+  const isFiltered = flow !== undefined || tag?.includes("*") === true;
+  const pageSize = isFiltered ? PAGE : Math.min(PAGE, limit + 1);
   for (let before: number | undefined; ; ) {
     const page = await metadata.tagEvents({
       ...(tag === undefined || tag.includes("*") ? {} : { tag }),
       ...(before === undefined ? {} : { before }),
-      limit: PAGE,
+      limit: pageSize,
     });
     for (const event of page) {
       if (tag?.includes("*") === true && !core.matchesPattern(tag, event.tag)) continue;
@@ -93,7 +95,7 @@ async function showLog(
       else events.push(event);
       if (hasMore) break;
     }
-    if (hasMore || page.length < PAGE) break;
+    if (hasMore || page.length < pageSize) break;
     before = page.at(-1)!.sequence;
   }
   const { stdout } = context;

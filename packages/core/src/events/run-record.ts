@@ -164,7 +164,7 @@ export interface UpstreamRecord {
   readonly deleted?: DeletedRecord;
   /** Of an imported run, whose upstream did not come along: what the store that ran it calls that run. */
   readonly runThere?: string;
-  /** How many successful runs matched, and their names, newest first, at most 20. */
+  /** How many successful runs matched (1,000 stands for so many or more), and their names, newest first, at most 20. */
   readonly candidateCount: number;
   readonly candidates: readonly string[];
   readonly resolvedAt: string;

@@ -6,11 +6,11 @@
 import { isFlowError, type Problem } from "../errors/flow-error.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import { parseSelector, type Selector } from "../ids/selector.ts";
-import type { MetadataReader, RunRow } from "../metadata/metadata-store.ts";
+import type { MetadataReader, NamedRun, RunRow } from "../metadata/metadata-store.ts";
 import { normalTags } from "./check-tags.ts";
 import { deletedProblem } from "./deleted-run.ts";
 import { type FlowName, flowText, identifyFlow, isRunOf } from "./identify-flow.ts";
-import { matchRuns } from "./match-runs.ts";
+import { MAX_COUNTED, matchRuns } from "./match-runs.ts";
 import { describeNearMisses, quoteAll } from "./near-misses.ts";
 import { fullRunName, runName } from "./run-name.ts";
 
@@ -20,7 +20,7 @@ export type FoundRun =
       readonly kind: "found";
       readonly run: RunRow;
       readonly tags?: readonly string[];
-      readonly candidates: readonly RunRow[];
+      readonly candidates: readonly NamedRun[];
       readonly count: number;
     }
   | { readonly kind: "problem"; readonly problem: Problem };
@@ -116,16 +116,17 @@ export async function findByTags(
 export function severalRunsProblem(found: {
   readonly run: RunRow;
   readonly tags?: readonly string[];
-  readonly candidates: readonly RunRow[];
+  readonly candidates: readonly NamedRun[];
   readonly count: number;
 }): Problem | undefined {
   const tags = found.tags ?? [];
   if (tags.length === 0 || found.count < 2) return undefined; // "the newest" is what was asked for when no tag was
   const others = found.candidates.filter((run) => run.sequence !== found.run.sequence).map(runName);
   const more = found.count - 1 - others.length;
+  const orMore = found.count === MAX_COUNTED ? " or more" : "";
   return {
     code: "FLOW_LINEAGE_SEVERAL_RUNS",
-    message: `${found.count} successful runs carry ${quoteAll(tags)}: ${runName(found.run)} is the newest, the others are ${others.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+    message: `${found.count}${orMore} successful runs carry ${quoteAll(tags)}: ${runName(found.run)} is the newest, the others are ${others.join(", ")}${more > 0 ? ` and ${more}${orMore} more` : ""}`,
     hint: `Take the tag from the others with flow tag remove, or name the run: ${runName(found.run)}`,
   };
 }

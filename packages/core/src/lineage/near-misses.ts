@@ -5,6 +5,9 @@ import { fullRunName, runName } from "./run-name.ts";
 
 /** How many runs a hint names of each kind: enough to recognise the mistake, few enough to read. */
 const MAX_NAMED = 3;
+/** How many tags are held against one that nobody carries: comparing more would take longer than the search itself. */
+const MAX_LOOKED_AT = 50;
+const SAME_BEGINNING = 2;
 
 /**
  * What almost fitted when no successful run of a flow holds the tags: sentences for a hint, the likeliest first.
@@ -51,10 +54,9 @@ async function lookAlikes(
   tags: readonly string[],
 ): Promise<readonly string[]> {
   if (tags.length === 0) return [];
-  const used = await metadata.tags({ flow });
-  const names = new Set(used.map((entry) => entry.tag));
   const found: string[] = [];
   for (const tag of tags) {
+    const names = new Set(await tagsNear(metadata, flow, tag));
     if (names.has(tag)) continue;
     const near = nearestName(tag, names);
     if (near === undefined) continue;
@@ -62,6 +64,17 @@ async function lookAlikes(
     found.push(`did you mean "${near}"${holder === undefined ? "" : ` (${runName(holder)})`}?`);
   }
   return found;
+}
+
+/** The first tags of a flow; where there are more than are looked at, also those that begin as the tag does. */
+async function tagsNear(
+  metadata: MetadataReader,
+  flow: FlowIdentity | { readonly name: string },
+  tag: string,
+): Promise<readonly string[]> {
+  const first = await metadata.tagNames({ flow, limit: MAX_LOOKED_AT });
+  if (tag <= (first.at(-1) ?? "")) return first;
+  return [...first, ...(await metadata.tagNames({ flow, from: tag.slice(0, SAME_BEGINNING), limit: MAX_LOOKED_AT }))];
 }
 
 /** Successful runs that hold some of several tags, and what they lack. */

@@ -38,6 +38,7 @@ import type {
   ArtifactRow,
   ItemPageRow,
   MetricQuery,
+  NamedRun,
   NewRun,
   RunQuery,
   RunRow,
@@ -107,16 +108,28 @@ export interface MetadataReader {
   ): Promise<readonly DeletedRun[]>;
   /** Newest first. */
   runs(query: RunQuery): Promise<readonly RunRow[]>;
+  /** Names of the runs that `runs` gives: a tenth of the cost of their records, and records that cannot be read are named too. */
+  runNames(query: RunQuery): Promise<readonly NamedRun[]>;
   /** The first ones in an order of their own instead of by age; `before` does not count. */
   sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]>;
-  /** How many match, without `before` and `limit`. */
-  countRuns(query: RunQuery): Promise<number>;
+  /**
+   * How many match, without `before` and `limit`.
+   *
+   * @param atMost counting ends there, however many more there are; default all are counted
+   */
+  countRuns(query: RunQuery, atMost?: number): Promise<number>;
   /** Every flow that has a run, by name, with its number of runs and its newest. */
   flows(): Promise<readonly { readonly flow: FlowIdentity; readonly runs: number; readonly newest: RunSequence }[]>;
   /** Tags in use, with the number of runs that hold them, most used first; runs filtered by flow. */
   tags(query: {
     readonly flow?: { readonly project?: string; readonly name: string };
   }): Promise<readonly { readonly tag: string; readonly runs: number; readonly newest: RunSequence }[]>;
+  /** Tags in their order, from one on (default the first): those that runs of a flow hold among the first `limit` of all flows. */
+  tagNames(query: {
+    readonly flow: { readonly project?: string; readonly name: string };
+    readonly from?: string;
+    readonly limit: number;
+  }): Promise<readonly string[]>;
   /** Moves and changes of policies, newest first; with `after`, those after that event and oldest first. */
   tagEvents(query: {
     readonly run?: RunId;

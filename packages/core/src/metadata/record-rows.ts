@@ -157,6 +157,9 @@ export interface UpstreamRead {
   readonly digest: Digest;
 }
 
+/** What a run is called. */
+export type NamedRun = Pick<RunRow, "sequence" | "flow" | "number">;
+
 export interface RunQuery {
   readonly flow?: { readonly project?: string; readonly name: string };
   /** All of them must be held. */

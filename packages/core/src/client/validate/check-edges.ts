@@ -1,6 +1,7 @@
 import type { SelectorRecord } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { describeDeleted } from "../../lineage/deleted-run.ts";
+import { MAX_COUNTED } from "../../lineage/match-runs.ts";
 import { describeStatus, quoteAll } from "../../lineage/near-misses.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataReader, RunRow, UpstreamRow } from "../../metadata/metadata-store.ts";
@@ -27,7 +28,7 @@ export function checkSelectors(
       sink.add(
         "V01",
         isStrict ? "fail" : "warn",
-        `"${edge.name}" (${asked}) fitted ${edge.candidateCount} runs: ${chosen} was taken as the newest, the others were ${others}`,
+        `"${edge.name}" (${asked}) fitted ${edge.candidateCount}${edge.candidateCount === MAX_COUNTED ? " or more" : ""} runs: ${chosen} was taken as the newest, the others were ${others}`,
         about,
       );
     } else {

@@ -42,7 +42,8 @@ export const runsByNumber = query<{ flow: number; number: number }>()((db, arg) 
     .select(runColumns)
     .where("run.flow", "=", arg("flow"))
     .where("run.number", "=", arg("number"))
-    .orderBy("run.sequence"),
+    // By a term that no index has: in the order of "sequence" SQLite walks all runs of the flow, to sort one or two.
+    .orderBy((of) => of("run.sequence", "+", of.lit(0))),
 );
 
 /** What a page of runs is filtered by; one compiled statement for each shape. */
@@ -73,35 +74,55 @@ export interface RunPageArguments {
  * run of a flow with a tag is the first entry that is looked at.
  */
 export function runPage(shape: RunPageShape): Query<RunPageArguments, RunRecord> {
+  return { build: (db, arg) => newestRuns(db, arg, shape).select(runColumns) };
+}
+
+/** The same runs, by name alone. */
+export function runNamePage(shape: RunPageShape): Query<RunPageArguments, RunNameRecord> {
   return {
-    build: (db, arg) => {
-      const rows = filteredRuns(db, arg, shape).select(runColumns);
-      const ordered = shape.tags > 0 ? rows.orderBy("t0.run", "desc") : rows.orderBy("run.sequence", "desc");
-      return ordered.limit(arg("limit"));
-    },
+    build: (db, arg) =>
+      newestRuns(db, arg, shape).select(["run.sequence", "run.project", "run.flow_name", "run.number"]),
   };
 }
 
-export function runCount(shape: RunPageShape): Query<RunPageArguments, { readonly count: number }> {
+export type RunNameRecord = Pick<RunRecord, "sequence" | "project" | "flow_name" | "number">;
+
+function newestRuns(db: SchemaBuilder, arg: RunArgumentOf, shape: RunPageShape) {
+  const rows = filteredRuns(db, arg, shape);
+  const ordered = shape.tags > 0 ? rows.orderBy("t0.run", "desc") : rows.orderBy("run.sequence", "desc");
+  return ordered.limit(arg("limit"));
+}
+
+/**
+ * How many runs fit, from indexes alone.
+ *
+ * @param isBounded whether counting ends at the limit
+ */
+export function runCount(shape: RunPageShape, isBounded: boolean): Query<RunPageArguments, { readonly count: number }> {
   return {
-    build: (db, arg) => filteredRuns(db, arg, shape).select((of) => of.fn.countAll<number>().as("count")),
+    build: (db, arg) => {
+      const tagged = db.selectFrom("run_tag as t0") as unknown as ReturnType<typeof runsWithTag>;
+      const found = shape.tags > 0 ? filteredRuns(db, arg, shape, tagged) : filteredRuns(db, arg, shape);
+      if (!isBounded) return found.select((of) => of.fn.countAll<number>().as("count"));
+      const some = found.select((of) => of.lit(1).as("one")).limit(arg("limit"));
+      return db.selectFrom(some.as("found")).select((of) => of.fn.countAll<number>().as("count"));
+    },
   };
 }
 
 export type RunArgumentOf = Parameters<Query<RunPageArguments, unknown>["build"]>[1];
 
-/** @param start what the query begins with where no tag leads; default all runs */
+/** @param start what the query begins with; default all runs, or those that hold the first tag */
 export function filteredRuns(
   db: SchemaBuilder,
   arg: RunArgumentOf,
   shape: RunPageShape,
-  start: ReturnType<typeof runsWithTag> = db.selectFrom("run") as unknown as ReturnType<typeof runsWithTag>,
+  start?: ReturnType<typeof runsWithTag>,
 ) {
   // "t0" is the tag that leads. It stands in the types of both branches, and in the statement only when there is one.
-  let rows =
-    shape.tags > 0
-      ? db.selectFrom("run_tag as t0").innerJoin("run", "run.sequence", "t0.run").where("t0.tag", "=", arg("tag0"))
-      : start;
+  const all = db.selectFrom("run") as unknown as ReturnType<typeof runsWithTag>;
+  let rows = start ?? (shape.tags > 0 ? runsWithTag(db) : all);
+  if (shape.tags > 0) rows = rows.where("t0.tag", "=", arg("tag0"));
   const key = shape.tags > 0 ? ("t0.run" as const) : ("run.sequence" as const);
   if (shape.flow) rows = rows.where(shape.tags > 0 ? "t0.flow" : "run.flow", "=", arg("flow"));
   if (shape.status) rows = rows.where(shape.tags > 0 ? "t0.status" : "run.status", "=", arg("status"));
@@ -145,7 +166,6 @@ export function filteredRuns(
   return rows;
 }
 
-/** Only for its type: what `filteredRuns` builds on. */
 function runsWithTag(db: SchemaBuilder) {
   return db.selectFrom("run_tag as t0").innerJoin("run", "run.sequence", "t0.run");
 }
@@ -292,7 +312,7 @@ export const flowOf = query<{ project: string; name: string }>()((db, arg) =>
 export const flows = query<Record<never, never>>()((db) =>
   db
     .selectFrom("flow")
-    .select(["project", "name", "run_count", "newest_run"])
+    .select(["id", "project", "name", "run_count", "newest_run"])
     .where("run_count", ">", 0)
     .orderBy("name")
     .orderBy("project"),

@@ -40,6 +40,42 @@ export const tagCounts = query<Record<never, never>>()((db) =>
     .orderBy("tag"),
 );
 
+/** Tags in their order from one on: each is found behind the one before it, however many runs hold that one. */
+export const tagNames = query<{ flow: number; from: string; limit: number }>()((db, arg) =>
+  db
+    .withRecursive("name(tag)", (of) =>
+      of
+        .selectFrom("run_tag")
+        .select((row) => row.fn.min<string | null>("tag").as("tag"))
+        .where("tag", ">=", arg("from"))
+        .unionAll(
+          of
+            .selectFrom("name")
+            .select((row) =>
+              row
+                .selectFrom("run_tag")
+                .select((tag) => tag.fn.min<string | null>("run_tag.tag").as("tag"))
+                .whereRef("run_tag.tag", ">", "name.tag")
+                .as("tag"),
+            )
+            .where("name.tag", "is not", null)
+            .limit(arg("limit")),
+        ),
+    )
+    .selectFrom("name")
+    .select("name.tag")
+    .where("name.tag", "is not", null)
+    .where((of) =>
+      of.exists(
+        of
+          .selectFrom("run_tag")
+          .select("run_tag.run")
+          .whereRef("run_tag.tag", "=", "name.tag")
+          .where("run_tag.flow", "=", arg("flow")),
+      ),
+    ),
+);
+
 export const tagCountsOfFlow = query<{ flow: number }>()((db, arg) =>
   db
     .selectFrom("run_tag")

@@ -73,6 +73,35 @@ describe("a page of runs is read from an index, in order:", () => {
     expect(details[0]).toBe("SEARCH t0 USING COVERING INDEX run_tag_by_status (tag=? AND flow=? AND status=?)");
   });
 
+  test.each(Object.entries(pages))("how many there are %s: from one index, without their rows", (_, shape) => {
+    for (const isBounded of [false, true]) {
+      const details = plan(runs.runCount({ ...shape, before: false }, isBounded)).filter(
+        (line) => !/CO-ROUTINE|SCAN found/.test(line),
+      );
+      expect(details[0]).toMatch(/^(SEARCH|SCAN) (t0|run) USING COVERING INDEX/);
+      expect(details.slice(1).every((line) => line.startsWith("SEARCH other EXISTS USING PRIMARY KEY"))).toBe(true);
+    }
+  });
+
+  test("names are read as records are", () => {
+    for (const shape of Object.values(pages)) expect(plan(runs.runNamePage(shape))).toEqual(plan(runs.runPage(shape)));
+  });
+
+  test("a run by its number is one entry, however many runs the flow has", () => {
+    expect(plan(runs.runsByNumber)[0]).toBe("SEARCH run USING INDEX run_by_number (flow=? AND number=?)");
+  });
+
+  test("tags are found one behind the other, however many runs hold one", () => {
+    const details = plan(tags.tagNames);
+    const walked = details.filter((line) => /\bSCAN\b/.test(line));
+    expect(walked.every((line) => line === "SCAN name")).toBe(true);
+    expect(details.filter((line) => /run_tag/.test(line)).map((line) => line.replace(/ USING.*\(/, " ("))).toEqual([
+      "SEARCH run_tag (tag>?)",
+      "SEARCH run_tag (tag>?)",
+      "SEARCH run_tag EXISTS (tag=? AND flow=?)",
+    ]);
+  });
+
   test.each([
     ["of a flow", "descending"],
     ["of a flow", "ascending"],

@@ -4,7 +4,7 @@ import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { RunStatus } from "../../events/run-record.ts";
 import type { FlowIdentity } from "../../flow/definition.ts";
 import { type Liveness, livenessOf } from "../liveness.ts";
-import type { RunQuery, RunRow, RunSequence } from "../metadata-store.ts";
+import type { NamedRun, RunQuery, RunRow, RunSequence } from "../metadata-store.ts";
 import { currentExecution } from "../sql/executions.ts";
 import { type RunRecord, toRunRow } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -108,6 +108,24 @@ export function readRuns(statements: Statements, query: RunQuery, here: Liveness
   return newest(pages, limit);
 }
 
+/** Names of the runs that `readRuns` gives. */
+export function readRunNames(statements: Statements, query: RunQuery, here: Liveness | undefined): readonly NamedRun[] {
+  const limit = checkedLimit(query);
+  // Whether a runner lives is seen from the whole record.
+  if (storedAs(query, here).some(({ judged }) => judged !== undefined)) return readRuns(statements, query, here);
+  const pages = runFilters(statements, query).map(({ shape, args }) =>
+    statements.all(
+      statements.shaped(`names ${JSON.stringify(shape)}`, () => runs.runNamePage(shape)),
+      { ...args, limit },
+    ),
+  );
+  return newest(pages, limit).map(({ sequence, project, flow_name: name, number }) => ({
+    sequence: sequence as RunSequence,
+    flow: { project, name },
+    number,
+  }));
+}
+
 export function checkedLimit({ limit = DEFAULT_LIMIT }: RunQuery): number {
   if (Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
@@ -115,20 +133,27 @@ export function checkedLimit({ limit = DEFAULT_LIMIT }: RunQuery): number {
   });
 }
 
-export function countRuns(statements: Statements, query: RunQuery, here: Liveness | undefined): number {
+export function countRuns(
+  statements: Statements,
+  query: RunQuery,
+  here: Liveness | undefined,
+  atMost = Number.POSITIVE_INFINITY,
+): number {
   const { before: _, ...rest } = query;
   let count = 0;
   for (const stored of storedAs(rest, here)) {
-    for (const { shape, args } of runFilters(statements, { ...rest, ...stored })) {
-      if (stored.judged !== undefined) count += readJudged(statements, { shape, args }, stored.judged, here).length;
-      else
-        count += statements.get(
-          statements.shaped(`count ${JSON.stringify(shape)}`, () => runs.runCount(shape)),
-          args,
-        )!.count;
+    for (const filter of runFilters(statements, { ...rest, ...stored })) {
+      if (stored.judged === undefined) count += countFound(statements, filter, atMost);
+      else count += readJudged(statements, filter, stored.judged, here, atMost).length;
     }
   }
-  return count;
+  return Math.min(count, atMost);
+}
+
+function countFound(statements: Statements, { shape, args }: RunFilter, atMost: number): number {
+  const isBounded = Number.isFinite(atMost);
+  const count = statements.shaped(`count ${isBounded} ${JSON.stringify(shape)}`, () => runs.runCount(shape, isBounded));
+  return statements.get(count, isBounded ? { ...args, limit: atMost } : args)!.count;
 }
 
 /** What a query for a status means for what is stored; `judged` keeps those rows alone that are shown with that status. */
@@ -188,7 +213,10 @@ function readPage(statements: Statements, { shape, args }: RunFilter, limit: num
 }
 
 /** Several flows of one name, or several statuses: a page of each holds the page of all. */
-function newest(pages: readonly (readonly RunRow[])[], limit: number): readonly RunRow[] {
+function newest<T extends { readonly sequence: number }>(
+  pages: readonly (readonly T[])[],
+  limit: number,
+): readonly T[] {
   if (pages.length === 1) return pages[0]!;
   return pages
     .flat()
@@ -211,11 +239,12 @@ export interface RunFilter {
 
 /** A query as one filter for each flow that is meant, or a single one for all flows. */
 export function runFilters(statements: Statements, query: RunQuery): readonly RunFilter[] {
-  const tagList = [...new Set(query.tags ?? [])];
+  const flowList = query.flow === undefined ? everyFlow(statements, query) : flowIds(statements, query.flow);
+  const tagList = rarestFirst(statements, [...new Set(query.tags ?? [])], query, flowList);
   const parameters = Object.entries(query.parameters ?? {});
   const conditions = query.metrics ?? [];
   const shape = {
-    flow: query.flow !== undefined,
+    flow: flowList !== undefined,
     status: query.status !== undefined,
     tags: tagList.length,
     parameters: parameters.length,
@@ -236,5 +265,48 @@ export function runFilters(statements: Statements, query: RunQuery): readonly Ru
     shape,
     args: { ...args, flow } as unknown as runs.RunPageArguments,
   });
-  return query.flow === undefined ? [filter(undefined)] : flowIds(statements, query.flow).map(filter);
+  return flowList === undefined ? [filter(undefined)] : flowList.map(filter);
+}
+
+/** With more flows than this, a tag and a status are looked for in all runs that hold the tag. */
+const MAX_FLOWS = 100;
+
+/** The index of tags has the flow before the status: flow by flow, neither the tag's runs nor those of the status are gone through. */
+function everyFlow(statements: Statements, { tags: tagList = [], status }: RunQuery): readonly number[] | undefined {
+  if (tagList.length === 0 || status === undefined) return undefined;
+  const all = statements.all(runs.flows, {});
+  return all.length > MAX_FLOWS ? undefined : all.map(({ id }) => id);
+}
+
+/** Up to so many runs of a tag are counted to see which of several tags the fewest hold. */
+const MAX_COMPARED = 1_000;
+
+/** The tag that leads is gone through run by run, and the others are looked up: the rarest one leads. */
+function rarestFirst(
+  statements: Statements,
+  tagList: readonly string[],
+  { status }: RunQuery,
+  flowList: readonly number[] | undefined,
+): readonly string[] {
+  if (tagList.length < 2) return tagList;
+  const shape = {
+    flow: flowList !== undefined,
+    status: status !== undefined,
+    tags: 1,
+    parameters: 0,
+    metrics: [],
+    before: false,
+  };
+  const holders = (tag: string): number => {
+    let count = 0;
+    for (const flow of flowList ?? [0]) {
+      const args = { flow, status, tag0: tag } as unknown as runs.RunPageArguments;
+      count += countFound(statements, { shape, args }, MAX_COMPARED);
+    }
+    return count;
+  };
+  return tagList
+    .map((tag) => [holders(tag), tag] as const)
+    .sort(([left], [right]) => left - right)
+    .map(([, tag]) => tag);
 }

@@ -14,6 +14,7 @@ import type {
   LogSequence,
   MetadataReader,
   MetricQuery,
+  NamedRun,
   RecordPart,
   RunDigests,
   RunQuery,
@@ -38,7 +39,6 @@ import { blobByDigest } from "../sql/blobs.ts";
 import { cacheEntries } from "../sql/cache.ts";
 import { deletedRunById, deletedRunsByNumber } from "../sql/deletions.ts";
 import * as executions from "../sql/executions.ts";
-import * as logs from "../sql/logs.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
 import * as map from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
@@ -47,6 +47,7 @@ import * as upstreams from "../sql/upstreams.ts";
 import type { Connection } from "./connection.ts";
 import { readFinishedTasks } from "./finished-tasks.ts";
 import { readArtifactTask, readLineage, readLineageRuns, readTaskReads } from "./lineage-reads.ts";
+import { lastLog, readLogs, readRunLogs } from "./log-reads.ts";
 import { readMetricValues, readRunMetrics, readSortedRuns } from "./metric-reads.ts";
 import { nameRow } from "./name-row.ts";
 import { describeMismatches, readDigests } from "./record-faults.ts";
@@ -57,6 +58,7 @@ import {
   flowIds,
   readFlows,
   readRun,
+  readRunNames,
   readRuns,
   readRunsByNumber,
   withTags,
@@ -64,7 +66,14 @@ import {
 import { readSignatures } from "./signatures.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { Statements } from "./statements.ts";
-import { readHolders, readTagEvents, readTags, type TagEventQuery } from "./tag-reads.ts";
+import {
+  readHolders,
+  readTagEvents,
+  readTagNames,
+  readTags,
+  type TagEventQuery,
+  type TagNameQuery,
+} from "./tag-reads.ts";
 import { readTask, readTaskCounts, readTasks } from "./task-reads.ts";
 import type { WriteTurns } from "./write-turns.ts";
 
@@ -127,12 +136,17 @@ export class SqliteReader implements MetadataReader {
     return this.read((on) => readRuns(on, query, this.liveness));
   }
 
+  runNames(query: RunQuery): Promise<readonly NamedRun[]> {
+    return this.read((on) => readRunNames(on, query, this.liveness));
+  }
+
   sortedRuns(query: RunQuery, sort: RunSort): Promise<readonly RunRow[]> {
     return this.read((on) => readSortedRuns(on, query, sort, this.liveness));
   }
 
-  countRuns(query: RunQuery): Promise<number> {
-    return this.read((on) => countRuns(on, query, this.liveness));
+  async countRuns(query: RunQuery, atMost?: number): Promise<number> {
+    checkPageLimit(atMost);
+    return this.read((on) => countRuns(on, query, this.liveness, atMost));
   }
 
   flows() {
@@ -141,6 +155,11 @@ export class SqliteReader implements MetadataReader {
 
   tags(query: { readonly flow?: FlowName }) {
     return this.read((on) => readTags(on, query.flow));
+  }
+
+  async tagNames(query: TagNameQuery): Promise<readonly string[]> {
+    checkPageLimit(query.limit);
+    return this.read((on) => readTagNames(on, query));
   }
 
   async tagEvents(query: TagEventQuery): Promise<readonly TagEvent[]> {
@@ -314,30 +333,12 @@ export class SqliteReader implements MetadataReader {
 
   async logs(query: LogQuery): Promise<readonly LogRow[]> {
     checkPageLimit(query.limit);
-    const shape = {
-      attempt: query.attempt !== undefined,
-      stream: query.stream !== undefined,
-      after: query.after !== undefined,
-      limit: query.limit !== undefined,
-    };
-    return this.read((on) =>
-      on
-        .all(
-          on.shaped(`logs ${JSON.stringify(shape)}`, () => logs.logChunks(shape)),
-          query as logs.LogArguments,
-        )
-        .map(map.toLogRow),
-    );
+    return this.read((on) => readLogs(on, query));
   }
 
   async runLogs(query: { readonly run: RunSequence; readonly after: LogSequence; readonly limit: number }) {
     checkPageLimit(query.limit);
-    return this.read((on) => {
-      const rows = on.all(logs.runLogChunks, query).map(map.toLogRow);
-      // A page that is not full has seen all there is; both statements see one state of the store.
-      const next = rows.length === query.limit ? rows.at(-1)!.sequence : lastLog(on);
-      return { rows, next: Math.max(next, query.after) as LogSequence };
-    });
+    return this.read((on) => readRunLogs(on, query));
   }
 
   logEnd(): Promise<LogSequence> {
@@ -385,10 +386,6 @@ export class SqliteReader implements MetadataReader {
       message: `Cannot use the records in "${this.file}": they are closed`,
     });
   }
-}
-
-function lastLog(on: Statements): LogSequence {
-  return (on.get(logs.lastLogChunk, {})?.sequence ?? 0) as LogSequence;
 }
 
 function checkPageLimit(limit: number | undefined): void {

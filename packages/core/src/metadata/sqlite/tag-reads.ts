@@ -22,6 +22,18 @@ export function readTags(on: Statements, flow: FlowName | undefined) {
   return counts.map((row) => ({ tag: row.tag, runs: row.runs, newest: row.newest as RunSequence }));
 }
 
+export interface TagNameQuery {
+  readonly flow: FlowName;
+  readonly from?: string;
+  readonly limit: number;
+}
+
+/** Tags that runs of a flow hold, among the first so many of all tags from one on. */
+export function readTagNames(on: Statements, { flow, from = "", limit }: TagNameQuery): readonly string[] {
+  const found = flowIds(on, flow).flatMap((id) => on.all(tags.tagNames, { flow: id, from, limit }));
+  return [...new Set(found.map(({ tag }) => tag!))];
+}
+
 export function readTagEvents(on: Statements, query: TagEventQuery): readonly TagEvent[] {
   const shape = {
     run: query.run !== undefined,
