@@ -10,10 +10,8 @@ const LOOK_MS = 50;
 const LEEWAY_MB = 512;
 
 /** Whether a thread can be asked for its heap while its code runs: from Node 22.16 on. */
-function canWatch(
-  worker: Worker | undefined,
-): worker is Worker & { getHeapStatistics(): Promise<{ used_heap_size: number }> } {
-  return worker !== undefined && "getHeapStatistics" in worker;
+function canWatch(worker: Worker): worker is Worker & { getHeapStatistics(): Promise<{ used_heap_size: number }> } {
+  return "getHeapStatistics" in worker;
 }
 
 /** The heap limit that a thread is started with, in MB. */
@@ -23,7 +21,7 @@ export function threadHeapMb(limitMb: number): number {
 
 /** Looks at a thread's heap while it runs a batch. Typed arrays and Buffers lie outside of it. */
 export class HeapWatch {
-  readonly #worker: () => Worker | undefined;
+  readonly #worker: Worker;
   readonly #limitBytes: number;
   readonly #onOver: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -31,7 +29,7 @@ export class HeapWatch {
   /** Whether the heap held more than it may. */
   isOver = false;
 
-  constructor(worker: () => Worker | undefined, limitMb: number, onOver: () => void) {
+  constructor(worker: Worker, limitMb: number, onOver: () => void) {
     this.#worker = worker;
     this.#limitBytes = limitMb * 1024 * 1024;
     this.#onOver = onOver;
@@ -47,7 +45,7 @@ export class HeapWatch {
   }
 
   async #look(): Promise<void> {
-    const worker = this.#worker();
+    const worker = this.#worker;
     if (this.#isAsking || this.isOver || !canWatch(worker)) return;
     this.#isAsking = true;
     // A thread that has just ended, or not begun yet, has no heap to tell of.
