@@ -174,12 +174,22 @@ export async function workersOf(
       slots: within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism()),
       environment: request.environment,
       hidden: secretSources(flow.definition),
-      isEager: within === undefined,
+      eager: within === undefined ? widthOf(flow.definition) : 0,
     });
   if (within !== undefined)
     return await within.family.executors.take(JSON.stringify([folder, root, flow.exportName]), open);
   const executor = await open();
   return { executor, release: () => executor.close() };
+}
+
+/**
+ * How many tasks can run at once at most: a worker that no task can need would only take time from the others. What a step
+ * asks for by a placement of its own is counted as well, which does no harm.
+ */
+function widthOf({ steps }: FlowDefinition): number {
+  if (steps.some((step) => step.foreach !== undefined)) return Number.POSITIVE_INFINITY;
+  const splits = steps.filter(({ kind }) => kind !== "choose");
+  return splits.reduce((width, { next }) => width + Math.max(0, next.length - 1), 1);
 }
 
 /** Variables of the runner that steps take secrets from: no other step is to find them in its environment. */
