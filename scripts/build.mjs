@@ -26,11 +26,12 @@ const packages = {
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
     external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],
     splitting: true,
-    // What a flow imports; what each command does; what reads a store; what runs; what a worker is.
+    // What a flow imports; what each command does; what reads a store; what starts workers; what runs; what a worker is.
     merge: [
       ["src/index.ts"],
       ["src/internal.ts"],
       ["src/wiring/open-stores.ts", "src/client/read-figure.ts", "src/client/validate/validate.ts"],
+      ["src/wiring/run-workers.ts"],
       ["src/wiring/start-run.ts", "src/wiring/resume/resume-run.ts"],
       ["src/wiring/worker-main.ts"],
     ],
