@@ -24,7 +24,9 @@ export function launchRun(request: LaunchRequest): RunningFlow<RunRow> {
       // A thread takes as long to start as all that follows takes to load, so it is first.
       const { workersOf } = await import("./run-workers.ts");
       const workers = workersOf(rest);
-      const { startRun } = await import("./start-run.ts");
+      await workers.catch(() => {}); // Told by whoever uses them.
+      // The stores as well: what is loaded after a flow has its source maps read.
+      const [{ startRun }] = await Promise.all([import("./start-run.ts"), import("./open-stores.ts")]);
       row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signals, workers);
     },
     () => row,
