@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { lateLocales } from "./late-locales.mjs";
 import { mergeChunks } from "./merge-chunks.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -97,6 +98,7 @@ async function bundle(name, options) {
         JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version,
       ),
     },
+    plugins: name === "core" ? [lateLocales(esbuild)] : [],
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
     ...(name === "cli"
       ? {
@@ -188,8 +190,9 @@ function putInPlace(aside, target) {
 function inputsDigest(folder) {
   const digest = createHash("sha256")
     .update(process.version)
-    .update(fs.readFileSync(fileURLToPath(import.meta.url)))
-    .update(fs.readFileSync(fileURLToPath(import.meta.resolve("./merge-chunks.mjs"))));
+    .update(fs.readFileSync(fileURLToPath(import.meta.url)));
+  for (const part of ["./late-locales.mjs", "./merge-chunks.mjs"])
+    digest.update(fs.readFileSync(fileURLToPath(import.meta.resolve(part))));
   for (const file of ["package.json", "../../pnpm-lock.yaml"].map((name) => path.join(folder, name))) {
     if (fs.existsSync(file)) digest.update(fs.readFileSync(file));
   }

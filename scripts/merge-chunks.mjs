@@ -34,10 +34,9 @@ export async function mergeChunks({ esbuild, folder, base, outputs, roots, exter
   });
   for (const [file, { group }] of chunks)
     if (group.members.length > 1 && chunks.get(file).isEntry) writeDoor(path.join(aside, file), file, chunks.get(file));
-  for (const name of fs.readdirSync(folder))
-    if (name !== "merged") fs.rmSync(path.join(folder, name), { recursive: true });
-  for (const name of fs.readdirSync(aside)) fs.renameSync(path.join(aside, name), path.join(folder, name));
-  fs.rmdirSync(aside);
+  for (const output of Object.keys(outputs)) fs.rmSync(path.resolve(base, output));
+  fs.cpSync(aside, folder, { recursive: true });
+  fs.rmSync(aside, { recursive: true });
 }
 
 /** By file, relative to the output folder. */
