@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { lateLocales } from "./late-locales.mjs";
+import { mergeChunks } from "./merge-chunks.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const withTypes = process.argv.includes("--types");
@@ -25,8 +27,26 @@ const packages = {
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
     external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],
     splitting: true,
+    // What a flow imports; what each command does; what reads a store; what starts workers; what runs; what a worker is.
+    merge: [
+      ["src/index.ts"],
+      ["src/internal.ts"],
+      ["src/wiring/open-stores.ts", "src/client/read-figure.ts", "src/client/validate/validate.ts"],
+      ["src/wiring/run-workers.ts"],
+      ["src/wiring/start-run.ts", "src/wiring/resume/resume-run.ts"],
+      ["src/wiring/worker-main.ts"],
+    ],
   },
-  cli: { entries: { flow: "src/main.ts" }, external: ["@millrace/core", "@millrace/core/*"], splitting: true },
+  cli: {
+    entries: { flow: "src/main.ts" },
+    external: ["@millrace/core", "@millrace/core/*"],
+    splitting: true,
+    // What each call needs; and the verbs that are typed most.
+    merge: [
+      ["src/main.ts"],
+      ["run", "resume", "runs", "show", "graph", "tag", "validate", "logs"].map((verb) => `src/commands/${verb}.ts`),
+    ],
+  },
   ml: {
     entries: { index: "src/index.ts", testing: "src/testing/index.ts" },
     packagesExternal: true,
@@ -56,8 +76,9 @@ async function bundle(name, options) {
   const esbuild = await import("esbuild");
   const dist = path.join(folder, "dist");
   const aside = `${dist}.new-${process.pid}`;
-  await esbuild.build({
+  const { metafile } = await esbuild.build({
     absWorkingDir: folder,
+    metafile: true,
     entryPoints: present,
     outdir: aside,
     bundle: true,
@@ -77,6 +98,7 @@ async function bundle(name, options) {
         JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version,
       ),
     },
+    plugins: name === "core" ? [lateLocales(esbuild)] : [],
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
     ...(name === "cli"
       ? {
@@ -86,6 +108,15 @@ async function bundle(name, options) {
         }
       : {}),
   });
+  if (options.merge !== undefined)
+    await mergeChunks({
+      esbuild,
+      folder: aside,
+      base: folder,
+      outputs: metafile.outputs,
+      roots: options.merge,
+      external: options.external,
+    });
   if (name !== "ml")
     for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
   for (const [name, file] of Object.entries(options.copies ?? {}))
@@ -160,6 +191,8 @@ function inputsDigest(folder) {
   const digest = createHash("sha256")
     .update(process.version)
     .update(fs.readFileSync(fileURLToPath(import.meta.url)));
+  for (const part of ["./late-locales.mjs", "./merge-chunks.mjs"])
+    digest.update(fs.readFileSync(fileURLToPath(import.meta.resolve(part))));
   for (const file of ["package.json", "../../pnpm-lock.yaml"].map((name) => path.join(folder, name))) {
     if (fs.existsSync(file)) digest.update(fs.readFileSync(file));
   }

@@ -13,6 +13,7 @@ import { pathToFileURL } from "node:url";
 import { constants, Script } from "node:vm";
 import { isMainThread } from "node:worker_threads";
 import { FlowError, isFlowError, type SourceLocation } from "../errors/flow-error.ts";
+import { CORE_NAME, coreFileUrl, runsFromSource } from "./core-package.ts";
 import { displayPath } from "./display-path.ts";
 import type { PackageManifest } from "./flow-package.ts";
 import { installHooks, type LoadedPackage, loadedPackages } from "./load-hooks.ts";
@@ -39,6 +40,7 @@ export interface LoadablePackage {
  * ```
  */
 export async function loadPackage(pack: LoadablePackage): Promise<Readonly<Record<string, unknown>>> {
+  if (!runsFromSource) await writtenImport(coreFileUrl(CORE_NAME)!); // Later, Node would read the source maps of all its files.
   enableSourceMaps();
   installHooks();
   const url = register(pack);

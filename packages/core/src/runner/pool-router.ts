@@ -14,8 +14,8 @@ export interface PoolRouterOptions {
   readonly slots: number;
   /** Makes what opens the workers of one placement; without one, of the default. */
   readonly open: (placement?: Placement) => Promise<OpenHost>;
-  /** Whether the workers of the default placement start at once. Default true. */
-  readonly isEager?: boolean;
+  /** Workers of the default placement that start at once. Default all. */
+  readonly eager?: number;
 }
 
 /** Pools beside the default one that stay open while they have nothing to do. */
@@ -44,7 +44,7 @@ class PoolRouter implements Executor {
   constructor(options: PoolRouterOptions, open: OpenHost) {
     this.slots = options.slots;
     this.#options = options;
-    this.#addPool(DEFAULT_KEY, open, options.isEager ?? true);
+    this.#addPool(DEFAULT_KEY, open, options.eager ?? options.slots);
   }
 
   submit(batch: Batch): Submission {
@@ -113,16 +113,16 @@ class PoolRouter implements Executor {
     if (opening === undefined) {
       opening = this.#options
         .open(placement)
-        .then((open) => this.#addPool(key, open, false))
+        .then((open) => this.#addPool(key, open, 0))
         .finally(() => this.#opening.delete(key));
       this.#opening.set(key, opening);
     }
     return opening;
   }
 
-  #addPool(key: string, open: OpenHost, isEager: boolean): WorkerPool {
+  #addPool(key: string, open: OpenHost, eager: number): WorkerPool {
     this.#closeIdlePools();
-    const pool = new WorkerPool({ open, slots: this.slots, isEager, conduct: this.#conduct });
+    const pool = new WorkerPool({ open, slots: this.slots, eager, conduct: this.#conduct });
     pool.onMessage((message) => {
       for (const listener of this.#listeners) listener(message);
     });

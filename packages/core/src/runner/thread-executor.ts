@@ -1,11 +1,12 @@
 /**
- * Runs batches in worker threads. Each worker is a piscina of one thread: so it is known which thread runs which batch,
- * and one thread can be replaced while the others go on. Atomics mode is off: a worker that waits for its next message
- * must still serve timers and sockets of user code.
+ * Runs batches in worker threads, each with a port of its own for batches and their reports: so it is known which thread runs
+ * which batch, and one thread can be replaced while the others go on. Nothing waits by Atomics: a worker that waits for its
+ * next message must still serve timers and sockets of user code.
  */
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { getHeapStatistics } from "node:v8";
-import type { MessagePort } from "node:worker_threads";
-import type { Piscina } from "piscina";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
 import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import { Ending } from "../util/ending.ts";
@@ -44,19 +45,24 @@ export interface ThreadOptions {
 export interface ThreadWorkerData {
   readonly control: SharedArrayBuffer;
   readonly lastWords: SharedArrayBuffer;
+  /** Where batches come and reports go. */
+  readonly port: MessagePort;
+  /** Folder in which Node keeps compiled code, if this process has one: a thread has none by itself. */
+  readonly compileCache: string | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
 /** What a thread sends beside its answers; a call brings the port that it is answered by. */
 export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
 
-/** A batch as a thread gets it; without one, the thread has only to be there. */
-export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }> | undefined;
+/** A batch as a thread gets it. */
+export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>;
+
+/** What a thread answers to a batch; an error is one of ours. */
+export type ThreadAnswer = { readonly report: WireReport } | { readonly error: unknown };
 
 /** How long what a thread says last is waited for: its messages are all here when it is gone. */
 const LAST_WORDS_WAIT_MS = 1_000;
-
-type ThreadPool = Piscina<ThreadBatch, WireReport | undefined>;
 
 /**
  * The young generation of a thread's heap; without a bound it grows with the machine's memory. 100,000 small tasks took
@@ -65,34 +71,24 @@ type ThreadPool = Piscina<ThreadBatch, WireReport | undefined>;
 const YOUNG_MB = 48;
 
 /** Makes what opens threads of one placement. */
-export async function threadHosts(options: ThreadOptions, placement?: Placement): Promise<OpenHost> {
-  // Importing piscina takes longer than all else that a command does at start, so only runs pay for it.
-  const { Piscina } = await import("piscina");
+export function threadHosts(options: ThreadOptions, placement?: Placement): OpenHost {
   const control = new SharedArrayBuffer(4);
   const limitMb = options.heapMb ?? Math.floor(getHeapStatistics().heap_size_limit / 1024 / 1024);
   const env = environmentOf(options, placement);
-  const poolOptions = {
-    filename: options.file,
-    // The one thread is asked for by a first, empty message. With a minimum, piscina would start another by itself when it
-    // ends, and would not when it ends early.
-    minThreads: 0,
-    maxThreads: 1,
-    idleTimeout: Number.POSITIVE_INFINITY,
-    concurrentTasksPerWorker: 1,
-    atomics: "disabled",
-    recordTiming: false,
-    resourceLimits: {
-      maxYoungGenerationSizeMb: YOUNG_MB,
-      maxOldGenerationSizeMb: threadHeapMb(limitMb),
-    },
-    ...(env === undefined ? {} : { env }),
-  } as const;
+  const cacheFolder = getCompileCacheDir();
+  const compileCache = cacheFolder === undefined ? undefined : dirname(cacheFolder); // Node adds its own version to it.
   const secrets = Object.values(placement?.secrets ?? {});
   return (events) => {
     const lastWords = new LastWords();
-    const workerData: ThreadWorkerData = { control, lastWords: lastWords.buffer, data: options.data };
-    const pool: ThreadPool = new Piscina({ ...poolOptions, workerData });
-    return new ThreadHost({ pool, control: new Int32Array(control), lastWords, limitMb, secrets, events });
+    const { port1: port, port2 } = new MessageChannel();
+    const data = { control, lastWords: lastWords.buffer, port: port2, compileCache, data: options.data };
+    const worker = new Worker(options.file, {
+      workerData: data satisfies ThreadWorkerData,
+      transferList: [port2],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: threadHeapMb(limitMb) },
+      ...(env === undefined ? {} : { env }),
+    });
+    return new ThreadHost({ worker, port, control: new Int32Array(control), lastWords, limitMb, secrets, events });
   };
 }
 
@@ -106,7 +102,8 @@ function environmentOf(
 }
 
 interface ThreadHostOptions {
-  readonly pool: ThreadPool;
+  readonly worker: Worker;
+  readonly port: MessagePort;
   readonly control: Int32Array;
   readonly lastWords: LastWords;
   readonly limitMb: number;
@@ -116,40 +113,37 @@ interface ThreadHostOptions {
 
 class ThreadHost implements WorkerHost {
   readonly #options: ThreadHostOptions;
-  readonly #pool: ThreadPool;
   readonly #heap: HeapWatch;
   #mask: SecretMask;
   readonly #gone = new Ending();
   readonly #heard = new HeardChunks();
   #abortWords: AbortWords | undefined;
-  #isRunning = false;
+  /** Of the batch that runs. */
+  #answered: ((answer: ThreadAnswer) => void) | undefined;
   /** Of the batch that runs or ran last. */
   #step = "";
   #isOver = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ThreadHostOptions) {
-    const { pool, events } = options;
+    const { worker, port, events } = options;
     this.#options = options;
-    this.#pool = pool;
     this.#mask = new SecretMask(options.secrets);
-    this.#heap = new HeapWatch(
-      () => pool.threads[0],
-      options.limitMb,
-      () => void this.close(),
-    );
-    pool.on("message", (message: ThreadMessage) => {
+    this.#heap = new HeapWatch(worker, options.limitMb, () => void this.close());
+    port.on("message", (answer: ThreadAnswer) => this.#answered?.(answer));
+    worker.on("message", (message: ThreadMessage) => {
       if (message.kind === "output") this.#heard.add(message.chunk);
       events.message(withReply(message));
     });
-    // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
-    pool.on("error", (error: Error) => this.#died(error));
-    pool.on("workerDestroy", () => setImmediate(() => this.#died(new Error("the worker thread ended"))));
-    pool.run(undefined).catch((error: unknown) => this.#died(error));
+    worker.on("error", (error: Error) => this.#died(error));
+    worker.on("exit", (code) => this.#died(new Error(`worker exited with code: ${code}`)));
+    this.#keepAlive(false);
   }
 
   async run(batch: WorkerBatch): Promise<BatchReport> {
-    this.#isRunning = true;
+    const { promise: answer, resolve } = Promise.withResolvers<ThreadAnswer>();
+    this.#answered = resolve;
+    this.#keepAlive(true);
     this.#step = batch.step.name;
     this.#heap.start();
     this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(batch.run.secrets)]);
@@ -158,15 +152,18 @@ class ThreadHost implements WorkerHost {
     const message: ThreadBatch =
       this.#abortWords === undefined ? packed : { ...packed, abortWords: this.#abortWords.buffer };
     try {
-      const report = await this.#gone.before(this.#pool.run(message));
-      return unpackReport(report!, batch.tasks);
+      if (!this.#isOver) this.#options.port.postMessage(message);
+      const answered = await this.#gone.before(answer);
+      if ("error" in answered) throw answered.error;
+      return unpackReport(answered.report, batch.tasks);
     } catch (cause) {
       this.#isOver = true;
       const lost = this.#lost(cause);
       await this.#tellLastWords();
       throw lost;
     } finally {
-      this.#isRunning = false;
+      this.#answered = undefined;
+      this.#keepAlive(false);
       this.#heap.stop();
       this.#abortWords = undefined;
     }
@@ -194,9 +191,19 @@ class ThreadHost implements WorkerHost {
       events.message({ kind: "output", chunk });
   }
 
+  /** A thread that has nothing to run does not keep the process alive. */
+  #keepAlive(isKept: boolean): void {
+    const { worker, port } = this.#options;
+    for (const each of [worker, port]) isKept ? each.ref() : each.unref();
+  }
+
   /** Terminates the thread, rejects what it runs, and waits until it is gone; but not for ever. */
   async #end(): Promise<void> {
-    if (await within(END_WAIT_MS, this.#pool.destroy())) return;
+    const { worker, port } = this.#options;
+    this.#gone.come(new Error("the worker thread was ended"));
+    const isGone = await within(END_WAIT_MS, worker.terminate());
+    port.close();
+    if (isGone) return;
     noteStuckWorker();
     this.#options.events.message({ kind: "stuck", step: this.#step });
   }
@@ -205,7 +212,7 @@ class ThreadHost implements WorkerHost {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#gone.come(cause);
-    if (!this.#isRunning) this.#options.events.died(this.#lost(cause));
+    if (this.#answered === undefined) this.#options.events.died(this.#lost(cause));
   }
 
   #lost(cause: unknown): ExecutorLostError {

@@ -13,8 +13,8 @@ export interface WorkerPoolOptions {
   readonly open: OpenHost;
   /** Workers at most. */
   readonly slots: number;
-  /** Whether all workers start at once; otherwise each with the first batch that finds none free. */
-  readonly isEager?: boolean;
+  /** Workers that start at once; the others each with the first batch that finds none free. Default 0. */
+  readonly eager?: number;
   /** Shared by the pools of a run: what each step did to its workers. */
   readonly conduct: StepConduct;
 }
@@ -47,7 +47,8 @@ export class WorkerPool implements Executor {
   constructor(options: WorkerPoolOptions) {
     this.slots = options.slots;
     this.#options = options;
-    if (options.isEager === true) while (this.#hosts.size < this.slots) this.#idle.push(this.#open());
+    const eager = Math.min(options.eager ?? 0, this.slots);
+    while (this.#hosts.size < eager) this.#idle.push(this.#open());
   }
 
   /** Whether no batch runs or waits. */

@@ -18,11 +18,16 @@ export function launchRun(request: LaunchRequest): RunningFlow<RunRow> {
   let row: RunRow;
   return new RunningFlow<RunRow>(
     async (emit, signals) => {
-      const { startRun } = await import("./start-run.ts");
       const { flags, paramsFile, ...rest } = request;
       const read = (file: string): Promise<Uint8Array> => readFile(path.resolve(request.cwd, file));
       const fromFile = paramsFile === undefined ? {} : { paramsFile: await readParamsFile(paramsFile, read) };
-      row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signals);
+      // A thread takes as long to start as all that follows takes to load, so it is first.
+      const { workersOf } = await import("./run-workers.ts");
+      const workers = workersOf(rest);
+      await workers.catch(() => {}); // Told by whoever uses them.
+      // The stores as well: what is loaded after a flow has its source maps read.
+      const [{ startRun }] = await Promise.all([import("./start-run.ts"), import("./open-stores.ts")]);
+      row = await startRun({ ...rest, fields: { flags, ...fromFile }, readFile: read }, emit, signals, workers);
     },
     () => row,
   );

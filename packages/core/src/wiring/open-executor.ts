@@ -14,8 +14,8 @@ export interface OpenExecutorOptions {
   readonly environment: Environment;
   /** Variables that they do not find, unless their step asks for them. */
   readonly hidden?: readonly string[];
-  /** Whether those without a placement of their own start at once. Default true. */
-  readonly isEager?: boolean;
+  /** How many of those without a placement of their own start at once. */
+  readonly eager: number;
 }
 
 /** Starts the workers of a run. */
@@ -24,13 +24,13 @@ export function openExecutor({
   slots,
   environment: all,
   hidden = [],
-  isEager = true,
+  eager,
 }: OpenExecutorOptions): Promise<Executor> {
   const environment = Object.fromEntries(Object.entries(all).filter(([name]) => !hidden.includes(name)));
   const shared = { data: { ...worker }, environment, isOwnEnvironment: hidden.length > 0 };
   return openPoolRouter({
     slots,
-    isEager,
+    eager,
     open: async (placement) => {
       if (placement?.isolate !== "process") return threadHosts({ file: entryFile("worker"), ...shared }, placement);
       const strayOutput = (text: string): void => void process.stderr.write(text);

@@ -3,14 +3,12 @@
  * execute it. All that can be refused is refused before the run is created; from then on the run's record says what
  * happened.
  */
-import { availableParallelism } from "node:os";
 import { type Config, resolveConfig } from "../config/config.ts";
 import { readEnvironmentRecord } from "../config/environment-record.ts";
 import { readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError, type Problem } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { EnvironmentRecord } from "../events/run-record.ts";
-import type { FlowDefinition } from "../flow/definition.ts";
 import { lateTagsOf } from "../flow/late-tags.ts";
 import { newRunId } from "../ids/run-id.ts";
 import { describeSelector } from "../lineage/describe-selector.ts";
@@ -18,17 +16,15 @@ import { type ResolvedUpstream, resolveUpstreams, type UpstreamRequest } from ".
 import { runName } from "../lineage/run-name.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import { installedFacts } from "../package/imported-packages.ts";
-import type { Executor } from "../runner/executor.ts";
 import { ChildRuns } from "./child-runs.ts";
 import { executeRun, type RunExecution } from "./execute-run.ts";
-import type { RunWorkers } from "./executor-shelf.ts";
-import { openExecutor } from "./open-executor.ts";
 import type { OpenStores } from "./open-stores.ts";
 import { PackagedChildren } from "./packaged-children.ts";
 import type { PlannedStores } from "./plan-stores.ts";
 import { type PreparedRun, type PrepareRunRequest, prepareRun } from "./prepare-run.ts";
 import { type FamilyPlace, openFamily } from "./run-family.ts";
 import { storeRunValues } from "./run-values.ts";
+import { workersOf } from "./run-workers.ts";
 import type { RunSignals } from "./running.ts";
 import { shortSecrets } from "./short-secrets.ts";
 import { shuffleBy } from "./shuffle-by.ts";
@@ -60,6 +56,7 @@ export interface StartRunRequest extends PrepareRunRequest {
 /**
  * Runs a flow.
  *
+ * @param workers  started before, where that saves time; they are released in any case
  * @returns the finished run; a failed or cancelled run is a result, not an error
  * @throws FlowError for everything that is refused before the run exists, and when the store fails
  */
@@ -67,10 +64,10 @@ export async function startRun(
   request: StartRunRequest,
   emit: (event: RunEvent) => void,
   signals: RunSignals,
+  workers = workersOf(request),
 ): Promise<RunRow> {
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const environment = environmentOf(request, config);
-  const workers = workersOf(request);
   workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
     const prepared = await prepareRun(request);
@@ -157,36 +154,6 @@ export async function executeWithin(
   } finally {
     if (within === undefined) await family.executors.close();
   }
-}
-
-/**
- * Starts the workers early: they load the flow while the main thread checks what may refuse the run. Inside a step, those
- * of an earlier run of the same flow are taken, and new ones start when they are needed.
- */
-export async function workersOf(
-  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment" | "within">,
-): Promise<RunWorkers> {
-  const { folder, root, manifest } = request.package;
-  const { flow, stores, cwd, within } = request;
-  const open = (): Promise<Executor> =>
-    openExecutor({
-      worker: { package: { folder, root, manifest }, exportName: flow.exportName, store: stores.location, cwd },
-      slots: within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism()),
-      environment: request.environment,
-      hidden: secretSources(flow.definition),
-      isEager: within === undefined,
-    });
-  if (within !== undefined)
-    return await within.family.executors.take(JSON.stringify([folder, root, flow.exportName]), open);
-  const executor = await open();
-  return { executor, release: () => executor.close() };
-}
-
-/** Variables of the runner that steps take secrets from: no other step is to find them in its environment. */
-function secretSources({ steps }: FlowDefinition): readonly string[] {
-  return steps.flatMap(({ behaviour: { secrets = {} } }) =>
-    Object.values(secrets).flatMap((source) => ("env" in source ? [source.env] : [])),
-  );
 }
 
 /** Versions, host, git state and command of this process, read beside everything else. */

@@ -1,12 +1,13 @@
 /** Entry file of a worker thread. */
-import { MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { LastWords } from "../runner/last-words.ts";
 import type { WorkerMessage } from "../runner/protocol.ts";
-import type { ThreadBatch, ThreadMessage, ThreadWorkerData } from "../runner/thread-executor.ts";
-import { packReport, unpackBatch, type WireReport } from "../runner/wire.ts";
+import type { ThreadAnswer, ThreadBatch, ThreadMessage, ThreadWorkerData } from "../runner/thread-executor.ts";
+import { packReport, unpackBatch } from "../runner/wire.ts";
 import { MessageOutput } from "../runner/worker/message-output.ts";
 import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
+import type { BatchReport } from "../runner/worker-host.ts";
 import { TaskWorker } from "./task-worker.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -14,32 +15,26 @@ import type { TaskWorkerData } from "./worker-data.ts";
 // process's stdout is the answer of a command, so it goes to stderr.
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
-const { control, lastWords, data } = workerData as ThreadWorkerData;
-const port = parentPort!;
-let worker: TaskWorker | undefined;
+const { control, lastWords, port, data } = workerData as ThreadWorkerData;
+const parent = parentPort!;
+const worker = new TaskWorker(data as unknown as TaskWorkerData, {
+  control: threadControl(new Int32Array(control), (message: ThreadMessage, transfer: readonly MessagePort[]) =>
+    parent.postMessage(message, transfer),
+  ),
+  output: new MessageOutput((message: WorkerMessage) => parent.postMessage(message), new LastWords(lastWords)),
+  settleWatch: new SettleWatch([parent, port]),
+});
+port.on("message", (batch: ThreadBatch) => void answer(batch));
 
-/** Called by the pool with each message; the first one only makes the thread start. */
-export default async function execute(batch: ThreadBatch): Promise<WireReport | undefined> {
-  worker ??= startWorker();
-  return batch === undefined ? undefined : packReport(await worker.execute(unpackBatch(batch)));
+/** What cannot be posted, or was thrown by our own code, ends this thread. */
+async function answer(batch: ThreadBatch): Promise<void> {
+  port.postMessage(await settled(worker.execute(unpackBatch(batch))));
 }
 
-function startWorker(): TaskWorker {
-  const post = (message: ThreadMessage, transfer: readonly MessagePort[]): void => port.postMessage(message, transfer);
-  const send = (message: WorkerMessage): void => port.postMessage(message);
-  return new TaskWorker(data as unknown as TaskWorkerData, {
-    control: threadControl(new Int32Array(control), post),
-    output: new MessageOutput(send, new LastWords(lastWords)),
-    settleWatch: new SettleWatch(ownPorts()),
-  });
-}
-
-/**
- * The ports that keep this thread alive before any code of a user is loaded: the parent's, and the one on which piscina
- * listens, which it shows to nobody. Without the latter no task that never settles would be noticed, and nothing else.
- */
-function ownPorts(): readonly MessagePort[] {
-  const { _getActiveHandles } = process as unknown as { _getActiveHandles?: () => readonly unknown[] };
-  const handles = _getActiveHandles?.call(process) ?? [];
-  return handles.filter((handle) => handle instanceof MessagePort);
+async function settled(report: Promise<BatchReport>): Promise<ThreadAnswer> {
+  try {
+    return { report: packReport(await report) };
+  } catch (error) {
+    return { error };
+  }
 }

@@ -21,7 +21,7 @@ export function threadControl(
     cancelled: cancel.signal,
     isCancelled: () => load(control, CANCEL_WORD) !== 0,
     watchAbort(batch, onAbort) {
-      const words = (batch as NonNullable<ThreadBatch>).abortWords;
+      const words = (batch as ThreadBatch).abortWords;
       return words === undefined ? () => {} : new AbortWords(words).watch(onAbort);
     },
     send: (message) => post(message, []),

@@ -21,6 +21,7 @@ import { failRun } from "../fail-run.ts";
 import type { OpenStores } from "../open-stores.ts";
 import { type PreparedRun, prepareRun } from "../prepare-run.ts";
 import { storeRunValues } from "../run-values.ts";
+import { workersOf } from "../run-workers.ts";
 import type { RunSignals } from "../running.ts";
 import { shuffleBy } from "../shuffle-by.ts";
 import {
@@ -30,7 +31,6 @@ import {
   type RunOptions,
   refuseCancelled,
   type StartRunRequest,
-  workersOf,
 } from "../start-run.ts";
 import { storePackage } from "../store-package.ts";
 import { announceResumed } from "./announce-resumed.ts";
