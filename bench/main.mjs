@@ -1,30 +1,36 @@
 // The benchmarks: `npm run bench` for all, `npm run bench -- foreach arrays` for some. Each row is a figure beside a floor that
 // is measured in the same run, in turn. Absolute times say little on a shared machine; the ratio says what Millrace adds.
-import { fork } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { isInMemory, machineFacts, sourceFacts } from "./kit/machine.mjs";
-import { root } from "./kit/places.mjs";
+import { runTopic } from "./kit/run-topic.mjs";
 import { headingText, rowText } from "./kit/table.mjs";
 
 const TOPICS = ["start", "foreach", "wide", "line", "cache", "arrays", "artifacts", "queries", "store", "process"];
+
+/** Only with `--peers`, or by its name: it installs what it compares with. */
+const PEERS = "peers";
 
 const USAGE = `Usage: npm run bench -- [TOPIC …] [options]
 
 Topics: ${TOPICS.join(", ")}
 
+  --peers         others on the same work as well (topic "peers"): installs them into a temporary folder
   --quick         three rounds of each, for a first look
   --repeats N     at most N rounds of each
+  --only TEXT     trials whose name contains it: foreach --only 10,000
   --json FILE     keeps all figures, with the machine and the commit
   --folder DIR    where stores are made; default a temporary folder on a disk`;
 
 const { values: flags, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
+    peers: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     repeats: { type: "string" },
+    only: { type: "string" },
     json: { type: "string" },
     folder: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
@@ -34,25 +40,35 @@ if (flags.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const unknown = names.filter((name) => !TOPICS.includes(name));
+const unknown = names.filter((name) => ![...TOPICS, PEERS].includes(name));
 if (unknown.length > 0) {
   console.error(`Unknown topic ${unknown.join(", ")}\n\n${USAGE}`);
   process.exit(2);
 }
-const topics = names.length === 0 ? TOPICS : names;
+const asked = names.length === 0 ? TOPICS : names;
+const topics = flags.peers && !asked.includes(PEERS) ? [...asked, PEERS] : asked;
 const columns = process.stdout.columns ?? 110;
 const folder = fs.mkdtempSync(path.join(flags.folder ?? temporaryFolder(), "millrace-bench-"));
 process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
-process.on("SIGINT", () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
 
 const machine = machineFacts(folder);
 const source = sourceFacts();
 printMachine();
 const rows = [];
+const options = {
+  folder,
+  isQuick: flags.quick,
+  ...(flags.only === undefined ? {} : { only: flags.only }),
+  ...(flags.repeats === undefined ? {} : { repeats: Number(flags.repeats) }),
+};
 const startedAt = new Date();
 for (const topic of topics) {
   console.log(`\n${headingText(topic, columns)}`);
-  await runTopic(topic);
+  await runTopic(topic, options, (row) => {
+    rows.push(row);
+    console.log(rowText(row, columns));
+  });
 }
 const counts = Object.groupBy(rows, ({ verdict }) => verdict);
 const count = (verdict) => counts[verdict]?.length ?? 0;
@@ -64,41 +80,6 @@ if (flags.json !== undefined) {
   fs.writeFileSync(flags.json, `${JSON.stringify(kept, null, 2)}\n`);
 }
 process.exitCode = count("FAILED") > 0 ? 1 : 0;
-
-/** Rows are printed as they come. */
-function runTopic(topic) {
-  const options = {
-    folder,
-    isQuick: flags.quick,
-    ...(flags.repeats === undefined ? {} : { repeats: Number(flags.repeats) }),
-  };
-  const child = fork(path.join(root, "bench/kit/topic-process.mjs"), [JSON.stringify({ topic, options })], {
-    cwd: folder,
-    env: benchEnvironment(),
-    // Steps of runs in the topic's process print to it; the table is the parent's alone.
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  child.on("message", (row) => {
-    rows.push(row);
-    console.log(rowText(row, columns));
-  });
-  return new Promise((resolve) => {
-    child.on("close", (code, signal) => {
-      if (code !== 0) {
-        const row = { topic, what: topic, verdict: "FAILED", note: `its process ended with ${signal ?? code}` };
-        rows.push(row);
-        console.log(rowText(row, columns));
-      }
-      resolve();
-    });
-  });
-}
-
-/** What the user has set for Millrace is not what is measured. */
-function benchEnvironment() {
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("MILLRACE_"));
-  return { ...Object.fromEntries(own), MILLRACE_BENCH_FOLDER: folder };
-}
 
 function temporaryFolder() {
   const usual = os.tmpdir();

@@ -27,3 +27,15 @@ export function foreachRate(store, width) {
     return width / ((join.started_at - split.finished_at) / 1_000);
   });
 }
+
+/** Milliseconds a step of the newest run, a line: from the commit of its first step to that of its last. */
+export function lineStepMs(store, steps) {
+  return ask(store, (db) => {
+    const { first, last } = db
+      .prepare(
+        "SELECT min(finished_at) AS first, max(finished_at) AS last FROM task WHERE run = (SELECT max(sequence) FROM run)",
+      )
+      .get();
+    return (last - first) / (steps - 1);
+  });
+}

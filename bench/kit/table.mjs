@@ -36,6 +36,7 @@ export function quantity(value, unit) {
 
 function number(value, unit) {
   if (unit === "share") return (value * 100).toFixed(value < 0.1 ? 1 : 0);
+  if (unit === "MB") return Math.round(value / 1e6).toLocaleString("en");
   if (unit === "x" || (Math.abs(value) < 10 && unit !== "count" && unit !== "bytes")) return trimmed(value, 2);
   if (unit === "ms" && value < 100) return trimmed(value, 1);
   return Math.round(value).toLocaleString("en");

@@ -1,9 +1,11 @@
-// One topic in a process of its own, so that no topic meets the heap and the threads of another. Rows go to the parent.
+// One trial in a process of its own, so that none meets the heap, the threads or the leftovers of another. Results go to the
+// parent, with which it ends.
 import { runTrial } from "./trial.mjs";
 
-const { topic, options } = JSON.parse(process.argv[2]);
+process.once("disconnect", () => process.exit());
+const { topic, index, options } = JSON.parse(process.argv[2]);
 const { default: open } = await import(`../topics/${topic}.mjs`);
-for (const trial of await open(options)) {
-  for (const result of await runTrial(trial, options)) process.send({ ...result, topic });
-}
-process.disconnect();
+const trials = open(options);
+const isAsked = trials[index].what.includes(options.only ?? "");
+const results = isAsked ? await runTrial(trials[index], options) : [];
+process.send({ trials: trials.length, results }, () => process.disconnect());

@@ -8,7 +8,7 @@
  *
  * @typedef {object} RowPlan
  * @property {string} what what is measured, against what
- * @property {"x" | "tasks/s" | "ms" | "bytes" | "count" | "share"} unit
+ * @property {"x" | "tasks/s" | "ms" | "bytes" | "MB" | "count" | "share"} unit "MB" shows bytes as such; "share" is of 1, shown as %
  * @property {import("./goal.mjs").Goal} [goal] none for a row that only informs
  * @property {(round: Round) => number} figure the value of one round
  * @property {(medians: Round) => string} [shown] what stands below the row; the medians of the sides

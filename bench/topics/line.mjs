@@ -2,7 +2,7 @@
 import path from "node:path";
 import { atMost } from "../kit/goal.mjs";
 import { runHere, useStoreIn } from "../kit/in-process.mjs";
-import { ask, Database } from "../kit/records.mjs";
+import { Database, lineStepMs } from "../kit/records.mjs";
 
 const STEPS = 20;
 
@@ -20,7 +20,7 @@ export default function lineTopic() {
       sides: {
         async millrace({ store }) {
           await runHere("line");
-          return { ms: stepMs(store) };
+          return { ms: lineStepMs(store, STEPS) };
         },
         floor: ({ floor }, round) => ({ ms: floor.commitMs(round) }),
       },
@@ -36,18 +36,6 @@ export default function lineTopic() {
       ],
     },
   ];
-}
-
-/** From the commit of the first step to that of the last, by the newest run's records. */
-function stepMs(store) {
-  return ask(store, (db) => {
-    const { first, last } = db
-      .prepare(
-        "SELECT min(finished_at) AS first, max(finished_at) AS last FROM task WHERE run = (SELECT max(sequence) FROM run)",
-      )
-      .get();
-    return (last - first) / (STEPS - 1);
-  });
 }
 
 /**

@@ -1,9 +1,11 @@
 /** What the process of a run takes while nothing happens, and when much has happened in it. */
 import { atMost } from "../kit/goal.mjs";
 import { benchFlow, benchProgram } from "../kit/places.mjs";
-import { runCommandMeasured, runNode } from "../kit/processes.mjs";
+import { runCommand, runNode } from "../kit/processes.mjs";
 
-const SLEEP_MS = 5_000;
+const WAIT_MS = 4_000;
+/** By then the workers are there, and nothing of the beginning is left to do. */
+const SETTLE_MS = 1_500;
 const RUNS = 1_000;
 const QUICK_RUNS = 100;
 
@@ -15,27 +17,26 @@ export default function processTopic({ isQuick }) {
 const idle = {
   what: "CPU while a step waits",
   warmUps: 0,
-  open: ({ folder }) => ({ words: (ms) => ["run", benchFlow("sleep"), "--quiet", "--ms", String(ms)], folder }),
+  open: ({ folder }) => ({ folder }),
   sides: {
-    waiting: ({ words, folder }) => runSleep(words(SLEEP_MS), folder),
-    none: ({ words, folder }) => runSleep(words(0), folder),
+    waiting({ folder }) {
+      const times = ["--ms", String(WAIT_MS), "--settle-ms", String(SETTLE_MS)];
+      const { stdout } = runCommand(["run", benchFlow("sleep"), "--store", "store", "--json", ...times], {
+        cwd: folder,
+      });
+      return { cpuMs: Number(/waited with ([\d.]+) ms/.exec(stdout)[1]) };
+    },
   },
   rows: [
     {
       what: "CPU of a run while its step waits",
       unit: "share",
       goal: atMost(0.01),
-      figure: (one) => Math.max(0, one.waiting.cpuMs - one.none.cpuMs) / SLEEP_MS,
-      shown: ({ waiting, none }) =>
-        `${waiting.cpuMs.toFixed(0)} ms in all with ${SLEEP_MS / 1_000} s of waiting, ${none.cpuMs.toFixed(0)} ms without`,
+      figure: (one) => one.waiting.cpuMs / WAIT_MS,
+      shown: ({ waiting }) => `${waiting.cpuMs.toFixed(1)} ms in ${WAIT_MS / 1_000} s`,
     },
   ],
 };
-
-function runSleep(words, folder) {
-  const { cpuMs } = runCommandMeasured([...words, "--store", "store"], { cwd: folder });
-  return { cpuMs };
-}
 
 /** Runs of two steps, one after another; garbage is collected before each look. */
 function memory(runs) {

@@ -30,7 +30,7 @@ export default function wideTopic() {
         { what, unit: "tasks/s", goal: atLeast(10_000), figure: (one) => one.millrace.rate },
         {
           what: `${what}: peak memory, threads included`,
-          unit: "bytes",
+          unit: "MB",
           goal: atMost(300e6),
           figure: (one) => one.millrace.peakRssBytes,
         },
