@@ -9,6 +9,10 @@ import { FlowError } from "../../errors/flow-error.ts";
 const SHORT_TEXT = 24;
 const knownTexts = new Array<string>(4096).fill("");
 
+/** Up to here a text is made of its codes in a third of the time of a call of Buffer. */
+const FROM_CODES = 16;
+const codesOf = Array.from({ length: FROM_CODES + 1 }, (_, length) => new Array<number>(length).fill(0));
+
 export class ByteReader {
   position = 0;
   readonly end: number;
@@ -117,7 +121,8 @@ export class ByteReader {
         const slot = (hash >>> 4) & 4095;
         const known = knownTexts[slot]!;
         if (known.length === length && isSame(known, bytes, start)) return known;
-        const text = bytes.toString("latin1", start, this.position);
+        const text =
+          length <= FROM_CODES ? textOf(bytes, start, length) : bytes.toString("latin1", start, this.position);
         knownTexts[slot] = text;
         return text;
       }
@@ -149,6 +154,13 @@ export class ByteReader {
   need(count: number): void {
     if (count > this.end - this.position) this.corrupt("it ends too early");
   }
+}
+
+/** The text of ASCII bytes. */
+function textOf(bytes: Buffer, start: number, length: number): string {
+  const codes = codesOf[length]!;
+  for (let index = 0; index < length; index++) codes[index] = bytes[start + index]!;
+  return String.fromCharCode(...codes);
 }
 
 function isSame(text: string, bytes: Buffer, start: number): boolean {

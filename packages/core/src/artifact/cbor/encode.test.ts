@@ -70,6 +70,44 @@ describe("encodeCbor", () => {
     expect(decoded.r).toEqual(decoded.p);
   });
 
+  it("marks what is shared at the end of a long value, and a cycle to its beginning, by order of appearance", () => {
+    const rows: Record<string, unknown>[] = Array.from({ length: 3000 }, (_, id) => ({ id, part: { id } }));
+    rows.push({ again: rows[2999]!.part, first: rows[7], all: rows });
+    const decoded = decodeCbor(encode(rows)) as typeof rows;
+    expect(decoded[3000]!.again).toBe(decoded[2999]!.part);
+    expect(decoded[3000]!.first).toBe(decoded[7]);
+    expect(decoded[3000]!.all).toBe(decoded);
+    expect(new Set(decoded.slice(0, 3000)).size).toBe(3000);
+    expect(encode(decoded)).toEqual(encode(rows));
+    // 29(0) means what appeared first, the array itself.
+    expect(encode(rows).subarray(0, 2).toString("hex")).toBe("d81c");
+    expect(encode(rows).subarray(-3).toString("hex")).toBe("d81d00");
+  });
+
+  it("saves the same bytes when somebody has put a property on Object.prototype", () => {
+    const value = { a: 1, b: { c: [2] } };
+    const bytes = encode(value);
+    Object.defineProperty(Object.prototype, "foreign", { value: 1, enumerable: true, configurable: true });
+    let again: Buffer | undefined;
+    try {
+      again = encode(value);
+    } finally {
+      delete (Object.prototype as { foreign?: number }).foreign;
+    }
+    expect(again).toEqual(bytes);
+  });
+
+  it("refuses an object whose getter takes another of its keys away", () => {
+    const value = {
+      get first() {
+        delete (value as { second?: number }).second;
+        return 1;
+      },
+      second: 2,
+    };
+    expect(() => encode({ value })).toThrowError(/this\.value: it changed while it was being saved/);
+  });
+
   it("gives large bytes out without copying them, also between shared values", () => {
     const large = new Uint8Array(70_000).fill(7);
     const shared = { name: "shared" };
