@@ -195,8 +195,15 @@ function recordOf(db, tasks, sequence) {
   };
 }
 
+const canonicalTexts = new Map();
+
+/** Nearly all columns are the same text in every copy. */
+function canonical(text) {
+  if (!canonicalTexts.has(text)) canonicalTexts.set(text, canonicalJson(JSON.parse(text ?? "null")));
+  return canonicalTexts.get(text);
+}
+
 function startOf(run, values, upstreams) {
-  const canonical = (text) => canonicalJson(JSON.parse(text ?? "null"));
   const hex = (bytes) => bytes?.toString("hex") ?? null;
   return startDigest([
     run.id,
@@ -215,7 +222,7 @@ function startOf(run, values, upstreams) {
       canonical(row.selector),
       row.producer,
       row.candidate_count,
-      canonical(row.candidates),
+      row.candidates,
     ]),
   ]);
 }
@@ -254,17 +261,15 @@ function copyTasks(db) {
     FROM main.task AS y JOIN run ON run.sequence = y.run WHERE y.run <= 3`);
   db.exec("CREATE INDEX temp.template_task_by_run ON template_task (run, place)");
   db.exec(`INSERT INTO main.task (${columns.join()}) SELECT ${columns.map((name) => copied[name] ?? `y.${name}`).join()}
-    FROM made CROSS JOIN template_task AS y ON y.run = made.template CROSS JOIN run ON run.sequence = made.run
-    ORDER BY made.run, y.place`);
+    FROM made CROSS JOIN template_task AS y ON y.run = made.template CROSS JOIN run ON run.sequence = made.run`);
   db.exec(`INSERT INTO artifact (task, name, codec, digest, size_bytes)
     SELECT made.base + y.place, x.name, x.codec, x.digest, x.size_bytes
-    FROM made CROSS JOIN template_task AS y ON y.run = made.template CROSS JOIN main.artifact AS x ON x.task = y.sequence
-    ORDER BY made.run, y.place, x.name`);
+    FROM made CROSS JOIN template_task AS y ON y.run = made.template CROSS JOIN main.artifact AS x ON x.task = y.sequence`);
   db.exec(`INSERT INTO upstream_read (run, task, upstream, producer, artifact, codec, digest)
     SELECT made.run, made.base + y.place, x.upstream, edge.producer, x.artifact, x.codec, x.digest
     FROM made CROSS JOIN main.upstream_read AS x ON x.run = made.template
     CROSS JOIN template_task AS y ON y.run = x.run AND y.sequence = x.task
-    CROSS JOIN upstream AS edge ON edge.run = made.run AND edge.name = x.upstream ORDER BY made.run`);
+    CROSS JOIN upstream AS edge ON edge.run = made.run AND edge.name = x.upstream`);
   db.exec(`INSERT INTO metric (run, name, task, position, step, value)
     SELECT run, name, task, 0, step, value FROM run_metric WHERE run > 3 ORDER BY run`);
 }
