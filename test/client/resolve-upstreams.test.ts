@@ -49,6 +49,32 @@ test("without a request the newest successful run is taken, and several are no w
   expect(warnings).toEqual([]);
 });
 
+test("of many runs that fit, 1,000 are counted and 20 named", async () => {
+  const newest = await store.run("Train", { tags: ["nightly"] });
+  // Copies of the run, below it in the order of creation.
+  const columns = [
+    "flow",
+    "project",
+    "flow_name",
+    "status",
+    "created_at",
+    "system_tags",
+    "parameters",
+    "secret_parameters",
+    "environment",
+  ];
+  store.sql(`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1100)
+    INSERT INTO run (sequence, id, number, ${columns.join()}) SELECT -n, 'copy ' || n, 5000 - n, ${columns.join()} FROM n, run`);
+  store.sql("INSERT INTO run_tag SELECT sequence, 'nightly', flow, status FROM run WHERE sequence < 0");
+  const { upstreams, warnings } = await store.resolve([MODEL], { model: { tags: ["nightly"] } });
+  expect(upstreams[0]).toMatchObject({ producer: newest.id, candidateCount: 1_000 });
+  expect(upstreams[0]!.candidates).toHaveLength(20);
+  expect(upstreams[0]!.candidates.slice(0, 3)).toEqual(["Train/1", "Train/4999", "Train/4998"]);
+  expect(warnings[0]!.message).toMatch(
+    /^.*1000 or more successful runs carry "nightly": Train\/1 is the newest, .* and 980 or more$/,
+  );
+});
+
 test("newest means created last: tagging an old run does not make it newest", async () => {
   const first = await store.run("Train");
   const second = await store.run("Train");

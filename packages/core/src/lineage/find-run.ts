@@ -126,7 +126,7 @@ export function severalRunsProblem(found: {
   const orMore = found.count === MAX_COUNTED ? " or more" : "";
   return {
     code: "FLOW_LINEAGE_SEVERAL_RUNS",
-    message: `${found.count}${orMore} successful runs carry ${quoteAll(tags)}: ${runName(found.run)} is the newest, the others are ${others.join(", ")}${more > 0 ? ` and ${more}${orMore} more` : ""}`,
+    message: `${found.count}${orMore} successful runs carry ${quoteAll(tags)}: ${runName(found.run)} is the newest, the others are ${others.join(", ")}${more > 0 ? ` and ${more} ${orMore === "" ? "more" : "or more"}` : ""}`,
     hint: `Take the tag from the others with flow tag remove, or name the run: ${runName(found.run)}`,
   };
 }
