@@ -17,6 +17,7 @@ import { storedFile } from "./files/open-file.ts";
 import type { StoredFile, StoredFolder } from "./files/stored-file.ts";
 import { hashStored, type ReadPart } from "./hash-stored.ts";
 import { checkedPieces, storeLarge } from "./large-payload.ts";
+import { readInto, readIntoSync } from "./payload-into.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { type DecodeOptions, decodeValue } from "./value-codec.ts";
 
@@ -89,6 +90,27 @@ export class ArtifactStore {
     const other = this.blobs.getSync(blobKey(ref.digest, compression));
     if (other === undefined) throw missing(ref, options, notThere(known));
     return verified(ref, { ...known, compression }, other, options);
+  }
+
+  /**
+   * As `payloadSync`, into memory of the caller's: as many bytes as the artifact has, also shared ones. Where it throws, the
+   * memory holds nothing that may be used.
+   */
+  payloadIntoSync(ref: ArtifactRef, row: BlobRow | undefined, target: Uint8Array, options: PayloadOptions = {}): void {
+    // What went wrong is found out by reading it again, as a whole.
+    if (!readIntoSync(this.blobs, existingRow(ref, row, options), target))
+      target.set(this.payloadSync(ref, row, options));
+  }
+
+  /** As `payloadIntoSync`, for callers that can wait: bytes are hashed while the next ones are read. */
+  async payloadInto(
+    ref: ArtifactRef,
+    row: BlobRow | undefined,
+    target: Uint8Array,
+    options: PayloadOptions = {},
+  ): Promise<void> {
+    if (!(await readInto(this.blobs, existingRow(ref, row, options), target)))
+      target.set(await this.payload(ref, row, options));
   }
 
   /**

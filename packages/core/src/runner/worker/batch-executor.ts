@@ -49,7 +49,7 @@ export class BatchExecutor {
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#capture = new OutputCapture(options.output, { isAlone: true });
-    this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
+    this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest), options.control.arrays);
   }
 
   /** Gives the results of the first tasks; those that did not begin within the time of a message are left out. */

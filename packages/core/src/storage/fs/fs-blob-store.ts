@@ -80,12 +80,12 @@ class FsBlobStore implements SyncBlobStore {
     this.#sync("Cannot replace a value", this.#file(key), writeOver(this.#target(key), chunks));
   }
 
-  async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
-    return this.#async("Cannot read a value", this.#file(key), this.#get(key, range));
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#async("Cannot read a value", this.#file(key), this.#get(key, range, into));
   }
 
-  getSync(key: string, range?: ByteRange): Uint8Array | undefined {
-    return this.#sync("Cannot read a value", this.#file(key), this.#get(key, range));
+  getSync(key: string, range?: ByteRange, into?: Uint8Array): Uint8Array | undefined {
+    return this.#sync("Cannot read a value", this.#file(key), this.#get(key, range, into));
   }
 
   async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
@@ -128,9 +128,9 @@ class FsBlobStore implements SyncBlobStore {
     };
   }
 
-  *#get(key: string, range: ByteRange | undefined): FileSteps<Uint8Array | undefined> {
+  *#get(key: string, range: ByteRange | undefined, into: Uint8Array | undefined): FileSteps<Uint8Array | undefined> {
     checkRange(range);
-    const value = yield* readValue(this.#file(key), range);
+    const value = yield* readValue(this.#file(key), range, into);
     if (value === undefined) yield* this.#checkRoot();
     return value;
   }
