@@ -56,9 +56,10 @@ export class ArtifactStore {
    * `stored`; a smaller one is in `stored` and becomes durable with the row. The same payload may be stored often; when
    * the blob store has it already, its bytes are checked, and replaced if they were damaged.
    *
+   * @param meanwhile may be called, once, while the disk writes a large payload
    * @throws FlowError of the blob store
    */
-  storeSync(encoded: EncodedArtifact): NewBlob {
+  storeSync(encoded: EncodedArtifact, meanwhile?: () => void): NewBlob {
     const { digest, sizeBytes, chunks } = encoded;
     const compressed = compress(chunks, sizeBytes);
     const compression = compressed === undefined ? "none" : "zstd";
@@ -68,7 +69,7 @@ export class ArtifactStore {
       // Always a copy: the row waits for its transaction while the step may change the memory that the chunks show.
       return { digest, sizeBytes, storedBytes, compression, stored: Buffer.concat(stored) };
     }
-    const answer = this.blobs.putSync(blobKey(digest, compression), stored);
+    const answer = this.blobs.putSync(blobKey(digest, compression), stored, meanwhile);
     if (!this.sound.has(digest)) {
       repairBlob(this.blobs, encoded, { compression, stored, isNew: answer === "created" });
       this.sound.add(digest);

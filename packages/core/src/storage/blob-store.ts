@@ -59,7 +59,8 @@ export interface BlobStoreCapabilities {
 
 /** A store whose reads and writes need no event loop: used inside tasks, whose field getters are synchronous. */
 export interface SyncBlobStore extends BlobStore {
-  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists";
+  /** As `put`. A store that waits for a disk may call `meanwhile` once, when the chunks are read and not durable yet. */
+  putSync(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): "created" | "exists";
   getSync(key: string, range?: ByteRange, into?: Uint8Array): Uint8Array | undefined;
   statSync(key: string): { readonly sizeBytes: number } | undefined;
   /** Puts bytes under a key in place of what is there, if anything is: only for a value that is known to be damaged. */

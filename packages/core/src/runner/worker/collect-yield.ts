@@ -55,9 +55,10 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
   for (const { name, ...encoded } of changes.encoded) {
     if (blobs.has(encoded.digest)) continue;
-    blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded)));
-    // These are the very bytes that were hashed: since then nothing was awaited.
-    source.arrays.keep(name, encoded);
+    // What is kept are the very bytes that were hashed: since then nothing was awaited.
+    const keep = source.arrays.keeper(name, encoded);
+    blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded, keep)));
+    keep?.();
   }
   for (const { ref, store } of changes.files) {
     const blob = blobs.has(ref.digest) ? undefined : await store();

@@ -8,7 +8,7 @@ import { isMemoryCodec } from "../../artifact/value-codec.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
-import type { LentArray, ValueLoader } from "./value-loader.ts";
+import { isLarge, type LentArray, type ValueLoader } from "./value-loader.ts";
 import type { ArtifactTable } from "./worker-run.ts";
 
 export class TaskArrays {
@@ -50,10 +50,19 @@ export class TaskArrays {
     return undefined;
   }
 
-  /** Keeps an array that was just stored in memory for the steps that follow; not one that they share, which is read as they begin. */
-  keep(name: string, { codec, digest, sizeBytes, chunks }: EncodedArtifact): void {
-    if (this.#step.isLast === true || this.#step.shared?.all.includes(name) === true || chunks.length !== 1) return;
-    this.#loader.keep({ codec, digest, sizeBytes }, chunks[0]!);
+  /**
+   * What keeps an array in memory for the steps that follow, to be called at least once while it is stored; undefined for what is
+   * not kept. A field that a step of the flow shares is not, so that there is one copy of it and no more.
+   */
+  keeper(name: string, { codec, digest, sizeBytes, chunks }: EncodedArtifact): (() => void) | undefined {
+    const ref = { codec, digest, sizeBytes };
+    const isWanted = this.#step.isLast !== true && this.#step.shared?.all.includes(name) !== true;
+    if (!isWanted || !isLarge(ref) || chunks.length !== 1) return undefined;
+    let isKept = false;
+    return () => {
+      if (!isKept) this.#loader.keep(ref, chunks[0]!);
+      isKept = true;
+    };
   }
 
   /**

@@ -35,6 +35,8 @@ export class ValueLoader {
   readonly #blob: (digest: Digest) => BlobRow | undefined;
   readonly #arrays: ArrayClient | undefined;
   readonly #cache = new PayloadCache();
+  /** Whether a large value was loaded since somebody asked. */
+  hasLoadedLarge = false;
 
   /** @param arrays memory that workers share; without it, large arrays are read again by each task */
   constructor(source: PayloadSource, blob: (digest: Digest) => BlobRow | undefined, arrays?: ArrayClient) {
@@ -57,6 +59,7 @@ export class ValueLoader {
     const subject = subjectOf(row, owner);
     if (fileCodec(row.codec) !== undefined)
       return { value: this.#source.file(row, this.#blob(row.digest), { subject }) };
+    if (row.sizeBytes > SMALLEST_BYTES) this.hasLoadedLarge = true;
     const stored = isLarge(row)
       ? this.#arrays?.filled(row, false, (memory) =>
           this.#source.payloadIntoSync(row, this.#blob(row.digest), memory, { subject }),
@@ -104,7 +107,7 @@ export class ValueLoader {
 
   /** Keeps an array that was stored just now for those who read it next. Its bytes must be those that were hashed. */
   keep(ref: ArtifactRef, payload: Uint8Array): void {
-    if (isLarge(ref)) this.#arrays?.filled(ref, false, (memory) => memory.set(payload));
+    this.#arrays?.filled(ref, false, (memory) => memory.set(payload));
   }
 
   /** The verified payload; the caller must not change it. */
@@ -113,6 +116,7 @@ export class ValueLoader {
   }
 
   #lent(row: ArtifactRow, memory: Uint8Array): LentArray {
+    this.hasLoadedLarge = true;
     const value = decodeValue(row.codec, memory, { isLent: true }) as object;
     return { value, memory, giveBack: (isUnchanged) => this.#arrays!.giveBack(row, isUnchanged) };
   }
@@ -125,7 +129,8 @@ export class ValueLoader {
   }
 }
 
-function isLarge({ codec, sizeBytes }: ArtifactRef): boolean {
+/** Whether a value is an array that is worth keeping in memory that workers share. */
+export function isLarge({ codec, sizeBytes }: ArtifactRef): boolean {
   return sizeBytes > SMALLEST_BYTES && isMemoryCodec(codec);
 }
 

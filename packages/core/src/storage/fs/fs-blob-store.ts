@@ -72,8 +72,8 @@ class FsBlobStore implements SyncBlobStore {
     return await take(finishAside(target, aside));
   }
 
-  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {
-    return this.#sync("Cannot store a value", this.#file(key), this.#put(key, chunks));
+  putSync(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): "created" | "exists" {
+    return this.#sync("Cannot store a value", this.#file(key), this.#put(key, chunks, meanwhile));
   }
 
   replaceSync(key: string, chunks: readonly Uint8Array[]): void {
@@ -115,8 +115,8 @@ class FsBlobStore implements SyncBlobStore {
     this.#isClosed = true;
   }
 
-  #put(key: string, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
-    return writeOnce(this.#target(key), chunks);
+  #put(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): FileSteps<"created" | "exists"> {
+    return writeOnce(this.#target(key), chunks, meanwhile);
   }
 
   #target(key: string): WriteTarget {
