@@ -3,12 +3,15 @@
  * processor's cache. Nothing is allocated: of a large value, the first touch of fresh memory takes longer than reading.
  */
 import { createHash, type Hash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import type { BlobStore, ByteRange, SyncBlobStore } from "../storage/blob-store.ts";
 import type { BlobRow } from "./artifact.ts";
 import { blobKey } from "./blob-layout.ts";
 
 /** Large enough that a call costs nothing beside it, small enough for the cache (1 to 16 MiB measured: no difference). */
 const PART_BYTES = 4 * 1024 * 1024;
+/** As many as a read of a file has calls: then one is done each time that another is hashed. */
+const PARTS_AHEAD = 4;
 
 /** @returns whether the memory holds the payload now; false also where it is stored in another way, or is not there */
 export function readIntoSync(blobs: SyncBlobStore, row: BlobRow, target: Uint8Array): boolean {
@@ -22,23 +25,33 @@ export function readIntoSync(blobs: SyncBlobStore, row: BlobRow, target: Uint8Ar
   return sum.digest("hex") === row.digest;
 }
 
-/** As `readIntoSync`; the next part is read while one is hashed. */
+/** As `readIntoSync`; the next parts are read while one is hashed. */
 export async function readInto(blobs: BlobStore, row: BlobRow, target: Uint8Array): Promise<boolean> {
   const key = plainKey(row, target);
   if (key === undefined || (await blobs.stat(key))?.sizeBytes !== row.sizeBytes) return false;
   const sum = createHash("sha256");
-  const ranges = [...parts(row.sizeBytes)];
-  const read = (range: ByteRange) => blobs.get(key, range, place(target, range));
-  let ahead = ranges.length === 0 ? undefined : read(ranges[0]!);
-  for (let index = 0; index < ranges.length; index++) {
-    const bytes = await ahead;
-    const next = ranges[index + 1];
-    ahead = next === undefined ? undefined : read(next);
-    ahead?.catch(() => {}); // Awaited in the next round, or of no interest any more.
-    if (!take(sum, place(target, ranges[index]!), bytes)) {
-      await ahead; // Nobody writes into the memory once this has returned.
-      return false;
+  const ahead: { readonly part: Uint8Array; readonly bytes: Promise<Uint8Array | undefined> }[] = [];
+  const left = parts(row.sizeBytes);
+  const readOn = (): void => {
+    const next = left.next();
+    if (next.done === true) return;
+    const part = place(target, next.value);
+    const bytes = blobs.get(key, next.value, part);
+    bytes.catch(() => {}); // Awaited below, or of no interest any more.
+    ahead.push({ part, bytes });
+  };
+  for (let count = 0; count < PARTS_AHEAD; count++) readOn();
+  try {
+    for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
+      const bytes = await next.bytes;
+      readOn();
+      // Each read is several calls, which come one step further whenever the event loop turns.
+      await turn();
+      if (!take(sum, next.part, bytes)) return false;
     }
+  } finally {
+    // Nobody writes into the memory once this has returned.
+    await Promise.allSettled(ahead.map(({ bytes }) => bytes));
   }
   return sum.digest("hex") === row.digest;
 }
