@@ -11,7 +11,7 @@ export class Bad extends Flow {
   @step({ next: "trian" })
   misspelt() {}
 
-  // @ts-expect-error 2322 Type '"xs"' is not assignable to type 'never'.
+  // @ts-expect-error 2322 Type 'string' is not assignable to type 'never'.
   @step({ next: "end", shared: ["xs"] })
   sharedList() {}
 
