@@ -12,6 +12,7 @@ import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import { Ending } from "../util/ending.ts";
 import { within } from "../util/within.ts";
 import { AbortWords } from "./abort-words.ts";
+import type { ArrayLine, ArrayMemory } from "./array-memory.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
 import { type ChunkCounts, LastWords } from "./last-words.ts";
@@ -39,6 +40,8 @@ export interface ThreadOptions {
   readonly isOwnEnvironment?: boolean;
   /** What the heap of a thread may hold, in MB. Default: as much as this thread's own, which is Node's to say. */
   readonly heapMb?: number;
+  /** Large arrays that all threads of the run share. */
+  readonly arrays: ArrayMemory;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -53,7 +56,11 @@ export interface ThreadWorkerData {
 }
 
 /** What a thread sends beside its answers; a call brings the port that it is answered by. */
-export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
+export type ThreadMessage =
+  | WorkerMessage
+  | (CallMessage & { readonly port: MessagePort })
+  /** The thread wants to share large arrays with others. */
+  | ({ readonly kind: "arrays" } & ArrayLine);
 
 /** A batch as a thread gets it. */
 export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>;
@@ -78,6 +85,7 @@ export function threadHosts(options: ThreadOptions, placement?: Placement): Open
   const cacheFolder = getCompileCacheDir();
   const compileCache = cacheFolder === undefined ? undefined : dirname(cacheFolder); // Node adds its own version to it.
   const secrets = Object.values(placement?.secrets ?? {});
+  const { arrays } = options;
   return (events) => {
     const lastWords = new LastWords();
     const { port1: port, port2 } = new MessageChannel();
@@ -88,7 +96,16 @@ export function threadHosts(options: ThreadOptions, placement?: Placement): Open
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: threadHeapMb(limitMb) },
       ...(env === undefined ? {} : { env }),
     });
-    return new ThreadHost({ worker, port, control: new Int32Array(control), lastWords, limitMb, secrets, events });
+    return new ThreadHost({
+      worker,
+      port,
+      control: new Int32Array(control),
+      lastWords,
+      limitMb,
+      secrets,
+      arrays,
+      events,
+    });
   };
 }
 
@@ -108,6 +125,7 @@ interface ThreadHostOptions {
   readonly lastWords: LastWords;
   readonly limitMb: number;
   readonly secrets: readonly string[];
+  readonly arrays: ArrayMemory;
   readonly events: HostEvents;
 }
 
@@ -132,8 +150,9 @@ class ThreadHost implements WorkerHost {
     this.#heap = new HeapWatch(worker, options.limitMb, () => void this.close());
     port.on("message", (answer: ThreadAnswer) => this.#answered?.(answer));
     worker.on("message", (message: ThreadMessage) => {
+      if (message.kind === "arrays") return options.arrays.serve(message);
       if (message.kind === "output") this.#heard.add(message.chunk);
-      events.message(withReply(message));
+      return events.message(withReply(message));
     });
     worker.on("error", (error: Error) => this.#died(error));
     worker.on("exit", (code) => this.#died(new Error(`worker exited with code: ${code}`)));
@@ -239,7 +258,7 @@ class HeardChunks {
   }
 }
 
-function withReply(message: ThreadMessage): HeardMessage {
+function withReply(message: Exclude<ThreadMessage, { kind: "arrays" }>): HeardMessage {
   if (message.kind !== "call") return message;
   const { port, ...call } = message;
   return { ...call, reply: (reply) => port.postMessage(reply) };

@@ -21,6 +21,7 @@ import type { CallLine } from "./flow-calls.ts";
 import { joinInputs } from "./join-inputs.ts";
 import type { ReadWatch } from "./read-watch.ts";
 import { RunningTask } from "./running-task.ts";
+import { TaskArrays } from "./task-arrays.ts";
 import { NO_ROWS, TaskBinding } from "./task-binding.ts";
 import { TaskNotes } from "./task-notes.ts";
 import type { WorkerRun } from "./worker-run.ts";
@@ -80,7 +81,8 @@ async function attempt(
   const hit = cache instanceof TaskCache ? cache.find(record, notes.valueReads) : undefined;
   if (hit !== undefined) return { kind: "succeeded", ...hit };
   const watched = cache instanceof TaskCache ? { cache } : {};
-  const binding = new TaskBinding({ environment, run, step, inherited, notes, ...watched });
+  const arrays = new TaskArrays(run.loader, step);
+  const binding = new TaskBinding({ environment, run, step, inherited, notes, arrays, ...watched });
   const bound = bindFlow(flowClass, binding, (each) => taskInstance(each, watched.cache?.log));
   binding.bound = bound;
   const flow = bound.flow as Record<string, unknown>;
@@ -89,6 +91,7 @@ async function attempt(
     flow[task.fallback.field] = task.fallback.failure;
   } else {
     const log = watched.cache?.log;
+    if (step.shared !== undefined) await arrays.readAhead(inherited);
     const parameters = stepArguments(run, step, task, (name) => flow[name], log);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
     const facts = new RunningTask(run, task, notes, environment.calls);
@@ -96,15 +99,19 @@ async function attempt(
     if (log !== undefined) log.isOn = true;
     try {
       skipped = await runStepAsTask(current, () => method.apply(flow, parameters));
+    } catch (thrown) {
+      arrays.giveUp();
+      throw thrown;
     } finally {
       facts.close();
     }
+    arrays.check();
   }
   // What a step leaves that watches its signal may be half of what it should be.
   if (environment.signal.aborted && notes.sawSignal) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
   const { merged } = binding;
-  const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
+  const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, arrays, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
   const recorded = notes.endLog();

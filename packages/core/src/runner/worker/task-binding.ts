@@ -9,6 +9,7 @@ import type { StepContract } from "../protocol.ts";
 import type { TaskCache } from "./cache/task-cache.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
 import type { MetricLog } from "./metric-log.ts";
+import type { TaskArrays } from "./task-arrays.ts";
 import type { TaskNotes } from "./task-notes.ts";
 import { upstreamValue } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
@@ -22,6 +23,7 @@ export interface TaskBindingOptions {
   /** What was visible when the task began. */
   readonly inherited: ReadonlyMap<string, ArtifactRow>;
   readonly notes: TaskNotes;
+  readonly arrays: TaskArrays;
   readonly cache?: TaskCache;
 }
 
@@ -34,7 +36,7 @@ export class TaskBinding implements FlowBinding {
 
   constructor(options: TaskBindingOptions) {
     this.#options = options;
-    this.inputs = new InheritedFields(options.run, options.inherited);
+    this.inputs = new InheritedFields(options);
     this.values = new RunFields(options);
   }
 
@@ -55,24 +57,24 @@ export class TaskBinding implements FlowBinding {
   onRead(): void {}
 
   readonly merge: FlowBinding["merge"] = (_flow, given, options) => {
-    const { run, step, cache } = this.#options;
+    const { run, step, cache, arrays } = this.#options;
     const bound = this.bound!;
     cache?.merged(bound, options);
     for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
       this.#merged ??= new Map();
       this.#merged.set(row.name, row);
-      bound.addInput(row.name, () => run.loader.load(row, run.context.name));
+      bound.addInput(row.name, () => arrays.load(row, run.context.name));
     }
   };
 }
 
 class InheritedFields implements LazyFields {
-  readonly #run: WorkerRun;
+  readonly #options: TaskBindingOptions;
   readonly #rows: ReadonlyMap<string, ArtifactRow>;
 
-  constructor(run: WorkerRun, rows: ReadonlyMap<string, ArtifactRow>) {
-    this.#run = run;
-    this.#rows = rows;
+  constructor(options: TaskBindingOptions) {
+    this.#options = options;
+    this.#rows = options.inherited;
   }
 
   names(): Iterable<string> {
@@ -84,7 +86,8 @@ class InheritedFields implements LazyFields {
   }
 
   load(name: string): unknown {
-    return this.#run.loader.load(this.#rows.get(name)!, this.#run.context.name);
+    const { arrays, run } = this.#options;
+    return arrays.load(this.#rows.get(name)!, run.context.name);
   }
 }
 
