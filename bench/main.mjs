@@ -49,7 +49,7 @@ const asked = names.length === 0 ? TOPICS : names;
 const topics = flags.peers && !asked.includes(PEERS) ? [...asked, PEERS] : asked;
 const columns = process.stdout.columns ?? 110;
 const folder = fs.mkdtempSync(path.join(flags.folder ?? temporaryFolder(), "millrace-bench-"));
-process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
+process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
 
 const machine = machineFacts(folder);

@@ -27,6 +27,8 @@ function runInProcess(topic, index, options) {
     // Steps print to stdout: the table is the parent's alone.
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
+  const end = () => child.kill("SIGKILL"); // Whoever is interrupted removes the folder, and this one writes into it.
+  process.once("exit", end);
   let answer;
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
@@ -37,6 +39,7 @@ function runInProcess(topic, index, options) {
   });
   return new Promise((resolve) => {
     child.on("close", (code, signal) => {
+      process.off("exit", end);
       const note = `its process ended with ${signal ?? code}: ${said}`;
       resolve(answer ?? { results: [{ what: `${topic}, trial ${index + 1}`, verdict: "FAILED", note }] });
     });
