@@ -46,7 +46,7 @@ export interface BatchReport {
   readonly pollution?: readonly Pollution[];
   /** So many tasks after those of `results` ran as well, but may have seen the change: another worker runs them again. */
   readonly tasksToRedo?: number;
-  /** Whether a change can be ruled out only by a deep look, for which the worker waits for a batch without tasks. */
+  /** Whether the worker is still to be looked at, which it does when it gets a batch without tasks. */
   readonly isUnsure?: boolean;
   /** Whether the worker must not run another batch: code of a task that is over may still come back in it. */
   readonly isSpent?: boolean;

@@ -142,7 +142,7 @@ export class WorkerPool implements Executor {
       if (job.abortReason !== undefined) host.abort(job.abortReason);
       const report = await reported;
       delete job.host;
-      if (report.isUnsure === true) void this.#lookDeeply(batch, host, report);
+      if (report.isUnsure === true) void this.#lookAfter(batch, host, report);
       else this.#release(step, host, report);
       results.resolve((report.tasksToRedo ?? 0) === 0 ? report.results : this.#redone(job, report));
     } catch (error) {
@@ -171,9 +171,9 @@ export class WorkerPool implements Executor {
   }
 
   /** Before a worker is free again, it looks at what its tasks have left; they are over, whatever comes of that. */
-  async #lookDeeply(batch: Batch, host: WorkerHost, { pollution = [], ...report }: BatchReport): Promise<void> {
+  async #lookAfter(batch: Batch, host: WorkerHost, { pollution = [], ...report }: BatchReport): Promise<void> {
     try {
-      const found = await host.run({ ...batch, tasks: [] });
+      const found = await host.run({ ...batch, ...this.#options.conduct.advise(batch.step.name), tasks: [] });
       this.#release(batch.step.name, host, { ...report, pollution: [...pollution, ...(found.pollution ?? [])] });
     } catch (error) {
       this.#drop(host);

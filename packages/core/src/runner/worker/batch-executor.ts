@@ -85,8 +85,11 @@ export class BatchExecutor {
 
   async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<BatchReport> {
     const fingerprint = this.#fingerprint();
-    if (batch.tasks.length === 0) return { results: [], pollution: fingerprint.lookDeeply() };
     const isTolerated = batch.isTolerated === true;
+    if (batch.tasks.length === 0) {
+      const pollution = await fingerprint.look({ isTolerated });
+      return { results: [], pollution: fingerprint.isUnsure ? [...pollution, ...fingerprint.lookDeeply()] : pollution };
+    }
     const run = this.#runOf(batch);
     const results: TaskResult[] = [];
     const beganAt = performance.now();
@@ -116,6 +119,9 @@ export class BatchExecutor {
         return reportOf(results, pollution, batch.isSuspect === true ? results.length : glanced);
       glanced = results.length;
     }
+    // A result that is alone is no other's concern: it is told, and the look follows while the main thread commits it.
+    const isAlone = batch.tasks.length === 1 && results[0]?.outcome.kind === "succeeded";
+    if (isAlone && batch.isSuspect !== true && batch.step.isLast !== true) return { results, isUnsure: true };
     const pollution = await fingerprint.look({ isTolerated });
     const { isUnsure } = fingerprint;
     const report = reportOf(results, pollution, 0);
