@@ -53,7 +53,7 @@ describe("tasks that read one large array", () => {
     expect(await seenOf("apart.ts", wide("Apart", options, KIND))).toEqual(expected);
   });
 
-  test("read it from the store no more once it was stored in the run, and once where it was not", async () => {
+  test("read it from the store no more once it was stored in the run, and with its hash checked where it was not", async () => {
     // The file is damaged as soon as the array is stored: who reads it from the disk is told.
     const damage = (name: string, options: string) =>
       flowText(
