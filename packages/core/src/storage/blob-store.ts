@@ -8,7 +8,8 @@
  * - `replaceSync` is the one exception, for the repair of a value whose bytes are no longer those that were put: readers
  *   see the old value or the new one, whole, and a crash leaves one of the two.
  * - When `put` or `replaceSync` answers, the bytes are durable: they survive a power cut.
- * - What `get` returns belongs to the caller: changing it changes nothing that is stored.
+ * - What `get` returns belongs to the caller: changing it changes nothing that is stored. With `into`, memory of the caller's
+ *   (it may be shared), a store that can puts the bytes at its beginning and answers a view of it.
  * - What is put counts as new, also when it was there already: a sweep (`sweep.ts`) takes old values alone.
  * - A reader never sees a part of a value: neither while it is written nor after a crash.
  * - `get` of a missing key gives undefined; a store that cannot be reached is FLOW_STORAGE_UNAVAILABLE.
@@ -25,7 +26,7 @@ export interface BlobStore {
    */
   putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<"created" | "exists">;
   /** The bytes of a key, or the part of them that a range names (cut at the end of the value); undefined when missing. */
-  get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
+  get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined>;
   /** Size in bytes, or undefined when missing. */
   stat(key: string): Promise<{ readonly sizeBytes: number } | undefined>;
   /** Keys that begin with a prefix, ascending by code unit, in pages. */
@@ -58,8 +59,9 @@ export interface BlobStoreCapabilities {
 
 /** A store whose reads and writes need no event loop: used inside tasks, whose field getters are synchronous. */
 export interface SyncBlobStore extends BlobStore {
-  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists";
-  getSync(key: string, range?: ByteRange): Uint8Array | undefined;
+  /** As `put`. A store that waits for a disk may call `meanwhile` once, when the chunks are read and not durable yet. */
+  putSync(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): "created" | "exists";
+  getSync(key: string, range?: ByteRange, into?: Uint8Array): Uint8Array | undefined;
   statSync(key: string): { readonly sizeBytes: number } | undefined;
   /** Puts bytes under a key in place of what is there, if anything is: only for a value that is known to be damaged. */
   replaceSync(key: string, chunks: readonly Uint8Array[]): void;

@@ -14,6 +14,8 @@ export interface FileCalls {
   writev(fd: number, chunks: readonly Uint8Array[]): number;
   read(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   fsync(fd: number): void;
+  /** Has the system begin to write a file to its disk, where that can go on beside this thread. Promises nothing. */
+  writeBack(path: string): void;
   fchmod(fd: number, mode: number): void;
   close(fd: number): void;
   fstat(fd: number): FileFacts;
@@ -104,6 +106,7 @@ export const nodeFileSystem: FileSystem = {
     writev: (fd, chunks) => fs.writevSync(fd, chunks),
     read: fs.readSync,
     fsync: fs.fsyncSync,
+    writeBack,
     fchmod: fs.fchmodSync,
     close: fs.closeSync,
     fstat: (fd) => fs.fstatSync(fd),
@@ -122,6 +125,7 @@ export const nodeFileSystem: FileSystem = {
     read: (fd, target, offset, length, position) =>
       promised((done) => fs.read(fd, target, offset, length, position, done)),
     fsync: (fd) => promised((done) => fs.fsync(fd, done)),
+    writeBack: async () => {}, // Nobody waits for an asynchronous fsync.
     fchmod: (fd, mode) => promised((done) => fs.fchmod(fd, mode, done)),
     close: (fd) => promised((done) => fs.close(fd, done)),
     fstat: (fd) => promised((done) => fs.fstat(fd, done)),
@@ -135,6 +139,14 @@ export const nodeFileSystem: FileSystem = {
     lutimes: (path, accessed, changed) => promised((done) => fs.lutimes(path, accessed, changed, done)),
   },
 };
+
+/**
+ * Opens the file anew: a failure of the disk is told once to each opening of a file, and must be told to the fsync that counts.
+ */
+function writeBack(path: string): void {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY);
+  fs.fdatasync(fd, () => fs.close(fd, () => {}));
+}
 
 function promised<T>(start: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -72,20 +72,20 @@ class FsBlobStore implements SyncBlobStore {
     return await take(finishAside(target, aside));
   }
 
-  putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {
-    return this.#sync("Cannot store a value", this.#file(key), this.#put(key, chunks));
+  putSync(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): "created" | "exists" {
+    return this.#sync("Cannot store a value", this.#file(key), this.#put(key, chunks, meanwhile));
   }
 
   replaceSync(key: string, chunks: readonly Uint8Array[]): void {
     this.#sync("Cannot replace a value", this.#file(key), writeOver(this.#target(key), chunks));
   }
 
-  async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
-    return this.#async("Cannot read a value", this.#file(key), this.#get(key, range));
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#async("Cannot read a value", this.#file(key), this.#get(key, range, into));
   }
 
-  getSync(key: string, range?: ByteRange): Uint8Array | undefined {
-    return this.#sync("Cannot read a value", this.#file(key), this.#get(key, range));
+  getSync(key: string, range?: ByteRange, into?: Uint8Array): Uint8Array | undefined {
+    return this.#sync("Cannot read a value", this.#file(key), this.#get(key, range, into));
   }
 
   async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
@@ -115,8 +115,8 @@ class FsBlobStore implements SyncBlobStore {
     this.#isClosed = true;
   }
 
-  #put(key: string, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
-    return writeOnce(this.#target(key), chunks);
+  #put(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): FileSteps<"created" | "exists"> {
+    return writeOnce(this.#target(key), chunks, meanwhile);
   }
 
   #target(key: string): WriteTarget {
@@ -128,9 +128,9 @@ class FsBlobStore implements SyncBlobStore {
     };
   }
 
-  *#get(key: string, range: ByteRange | undefined): FileSteps<Uint8Array | undefined> {
+  *#get(key: string, range: ByteRange | undefined, into: Uint8Array | undefined): FileSteps<Uint8Array | undefined> {
     checkRange(range);
-    const value = yield* readValue(this.#file(key), range);
+    const value = yield* readValue(this.#file(key), range, into);
     if (value === undefined) yield* this.#checkRoot();
     return value;
   }

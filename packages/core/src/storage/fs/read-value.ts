@@ -7,8 +7,16 @@ import { errnoOf, foreignFile } from "./file-error.ts";
 const MAX_READ_BYTES = 1024 ** 3;
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** The bytes of a plain file, or of a part of it; undefined when there is none. Links are not followed. */
-export function* readValue(file: string, range: ByteRange | undefined): FileSteps<Uint8Array | undefined> {
+/**
+ * The bytes of a plain file, or of a part of it; undefined when there is none. Links are not followed.
+ *
+ * @param into takes them, where it is large enough
+ */
+export function* readValue(
+  file: string,
+  range: ByteRange | undefined,
+  into?: Uint8Array,
+): FileSteps<Uint8Array | undefined> {
   let fd: number;
   try {
     fd = yield* call("open", file, READ, 0);
@@ -22,7 +30,11 @@ export function* readValue(file: string, range: ByteRange | undefined): FileStep
     const start = Math.min(range?.start ?? 0, facts.size);
     const end = Math.min(range?.end ?? facts.size, facts.size);
     // Not from the pool: the caller may keep the bytes for long, and typed arrays over them want their alignment.
-    const bytes = Buffer.allocUnsafeSlow(end - start);
+    const sizeBytes = end - start;
+    const bytes =
+      into !== undefined && into.byteLength >= sizeBytes
+        ? into.subarray(0, sizeBytes)
+        : Buffer.allocUnsafeSlow(sizeBytes);
     let done = 0;
     while (done < bytes.length) {
       const length = Math.min(bytes.length - done, MAX_READ_BYTES);

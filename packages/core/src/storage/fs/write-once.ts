@@ -31,7 +31,12 @@ export interface WriteTarget {
   readonly root: string;
 }
 
-export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): FileSteps<"created" | "exists"> {
+/** @param meanwhile called when the chunks are read, while the disk writes them */
+export function* writeOnce(
+  target: WriteTarget,
+  chunks: readonly Uint8Array[],
+  meanwhile?: () => void,
+): FileSteps<"created" | "exists"> {
   const folder = path.dirname(target.file);
   yield* ensureFolder(folder, target);
   if (yield* isThere(target.file)) {
@@ -39,7 +44,7 @@ export function* writeOnce(target: WriteTarget, chunks: readonly Uint8Array[]): 
     yield* syncFolder(folder);
     return "exists";
   }
-  const created = yield* fromAside(target, chunks, (aside) => linkOnce(aside, target.file));
+  const created = yield* fromAside(target, chunks, (aside) => linkOnce(aside, target.file), meanwhile);
   yield* syncFolder(folder);
   return created ? "created" : "exists";
 }
@@ -58,11 +63,16 @@ function* fromAside<T>(
   target: WriteTarget,
   chunks: readonly Uint8Array[],
   place: (aside: string) => FileSteps<T>,
+  meanwhile?: () => void,
 ): FileSteps<T> {
   const aside = yield* openAside(target);
   try {
     try {
       yield* writeAll(aside.fd, chunks);
+      if (meanwhile !== undefined) {
+        yield* call("writeBack", aside.file);
+        meanwhile();
+      }
       yield* call("fsync", aside.fd);
     } finally {
       yield* call("close", aside.fd);

@@ -7,8 +7,8 @@ import { openMemoryBlobStore } from "./memory-blob-store.ts";
  */
 export function openOverlayBlobStore(base: SyncBlobStore): SyncBlobStore {
   const memory = openMemoryBlobStore();
-  const read = (key: string, range?: ByteRange): Uint8Array | undefined =>
-    memory.getSync(key, range) ?? base.getSync(key, range);
+  const read = (key: string, range?: ByteRange, into?: Uint8Array): Uint8Array | undefined =>
+    memory.getSync(key, range) ?? base.getSync(key, range, into);
   const put = (key: string, chunks: readonly Uint8Array[]): "created" | "exists" =>
     base.getSync(key, { start: 0, end: 1 }) === undefined ? memory.putSync(key, chunks) : "exists";
   const hidden: Pick<BlobStore, "list" | "delete"> = {
@@ -19,7 +19,7 @@ export function openOverlayBlobStore(base: SyncBlobStore): SyncBlobStore {
     ...hidden,
     capabilities: Object.freeze({ ...base.capabilities, persistent: false }),
     getSync: read,
-    get: async (key, range) => read(key, range),
+    get: async (key, range, into) => read(key, range, into),
     putSync: put,
     put: async (key, chunks) => put(key, chunks),
     putStream: async (key, pieces) =>
