@@ -9,6 +9,7 @@ import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { TaskPath } from "../../packages/core/src/ids/task-path.ts";
 import type { LogChunk, RunSequence, TaskSequence } from "../../packages/core/src/metadata/metadata-store.ts";
 import { preparePackage } from "../../packages/core/src/package/prepare-package.ts";
+import { ArrayMemory } from "../../packages/core/src/runner/array-memory.ts";
 import type { Executor, Submission } from "../../packages/core/src/runner/executor.ts";
 import { openPoolRouter } from "../../packages/core/src/runner/pool-router.ts";
 import { processHosts } from "../../packages/core/src/runner/process-executor.ts";
@@ -71,7 +72,13 @@ export class Workers {
               placement,
             )
           : threadHosts(
-              { file: built("worker.cjs"), data, environment, ...(options.heapMb && { heapMb: options.heapMb }) },
+              {
+                file: built("worker.cjs"),
+                arrays: new ArrayMemory(0),
+                data,
+                environment,
+                ...(options.heapMb && { heapMb: options.heapMb }),
+              },
               placement,
             ),
     });

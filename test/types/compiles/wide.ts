@@ -11,6 +11,8 @@ export class Wide extends Flow {
   stream!: AsyncIterable<{ id: number }>;
   decision!: "again" | "done";
   sum!: number;
+  table!: Float64Array;
+  bytes?: Buffer;
   report?: string;
   flag!: boolean;
   #cache = new Map<string, number>();
@@ -21,7 +23,7 @@ export class Wide extends Flow {
     if (this.mode === "full") this.items.push("b");
   }
 
-  @step({ next: "gather" })
+  @step({ next: "gather", shared: ["table", "bytes"] })
   each(item: string, index: number) {
     this.sum = item.length + index + this.n;
   }

@@ -11,6 +11,10 @@ export class Bad extends Flow {
   @step({ next: "trian" })
   misspelt() {}
 
+  // @ts-expect-error 2322 Type 'string' is not assignable to type 'never'.
+  @step({ next: "end", shared: ["xs"] })
+  sharedList() {}
+
   // @ts-expect-error 2322 Type '"n"' is not assignable to type 'readonly NextStep<Bad>[] | NextStep<Bad> | undefined'.
   @step({ next: "n" })
   toField() {}

@@ -17,6 +17,7 @@ import { storedFile } from "./files/open-file.ts";
 import type { StoredFile, StoredFolder } from "./files/stored-file.ts";
 import { hashStored, type ReadPart } from "./hash-stored.ts";
 import { checkedPieces, storeLarge } from "./large-payload.ts";
+import { readInto, readIntoSync } from "./payload-into.ts";
 import { repairBlob } from "./repair-blob.ts";
 import { type DecodeOptions, decodeValue } from "./value-codec.ts";
 
@@ -55,9 +56,10 @@ export class ArtifactStore {
    * `stored`; a smaller one is in `stored` and becomes durable with the row. The same payload may be stored often; when
    * the blob store has it already, its bytes are checked, and replaced if they were damaged.
    *
+   * @param meanwhile may be called, once, while the disk writes a large payload
    * @throws FlowError of the blob store
    */
-  storeSync(encoded: EncodedArtifact): NewBlob {
+  storeSync(encoded: EncodedArtifact, meanwhile?: () => void): NewBlob {
     const { digest, sizeBytes, chunks } = encoded;
     const compressed = compress(chunks, sizeBytes);
     const compression = compressed === undefined ? "none" : "zstd";
@@ -67,7 +69,7 @@ export class ArtifactStore {
       // Always a copy: the row waits for its transaction while the step may change the memory that the chunks show.
       return { digest, sizeBytes, storedBytes, compression, stored: Buffer.concat(stored) };
     }
-    const answer = this.blobs.putSync(blobKey(digest, compression), stored);
+    const answer = this.blobs.putSync(blobKey(digest, compression), stored, meanwhile);
     if (!this.sound.has(digest)) {
       repairBlob(this.blobs, encoded, { compression, stored, isNew: answer === "created" });
       this.sound.add(digest);
@@ -89,6 +91,27 @@ export class ArtifactStore {
     const other = this.blobs.getSync(blobKey(ref.digest, compression));
     if (other === undefined) throw missing(ref, options, notThere(known));
     return verified(ref, { ...known, compression }, other, options);
+  }
+
+  /**
+   * As `payloadSync`, into memory of the caller's: as many bytes as the artifact has, also shared ones. Where it throws, the
+   * memory holds nothing that may be used.
+   */
+  payloadIntoSync(ref: ArtifactRef, row: BlobRow | undefined, target: Uint8Array, options: PayloadOptions = {}): void {
+    // What went wrong is found out by reading it again, as a whole.
+    if (!readIntoSync(this.blobs, existingRow(ref, row, options), target))
+      target.set(this.payloadSync(ref, row, options));
+  }
+
+  /** As `payloadIntoSync`, for callers that can wait: bytes are hashed while the next ones are read. */
+  async payloadInto(
+    ref: ArtifactRef,
+    row: BlobRow | undefined,
+    target: Uint8Array,
+    options: PayloadOptions = {},
+  ): Promise<void> {
+    if (!(await readInto(this.blobs, existingRow(ref, row, options), target)))
+      target.set(await this.payload(ref, row, options));
   }
 
   /**

@@ -85,7 +85,7 @@ export function typedArrayFrom(
   if (kind.construct === undefined) return undefined;
   const { isBigEndian = false, isGiven = false } = options;
   if (isBigEndian !== isBigEndianHost) return new kind.construct(swapped(bytes, kind.width).buffer);
-  return new kind.construct((isGiven ? bytes : copied(bytes)).buffer as ArrayBuffer);
+  return new kind.construct((isGiven ? bytes : copied(bytes)).buffer);
 }
 
 const isBigEndianHost = endianness() === "BE";

@@ -35,11 +35,20 @@ export interface EncodeOptions {
   readonly maxBytes?: number;
   /** What the value was when it was read: a large array that is still the same is then found out with less work. */
   readonly known?: ArtifactRef;
+  /** The payload of `known`, where it is at hand: comparing takes a fifth of the time of hashing. */
+  readonly knownBytes?: Uint8Array | undefined;
 }
 
 export interface DecodeOptions extends CborDecodeOptions {
   /** Whether the payload's memory is given away: a raw array then takes it over instead of copying it. Default false. */
   readonly isGiven?: boolean;
+  /** Whether an array is to lie in the payload's own memory, which may be shared and must hold nothing else. Default false. */
+  readonly isLent?: boolean;
+}
+
+/** Whether a payload of this codec is the memory of a typed array or of a Buffer. */
+export function isMemoryCodec(codec: CodecId): boolean {
+  return codec === "bytes" || typedArrayKindByCodec(codec) !== undefined;
 }
 
 /**
@@ -58,8 +67,11 @@ export function encodeValue(value: unknown, options: EncodeOptions = {}): Encode
   // What was read from a store has its NaNs in the stored form already: if the memory still is the payload, nobody has to
   // look at each of its numbers.
   const memory = options.known === undefined ? undefined : comparableMemory(value, options.known);
+  const { known, knownBytes } = options;
+  if (memory !== undefined && knownBytes !== undefined && Buffer.compare(memory, knownBytes) === 0)
+    return { ...known!, chunks: [memory] };
   const memoryDigest = memory === undefined ? undefined : digestOf([memory]);
-  if (memory !== undefined && memoryDigest === options.known?.digest) return { ...options.known!, chunks: [memory] };
+  if (memory !== undefined && memoryDigest === known?.digest) return { ...known!, chunks: [memory] };
   const { codec, chunks } = encodePayload(value, path, maxBytes);
   let sizeBytes = 0;
   for (const chunk of chunks) sizeBytes += chunk.byteLength;
@@ -76,11 +88,12 @@ export function encodeValue(value: unknown, options: EncodeOptions = {}): Encode
 export function decodeValue(codec: CodecId, payload: Uint8Array, options: DecodeOptions = {}): unknown {
   if (codec === "cbor") return decodeCbor(payload, options);
   if (codec === "text") return new ByteReader(payload).text(payload.byteLength);
-  if (codec === "bytes") return isGiven(payload, options) ? Buffer.from(payload.buffer) : Buffer.from(payload);
+  const isTaken = options.isLent === true || isGiven(payload, options);
+  if (codec === "bytes") return isTaken ? Buffer.from(payload.buffer) : Buffer.from(payload);
   const kind = typedArrayKindByCodec(codec);
   if (kind !== undefined) {
     if (payload.byteLength % kind.width !== 0) new ByteReader(payload).corrupt(`a ${kind.name} ends inside an element`);
-    return typedArrayFrom(payload, kind, { isGiven: isGiven(payload, options) }) ?? unsupportedType(kind.name);
+    return typedArrayFrom(payload, kind, { isGiven: isTaken }) ?? unsupportedType(kind.name);
   }
   const plugIn = valueCodecs().get(codec);
   if (plugIn === undefined) {

@@ -23,6 +23,7 @@ import { recordStep } from "./step-facts.ts";
  * @param o.next the step or steps that follow; several run in parallel and must be joined. Left out: the last step
  * @param o.foreach the field with the items: the next step runs once for each of them and receives the item and its index
  * @param o.maxParallel how many tasks of this step may run at once; a whole number from 1
+ * @param o.shared fields whose arrays its tasks read in one memory instead of copies of their own
  * @example
  * ```ts
  * @step({ next: "evaluate", foreach: "contenders" })

@@ -19,6 +19,7 @@ export const BEHAVIOURS = [
   "environment",
   "secrets",
   "cache",
+  "shared",
 ] as const;
 
 /** Takes what is wrong with an option: `"timeout" … is "5" instead of …`. */
@@ -43,6 +44,7 @@ export function readBehaviour(options: Options, report: Report): StepBehaviour {
   const environment = readEnvironment(options.environment, report);
   const secrets = readSecrets(options.secrets, report);
   const cache = readFlag("cache", options.cache, report);
+  const shared = readShared(options.shared, report);
   for (const name of Object.keys(secrets ?? {}))
     if (environment !== undefined && Object.hasOwn(environment, name))
       report("secrets", `names "${name}", which "environment" sets too`, "Keep one of them");
@@ -56,7 +58,16 @@ export function readBehaviour(options: Options, report: Report): StepBehaviour {
     ...(environment === undefined ? {} : { environment }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(cache === undefined ? {} : { cache }),
+    ...(shared === undefined || shared.length === 0 ? {} : { shared }),
   };
+}
+
+function readShared(value: unknown, report: Report): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((name): name is string => typeof name === "string" && isName(name)))
+    return [...new Set(value)];
+  report("shared", `is ${showOption(value)} instead of a list of fields`, 'Write shared: ["data"]');
+  return undefined;
 }
 
 function readRetry(value: unknown, report: Report): RetryBehaviour | undefined {

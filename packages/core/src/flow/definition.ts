@@ -91,6 +91,8 @@ export interface StepBehaviour {
   readonly secrets?: Readonly<Record<string, SecretSource>>;
   /** Whether a finished task with equal code and inputs stands for this one. */
   readonly cache?: boolean;
+  /** Fields whose arrays all tasks of the process read in one and the same memory. */
+  readonly shared?: readonly string[];
 }
 
 export interface RetryBehaviour {

@@ -47,6 +47,11 @@ type IterableField<T> = {
       : never;
 }[Own<T>];
 
+/** Fields that hold a typed array or a Buffer. */
+type ArrayField<T> = {
+  [K in Own<T>]-?: NonNullable<T[K]> extends ArrayBufferView & { readonly BYTES_PER_ELEMENT: number } ? K : never;
+}[Own<T>];
+
 type Wide<X> = string extends X ? true : number extends X ? true : false;
 
 /** Fields that hold a union of literals: what a choose can look at. */
@@ -124,6 +129,12 @@ export interface Behaviour<T> {
   readonly secrets?: readonly string[] | Readonly<Record<string, SecretFrom>>;
   /** Take over the result of an earlier task with the same code, the same inputs and the same parameters. Default false. */
   readonly cache?: boolean;
+  /**
+   * Fields with large arrays that this step only reads: its tasks get them in memory that all workers of the run share,
+   * instead of a copy for each task. A task that finds such an array changed when its step ends has failed. In a process
+   * (`isolate: "process"`) they are copies that must not be changed either.
+   */
+  readonly shared?: readonly ArrayField<T>[];
 }
 
 /** How often and when a failed task is tried again. */

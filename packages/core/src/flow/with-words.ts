@@ -5,10 +5,13 @@
 import { type Problem, problemsError } from "../errors/flow-error.ts";
 import { isName } from "../ids/names.ts";
 import { nearestName } from "../util/nearest-name.ts";
-import { BEHAVIOURS, readBehaviour } from "./define-behaviour.ts";
+import { BEHAVIOURS as ALL, readBehaviour } from "./define-behaviour.ts";
 import type { FlowDefinition, StepBehaviour } from "./definition.ts";
 import { type ProbedField, probeFlow } from "./probe-flow.ts";
 import type { FlowClass } from "./public-types.ts";
+
+/** All but the one that is about fields: which of them a step shares is known where it is written. */
+const BEHAVIOURS = ALL.filter((name) => name !== "shared");
 
 /**
  * A flow whose steps have the behaviour that words ask for; what a step asks for itself stands.

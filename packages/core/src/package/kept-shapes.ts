@@ -62,6 +62,7 @@ const behaviour = record({
   environment: maybe(mapOf(text)),
   secrets: maybe(mapOf(record({ env: maybe(text), file: maybe(text) }))),
   cache: maybe(flag),
+  shared: maybe(listOf(text)),
 });
 const step = record({
   name: text,

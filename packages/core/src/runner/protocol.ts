@@ -49,6 +49,10 @@ export interface StepContract {
   readonly sources: readonly string[];
   /** The step whose items it is executed for, one by one. */
   readonly split?: string;
+  /** Whether no step follows. */
+  readonly isLast?: boolean;
+  /** Fields whose arrays its tasks share with others, and those that any step of the flow shares; absent where none does. */
+  readonly shared?: { readonly own: readonly string[]; readonly all: readonly string[] };
 }
 
 /** Where a batch runs: batches of equal placement share workers. */

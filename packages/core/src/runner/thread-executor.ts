@@ -11,6 +11,7 @@ import type { LogChunk, TaskSequence } from "../metadata/metadata-store.ts";
 import { Ending } from "../util/ending.ts";
 import { within } from "../util/within.ts";
 import { AbortWords } from "./abort-words.ts";
+import type { ArrayLine, ArrayMemory } from "./array-memory.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
 import { type ChunkCounts, LastWords } from "./last-words.ts";
@@ -37,6 +38,8 @@ export interface ThreadOptions {
   readonly isOwnEnvironment?: boolean;
   /** What the heap of a thread may hold, in MB. Default: as much as this thread's own, which is Node's to say. */
   readonly heapMb?: number;
+  /** Large arrays that all threads of the run share. */
+  readonly arrays: ArrayMemory;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -47,7 +50,11 @@ export interface ThreadWorkerData {
 }
 
 /** What a thread sends beside its answers; a call brings the port that it is answered by. */
-export type ThreadMessage = WorkerMessage | (CallMessage & { readonly port: MessagePort });
+export type ThreadMessage =
+  | WorkerMessage
+  | (CallMessage & { readonly port: MessagePort })
+  /** The thread wants to share large arrays with others. */
+  | ({ readonly kind: "arrays" } & ArrayLine);
 
 /** A batch as a thread gets it; without one, the thread has only to be there. */
 export type ThreadBatch = (WorkerBatch & { readonly abortWords?: SharedArrayBuffer }) | undefined;
@@ -87,11 +94,12 @@ export async function threadHosts(options: ThreadOptions, placement?: Placement)
     ...(env === undefined ? {} : { env }),
   } as const;
   const secrets = Object.values(placement?.secrets ?? {});
+  const { arrays } = options;
   return (events) => {
     const lastWords = new LastWords();
     const workerData: ThreadWorkerData = { control, lastWords: lastWords.buffer, data: options.data };
     const pool: ThreadPool = new Piscina({ ...poolOptions, workerData });
-    return new ThreadHost({ pool, control: new Int32Array(control), lastWords, limitMb, secrets, events });
+    return new ThreadHost({ pool, control: new Int32Array(control), lastWords, limitMb, secrets, arrays, events });
   };
 }
 
@@ -110,6 +118,7 @@ interface ThreadHostOptions {
   readonly lastWords: LastWords;
   readonly limitMb: number;
   readonly secrets: readonly string[];
+  readonly arrays: ArrayMemory;
   readonly events: HostEvents;
 }
 
@@ -138,8 +147,9 @@ class ThreadHost implements WorkerHost {
       () => void this.close(),
     );
     pool.on("message", (message: ThreadMessage) => {
+      if (message.kind === "arrays") return options.arrays.serve(message);
       if (message.kind === "output") this.#heard.add(message.chunk);
-      events.message(withReply(message));
+      return events.message(withReply(message));
     });
     // Without a batch to reject, piscina can only say that its thread has died: a late timer threw, or it could not start.
     pool.on("error", (error: Error) => this.#died(error));
@@ -230,7 +240,7 @@ class HeardChunks {
   }
 }
 
-function withReply(message: ThreadMessage): HeardMessage {
+function withReply(message: Exclude<ThreadMessage, { kind: "arrays" }>): HeardMessage {
   if (message.kind !== "call") return message;
   const { port, ...call } = message;
   return { ...call, reply: (reply) => port.postMessage(reply) };

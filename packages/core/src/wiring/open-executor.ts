@@ -1,5 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/config.ts";
+import { sharedMemoryBytes } from "../config/shared-memory.ts";
+import { ArrayMemory } from "../runner/array-memory.ts";
 import type { Executor } from "../runner/executor.ts";
 import { openPoolRouter } from "../runner/pool-router.ts";
 import { processHosts } from "../runner/process-executor.ts";
@@ -27,12 +29,14 @@ export function openExecutor({
   isEager = true,
 }: OpenExecutorOptions): Promise<Executor> {
   const environment = Object.fromEntries(Object.entries(all).filter(([name]) => !hidden.includes(name)));
+  const arrays = new ArrayMemory(sharedMemoryBytes(all));
   const shared = { data: { ...worker }, environment, isOwnEnvironment: hidden.length > 0 };
   return openPoolRouter({
     slots,
     isEager,
     open: async (placement) => {
-      if (placement?.isolate !== "process") return threadHosts({ file: entryFile("worker"), ...shared }, placement);
+      if (placement?.isolate !== "process")
+        return threadHosts({ file: entryFile("worker"), arrays, ...shared }, placement);
       const strayOutput = (text: string): void => void process.stderr.write(text);
       return processHosts({ file: entryFile("worker-process"), strayOutput, ...shared }, placement);
     },

@@ -37,6 +37,21 @@ export const runnerCodes = {
     cause: "Its name, value or step is none, or the task has recorded as many as it may",
     remedy: "Give a name without blanks, a number and a whole step; record every nth value of a long series",
   },
+  FLOW_RUNNER_SHARED_CHANGED: {
+    meaning: "An array that tasks share was not what is stored any more when a step that shares it ended",
+    cause: "The step, or another one that ran beside it, wrote into the array",
+    remedy: "Change a copy (`.slice()`), or take the field out of `shared`; the shared memory was given up",
+  },
+  FLOW_RUNNER_NOT_SHAREABLE: {
+    meaning: "A step shares a field whose value is no typed array and no Buffer",
+    cause: "The step before it left another kind of value",
+    remedy: "Keep a typed array there, or take the field out of `shared`",
+  },
+  FLOW_RUNNER_BAD_SHARED_MEMORY: {
+    meaning: "MILLRACE_SHARED_MEMORY is no size",
+    cause: "A number without a unit, or a misspelt one",
+    remedy: "Write a number and a unit, such as 2GB or 512MiB",
+  },
   FLOW_RUNNER_RETRY_CONDITION: {
     meaning: "A warning: the function that says whether a failure is worth another attempt threw",
     cause: "The user's code in retry: { when }",

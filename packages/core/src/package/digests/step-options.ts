@@ -2,7 +2,7 @@ import type { Leaf } from "./canonical-text.ts";
 import { keyOf, listAt, type Node } from "./syntax.ts";
 
 /** Options that decide when and how often a step runs, and not what it makes. */
-const BEHAVIOURS = new Set(["retry", "timeout", "maxParallel", "isolate", "resources", "cache"]);
+const BEHAVIOURS = new Set(["retry", "timeout", "maxParallel", "isolate", "resources", "cache", "shared"]);
 
 /**
  * Blanks over the options of a step's decorator that do not count, with their commas. Where a step leads is the graph's

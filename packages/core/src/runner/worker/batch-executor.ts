@@ -5,10 +5,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { SerializedError } from "../../errors/flow-error.ts";
 import type { TaskReader } from "../../metadata/metadata-store.ts";
+import { collectGarbage } from "../../util/collect-garbage.ts";
 import { emptyResult } from "../empty-result.ts";
 import type { BatchTask, TaskOutcome, TaskResult } from "../protocol.ts";
 import { SecretMask } from "../secret-mask.ts";
 import type { BatchReport, WorkerBatch } from "../worker-host.ts";
+import { SMALLEST_BYTES } from "./array-client.ts";
 import { executeTask, type TaskEnvironment } from "./execute-task.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import type { ModuleVariables } from "./module-state.ts";
@@ -49,7 +51,7 @@ export class BatchExecutor {
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#capture = new OutputCapture(options.output, { isAlone: true });
-    this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest));
+    this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest), options.control.arrays);
   }
 
   /** Gives the results of the first tasks; those that did not begin within the time of a message are left out. */
@@ -59,10 +61,20 @@ export class BatchExecutor {
     const stopWatching = control.watchAbort(batch, (reason) => abort.abort(abortError(reason)));
     const signal = batch.isWatched === true ? AbortSignal.any([control.cancelled, abort.signal]) : control.cancelled;
     try {
-      return await this.#options.settleWatch.batch(() => this.#executeTasks(batch, signal));
+      const report = await this.#options.settleWatch.batch(() => this.#executeTasks(batch, signal));
+      this.#giveBackMemory(report);
+      return report;
     } finally {
       stopWatching();
     }
+  }
+
+  /** Large values that the tasks had are garbage now, and this worker may not have anything to do for long. */
+  #giveBackMemory({ results }: BatchReport): void {
+    const isLarge = results.some(({ blobs }) => blobs.some(({ sizeBytes }) => sizeBytes > SMALLEST_BYTES));
+    if (!isLarge && !this.#loader.hasLoadedLarge) return;
+    this.#loader.hasLoadedLarge = false;
+    setImmediate(collectGarbage); // When the report is on its way.
   }
 
   async #executeTasks(batch: WorkerBatch, signal: AbortSignal): Promise<BatchReport> {

@@ -21,6 +21,7 @@ import type { ArtifactRow, NewArtifact } from "../../metadata/metadata-store.ts"
 import type { StepContract, TaskYield } from "../protocol.ts";
 import { exactSize } from "./exact-size.ts";
 import { isStream, type SplitItems, splitItems } from "./split-items.ts";
+import type { TaskArrays } from "./task-arrays.ts";
 
 export interface YieldSource {
   readonly flowClass: FlowClass<Flow>;
@@ -33,6 +34,7 @@ export interface YieldSource {
   readonly inherited: ReadonlyMap<string, ArtifactRow>;
   /** What a merge took over, unread. */
   readonly merged: ReadonlyMap<string, ArtifactRow>;
+  readonly arrays: TaskArrays;
   /** The task caught its failure: a foreach whose items nobody has set has none. */
   readonly isCaught: boolean;
 }
@@ -51,8 +53,13 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
-  for (const encoded of changes.encoded)
-    if (!blobs.has(encoded.digest)) blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded)));
+  for (const { name, ...encoded } of changes.encoded) {
+    if (blobs.has(encoded.digest)) continue;
+    // What is kept are the very bytes that were hashed: since then nothing was awaited.
+    const keep = source.arrays.keeper(name, encoded);
+    blobs.set(encoded.digest, exactSize(source.artifacts.storeSync(encoded, keep)));
+    keep?.();
+  }
   for (const { ref, store } of changes.files) {
     const blob = blobs.has(ref.digest) ? undefined : await store();
     if (blob !== undefined) blobs.set(ref.digest, exactSize(blob));
@@ -90,22 +97,24 @@ async function keepFiles(
   return files;
 }
 
+type NamedArtifact = EncodedArtifact & { readonly name: string };
+
 function encodeChanges(
   source: YieldSource,
   fields: readonly FieldState[],
   kept: ReadonlyMap<unknown, KeptFile>,
 ): {
   readonly rows: readonly NewArtifact[];
-  readonly encoded: readonly EncodedArtifact[];
+  readonly encoded: readonly NamedArtifact[];
   readonly files: readonly KeptFile[];
 } {
-  const { flowClass, step, values, inherited, merged } = source;
+  const { flowClass, step, values, inherited, merged, arrays } = source;
   const rows: NewArtifact[] = [];
   const add = (row: ArtifactRow): void => {
     const term = termOf(flowClass, row.name);
     rows.push(term === undefined ? row : { ...row, term });
   };
-  const changed: EncodedArtifact[] = [];
+  const changed: NamedArtifact[] = [];
   const files: KeptFile[] = [];
   /** Whether it is another value than before: then it is an artifact of this task. */
   const isNew = (name: string, { codec, digest, sizeBytes }: ArtifactRef): boolean => {
@@ -116,8 +125,9 @@ function encodeChanges(
   };
   const keep = (name: string, value: unknown): void => {
     const before = inherited.get(name) ?? values.get(name);
-    const encoded = encodeValue(value, { path: `this.${name}`, ...(before === undefined ? {} : { known: before }) });
-    if (isNew(name, encoded)) changed.push(encoded);
+    const known = before === undefined ? {} : { known: before, knownBytes: arrays.storedBytes(before.digest) };
+    const encoded = encodeValue(value, { path: `this.${name}`, ...known });
+    if (isNew(name, encoded)) changed.push({ name, ...encoded });
   };
   const emptied = new Set(inherited.keys());
   for (const field of fields) {
@@ -136,7 +146,10 @@ function encodeChanges(
     const file = kept.get(field.value);
     if (file === undefined && keptContent(field.value) !== undefined)
       throw badFile(`this.${field.name}`, "it was assigned after the step had ended");
-    if (file === undefined) keep(field.name, field.value);
+    // What the task shares was found unchanged, and is stored: under another name it is the same artifact.
+    const shared = arrays.sharedRow(field.value);
+    if (shared !== undefined) isNew(field.name, shared);
+    else if (file === undefined) keep(field.name, field.value);
     else if (isNew(field.name, file.ref)) files.push(file);
   }
   // A field that was inherited and is now undefined, or deleted, must not shine through from the task before.

@@ -25,6 +25,7 @@ import { joinInputs } from "./join-inputs.ts";
 import { mergeArtifacts } from "./merge-artifacts.ts";
 import { MetricLog } from "./metric-log.ts";
 import type { ReadWatch } from "./read-watch.ts";
+import { TaskArrays } from "./task-arrays.ts";
 import { upstreamValue } from "./upstream-value.ts";
 import type { WorkerRun } from "./worker-run.ts";
 
@@ -111,13 +112,15 @@ async function attempt(
   const hit = cache instanceof TaskCache ? cache.find(record, notes.valueReads) : undefined;
   if (hit !== undefined) return { kind: "succeeded", ...hit };
   const watched = cache instanceof TaskCache ? { cache } : {};
-  const bound = bind(environment, run, step, { inherited, merged, notes, record, ...watched });
+  const arrays = new TaskArrays(run.loader, step);
+  const bound = bind(environment, run, step, { inherited, merged, notes, record, arrays, ...watched });
   const flow = bound.flow as Record<string, unknown>;
   let skipped: string | undefined;
   if (task.fallback !== undefined) {
     flow[task.fallback.field] = task.fallback.failure;
   } else {
     const log = watched.cache?.log;
+    await arrays.readAhead(inherited);
     const parameters = stepArguments(run, step, task, (name) => flow[name], log);
     const method = flow[step.name] as (...parameters: unknown[]) => unknown;
     const calls = environment.calls === undefined ? undefined : new FlowCalls(environment.calls, task.sequence);
@@ -131,14 +134,18 @@ async function attempt(
     if (log !== undefined) log.isOn = true;
     try {
       skipped = await runStepAsTask(current, () => method.apply(flow, parameters));
+    } catch (thrown) {
+      arrays.giveUp();
+      throw thrown;
     } finally {
       calls?.close();
     }
+    arrays.check();
   }
   // What a step leaves that watches its signal may be half of what it should be.
   if (environment.signal.aborted && notes.sawSignal) return { kind: "cancelled" };
   const isCaught = task.fallback !== undefined;
-  const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, isCaught };
+  const source = { flowClass, artifacts, bound, step, values: run.values, inherited, merged, arrays, isCaught };
   const left = await collectYield(source, notes.blobs);
   if (isCaught) return { kind: "caught", ...left };
   const recorded = notes.log.end();
@@ -157,6 +164,7 @@ function bind(
     readonly merged: Map<string, ArtifactRow>;
     readonly notes: Notes;
     readonly record: (read: Omit<UpstreamRead, "task">) => void;
+    readonly arrays: TaskArrays;
     readonly cache?: TaskCache;
   },
 ): BoundFlow {
@@ -175,7 +183,7 @@ function bind(
       return upstreamValue(run, row, name, reading);
     };
   const inputs: Record<string, () => unknown> = {};
-  for (const [name, row] of task.inherited) inputs[name] = () => run.loader.load(row, run.context.name);
+  for (const [name, row] of task.inherited) inputs[name] = () => task.arrays.load(row, run.context.name);
   const bound: BoundFlow = bindFlow(
     environment.flowClass,
     {
@@ -191,7 +199,7 @@ function bind(
         task.cache?.merged(bound, options);
         for (const row of mergeArtifacts(run, step.name, given, options, (name) => bound.isSet(name))) {
           task.merged.set(row.name, row);
-          bound.addInput(row.name, () => run.loader.load(row, run.context.name));
+          bound.addInput(row.name, () => task.arrays.load(row, run.context.name));
         }
       },
     },

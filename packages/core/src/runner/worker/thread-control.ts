@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { AbortWords } from "../abort-words.ts";
 import { CANCEL_WORD } from "../protocol.ts";
 import type { ThreadBatch, ThreadMessage } from "../thread-executor.ts";
+import { ArrayClient } from "./array-client.ts";
 import { abortError, type WorkerControl } from "./worker-control.ts";
 
 // A task may replace what stands on globalThis; this file goes on with what it found.
@@ -25,6 +26,7 @@ export function threadControl(
       return words === undefined ? () => {} : new AbortWords(words).watch(onAbort);
     },
     send: (message) => post(message, []),
+    arrays: new ArrayClient((line) => post({ kind: "arrays", ...line }, [line.port])),
     open(message, onReply) {
       // Answers come by a port of the call's own. While it listens, it keeps the event loop alive for whoever awaits one.
       const { port1: own, port2: port } = new MessageChannel();

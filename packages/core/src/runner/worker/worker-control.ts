@@ -1,5 +1,6 @@
 import type { WorkerMessage } from "../protocol.ts";
 import type { WorkerBatch } from "../worker-host.ts";
+import type { ArrayClient } from "./array-client.ts";
 import type { CallLine } from "./flow-calls.ts";
 
 /** How a worker hears from the main thread while it runs a batch, and talks back. */
@@ -15,6 +16,8 @@ export interface WorkerControl extends CallLine {
    */
   watchAbort(batch: WorkerBatch, onAbort: (reason: string) => void): () => void;
   send(message: WorkerMessage): void;
+  /** Large arrays that this worker shares with others; a process shares none. */
+  readonly arrays?: ArrayClient;
 }
 
 /** What `this.signal` is aborted with: the words are the driver's, the name is the one that programs look for. */
