@@ -8,8 +8,8 @@ if (major < 22 || (major === 22 && minor < 15)) {
   process.exit(2);
 }
 // Taken without import, which would make Node load all that these modules are lazy about: 7 ms of each command.
-const [{ mkdirSync, statSync }, module, { homedir }, { isAbsolute, join }] = ["fs", "module", "os", "path"].map((name) =>
-  process.getBuiltinModule(`node:${name}`),
+const [{ mkdirSync, statSync }, module, { homedir }, { isAbsolute, join }] = ["fs", "module", "os", "path"].map(
+  (name) => process.getBuiltinModule(`node:${name}`),
 );
 // Not Node's default below the shared temporary folder: cached code is executed, so it lies in the user's own folder, and
 // only where nobody else can write. Relative values are to be ignored, says the XDG base directory specification.
