@@ -25,7 +25,7 @@ const packages = {
     },
     copies: { "worker.cjs": "src/wiring/worker-entry.cjs" },
     // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
-    external: ["better-sqlite3", "esbuild", "oxc-parser", "piscina", "vitest", "vite"],
+    external: ["better-sqlite3", "esbuild", "oxc-parser", "vitest", "vite"],
     splitting: true,
     // What a flow imports; what each command does; what reads a store; what starts workers; what runs; what a worker is.
     merge: [

@@ -15,7 +15,7 @@ import path from "node:path";
 export async function mergeChunks({ esbuild, folder, base, outputs, roots, external }) {
   const chunks = readChunks(folder, base, outputs);
   const groups = groupChunks(chunks, roots);
-  const aside = `${folder}/merged`;
+  const aside = `${folder}.merged`; // As deep as the folder: source maps name their sources from where they lie.
   await esbuild.build({
     entryPoints: [...groups.values()].map(({ name, members }) => ({
       in: members.length === 1 ? path.join(folder, members[0]) : `group:${name}`,

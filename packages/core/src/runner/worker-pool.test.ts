@@ -1,4 +1,4 @@
-/** The account of workers that wait, with workers that the test holds in its hand. */
+/** How many workers there are, and the account of those that wait, with workers that the test holds in its hand. */
 import { expect, test } from "vitest";
 import type { Batch, TaskResult } from "./protocol.ts";
 import { StepConduct } from "./step-conduct.ts";
@@ -48,5 +48,25 @@ test("a task that runs once more and waits leaves its place to others, and takes
   expect(runs).toHaveLength(4);
   runs[3]!.report.resolve({ results: results(4) });
   expect(await third.results).toHaveLength(1);
+  await pool.close();
+});
+
+test("as many workers as are asked for start at once, the others when a batch finds none free", async () => {
+  let opened = 0;
+  const pool = new WorkerPool({
+    slots: 3,
+    eager: 1,
+    conduct: new StepConduct(),
+    open: () => {
+      opened++;
+      return { run: () => new Promise(() => {}), abort() {}, cancel() {}, close: async () => {} };
+    },
+  });
+  const submit = () => pool.submit({ step: { name: "work" }, tasks: [] } as unknown as Batch).results.catch(() => {});
+  expect(opened).toBe(1);
+  submit();
+  expect(opened).toBe(1);
+  for (let count = 0; count < 4; count++) submit();
+  expect(opened).toBe(3);
   await pool.close();
 });
