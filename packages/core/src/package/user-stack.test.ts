@@ -9,14 +9,13 @@ function thrown(message: string, frames: readonly string[], cause?: unknown): Er
 
 const digest = "0123456789abcdef".repeat(4);
 
-test("frames of Node, Millrace, the pool and the bundler are left out", () => {
+test("frames of Node, Millrace and the bundler are left out", () => {
   const error = thrown("bad", [
     "helper (/w/src/helper.ts:3:1)",
     "async _Train.evaluate (/w/src/train.ts:10:5)",
     "Array.map (<anonymous>)",
     `__decorateElement (file:///w/node_modules/.cache/millrace/packages/${digest}/flow.mjs:12:3)`,
     "runStep (file:///w/node_modules/.pnpm/@millrace+core@0.1.0/node_modules/@millrace/core/dist/worker.js:9:9)",
-    "run (/w/node_modules/piscina/dist/worker.js:1:1)",
     "process.processTicksAndRejections (node:internal/process/task_queues:104:5)",
     "lib (/w/node_modules/dep/index.js:7:7)",
     "file:///w/src/top.ts:1:1",
@@ -34,7 +33,7 @@ test("frames of a run inside a step, which were described when it failed, stay a
   const inner = thrown("inner", ["deep (src/inner.ts:3:1)", "async src/top.mts:4:2", "run (node:internal/x.js:1:1)"]);
   const outer = thrown(
     "outer",
-    ["g (/w/b.ts:3:4)", "eval (eval.js)", "x (/w/node_modules/piscina/dist/a.js:1:1)"],
+    ["g (/w/b.ts:3:4)", "eval (eval.js)", "x (/w/node_modules/@millrace/core/dist/a.js:1:1)"],
     inner,
   );
   expect(userStack(outer, "/w")).toBe(
@@ -63,7 +62,7 @@ test("causes follow, also those of an AggregateError, and end somewhere", () => 
 });
 
 test("as plain data each error of a chain has its own frames, and no framework frame is left in any", () => {
-  const worker = "run (/w/node_modules/piscina/dist/worker.js:1:1)";
+  const worker = "run (/w/node_modules/@millrace/core/dist/worker.js:1:1)";
   const root = thrown("root", ["_Fail.load (/w/fail.ts:5:7)", worker]);
   const outer = thrown("boom", ["_Fail.start (/w/fail.ts:9:11)", worker], root);
   expect(describeUserError(outer, "/w")).toEqual({

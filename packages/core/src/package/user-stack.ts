@@ -7,7 +7,7 @@ import { coreFolder } from "./core-package.ts";
 const MAX_CAUSES = 8;
 
 /** Frames of the packages that run a step, in whatever copy. */
-const MACHINERY = /[\\/]node_modules[\\/](?:@millrace[\\/](?:core|cli)|piscina)[\\/]/;
+const MACHINERY = /[\\/]node_modules[\\/]@millrace[\\/](?:core|cli)[\\/]/;
 /** The bundler's own helpers: the rest of a bundle is mapped to its sources. */
 const BUNDLED = /[\\/]packages[\\/][0-9a-f]{64}[\\/]flow\.mjs/;
 
