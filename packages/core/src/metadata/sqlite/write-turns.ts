@@ -30,6 +30,7 @@ export class WriteTurns {
   readonly #random: () => number;
   #last: Promise<unknown> = Promise.resolve();
   #sharedUntil = 0;
+  #othersWroteAt = Number.NEGATIVE_INFINITY;
   #nextStart = 0;
   /** Since when one lock is in the way of all writes, and when it was seen last. */
   #lockedSince = Number.NEGATIVE_INFINITY;
@@ -65,15 +66,20 @@ export class WriteTurns {
         this.#lockedUntil = now;
         const waitedMs = now - this.#lockedSince;
         if (waitedMs >= this.#busyLimitMs) throw this.#busy(waitedMs, error);
-        this.othersWrote();
+        this.#sharedUntil = now + SHARED_FOR_MS;
       }
       await sleep(1 + this.#random() * (MAX_WAIT_MS - 1));
     }
   }
 
-  /** Told when a commit of another process was seen. */
+  /**
+   * Told when a commit of another connection was seen. One alone says nothing: a run's own heartbeat, which nobody has to
+   * leave room for, is a connection of its own.
+   */
   othersWrote(): void {
-    this.#sharedUntil = performance.now() + SHARED_FOR_MS;
+    const now = performance.now();
+    if (now - this.#othersWroteAt < SHARED_FOR_MS) this.#sharedUntil = now + SHARED_FOR_MS;
+    this.#othersWroteAt = now;
   }
 
   /** Waits until all writes that were asked for are done. */
