@@ -30,6 +30,18 @@ export function cacheFoldersOf(root: string): readonly string[] {
   return fs.existsSync(modules) ? [path.join(modules, ".cache", "millrace"), own] : [own];
 }
 
+/** Where Node may keep compiled code of threads, which is executed too; undefined where that is nobody's own folder. */
+export function compileCacheFolder(): string | undefined {
+  const own = path.join(userCacheFolder(), "millrace");
+  const folder = path.join(own, "compile");
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch {
+    return undefined; // No home, or a full disk.
+  }
+  return [own, folder].every((each) => foreignReason(each) === undefined) ? folder : undefined;
+}
+
 /** Why code in a folder could be another user's, in words; undefined when only this user can have put it there. */
 export function foreignReason(folder: string): string | undefined {
   const user = process.geteuid?.();

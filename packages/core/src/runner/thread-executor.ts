@@ -3,8 +3,6 @@
  * which batch, and one thread can be replaced while the others go on. Nothing waits by Atomics: a worker that waits for its
  * next message must still serve timers and sockets of user code.
  */
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
 import { getHeapStatistics } from "node:v8";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { deserializeError, serializeError } from "../errors/flow-error.ts";
@@ -34,6 +32,8 @@ export interface ThreadOptions {
   readonly file: string;
   /** Structured-cloneable data that the entry file reads from `workerData`, beside the control words. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** Folder in which Node keeps compiled code: a thread has none by itself. Default: nowhere. */
+  readonly compileCache?: string | undefined;
   /** Environment of the program; threads that need no other share a copy of it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether that is another one than this process has. */
@@ -50,7 +50,6 @@ export interface ThreadWorkerData {
   readonly lastWords: SharedArrayBuffer;
   /** Where batches come and reports go. */
   readonly port: MessagePort;
-  /** Folder in which Node keeps compiled code, if this process has one: a thread has none by itself. */
   readonly compileCache: string | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -82,10 +81,8 @@ export function threadHosts(options: ThreadOptions, placement?: Placement): Open
   const control = new SharedArrayBuffer(4);
   const limitMb = options.heapMb ?? Math.floor(getHeapStatistics().heap_size_limit / 1024 / 1024);
   const env = environmentOf(options, placement);
-  const cacheFolder = getCompileCacheDir();
-  const compileCache = cacheFolder === undefined ? undefined : dirname(cacheFolder); // Node adds its own version to it.
   const secrets = Object.values(placement?.secrets ?? {});
-  const { arrays } = options;
+  const { arrays, compileCache } = options;
   return (events) => {
     const lastWords = new LastWords();
     const { port1: port, port2 } = new MessageChannel();
