@@ -20,6 +20,8 @@ export interface TaskReader {
   runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
   upstreams(run: RunSequence): readonly UpstreamRow[];
   visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
+  /** What a task has set itself, by name, and the task that it starts from; nothing of a task that is not there. */
+  leftBy(task: TaskSequence): { readonly inherits?: TaskSequence; readonly artifacts: readonly ArtifactRow[] };
   itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
   blob(digest: Digest): BlobRow | undefined;
   /** As of the reader of all records, without the tasks of one run. */

@@ -154,6 +154,7 @@ function readerOf(reader: TaskReader, { upstreams: { missing } }: GivenRun): Tas
     runValues: (run) => reader.runValues(run),
     upstreams: (run) => reader.upstreams(run),
     visibleArtifacts: (task) => reader.visibleArtifacts(task),
+    leftBy: (task) => reader.leftBy(task),
     itemPage: (split, index) => reader.itemPage(split, index),
     blob: (digest) => reader.blob(digest),
     isAsLeft: (task) => reader.isAsLeft(task),

@@ -11,7 +11,7 @@ import { checkDeclaredArtifact } from "../flow/check-declared-artifact.ts";
 import type { FlowDefinition } from "../flow/definition.ts";
 import { type ResolvedField, resolveFields } from "../flow/resolve-fields.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { ArtifactRow, RunRow, RunValueKind, TaskReader } from "../metadata/metadata-store.ts";
+import type { ArtifactRow, RunRow, RunValueKind, TaskReader, TaskSequence } from "../metadata/metadata-store.ts";
 import type { ReadyTask } from "../runner/scheduler/scheduler.ts";
 import { nearestName } from "../util/nearest-name.ts";
 import type { StepCode } from "./step-code.ts";
@@ -62,6 +62,8 @@ export async function stepInputs(request: StepInputsRequest): Promise<StepInputs
     checkDeclaredArtifact(code.flowClass, row.name, value);
     return keep(row.name, value, `--set ${row.name}`);
   });
+  const visibleArtifacts = (sequence: TaskSequence): readonly ArtifactRow[] =>
+    sequence === task.inherits ? inherited : reader.visibleArtifacts(sequence);
   return {
     fields,
     reader: {
@@ -70,7 +72,9 @@ export async function stepInputs(request: StepInputsRequest): Promise<StepInputs
       itemPage: (split, index) => reader.itemPage(split, index),
       runValues: (sequence) => (sequence === run.sequence ? values : reader.runValues(sequence)),
       isAsLeft: (sequence) => reader.isAsLeft(sequence),
-      visibleArtifacts: (sequence) => (sequence === task.inherits ? inherited : reader.visibleArtifacts(sequence)),
+      visibleArtifacts,
+      // What is set anew is seen by this task alone, not through the inputs of a join that start from the same task.
+      leftBy: (sequence) => ({ artifacts: visibleArtifacts(sequence) }),
       blob: (digest) => blobs.get(digest) ?? reader.blob(digest),
       cacheEntries: () => [], // One step alone is run because it is to be seen running.
       blobsOfTask: (sequence) => reader.blobsOfTask(sequence),

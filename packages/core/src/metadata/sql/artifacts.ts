@@ -58,6 +58,41 @@ export const ownArtifacts = query<{ task: number }>()((db, arg) =>
     .orderBy("name"),
 );
 
+/** A digest as text: see `VisibleRecord`. */
+function digestText<Db, Tables extends keyof Db>(row: ExpressionBuilder<Db, Tables>, column: string) {
+  const hex = row.fn<string>("hex", [column as never]);
+  return row.fn<string>("lower", [hex]).as("digest");
+}
+
+/** As `ownArtifacts`. */
+export const artifactsLeft = query<{ task: number }>()((db, arg) =>
+  db
+    .selectFrom("artifact")
+    .select((row) => [
+      "name",
+      "codec",
+      digestText(row, "digest"),
+      "size_bytes",
+      row.lit(null).$castTo<GoneReason | null>().as("reason"),
+      row.lit(null).$castTo<number | null>().as("gone_at"),
+    ])
+    .where("task", "=", arg("task"))
+    .unionAll(
+      db
+        .selectFrom("gone_artifact")
+        .select((row) => [
+          "name",
+          "codec",
+          digestText(row, "digest"),
+          "size_bytes",
+          row.ref("reason").$castTo<GoneReason | null>().as("reason"),
+          row.ref("gone_at").$castTo<number | null>().as("gone_at"),
+        ])
+        .where("task", "=", arg("task")),
+    )
+    .orderBy("name"),
+);
+
 type Chain = Schema & { chain: { task: number; depth: number } };
 
 /** What is read of an artifact on the way along the chain, kept or given up. */
@@ -65,7 +100,7 @@ const kept = (row: ExpressionBuilder<Chain, "chain" | "artifact">) =>
   [
     "artifact.name",
     "artifact.codec",
-    "artifact.digest",
+    digestText(row, "artifact.digest"),
     "artifact.size_bytes",
     row.lit(null).$castTo<GoneReason | null>().as("reason"),
     row.lit(null).$castTo<number | null>().as("gone_at"),
@@ -75,7 +110,7 @@ const gone = (row: ExpressionBuilder<Omit<Chain, "gone"> & { gone: Schema["gone_
   [
     "gone.name",
     "gone.codec",
-    "gone.digest",
+    digestText(row, "gone.digest"),
     "gone.size_bytes",
     row.ref("gone.reason").$castTo<GoneReason | null>().as("reason"),
     row.ref("gone.gone_at").$castTo<number | null>().as("gone_at"),

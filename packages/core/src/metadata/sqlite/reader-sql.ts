@@ -27,13 +27,21 @@ export const readerSql = {
       from "chain" inner join "task" on "task"."sequence" = "chain"."task"
       where "task"."inherits" is not null and "chain"."depth" < 100000
     )
-    select "artifact"."name", "artifact"."codec", "artifact"."digest", "artifact"."size_bytes", null as "reason",
-      null as "gone_at", "chain"."depth"
+    select "artifact"."name", "artifact"."codec", lower(hex("artifact"."digest")) as "digest", "artifact"."size_bytes",
+      null as "reason", null as "gone_at", "chain"."depth"
     from "chain" inner join "artifact" on "artifact"."task" = "chain"."task"
     union all
-    select "gone"."name", "gone"."codec", "gone"."digest", "gone"."size_bytes", "gone"."reason" as "reason",
+    select "gone"."name", "gone"."codec", lower(hex("gone"."digest")) as "digest", "gone"."size_bytes",
+      "gone"."reason" as "reason",
       "gone"."gone_at" as "gone_at", "chain"."depth"
     from "chain" inner join "gone_artifact" as "gone" on "gone"."task" = "chain"."task" order by "depth"`,
+  artifactsLeft: `
+    select "name", "codec", lower(hex("digest")) as "digest", "size_bytes", null as "reason", null as "gone_at"
+    from "artifact" where "task" = ?
+    union all
+    select "name", "codec", lower(hex("digest")) as "digest", "size_bytes", "reason" as "reason", "gone_at" as "gone_at"
+    from "gone_artifact" where "task" = ? order by "name"`,
+  inheritsOfTask: `select "inherits" from "task" where "sequence" = ?`,
   itemPage: `
     select "split", "first", "count", "codec", "digest", "size_bytes"
     from "item_page" where "split" = ? and "first" <= ? order by "first" desc limit ?`,

@@ -303,7 +303,7 @@ export class SqliteReader implements MetadataReader {
   visibleArtifact(task: TaskSequence, name: string): Promise<ArtifactRow | undefined> {
     return this.read((on) => {
       const row = on.get(artifacts.visibleArtifact, { task, name });
-      return row === undefined ? undefined : map.toArtifactRow(row);
+      return row === undefined ? undefined : map.toVisibleArtifact(row);
     });
   }
 

@@ -65,10 +65,17 @@ export class SqliteTaskReader implements TaskReader {
 
   visibleArtifacts(task: TaskSequence) {
     return this.#read(() =>
-      map.toVisibleArtifacts(
-        this.#statement("visibleArtifacts").all(task) as Parameters<typeof map.toArtifactRow>[0][],
-      ),
+      map.toVisibleArtifacts(this.#statement("visibleArtifacts").all(task) as map.VisibleRecord[]),
     );
+  }
+
+  leftBy(task: TaskSequence) {
+    return this.#read(() => {
+      const rows = this.#statement("artifactsLeft").all(task, task) as map.VisibleRecord[];
+      const row = this.#statement("inheritsOfTask").get(task) as { readonly inherits: TaskSequence | null } | undefined;
+      const artifacts = rows.map(map.toVisibleArtifact);
+      return typeof row?.inherits === "number" ? { inherits: row.inherits, artifacts } : { artifacts };
+    });
   }
 
   itemPage(split: TaskSequence, index: number) {

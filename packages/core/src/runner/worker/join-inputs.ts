@@ -8,7 +8,7 @@ import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
 import { LazySource, lazyRecord } from "./lazy-record.ts";
 import type { ReadWatch } from "./read-watch.ts";
-import type { ArtifactTable, WorkerRun } from "./worker-run.ts";
+import type { WorkerRun } from "./worker-run.ts";
 
 /** Finds the views again when `mergeArtifacts(inputs)` is called with this very array. */
 const viewed = new WeakMap<object, readonly JoinInput[]>();
@@ -68,14 +68,15 @@ class InputView extends LazySource {
   }
 
   names(): readonly string[] {
-    return [...new Set([...this.#viewer.run.values.keys(), ...this.#artifacts.keys()])];
+    const { run } = this.#viewer;
+    return [...new Set([...run.values.keys(), ...run.visible(this.#task).keys()])];
   }
 
   read(name: string): unknown {
     this.#loaded ??= new Map();
     if (this.#loaded.has(name)) return this.#loaded.get(name);
     const { run, step, fields, watch } = this.#viewer;
-    const row = this.#artifacts.get(name);
+    const row = run.visibleArtifact(this.#task, name);
     if (this.#index === undefined) watch?.read(`inputs.before.${name}`);
     else watch?.inputRead(this.#index, name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.
@@ -91,11 +92,6 @@ class InputView extends LazySource {
 
   override asked(): void {
     this.#viewer.watch?.unknownRead("the list of an input's fields");
-  }
-
-  /** Not kept by each view: of 100,000 inputs, the tables of the last ones are enough. */
-  get #artifacts(): ArtifactTable {
-    return this.#viewer.run.visible(this.#task);
   }
 }
 

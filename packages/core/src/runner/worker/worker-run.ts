@@ -18,11 +18,7 @@ import { nearestName } from "../../util/nearest-name.ts";
 import type { RunContext, StepContract } from "../protocol.ts";
 import type { ReadyTask } from "../scheduler/ready-task.ts";
 import type { ValueLoader } from "./value-loader.ts";
-
-/** Tables of visible artifacts that are kept: the inputs of a join are asked for one by one. */
-const TABLES_KEPT = 256;
-
-export type ArtifactTable = ReadonlyMap<string, ArtifactRow>;
+import { type ArtifactTable, VisibleArtifacts } from "./visible-artifacts.ts";
 
 export class WorkerRun {
   readonly context: RunContext;
@@ -34,7 +30,7 @@ export class WorkerRun {
   readonly upstreams: ReadonlyMap<string, UpstreamRow>;
   /** Values of upstreams that fit what their consumer expects: field, name, codec and digest of each. */
   readonly fittingReads = new Set<string>();
-  readonly #tables = new Map<TaskSequence, ArtifactTable>();
+  readonly #visible: VisibleArtifacts;
   #page: { readonly split: TaskSequence; readonly first: number; readonly items: readonly StoredItem[] } | undefined;
 
   constructor(context: RunContext, reader: TaskReader, loader: ValueLoader) {
@@ -43,19 +39,19 @@ export class WorkerRun {
     this.facts = Object.freeze({ id, name, flow, project, tags: Object.freeze([...tags]) });
     this.reader = reader;
     this.loader = loader;
+    this.#visible = new VisibleArtifacts(reader);
     this.values = new Map(reader.runValues(context.sequence).map((row) => [row.name, row]));
     this.upstreams = new Map(reader.upstreams(context.sequence).map((row) => [row.name, row]));
   }
 
   /** The artifacts that a finished task leaves visible. */
   visible(task: TaskSequence): ArtifactTable {
-    let table = this.#tables.get(task);
-    if (table === undefined) {
-      table = new Map(this.reader.visibleArtifacts(task).map((row) => [row.name, row]));
-      if (this.#tables.size >= TABLES_KEPT) this.#tables.delete(this.#tables.keys().next().value!);
-      this.#tables.set(task, table);
-    }
-    return table;
+    return this.#visible.of(task);
+  }
+
+  /** One of them. Who needs only some of many, as a join does of each input, asks for these. */
+  visibleArtifact(task: TaskSequence, name: string): ArtifactRow | undefined {
+    return this.#visible.find(task, name);
   }
 
   /**

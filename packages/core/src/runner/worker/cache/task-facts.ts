@@ -12,7 +12,8 @@ import { textDigest } from "../../cache-basis.ts";
 import type { BatchTask, StepContract } from "../../protocol.ts";
 import { type MergeOptions, mergedArtifacts } from "../merge-artifacts.ts";
 import { upstreamFacts } from "../upstream-value.ts";
-import type { ArtifactTable, WorkerRun } from "../worker-run.ts";
+import type { ArtifactTable } from "../visible-artifacts.ts";
+import type { WorkerRun } from "../worker-run.ts";
 import { type InputRange, parseReadName, type ReadName } from "./read-names.ts";
 
 export interface TaskFactsOptions {
@@ -181,7 +182,7 @@ export class TaskFacts {
     const known = this.#inputs.get(name)?.[index];
     if (known !== undefined) return known;
     const { run, task } = this.#options;
-    const row = run.visible(task.inputs![index]!.task).get(name);
+    const row = run.visibleArtifact(task.inputs![index]!.task, name);
     this.learnInput(index, name, row);
     return this.#inputIdentity(name, row);
   }
@@ -193,7 +194,7 @@ export class TaskFacts {
 
   #before(name: string): string | undefined {
     const { run, task } = this.#options;
-    return task.before === undefined ? undefined : this.#inputIdentity(name, run.visible(task.before).get(name));
+    return task.before === undefined ? undefined : this.#inputIdentity(name, run.visibleArtifact(task.before, name));
   }
 
   #merge(text: string): string | undefined {

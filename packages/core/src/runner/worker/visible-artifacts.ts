@@ -1,0 +1,100 @@
+/**
+ * What tasks leave visible, of the tasks that one worker asks for. A thousand inputs of a join start from one task: what that
+ * one left is read once, and each input costs what it has set itself.
+ */
+import type { ArtifactRow, TaskReader, TaskSequence } from "../../metadata/metadata-store.ts";
+
+export type ArtifactTable = ReadonlyMap<string, ArtifactRow>;
+
+/** Tables that are kept, the last ones asked for: the inputs of a join are asked for one by one. */
+const TABLES_KEPT = 256;
+
+/** Tasks that are read one by one, up to one that is kept; what stands above is read in one statement. */
+const MAX_STEPS = 16;
+
+/** A name is looked for in at most so many tables. */
+const MAX_DEPTH = 16;
+
+interface Table {
+  readonly own: ArtifactTable;
+  readonly parent: Table | undefined;
+  readonly depth: number;
+  /** All that is visible, by name; made when somebody asks for it. */
+  all: ArtifactTable | undefined;
+}
+
+export class VisibleArtifacts {
+  readonly #reader: Pick<TaskReader, "leftBy" | "visibleArtifacts">;
+  readonly #tables = new Map<TaskSequence, Table>();
+
+  constructor(reader: Pick<TaskReader, "leftBy" | "visibleArtifacts">) {
+    this.#reader = reader;
+  }
+
+  /** All artifacts that a finished task leaves visible, by name. */
+  of(task: TaskSequence): ArtifactTable {
+    return allOf(this.#table(task));
+  }
+
+  /** One of them, without making the list. */
+  find(task: TaskSequence, name: string): ArtifactRow | undefined {
+    for (let table: Table | undefined = this.#table(task); table !== undefined; table = table.parent) {
+      const row = table.own.get(name);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
+  #table(task: TaskSequence): Table {
+    const below: { readonly task: TaskSequence; readonly own: ArtifactTable }[] = [];
+    let table: Table | undefined;
+    for (let at: TaskSequence | undefined = task; at !== undefined; ) {
+      table = this.#kept(at);
+      if (table !== undefined) break;
+      if (below.length === MAX_STEPS) {
+        table = this.#keep(at, tableOf(byName(this.#reader.visibleArtifacts(at)), undefined));
+        break;
+      }
+      const { inherits, artifacts } = this.#reader.leftBy(at);
+      below.push({ task: at, own: byName(artifacts) });
+      at = inherits;
+    }
+    for (const { task: at, own } of below.reverse()) table = this.#keep(at, tableOf(own, table));
+    return table!;
+  }
+
+  #kept(task: TaskSequence): Table | undefined {
+    const table = this.#tables.get(task);
+    // What many start from is asked for again and again, and must not be the first to go.
+    if (table !== undefined) this.#keep(task, table);
+    return table;
+  }
+
+  #keep(task: TaskSequence, table: Table): Table {
+    this.#tables.delete(task);
+    if (this.#tables.size >= TABLES_KEPT) this.#tables.delete(this.#tables.keys().next().value!);
+    this.#tables.set(task, table);
+    return table;
+  }
+}
+
+function byName(rows: readonly ArtifactRow[]): ArtifactTable {
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+function tableOf(own: ArtifactTable, parent: Table | undefined): Table {
+  if (parent !== undefined && own.size === 0) return parent;
+  const table = { own, parent, depth: (parent?.depth ?? 0) + 1, all: parent === undefined ? own : undefined };
+  if (table.depth <= MAX_DEPTH) return table;
+  const all = allOf(table);
+  return { own: all, parent: undefined, depth: 1, all };
+}
+
+/** In the order of the names, as one statement would give them. */
+function allOf(table: Table): ArtifactTable {
+  if (table.all !== undefined) return table.all;
+  const rows = new Map(allOf(table.parent!));
+  for (const [name, row] of table.own) rows.set(name, row);
+  table.all = new Map([...rows].sort(([left], [right]) => (left < right ? -1 : 1)));
+  return table.all;
+}
