@@ -60,7 +60,7 @@ import type { WebhookStore } from "./webhook-store.ts";
 
 export type * from "./record-rows.ts";
 export type { RunSignature } from "./run-signature.ts";
-export type { TaskReader } from "./task-reader.ts";
+export type { LeftArtifacts, TaskReader } from "./task-reader.ts";
 export type { FinishedTask, FinishRun, NewArtifact, Tick } from "./tick.ts";
 export type {
   BlobRow,

@@ -11,6 +11,13 @@ import type {
 } from "./metadata-store.ts";
 import type { CacheEntry, KeptBlob } from "./replay.ts";
 
+/** The artifacts that a task has set itself, by name. */
+export interface LeftArtifacts {
+  readonly task: TaskSequence;
+  readonly inherits?: TaskSequence;
+  readonly artifacts: readonly ArtifactRow[];
+}
+
 /**
  * The few reads that a task's field getters need, without an event loop. SQLite gives them by its own connection in each
  * worker; a remote store gives them through one I/O thread. A task sees what was committed before it was dispatched.
@@ -20,8 +27,8 @@ export interface TaskReader {
   runValues(run: RunSequence): readonly (ArtifactRow & { readonly kind: RunValueKind })[];
   upstreams(run: RunSequence): readonly UpstreamRow[];
   visibleArtifacts(task: TaskSequence): readonly ArtifactRow[];
-  /** What a task has set itself, by name, and the task that it starts from; nothing of a task that is not there. */
-  leftBy(task: TaskSequence): { readonly inherits?: TaskSequence; readonly artifacts: readonly ArtifactRow[] };
+  /** For each of these tasks that is there, in any order: what it has set itself, and the task that it starts from. */
+  leftBy(tasks: readonly TaskSequence[]): readonly LeftArtifacts[];
   itemPage(split: TaskSequence, index: number): ItemPageRow | undefined;
   blob(digest: Digest): BlobRow | undefined;
   /** As of the reader of all records, without the tasks of one run. */

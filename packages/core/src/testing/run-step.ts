@@ -154,7 +154,7 @@ function readerOf(reader: TaskReader, { upstreams: { missing } }: GivenRun): Tas
     runValues: (run) => reader.runValues(run),
     upstreams: (run) => reader.upstreams(run),
     visibleArtifacts: (task) => reader.visibleArtifacts(task),
-    leftBy: (task) => reader.leftBy(task),
+    leftBy: (tasks) => reader.leftBy(tasks),
     itemPage: (split, index) => reader.itemPage(split, index),
     blob: (digest) => reader.blob(digest),
     isAsLeft: (task) => reader.isAsLeft(task),

@@ -74,7 +74,7 @@ export async function stepInputs(request: StepInputsRequest): Promise<StepInputs
       isAsLeft: (sequence) => reader.isAsLeft(sequence),
       visibleArtifacts,
       // What is set anew is seen by this task alone, not through the inputs of a join that start from the same task.
-      leftBy: (sequence) => ({ artifacts: visibleArtifacts(sequence) }),
+      leftBy: (sequences) => sequences.map((each) => ({ task: each, artifacts: visibleArtifacts(each) })),
       blob: (digest) => blobs.get(digest) ?? reader.blob(digest),
       cacheEntries: () => [], // One step alone is run because it is to be seen running.
       blobsOfTask: (sequence) => reader.blobsOfTask(sequence),

@@ -64,35 +64,6 @@ function digestText<Db, Tables extends keyof Db>(row: ExpressionBuilder<Db, Tabl
   return row.fn<string>("lower", [hex]).as("digest");
 }
 
-/** As `ownArtifacts`. */
-export const artifactsLeft = query<{ task: number }>()((db, arg) =>
-  db
-    .selectFrom("artifact")
-    .select((row) => [
-      "name",
-      "codec",
-      digestText(row, "digest"),
-      "size_bytes",
-      row.lit(null).$castTo<GoneReason | null>().as("reason"),
-      row.lit(null).$castTo<number | null>().as("gone_at"),
-    ])
-    .where("task", "=", arg("task"))
-    .unionAll(
-      db
-        .selectFrom("gone_artifact")
-        .select((row) => [
-          "name",
-          "codec",
-          digestText(row, "digest"),
-          "size_bytes",
-          row.ref("reason").$castTo<GoneReason | null>().as("reason"),
-          row.ref("gone_at").$castTo<number | null>().as("gone_at"),
-        ])
-        .where("task", "=", arg("task")),
-    )
-    .orderBy("name"),
-);
-
 type Chain = Schema & { chain: { task: number; depth: number } };
 
 /** What is read of an artifact on the way along the chain, kept or given up. */

@@ -33,6 +33,7 @@ import { readColumn } from "../stored-columns.ts";
 import { readTime } from "../stored-json.ts";
 import type { TagRequest } from "../tag-event.ts";
 import type { TagPolicy } from "../tag-policy.ts";
+import type { LeftArtifacts } from "../task-reader.ts";
 import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
@@ -259,6 +260,21 @@ export function toVisibleArtifacts(rows: readonly VisibleRecord[]): readonly Art
   const nearest = new Map<string, ArtifactRow>();
   for (const row of rows) if (!nearest.has(row.name)) nearest.set(row.name, toVisibleArtifact(row));
   return [...nearest.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+export type TaskStart = Pick<TaskTable, "inherits"> & { readonly task: number };
+export type LeftRecord = VisibleRecord & { readonly task: number };
+
+/** What tasks have set themselves: rows of tasks, and rows of their artifacts in any order. */
+export function toLeftArtifacts(starts: readonly TaskStart[], rows: readonly LeftRecord[]): readonly LeftArtifacts[] {
+  const found = new Map<number, ArtifactRow[]>();
+  for (const { task } of starts) found.set(task, []);
+  for (const row of rows) found.get(row.task)?.push(toVisibleArtifact(row));
+  return starts.map(({ task, inherits }) => ({
+    task: task as TaskSequence,
+    ...(inherits === null ? {} : { inherits: inherits as TaskSequence }),
+    artifacts: found.get(task)!.sort((left, right) => (left.name < right.name ? -1 : 1)),
+  }));
 }
 
 export function toRunValue(row: Omit<RunValueTable, "run">): ArtifactRow & { readonly kind: RunValueKind } {

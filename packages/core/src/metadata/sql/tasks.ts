@@ -28,10 +28,6 @@ export const taskBySequence = query<{ sequence: number }>()((db, arg) =>
   db.selectFrom("task").select(taskColumns).where("sequence", "=", arg("sequence")),
 );
 
-export const inheritsOfTask = query<{ sequence: number }>()((db, arg) =>
-  db.selectFrom("task").select("inherits").where("sequence", "=", arg("sequence")),
-);
-
 /** What a task's digest covers besides its artifacts, and the digest. */
 export const recordOfTask = query<{ sequence: number }>()((db, arg) =>
   db.selectFrom("task").select(["terms", "record_digest"]).where("sequence", "=", arg("sequence")),

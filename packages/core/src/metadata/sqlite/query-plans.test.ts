@@ -22,7 +22,7 @@ import { dueDelivery } from "../sql/webhooks.ts";
 import { type Connection, openWriter } from "./connection.ts";
 import { lineageSql } from "./lineage-reads.ts";
 import { migrate } from "./migrate.ts";
-import { heartbeatSql, readerSql } from "./reader-sql.ts";
+import { heartbeatSql, leftSql, readerSql } from "./reader-sql.ts";
 import { compileForSqlite } from "./statements.ts";
 
 let folder: string;
@@ -159,8 +159,6 @@ const hot: Readonly<Record<string, Query<never, unknown>>> = {
   "one task by its path": tasks.taskPage({ ...task, step: true, path: true }),
   "tasks by status": tasks.taskCounts,
   "the artifacts of a task": artifacts.ownArtifacts,
-  "the artifacts that a task has set, for workers": artifacts.artifactsLeft,
-  "the task that a task starts from": tasks.inheritsOfTask,
   "a page of items": artifacts.itemPage,
   "a blob": blobByDigest,
   "the log of a task": logChunks({ attempt: false, stream: false, after: false, limit: false }),
@@ -227,6 +225,12 @@ describe("lineage is followed by indexes alone, whatever the tables hold:", () =
   }
 });
 
+test.each(Object.entries(leftSql))("what tasks have left is found by keys alone: %s", (_, sql) => {
+  const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all({ tasks: "[]" }) as { readonly detail: string }[];
+  const walked = rows.map((row) => row.detail).filter((detail) => /\bSCAN\b/.test(detail));
+  expect(walked.filter((detail) => !detail.startsWith("SCAN wanted VIRTUAL TABLE"))).toEqual([]);
+});
+
 describe("the statements of a task's reader are those of the store:", () => {
   const written: Readonly<Record<keyof typeof readerSql, Query<never, unknown>>> = {
     runById: runs.runById,
@@ -235,8 +239,6 @@ describe("the statements of a task's reader are those of the store:", () => {
     runValues: runs.runValues,
     upstreamsOfRun: upstreams.upstreamsOfRun,
     visibleArtifacts: artifacts.visibleArtifacts,
-    artifactsLeft: artifacts.artifactsLeft,
-    inheritsOfTask: tasks.inheritsOfTask,
     itemPage: artifacts.itemPage,
     blobByDigest,
     cacheEntries,

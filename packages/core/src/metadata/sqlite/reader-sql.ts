@@ -35,13 +35,6 @@ export const readerSql = {
       "gone"."reason" as "reason",
       "gone"."gone_at" as "gone_at", "chain"."depth"
     from "chain" inner join "gone_artifact" as "gone" on "gone"."task" = "chain"."task" order by "depth"`,
-  artifactsLeft: `
-    select "name", "codec", lower(hex("digest")) as "digest", "size_bytes", null as "reason", null as "gone_at"
-    from "artifact" where "task" = ?
-    union all
-    select "name", "codec", lower(hex("digest")) as "digest", "size_bytes", "reason" as "reason", "gone_at" as "gone_at"
-    from "gone_artifact" where "task" = ? order by "name"`,
-  inheritsOfTask: `select "inherits" from "task" where "sequence" = ?`,
   itemPage: `
     select "split", "first", "count", "codec", "digest", "size_bytes"
     from "item_page" where "split" = ? and "first" <= ? order by "first" desc limit ?`,
@@ -68,4 +61,19 @@ export const heartbeatSql = {
   heartbeat: `
     update "execution" set "heartbeat_at" = ? where "run" = ? and "number" = ? and "status" = ?`,
   runStatus: `select "id", "flow", "status", "execution" from "run" where "sequence" = ?`,
+} as const;
+
+/** What tasks have set themselves, and what they start from; many at once, as each statement begins a transaction. */
+export const leftSql = {
+  starts: `
+    select "task"."sequence" as "task", "task"."inherits"
+    from json_each(@tasks) as "wanted" cross join "task" on "task"."sequence" = "wanted"."value"`,
+  artifacts: `
+    select "artifact"."task", "artifact"."name", "artifact"."codec", lower(hex("artifact"."digest")) as "digest",
+      "artifact"."size_bytes", null as "reason", null as "gone_at"
+    from json_each(@tasks) as "wanted" cross join "artifact" on "artifact"."task" = "wanted"."value"
+    union all
+    select "gone"."task", "gone"."name", "gone"."codec", lower(hex("gone"."digest")) as "digest", "gone"."size_bytes",
+      "gone"."reason", "gone"."gone_at"
+    from json_each(@tasks) as "wanted" cross join "gone_artifact" as "gone" on "gone"."task" = "wanted"."value"`,
 } as const;

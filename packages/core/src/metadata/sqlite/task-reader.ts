@@ -10,7 +10,7 @@ import type { RunSequence, TaskReader, TaskSequence } from "../metadata-store.ts
 import * as map from "../sql/rows.ts";
 import { type Connection, openReader } from "./connection.ts";
 import { nameRow } from "./name-row.ts";
-import { readerSql } from "./reader-sql.ts";
+import { leftSql, readerSql } from "./reader-sql.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { isAsLeft } from "./task-faults.ts";
 
@@ -32,6 +32,8 @@ export class SqliteTaskReader implements TaskReader {
   readonly #db: Connection;
   readonly #file: string;
   readonly #statements = new Map<keyof typeof readerSql, Statement<unknown[], unknown>>();
+  #starts: Statement<unknown[], unknown> | undefined;
+  #left: Statement<unknown[], unknown> | undefined;
 
   constructor(db: Connection, file: string) {
     this.#db = db;
@@ -69,12 +71,13 @@ export class SqliteTaskReader implements TaskReader {
     );
   }
 
-  leftBy(task: TaskSequence) {
+  leftBy(tasks: readonly TaskSequence[]) {
     return this.#read(() => {
-      const rows = this.#statement("artifactsLeft").all(task, task) as map.VisibleRecord[];
-      const row = this.#statement("inheritsOfTask").get(task) as { readonly inherits: TaskSequence | null } | undefined;
-      const artifacts = rows.map(map.toVisibleArtifact);
-      return typeof row?.inherits === "number" ? { inherits: row.inherits, artifacts } : { artifacts };
+      this.#starts ??= this.#db.prepare(leftSql.starts);
+      this.#left ??= this.#db.prepare(leftSql.artifacts);
+      const wanted = { tasks: JSON.stringify(tasks) };
+      const starts = this.#starts.all(wanted) as readonly map.TaskStart[];
+      return map.toLeftArtifacts(starts, this.#left.all(wanted) as readonly map.LeftRecord[]);
     });
   }
 

@@ -20,7 +20,7 @@ export function joinInputs(
   fields: (name: string) => unknown,
   watch?: ReadWatch,
 ): readonly object[] {
-  const viewer: Viewer = { run, step: step.name, fields, ...(watch && { watch }) };
+  const viewer: Viewer = { inputs, run, step: step.name, fields, ...(watch && { watch }) };
   const views = inputs.map((input, index) => lazyRecord(new InputView(viewer, input.task, index)));
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
@@ -46,6 +46,7 @@ export function inputsBehind(inputs: unknown): readonly JoinInput[] | undefined 
 
 /** What the views of one join have in common. */
 interface Viewer {
+  readonly inputs: readonly JoinInput[];
   readonly run: WorkerRun;
   readonly step: string;
   readonly fields: (name: string) => unknown;
@@ -76,7 +77,7 @@ class InputView extends LazySource {
     this.#loaded ??= new Map();
     if (this.#loaded.has(name)) return this.#loaded.get(name);
     const { run, step, fields, watch } = this.#viewer;
-    const row = run.visibleArtifact(this.#task, name);
+    const row = run.visibleArtifact(this.#task, name, (count) => this.#following(count));
     if (this.#index === undefined) watch?.read(`inputs.before.${name}`);
     else watch?.inputRead(this.#index, name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.
@@ -88,6 +89,11 @@ class InputView extends LazySource {
           : undefined;
     this.#loaded.set(name, value);
     return value;
+  }
+
+  #following(count: number): readonly TaskSequence[] {
+    if (this.#index === undefined) return [];
+    return this.#viewer.inputs.slice(this.#index + 1, this.#index + 1 + count).map(({ task }) => task);
   }
 
   override asked(): void {

@@ -8,7 +8,7 @@ interface Left {
   readonly own: Readonly<Record<string, string>>;
 }
 
-/** Tasks as a store gives them, with a count of the rows that were read. */
+/** Tasks as a store gives them, with a count of what was read. */
 function tasks(left: Readonly<Record<number, Left>>) {
   const count = { rows: 0, statements: 0 };
   const rows = (own: Readonly<Record<string, string>>): ArtifactRow[] =>
@@ -19,18 +19,19 @@ function tasks(left: Readonly<Record<number, Left>>) {
     const { inherits, own } = left[task] ?? { own: {} };
     return { ...(inherits === undefined ? {} : all(inherits)), ...own };
   };
-  const counted = (found: ArtifactRow[]) => {
-    count.statements++;
-    count.rows += found.length;
-    return found;
-  };
   const reader = {
-    leftBy: (task: TaskSequence) => {
-      const { inherits, own } = left[task] ?? { own: {} };
-      const artifacts = counted(rows(own));
-      return inherits === undefined ? { artifacts } : { inherits: inherits as TaskSequence, artifacts };
+    leftBy: (wanted: readonly TaskSequence[]) => {
+      count.statements++;
+      return wanted
+        .filter((task) => left[task] !== undefined)
+        .map((task) => {
+          const { inherits, own } = left[task]!;
+          const artifacts = rows(own);
+          count.rows += artifacts.length;
+          return { task, artifacts, ...(inherits === undefined ? {} : { inherits: inherits as TaskSequence }) };
+        });
     },
-    visibleArtifacts: (task: TaskSequence) => counted(rows(all(task))),
+    visibleArtifacts: (task: TaskSequence) => rows(all(task)),
   };
   return { visible: new VisibleArtifacts(reader), count, all };
 }
@@ -49,9 +50,10 @@ describe("VisibleArtifacts", () => {
       };
     for (const order of [[200], [3, 5, 200, 100, 18, 19], Array.from({ length: 200 }, (_, index) => index + 1)]) {
       const { visible, all } = tasks(left);
-      for (const task of order) {
+      for (const [index, task] of order.entries()) {
+        const following = (most: number) => order.slice(index + 1, index + 1 + most) as TaskSequence[];
         for (const name of ["first", "b", "a3", "none"])
-          expect(visible.find(task as TaskSequence, name)?.digest).toBe(all(task)[name]);
+          expect(visible.find(task as TaskSequence, name, following)?.digest).toBe(all(task)[name]);
         expect(shown(visible.of(task as TaskSequence))).toEqual(sorted(all(task)));
       }
     }
@@ -65,11 +67,25 @@ describe("VisibleArtifacts", () => {
     const wide = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`artifact${index}`, "x"]));
     const left: Record<number, Left> = { 1: { own: wide } };
     for (let task = 2; task <= 1001; task++) left[task] = { inherits: 1, own: { result: String(task) } };
+    const inputs = Array.from({ length: 1000 }, (_, index) => (index + 2) as TaskSequence);
     const { visible, count } = tasks(left);
-    for (let task = 2; task <= 1001; task++) {
-      expect(visible.find(task as TaskSequence, "result")?.digest).toBe(String(task));
-      expect(visible.find(task as TaskSequence, "artifact499")?.digest).toBe("x");
+    for (const [index, task] of inputs.entries()) {
+      const following = (most: number) => inputs.slice(index + 1, index + 1 + most);
+      expect(visible.find(task, "result", following)?.digest).toBe(String(task));
+      expect(visible.find(task, "artifact499", following)?.digest).toBe("x");
     }
-    expect(count).toEqual({ rows: 1500, statements: 1001 });
+    // 1, 2, 4, … and then 128 inputs in a statement, and one for what they start from.
+    expect(count).toEqual({ rows: 1500, statements: 15 });
+  });
+
+  it("reads nothing ahead for who asks for inputs here and there", () => {
+    const left = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [index + 1, { own: { result: "x" } }]));
+    const { visible, count } = tasks(left);
+    for (let index = 0; index < 1000; index += 3) {
+      const following = (most: number) =>
+        Array.from({ length: Math.min(most, 999 - index) }, (_, next) => (index + 2 + next) as TaskSequence);
+      visible.find((index + 1) as TaskSequence, "result", following);
+    }
+    expect(count).toEqual({ rows: 334, statements: 334 });
   });
 });

@@ -2,7 +2,7 @@
  * What tasks leave visible, of the tasks that one worker asks for. A thousand inputs of a join start from one task: what that
  * one left is read once, and each input costs what it has set itself.
  */
-import type { ArtifactRow, TaskReader, TaskSequence } from "../../metadata/metadata-store.ts";
+import type { ArtifactRow, LeftArtifacts, TaskReader, TaskSequence } from "../../metadata/metadata-store.ts";
 
 export type ArtifactTable = ReadonlyMap<string, ArtifactRow>;
 
@@ -12,8 +12,14 @@ const TABLES_KEPT = 256;
 /** Tasks that are read one by one, up to one that is kept; what stands above is read in one statement. */
 const MAX_STEPS = 16;
 
+/** Of tasks that are asked for one after another, so many more are read at once in the end: a statement costs ten rows. */
+const MAX_AHEAD = 127;
+
 /** A name is looked for in at most so many tables. */
 const MAX_DEPTH = 16;
+
+/** The tasks that come next, at most so many. */
+type Following = (count: number) => readonly TaskSequence[];
 
 interface Table {
   readonly own: ArtifactTable;
@@ -26,6 +32,11 @@ interface Table {
 export class VisibleArtifacts {
   readonly #reader: Pick<TaskReader, "leftBy" | "visibleArtifacts">;
   readonly #tables = new Map<TaskSequence, Table>();
+  /** What was read ahead. */
+  #left: ReadonlyMap<TaskSequence, LeftArtifacts> = new Map();
+  #ahead = 0;
+  /** The first task that was not read ahead any more: who asks for it goes from one to the next. */
+  #next: TaskSequence | undefined;
 
   constructor(reader: Pick<TaskReader, "leftBy" | "visibleArtifacts">) {
     this.#reader = reader;
@@ -36,16 +47,20 @@ export class VisibleArtifacts {
     return allOf(this.#table(task));
   }
 
-  /** One of them, without making the list. */
-  find(task: TaskSequence, name: string): ArtifactRow | undefined {
-    for (let table: Table | undefined = this.#table(task); table !== undefined; table = table.parent) {
+  /**
+   * One of them, without making the list.
+   *
+   * @param following gives the tasks that come after it, at most so many, where they may be asked for next
+   */
+  find(task: TaskSequence, name: string, following?: Following): ArtifactRow | undefined {
+    for (let table: Table | undefined = this.#table(task, following); table !== undefined; table = table.parent) {
       const row = table.own.get(name);
       if (row !== undefined) return row;
     }
     return undefined;
   }
 
-  #table(task: TaskSequence): Table {
+  #table(task: TaskSequence, following?: Following): Table {
     const below: { readonly task: TaskSequence; readonly own: ArtifactTable }[] = [];
     let table: Table | undefined;
     for (let at: TaskSequence | undefined = task; at !== undefined; ) {
@@ -55,12 +70,24 @@ export class VisibleArtifacts {
         table = this.#keep(at, tableOf(byName(this.#reader.visibleArtifacts(at)), undefined));
         break;
       }
-      const { inherits, artifacts } = this.#reader.leftBy(at);
-      below.push({ task: at, own: byName(artifacts) });
-      at = inherits;
+      const left = this.#leftBy(at, at === task ? following : undefined);
+      below.push({ task: at, own: byName(left?.artifacts ?? []) });
+      at = left?.inherits;
     }
     for (const { task: at, own } of below.reverse()) table = this.#keep(at, tableOf(own, table));
     return table!;
+  }
+
+  #leftBy(task: TaskSequence, following: Following | undefined): LeftArtifacts | undefined {
+    const known = this.#left.get(task);
+    if (known !== undefined) return known;
+    if (following === undefined) return this.#reader.leftBy([task])[0];
+    this.#ahead = task === this.#next ? Math.min(2 * this.#ahead + 1, MAX_AHEAD) : 0;
+    const ahead = following(this.#ahead + 1);
+    this.#next = ahead[this.#ahead];
+    const read = this.#reader.leftBy([task, ...ahead.slice(0, this.#ahead)]);
+    this.#left = new Map(read.map((left) => [left.task, left]));
+    return this.#left.get(task);
   }
 
   #kept(task: TaskSequence): Table | undefined {

@@ -49,9 +49,17 @@ export class WorkerRun {
     return this.#visible.of(task);
   }
 
-  /** One of them. Who needs only some of many, as a join does of each input, asks for these. */
-  visibleArtifact(task: TaskSequence, name: string): ArtifactRow | undefined {
-    return this.#visible.find(task, name);
+  /**
+   * One of them. Who needs only some of many, as a join does of each input, asks for these.
+   *
+   * @param following gives the tasks that come after it, at most so many, where they may be asked for next
+   */
+  visibleArtifact(
+    task: TaskSequence,
+    name: string,
+    following?: (count: number) => readonly TaskSequence[],
+  ): ArtifactRow | undefined {
+    return this.#visible.find(task, name, following);
   }
 
   /**
