@@ -135,6 +135,12 @@ test("a tag that looks alike is named as a near miss", async () => {
   expect(text).toContain('Did you mean "prod:v1" (Train/1)?');
 });
 
+test("a tag that is in use is not taken for a mistyped one, however many stand before it", async () => {
+  for (let day = 100; day < 220; day++) await store.run("Train", { tags: [`day:${day}`] });
+  const text = await refusal(store.resolve([MODEL], { model: { tags: ["day:210", "europe"] } }));
+  expect(text).not.toContain("Did you mean");
+});
+
 test("a run that holds only some of the tags is named as a near miss", async () => {
   await store.run("Train", { tags: ["prod:v1"] });
   const text = await refusal(store.resolve([MODEL], { model: { tags: ["prod:v1", "europe"] } }));

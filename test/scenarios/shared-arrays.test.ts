@@ -124,6 +124,18 @@ describe("a step that writes into an array that it shares", () => {
     expect(await seenOf("renaming.ts", text)).toEqual([0, 1, 5, 1]);
   });
 
+  test("are two arrays when they have the same bytes and another type", async () => {
+    const text = flowText(
+      "Zeros",
+      `a!: Float64Array; b!: Uint8Array; seen!: unknown;
+      @step({ next: "read" }) start() { this.a = new Float64Array(${SIZE}); this.b = new Uint8Array(${8 * SIZE}); }
+      @step({ next: "end", shared: ["a", "b"] }) read() { this.seen = [this.a.constructor.name, this.b.constructor.name, this.a.length]; }
+      @step() end() { this.seen = [this.seen, this.a.constructor.name, this.b.constructor.name]; }`,
+    );
+    const expected = [["Float64Array", "Uint8Array", SIZE], "Float64Array", "Uint8Array"];
+    expect(await seenOf("zeros.ts", text)).toEqual(expected);
+  });
+
   test("cannot share what is no array", async () => {
     const text = flowText(
       "Listing",

@@ -7,7 +7,6 @@ import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/
 import { renderNewStore, renderOutcome, renderResumed, renderUpstream, renderWarning } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
 import { tookText } from "../render/took.ts";
-import { boundYoungHeap } from "../young-heap.ts";
 import type { Context } from "./command.ts";
 
 /** How long a second Ctrl-C waits for tasks to be ended and for the run's end to be recorded. */
@@ -62,7 +61,6 @@ export async function followRun(
   });
   const timer = setInterval(() => progress.tick(), REDRAW_MS);
   timer.unref();
-  const youngHeap = boundYoungHeap();
   try {
     for await (const event of running) {
       board.apply(event);
@@ -89,7 +87,6 @@ export async function followRun(
     say(stderr.paint.yellow("Stopped before the run began"));
   } finally {
     clearInterval(timer);
-    youngHeap.stop();
     progress.end();
     release();
   }

@@ -56,8 +56,9 @@ async function lookAlikes(
   if (tags.length === 0) return [];
   const found: string[] = [];
   for (const tag of tags) {
+    const [same] = await metadata.tagNames({ flow, from: tag, limit: 1 });
+    if (same === tag) continue;
     const names = new Set(await tagsNear(metadata, flow, tag));
-    if (names.has(tag)) continue;
     const near = nearestName(tag, names);
     if (near === undefined) continue;
     const [holder] = await metadata.runs({ flow, tags: [near], limit: 1 });

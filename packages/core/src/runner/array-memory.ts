@@ -88,7 +88,9 @@ export class ArrayMemory {
       return;
     }
     const filling = this.#filling.get(key);
-    if (filling !== undefined) filling.waiting.push(customer);
+    // Who fills it would wait for himself: code that an earlier task has left in his thread asks for it too.
+    if (filling?.customer === customer) answer(customer, { kind: "none" });
+    else if (filling !== undefined) filling.waiting.push(customer);
     else if (sizeBytes > this.#limitBytes && !asked.isLent) answer(customer, { kind: "none" });
     else {
       this.#filling.set(key, { customer, waiting: [] });

@@ -70,3 +70,74 @@ test("as many workers as are asked for start at once, the others when a batch fi
   expect(opened).toBe(3);
   await pool.close();
 });
+
+test("a batch waits for a worker that is looked at, as long as that does not take long", async () => {
+  const opened: PromiseWithResolvers<BatchReport>[][] = [];
+  const pool = new WorkerPool({
+    slots: 2,
+    conduct: new StepConduct(),
+    open: () => {
+      const runs: PromiseWithResolvers<BatchReport>[] = [];
+      opened.push(runs);
+      return {
+        run: () => {
+          const report = Promise.withResolvers<BatchReport>();
+          runs.push(report);
+          return report.promise;
+        },
+        abort() {},
+        cancel() {},
+        close: async () => {},
+      };
+    },
+  });
+  const submit = () => pool.submit({ step: { name: "work" }, tasks: [{}] } as unknown as Batch);
+  const report = (isUnsure: boolean) => ({ results: [{}] as unknown as readonly TaskResult[], isUnsure });
+
+  const first = submit();
+  opened[0]![0]!.resolve(report(true));
+  await first.results;
+  const second = submit();
+  expect([opened.length, opened[0]!.length]).toEqual([1, 2]); // The batch and its look.
+  opened[0]![1]!.resolve({ results: [] });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([opened.length, opened[0]!.length]).toEqual([1, 3]);
+  opened[0]![2]!.resolve(report(true));
+  await second.results;
+
+  submit().results.catch(() => {});
+  while (opened.length === 1) await new Promise((resolve) => setTimeout(resolve, 5)); // The look takes too long.
+  expect(opened[1]).toHaveLength(1);
+  await pool.close();
+});
+
+test("where no worker can be started a batch is told so, and waits where there are others", async () => {
+  let isRefused = true;
+  const runs: PromiseWithResolvers<BatchReport>[] = [];
+  const pool = new WorkerPool({
+    slots: 2,
+    eager: 2,
+    conduct: new StepConduct(),
+    open: () => {
+      if (isRefused) throw new Error("no thread left");
+      isRefused = true;
+      const run = () => {
+        runs.push(Promise.withResolvers<BatchReport>());
+        return runs.at(-1)!.promise;
+      };
+      return { run, abort() {}, cancel() {}, close: async () => {} };
+    },
+  });
+  const submit = () => pool.submit({ step: { name: "work" }, tasks: [{}] } as unknown as Batch).results;
+  await expect(submit()).rejects.toThrow("no worker could be started: no thread left");
+
+  isRefused = false;
+  const results = [submit(), submit()];
+  expect(runs).toHaveLength(1);
+  runs[0]!.resolve({ results: [] });
+  await results[0];
+  await new Promise((resolve) => setImmediate(resolve));
+  runs[1]!.resolve({ results: [] });
+  await results[1];
+  await pool.close();
+});

@@ -9,6 +9,9 @@ import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 import type { StepConduct } from "./step-conduct.ts";
 import type { BatchReport, OpenHost, WorkerHost } from "./worker-host.ts";
 
+/** A look takes about a millisecond; a worker that takes longer for it is not waited for. */
+const LOOK_LIMIT_MS = 50;
+
 export interface WorkerPoolOptions {
   readonly open: OpenHost;
   /** Workers at most. */
@@ -41,6 +44,8 @@ export class WorkerPool implements Executor {
   readonly #listeners: ((message: HeardMessage) => void)[] = [];
   #queue: Job[] = [];
   #waiting = 0;
+  /** Workers whose look is waited for. */
+  #looking = 0;
   #isCancelled = false;
   #isClosed = false;
 
@@ -48,7 +53,11 @@ export class WorkerPool implements Executor {
     this.slots = options.slots;
     this.#options = options;
     const eager = Math.min(options.eager ?? 0, this.slots);
-    while (this.#hosts.size < eager) this.#idle.push(this.#open());
+    try {
+      while (this.#hosts.size < eager) this.#idle.push(this.#open());
+    } catch {
+      // The system gives no more; a batch for which there is none at all is told.
+    }
   }
 
   /** Whether no batch runs or waits. */
@@ -94,7 +103,16 @@ export class WorkerPool implements Executor {
 
   #dispatch(): void {
     while (this.#queue.length > 0 && !this.#isClosed && this.#running < this.slots) {
-      const host = this.#idle.pop() ?? this.#open();
+      let host = this.#idle.pop();
+      // Workers that are looked at are free in a moment: a line of steps needs no second one for that.
+      if (host === undefined && this.#looking >= this.#queue.length) return;
+      try {
+        host ??= this.#open();
+      } catch (error) {
+        if (this.#hosts.size > 0) return; // The system has no thread left; those that are there go on.
+        this.#queue.shift()!.results.reject(notStarted(error));
+        continue;
+      }
       void this.#run(this.#queue.shift()!, host);
     }
   }
@@ -172,6 +190,16 @@ export class WorkerPool implements Executor {
 
   /** Before a worker is free again, it looks at what its tasks have left; they are over, whatever comes of that. */
   async #lookAfter(batch: Batch, host: WorkerHost, { pollution = [], ...report }: BatchReport): Promise<void> {
+    let isWaitedFor = true;
+    const stopWaiting = (): void => {
+      if (isWaitedFor) this.#looking--;
+      isWaitedFor = false;
+    };
+    this.#looking++;
+    const limit = setTimeout(() => {
+      stopWaiting();
+      this.#dispatch();
+    }, LOOK_LIMIT_MS);
     try {
       const found = await host.run({ ...batch, ...this.#options.conduct.advise(batch.step.name), tasks: [] });
       this.#release(batch.step.name, host, { ...report, pollution: [...pollution, ...(found.pollution ?? [])] });
@@ -179,6 +207,8 @@ export class WorkerPool implements Executor {
       this.#drop(host);
       if (!this.#isClosed) this.#tell(strayError(error));
     }
+    clearTimeout(limit);
+    stopWaiting();
     this.#dispatch();
   }
 
@@ -228,6 +258,11 @@ function endedError(cause?: unknown): ExecutorLostError {
     { kind: "ended" },
     cause === undefined ? undefined : { cause },
   );
+}
+
+function notStarted(cause: unknown): ExecutorLostError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new ExecutorLostError(`no worker could be started: ${text}`, { kind: "other" }, { cause });
 }
 
 function strayError(error: unknown): HeardMessage {

@@ -14,14 +14,19 @@ let collect: Collector | undefined;
 export function collectGarbage(): void {
   collect ??= exposedCollector();
   // In a turn of its own: called from a function, V8 keeps whatever may still stand on the stack.
-  void collect({ type: "major", execution: "async" });
+  collect?.({ type: "major", execution: "async" }).catch(() => {});
 }
 
-/** V8 gives the function to new contexts alone, and only while the flag is set; other code is not to see it. */
-function exposedCollector(): Collector {
+/**
+ * V8 gives the function to new contexts alone, and only while the flag is set; other code is not to see it. The flag is one for
+ * all threads: where another one has just taken it back, this one has to try again another time.
+ */
+function exposedCollector(): Collector | undefined {
+  const { gc } = globalThis as { readonly gc?: Collector };
+  if (gc !== undefined) return gc; // Node was started with the flag, which is to stay.
   setFlagsFromString("--expose-gc");
   try {
-    return runInNewContext("gc") as Collector;
+    return runInNewContext("globalThis.gc") as Collector | undefined;
   } finally {
     setFlagsFromString("--no-expose-gc");
   }

@@ -66,10 +66,10 @@ export async function startRun(
   signals: RunSignals,
   workers = workersOf(request),
 ): Promise<RunRow> {
-  const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
-  const environment = environmentOf(request, config);
   workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
+    const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
+    const environment = environmentOf(request, config);
     const prepared = await prepareRun(request);
     const name = prepared.definition.name;
     refuseCancelled(signals.stop, name);

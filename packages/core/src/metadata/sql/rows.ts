@@ -6,7 +6,6 @@
 import type { Digest, GoneReason } from "../../artifact/artifact.ts";
 import { FlowError, isFlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
-import type { TaskPath } from "../../ids/task-path.ts";
 import type { DeletedRun } from "../deleted-run.ts";
 import type { ExecutionRow } from "../execution.ts";
 import type { RunImport } from "../imported-run.ts";
@@ -27,8 +26,7 @@ import type {
   UpstreamRead,
   UpstreamRow,
 } from "../metadata-store.ts";
-import { cacheEntryDigest } from "../record-digest.ts";
-import type { CacheEntry, KeptBlob } from "../replay.ts";
+import type { KeptBlob } from "../replay.ts";
 import { readColumn } from "../stored-columns.ts";
 import { readTime } from "../stored-json.ts";
 import type { TagRequest } from "../tag-event.ts";
@@ -38,7 +36,6 @@ import type { LogRowTable } from "./logs.ts";
 import type {
   ArtifactTable,
   BlobTable,
-  CacheEntryTable,
   DeletedRunTable,
   ExecutionTable,
   ItemPageTable,
@@ -171,34 +168,6 @@ function taskOf(row: TaskTable, status: TaskTable["status"]): TaskRow {
     ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
   };
 }
-
-/** The entries that were written for their tasks; whoever looks for others finds nothing. */
-export function toCacheEntries(key: Digest, rows: readonly CacheEntryRecord[]): readonly CacheEntry[] {
-  return rows.filter((row) => isEntryAsWritten(key, row)).map(toCacheEntry);
-}
-
-/** Entries of programs without these digests are taken as they are. */
-function isEntryAsWritten(key: Digest, { reads, record_digest: own, task_digest: task }: CacheEntryRecord): boolean {
-  if (own === null) return true;
-  return task !== null && digestOfBytes(own) === cacheEntryDigest({ key, reads, task: digestOfBytes(task) });
-}
-
-function toCacheEntry(row: CacheEntryRecord): CacheEntry {
-  return {
-    task: row.task as TaskSequence,
-    run: row.run as RunSequence,
-    reads: readColumn("cache_entry.reads", row.reads),
-    createdAt: readTime(row.created_at, "created_at"),
-    ...(row.fan_out === null ? {} : { fanOut: row.fan_out }),
-    ...(row.choice === null ? {} : { choice: row.choice }),
-    at: { flow: row.flow_name, number: row.number, step: row.step, path: row.path as TaskPath },
-  };
-}
-
-/** An entry with what its task says, and the run of that. */
-export type CacheEntryRecord = Omit<CacheEntryTable, "key"> &
-  Pick<TaskTable, "run" | "fan_out" | "choice" | "step" | "path"> &
-  Pick<RunTable, "flow_name" | "number"> & { readonly task_digest: Uint8Array | null };
 
 export function toKeptBlob(row: KeptBlobRecord): KeptBlob {
   return {

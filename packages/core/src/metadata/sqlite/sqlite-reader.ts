@@ -37,6 +37,7 @@ import type { CacheEntry, FinishedTaskColumns } from "../replay.ts";
 import * as artifacts from "../sql/artifacts.ts";
 import { blobByDigest } from "../sql/blobs.ts";
 import { cacheEntries } from "../sql/cache.ts";
+import { toCacheEntries } from "../sql/cache-rows.ts";
 import { deletedRunById, deletedRunsByNumber } from "../sql/deletions.ts";
 import * as executions from "../sql/executions.ts";
 import { packageByDigest, storeInfo } from "../sql/packages.ts";
@@ -289,7 +290,7 @@ export class SqliteReader implements MetadataReader {
   async cacheEntries(key: Digest, limit: number): Promise<readonly CacheEntry[]> {
     checkPageLimit(limit);
     const query = { key: map.bytesOfDigest(key), exceptRun: 0, limit }; // No run has the number 0.
-    return this.read((on) => map.toCacheEntries(key, on.all(cacheEntries, query)));
+    return this.read((on) => toCacheEntries(key, on.all(cacheEntries, query)));
   }
 
   ownArtifacts(task: TaskSequence): Promise<readonly ArtifactRow[]> {

@@ -7,6 +7,7 @@ import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import type { RunSequence, TaskReader, TaskSequence } from "../metadata-store.ts";
+import { type CacheEntryRecord, toCacheEntries } from "../sql/cache-rows.ts";
 import * as map from "../sql/rows.ts";
 import { type Connection, openReader } from "./connection.ts";
 import { nameRow } from "./name-row.ts";
@@ -96,14 +97,14 @@ export class SqliteTaskReader implements TaskReader {
 
   cacheEntries(key: Digest, { exceptRun, limit }: { readonly exceptRun: RunSequence; readonly limit: number }) {
     return this.#read(() =>
-      map.toCacheEntries(
+      toCacheEntries(
         key,
         this.#statement("cacheEntries").all(
           map.bytesOfDigest(key),
           "succeeded",
           exceptRun,
           limit,
-        ) as map.CacheEntryRecord[],
+        ) as CacheEntryRecord[],
       ),
     );
   }

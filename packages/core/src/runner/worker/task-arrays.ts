@@ -9,13 +9,14 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { ArtifactRow } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import { isLarge, type LentArray, type ValueLoader } from "./value-loader.ts";
-import type { ArtifactTable } from "./worker-run.ts";
+import type { ArtifactTable } from "./visible-artifacts.ts";
 
 export class TaskArrays {
   readonly #loader: ValueLoader;
   readonly #step: StepContract;
   readonly #stored = new Map<Digest, Uint8Array>();
-  readonly #lent = new Map<Digest, { readonly row: ArtifactRow; readonly array: LentArray }>();
+  /** By identity: arrays of two types may have the same bytes. */
+  readonly #lent = new Map<string, { readonly row: ArtifactRow; readonly array: LentArray }>();
 
   constructor(loader: ValueLoader, step: StepContract) {
     this.#loader = loader;
@@ -34,8 +35,9 @@ export class TaskArrays {
   async readAhead(inherited: ArtifactTable): Promise<void> {
     for (const name of this.#step.shared?.own ?? []) {
       const row = inherited.get(name);
-      const array = row === undefined ? undefined : await this.#loader.lendAhead(row);
-      if (array !== undefined) this.#lent.set(row!.digest, { row: row!, array });
+      if (row === undefined || this.#lent.has(identityOf(row))) continue;
+      const array = await this.#loader.lendAhead(row);
+      if (array !== undefined) this.#lent.set(identityOf(row), { row, array });
     }
   }
 
@@ -72,8 +74,8 @@ export class TaskArrays {
    */
   check(): void {
     const changed: string[] = [];
-    for (const [digest, { row, array }] of this.#lent) {
-      const isUnchanged = digestOf([array.memory]) === digest;
+    for (const { row, array } of this.#lent.values()) {
+      const isUnchanged = digestOf([array.memory]) === row.digest;
       array.giveBack?.(isUnchanged);
       if (!isUnchanged) changed.push(row.name);
     }
@@ -86,13 +88,17 @@ export class TaskArrays {
   }
 
   #share(row: ArtifactRow, owner: string): LentArray {
-    const known = this.#lent.get(row.digest);
+    const known = this.#lent.get(identityOf(row));
     if (known !== undefined) return known.array;
     if (!isMemoryCodec(row.codec)) throw notShareable(this.#step.name, row);
     const array = this.#loader.lend(row, owner);
-    this.#lent.set(row.digest, { row, array });
+    this.#lent.set(identityOf(row), { row, array });
     return array;
   }
+}
+
+function identityOf({ codec, digest }: ArtifactRow): string {
+  return `${codec} ${digest}`;
 }
 
 function sharedChanged(step: string, names: readonly string[]): FlowError {

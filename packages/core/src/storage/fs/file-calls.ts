@@ -144,8 +144,9 @@ export const nodeFileSystem: FileSystem = {
  * Opens the file anew: a failure of the disk is told once to each opening of a file, and must be told to the fsync that counts.
  */
 function writeBack(path: string): void {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY);
-  fs.fdatasync(fd, () => fs.close(fd, () => {}));
+  fs.open(path, fs.constants.O_RDONLY, (error, fd) => {
+    if (error === null) fs.fdatasync(fd, () => fs.close(fd, () => {}));
+  });
 }
 
 function promised<T>(start: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void): Promise<T> {

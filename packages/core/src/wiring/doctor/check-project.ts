@@ -8,7 +8,7 @@ import { nearestName } from "../../util/nearest-name.ts";
 import type { Check, Found } from "./report.ts";
 
 /** Variables that mean something; `MILLRACE_PARAM_…` gives parameters. */
-const VARIABLES = ["MILLRACE_STORE", "MILLRACE_USER", "MILLRACE_SHUFFLE"];
+const VARIABLES = ["MILLRACE_STORE", "MILLRACE_USER", "MILLRACE_SHUFFLE", "MILLRACE_SHARED_MEMORY"];
 const PARAMETER = "MILLRACE_PARAM_";
 
 export function projectChecks(input: { readonly cwd: string; readonly environment: Environment }): readonly Check[] {
