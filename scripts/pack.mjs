@@ -62,7 +62,9 @@ function stageCode(dist, folder) {
   for (const file of filesIn(dist, ".js")) {
     const text = fs.readFileSync(path.join(dist, file), "utf8").replace(/\n\/\/# sourceMappingURL=\S+\s*$/, "\n");
     write(path.join(folder, file), text);
-    const { sources } = JSON.parse(fs.readFileSync(path.join(dist, `${file}.map`), "utf8"));
+    const map = path.join(dist, `${file}.map`);
+    if (!fs.existsSync(map)) continue; // A door to a merged file: nothing of anybody is in it.
+    const { sources } = JSON.parse(fs.readFileSync(map, "utf8"));
     for (const origin of sources) noteLicence(path.resolve(dist, path.dirname(file), origin), licences);
   }
   for (const file of filesIn(dist, ".cjs")) write(path.join(folder, file), fs.readFileSync(path.join(dist, file)));

@@ -7,7 +7,7 @@ if (major < 22 || (major === 22 && minor < 15)) {
   );
   process.exit(2);
 }
-// Taken without import, which would make Node load all that these modules are lazy about: 7 ms of each command.
+// Taken without import, which would make Node load all that these modules are lazy about.
 const [{ mkdirSync, statSync }, module, { homedir }, { isAbsolute, join }] = ["fs", "module", "os", "path"].map(
   (name) => process.getBuiltinModule(`node:${name}`),
 );

@@ -13,13 +13,10 @@ export const SPLICE_BYTES = 64 * 1024;
 /** A buffer that grew beyond this is not kept for the next value. */
 const KEPT_BYTES = 64 * 1024 * 1024;
 
-/** What stands at a position without being in the buffer: foreign bytes, or a reference to an earlier object. */
+/** What stands at a position without being in the buffer: foreign bytes, or a reference to the value that began at `target`. */
 export type Insertion =
   | { readonly kind: "bytes"; readonly at: number; readonly bytes: Uint8Array }
-  | { readonly kind: "reference"; readonly at: number; readonly target: object };
-
-/** Where objects begin, in order of appearance. */
-type StartsOf = (targets: ReadonlySet<object>) => ReadonlyMap<object, number>;
+  | { readonly kind: "reference"; readonly at: number; readonly target: number };
 
 const float32 = new Float32Array(1);
 const float32Bits = new Uint32Array(float32.buffer);
@@ -164,21 +161,18 @@ export class ByteWriter {
     this.byteString(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex"));
   }
 
-  /** Notes that an earlier object occurs here again. */
-  reference(target: object): void {
+  /** Notes that the value which began at `target` occurs here again. */
+  reference(target: number): void {
     this.insertions ??= [];
     this.insertions.push({ kind: "reference", at: this.position, target });
   }
 
-  /**
-   * What was written, as chunks that no later writing changes, and an empty writer.
-   *
-   * @param startsOf tells where objects that are referred to begin, in order of appearance
-   */
-  take(startsOf: StartsOf = () => new Map()): Uint8Array[] {
-    const written = this.buffer.subarray(0, this.position);
-    const { insertions } = this;
-    const chunks = insertions === undefined ? [Buffer.from(written)] : assemble(written, insertions, startsOf);
+  /** What was written, as chunks that no later writing changes, and an empty writer. */
+  take(): Uint8Array[] {
+    const chunks =
+      this.insertions === undefined
+        ? [Buffer.from(this.buffer.subarray(0, this.position))]
+        : assemble(this.buffer.subarray(0, this.position), this.insertions);
     this.reset();
     return chunks;
   }
@@ -263,12 +257,11 @@ function halfOf(bits: number): number {
  * Cuts the buffer around foreign bytes, writes the references, and puts tag 28 before every value that one of them
  * means, numbered in order of appearance.
  */
-function assemble(source: Buffer, insertions: readonly Insertion[], startsOf: StartsOf): Uint8Array[] {
-  const targets = new Set<object>();
+function assemble(source: Buffer, insertions: readonly Insertion[]): Uint8Array[] {
+  const targets = new Set<number>();
   for (const insertion of insertions) if (insertion.kind === "reference") targets.add(insertion.target);
-  const starts = startsOf(targets);
-  const marks = [...starts.values()];
-  const numberOf = new Map([...starts.keys()].map((object, index) => [object, index]));
+  const marks = [...targets].sort((left, right) => left - right);
+  const numberOf = new Map(marks.map((at, index) => [at, index]));
 
   const out = new ByteWriter(source.length + insertions.length * 7 + marks.length * 2 + 16);
   const chunks: Uint8Array[] = [];

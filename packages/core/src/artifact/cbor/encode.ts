@@ -42,9 +42,6 @@ export function encodeCbor(value: unknown, options: CborEncodeOptions = {}): rea
   }
 }
 
-/** Objects of more properties may be dictionaries. */
-const MAX_FOR_IN = 64;
-
 const { isProxy } = types;
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;
@@ -54,21 +51,16 @@ export class CborEncoder extends ByteWriter {
   private depth = 0;
   private readonly places: Place[] = [PLACE.property];
   private readonly keys: unknown[] = [undefined];
-  /** The objects so far, and at the same place of `starts` where each begins. */
-  private seen = new Set<object>();
-  private starts: number[] = [];
-  /** Whether a for-in loop sees a plain object's own keys alone: nobody has put enumerable ones on Object.prototype. */
-  private isForInOwn = true;
+  private seen = new Map<object, number>();
   /** Instances whose codec builds them from finished data: a reference to one from inside could not be read back. */
   private unfinished: Set<object> | undefined;
 
   run(value: unknown, root: string, maxBytes: number): Uint8Array[] {
     this.root = root;
     this.maxBytes = maxBytes;
-    this.isForInOwn = Object.keys(objectPrototype).length === 0;
     try {
       this.encode(value);
-      return this.take((targets) => this.startsOf(targets));
+      return this.take();
     } catch (error) {
       if (isFlowError(error)) throw error;
       if (error instanceof RangeError && /call stack/.test(error.message))
@@ -79,10 +71,7 @@ export class CborEncoder extends ByteWriter {
       this.depth = 0;
       this.keys.length = 1;
       this.unfinished = undefined;
-      if (this.starts.length > 0) {
-        this.seen = new Set();
-        this.starts = [];
-      }
+      if (this.seen.size > 0) this.seen = new Map();
     }
   }
 
@@ -117,8 +106,10 @@ export class CborEncoder extends ByteWriter {
   }
 
   /** An object with its enumerable properties, as a map with text keys in the order of the object. */
-  properties(object: object, names: readonly string[] = Object.keys(object)): void {
-    if (Object.getOwnPropertySymbols(object).length !== 0) this.refuse(symbolKeysRefusal);
+  properties(object: object): void {
+    const names = Object.keys(object);
+    if (Object.getOwnPropertySymbols(object).length !== 0)
+      this.refuse({ reason: "an object with symbol keys", hint: "Use text keys" });
     const depth = this.enter(PLACE.property);
     const { keys } = this;
     this.reserve(9);
@@ -130,31 +121,6 @@ export class CborEncoder extends ByteWriter {
       this.encode((object as Readonly<Record<string, unknown>>)[name]);
     }
     this.leave();
-  }
-
-  /** As `properties`, for plain objects: a for-in loop reads the values of objects of one shape without looking for them. */
-  private plain(object: object): void {
-    const names = Object.keys(object);
-    const count = names.length;
-    // In such a loop V8 looks for each key of a large object once more, as it is a dictionary.
-    if (count > MAX_FOR_IN || !this.isForInOwn) {
-      this.properties(object, names);
-      return;
-    }
-    if (Object.getOwnPropertySymbols(object).length !== 0) this.refuse(symbolKeysRefusal);
-    const depth = this.enter(PLACE.property);
-    const { keys } = this;
-    this.reserve(9);
-    this.head(MAJOR.map, count);
-    let written = 0;
-    for (const name in object) {
-      this.text(name);
-      keys[depth] = name;
-      this.encode((object as Readonly<Record<string, unknown>>)[name]);
-      written++;
-    }
-    this.leave();
-    if (written !== count) this.refuse({ reason: "it changed while it was being saved" });
   }
 
   array(array: readonly unknown[]): void {
@@ -236,33 +202,19 @@ export class CborEncoder extends ByteWriter {
   }
 
   private object(value: object): void {
-    const { seen, starts } = this;
-    // One operation instead of a look and an insertion: a set that did not grow had the object.
-    seen.add(value);
-    if (seen.size === starts.length) {
+    const earlier = this.seen.get(value);
+    if (earlier !== undefined) {
       if (this.unfinished?.has(value)) this.refuse(cycleRefusal);
-      this.reference(value);
+      this.reference(earlier);
       return;
     }
     this.reserve(16);
-    starts.push(this.position);
+    this.seen.set(value, this.position);
     if (isProxy(value)) this.refuse(proxyRefusal);
     const prototype: object | null = Object.getPrototypeOf(value);
-    if (prototype === objectPrototype) this.plain(value);
+    if (prototype === objectPrototype) this.properties(value);
     else if (prototype === arrayPrototype) this.array(value as unknown[]);
     else encodeBuiltin(this, value, prototype);
-  }
-
-  /** Where each of these objects begins, in order of appearance. Looked for only now, as most values share nothing. */
-  private startsOf(targets: ReadonlySet<object>): ReadonlyMap<object, number> {
-    const found = new Map<object, number>();
-    if (targets.size === 0) return found;
-    let index = 0;
-    for (const object of this.seen) {
-      if (targets.has(object)) found.set(object, this.starts[index]!);
-      index++;
-    }
-    return found;
   }
 
   /** Tag 31 stands for a hole; where fewer than half the places are taken, `js.Array` lists index and value. */
@@ -305,7 +257,6 @@ export class CborEncoder extends ByteWriter {
 
 let idle: CborEncoder | undefined = new CborEncoder(64 * 1024);
 
-const symbolKeysRefusal: Refusal = { reason: "an object with symbol keys", hint: "Use text keys" };
 const proxyRefusal: Refusal = { reason: "it is a Proxy", hint: "Save a plain copy of what stands behind it" };
 const namedElementsRefusal: Refusal = {
   reason: "it is an array with named properties",

@@ -25,8 +25,7 @@ function onlyElements(array: object): boolean {
 }
 
 function hasExtraKeys(array: ArrayLike<unknown> & object): boolean {
-  // The values instead of the keys: no text is made of each index.
-  return Object.values(array).length !== array.length || Object.getOwnPropertySymbols(array).length !== 0;
+  return Object.keys(array).length !== array.length || Object.getOwnPropertySymbols(array).length !== 0;
 }
 
 let isTelling: boolean | undefined;
