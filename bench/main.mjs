@@ -24,27 +24,15 @@ Topics: ${TOPICS.join(", ")}
   --json FILE     keeps all figures, with the machine and the commit
   --folder DIR    where stores are made; default a temporary folder on a disk`;
 
-const { values: flags, positionals: names } = parseArgs({
-  allowPositionals: true,
-  options: {
-    peers: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
-    repeats: { type: "string" },
-    only: { type: "string" },
-    json: { type: "string" },
-    folder: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const { values: flags, positionals: names } = parsedWords();
 if (flags.help) {
   console.log(USAGE);
   process.exit(0);
 }
 const unknown = names.filter((name) => ![...TOPICS, PEERS].includes(name));
-if (unknown.length > 0) {
-  console.error(`Unknown topic ${unknown.join(", ")}\n\n${USAGE}`);
-  process.exit(2);
-}
+if (unknown.length > 0) refuse(`Unknown topic ${unknown.join(", ")}`);
+if (flags.repeats !== undefined && !/^[1-9]\d*$/.test(flags.repeats))
+  refuse(`Cannot take --repeats ${flags.repeats}: it is no number of rounds`);
 const asked = names.length === 0 ? TOPICS : names;
 const topics = flags.peers && !asked.includes(PEERS) ? [...asked, PEERS] : asked;
 const columns = process.stdout.columns ?? 110;
@@ -75,11 +63,36 @@ const count = (verdict) => counts[verdict]?.length ?? 0;
 console.log(
   `\n${count("reached")} reached, ${count("MISSED")} missed, ${count("none")} without a verdict, ${count("FAILED")} failed`,
 );
+if (rows.length === 0) refuse(`No trial of ${topics.join(", ")} has a name with "${flags.only}"`);
 if (flags.json !== undefined) {
   const kept = { startedAt, seconds: (Date.now() - startedAt) / 1_000, isQuick: flags.quick, machine, ...source, rows };
   fs.writeFileSync(flags.json, `${JSON.stringify(kept, null, 2)}\n`);
 }
 process.exitCode = count("FAILED") > 0 ? 1 : 0;
+
+function parsedWords() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        peers: { type: "boolean", default: false },
+        quick: { type: "boolean", default: false },
+        repeats: { type: "string" },
+        only: { type: "string" },
+        json: { type: "string" },
+        folder: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+function refuse(why) {
+  console.error(`${why}\n\n${USAGE}`);
+  process.exit(2);
+}
 
 function temporaryFolder() {
   const usual = os.tmpdir();

@@ -30,10 +30,17 @@ describe("npm run bench", () => {
     expect(topics.filter((topic) => !stdout.includes(topic))).toEqual([]);
   });
 
-  test("refuses a topic that is not there", () => {
-    const { stderr, status } = bench("foreachs");
+  test.each([
+    ["a topic that is not there", ["foreachs"], "Unknown topic foreachs"],
+    ["an option that is not there", ["--frob"], "Unknown option '--frob'"],
+    ["no number of rounds", ["--repeats", "many"], "Cannot take --repeats many"],
+    ["a name that fits no trial", ["line", "--only", "zzz"], 'No trial of line has a name with "zzz"'],
+  ])("refuses %s", (_what, words, said) => {
+    const { stderr, status } = bench(...words);
     expect(status).toBe(2);
-    expect(stderr).toContain("Unknown topic foreachs");
+    expect(stderr).toContain(said);
+    expect(stderr).toContain("Usage: npm run bench");
+    expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
   test("measures some trials and keeps the figures with machine and commit", () => {
