@@ -8,7 +8,19 @@ import { isInMemory, machineFacts, sourceFacts } from "./kit/machine.mjs";
 import { runTopic } from "./kit/run-topic.mjs";
 import { headingText, rowText } from "./kit/table.mjs";
 
-const TOPICS = ["start", "foreach", "wide", "line", "cache", "arrays", "artifacts", "queries", "store", "process"];
+const TOPICS = [
+  "start",
+  "foreach",
+  "wide",
+  "line",
+  "cache",
+  "arrays",
+  "artifacts",
+  "queries",
+  "store",
+  "buckets",
+  "process",
+];
 
 /** Only with `--peers`, or by its name: it installs what it compares with. */
 const PEERS = "peers";

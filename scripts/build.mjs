@@ -5,7 +5,10 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { lateLocales } from "./late-locales.mjs";
+import { bundleSqlite } from "./bundle-sqlite.mjs";
+import { compileQueries } from "./compile-queries.mjs";
+import { lateBuiltIns } from "./late-built-ins.mjs";
+import { lateZod } from "./late-zod.mjs";
 import { mergeChunks } from "./merge-chunks.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -18,14 +21,29 @@ const packages = {
       internal: "src/internal.ts",
       register: "src/package/register.ts",
       testing: "src/testing/index.ts",
+      "storage-azure": "src/storage/azure/index.ts",
+      "storage-gcs": "src/storage/gcs/index.ts",
+      "storage-s3": "src/storage/s3/index.ts",
       vitest: "src/package/vitest.ts",
       worker: "src/wiring/worker-main.ts",
       heartbeat: "src/wiring/heartbeat-main.ts",
+      "storage-thread": "src/wiring/storage-main.ts",
       "worker-process": "src/wiring/process-main.ts",
     },
     copies: { "worker.cjs": "src/wiring/worker-entry.cjs" },
-    // zod, kysely and graphlib go into the bundle: read file by file they cost every start more than all of core (docs/adr).
-    external: ["better-sqlite3", "esbuild", "oxc-parser", "vitest", "vite"],
+    // graphlib goes into the bundle, zod and kysely into files beside it: read file by file they cost every start more than
+    // all of core (docs/adr).
+    // Libraries of object stores are the user's to install.
+    external: [
+      "better-sqlite3",
+      "esbuild",
+      "oxc-parser",
+      "vitest",
+      "vite",
+      "@aws-sdk/client-s3",
+      "@google-cloud/storage",
+      "@azure/storage-blob",
+    ],
     splitting: true,
     // What a flow imports; what each command does; what reads a store; what starts workers; what runs; what a worker is.
     merge: [
@@ -98,7 +116,7 @@ async function bundle(name, options) {
         JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")).version,
       ),
     },
-    plugins: name === "core" ? [lateLocales(esbuild)] : [],
+    plugins: name === "core" ? [lateZod(esbuild), compileQueries(esbuild), bundleSqlite()] : [],
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
     ...(name === "cli"
       ? {
@@ -118,7 +136,7 @@ async function bundle(name, options) {
       external: options.external,
     });
   if (name !== "ml")
-    for (const file of codeFiles(aside)) fs.writeFileSync(file, withoutFacades(fs.readFileSync(file, "utf8")));
+    for (const file of codeFiles(aside)) fs.writeFileSync(file, lateBuiltIns(fs.readFileSync(file, "utf8")));
   for (const [name, file] of Object.entries(options.copies ?? {}))
     fs.copyFileSync(path.join(folder, file), path.join(aside, name));
   if (fs.existsSync(path.join(dist, "types"))) fs.renameSync(path.join(dist, "types"), path.join(aside, "types"));
@@ -132,26 +150,6 @@ function codeFiles(folder) {
     .readdirSync(folder, { recursive: true })
     .filter((file) => file.endsWith(".js"))
     .map((file) => path.join(folder, file));
-}
-
-/**
- * Takes built-in modules without `import`. Importing one makes Node build a facade with all of its exports, which loads
- * what they are lazy about: with node:fs the streams and the promises, with node:crypto every algorithm. Measured with a
- * warm compile cache, that is 10 of the 25 ms that `flow graph` takes beyond a bare node. Lines stay where they are, so
- * that the source maps still fit.
- */
-function withoutFacades(code) {
-  return code.replace(
-    /^import (\* as [\w$]+|[\w$]+|\{[^}]*\}|[\w$]+, \{[^}]*\}) from "(node:[a-z_/]+)";/gm,
-    (statement, clause, module) => {
-      const taken = `process.getBuiltinModule("${module}")`;
-      const [, whole, named] = /^(?:\* as )?([\w$]+)?(?:, )?(\{[^}]*\})?$/s.exec(clause) ?? [];
-      const parts = [];
-      if (whole !== undefined) parts.push(`${whole} = ${taken}`);
-      if (named !== undefined) parts.push(`${named.replaceAll(/([\w$]+) as ([\w$]+)/g, "$1: $2")} = ${taken}`);
-      return parts.length === 0 ? statement : `const ${parts.join(", ")};`;
-    },
-  );
 }
 
 function declarations() {
@@ -191,8 +189,8 @@ function inputsDigest(folder) {
   const digest = createHash("sha256")
     .update(process.version)
     .update(fs.readFileSync(fileURLToPath(import.meta.url)));
-  for (const part of ["./late-locales.mjs", "./merge-chunks.mjs"])
-    digest.update(fs.readFileSync(fileURLToPath(import.meta.resolve(part))));
+  for (const part of ["bundle-sqlite", "compile-queries", "late-built-ins", "late-zod", "merge-chunks"])
+    digest.update(fs.readFileSync(fileURLToPath(import.meta.resolve(`./${part}.mjs`))));
   for (const file of ["package.json", "../../pnpm-lock.yaml"].map((name) => path.join(folder, name))) {
     if (fs.existsSync(file)) digest.update(fs.readFileSync(file));
   }

@@ -13,6 +13,9 @@ const callerFolder = process.env.INIT_CWD ?? process.cwd();
 
 install();
 const env = pinnedEnvironment();
+/** Where `npm test` makes some of the tries, and where it makes each of them in one place. */
+const TRIES = ["test/faults", "test/hostile", "test/transfer", "test/scenarios/step-cache-random"];
+const PLACES = ["test/workers", "test/flows/bucket-story", "test/conformance/blob-store"];
 const tasks = { start, test, faults, build, check, bench, flow };
 if (task === undefined || !Object.hasOwn(tasks, task)) {
   console.error(`Unknown task "${task}": use one of ${Object.keys(tasks).join(", ")}`);
@@ -34,7 +37,8 @@ function test() {
 function faults() {
   build();
   env.MILLRACE_FAULTS ??= "all"; // Or a share of them: 0.25.
-  const files = args.length === 0 ? ["test/faults", "test/hostile", "test/transfer"] : args;
+  env.MILLRACE_MATRIX ??= "all"; // What is tried in several places in each of them.
+  const files = args.length === 0 ? [...TRIES, ...PLACES] : args;
   // One file after another: what is measured is one fault, not how two get in each other's way.
   run("node", ["scripts/test.mjs", ...files, "--no-file-parallelism", "--disable-console-intercept"]);
 }

@@ -2,6 +2,7 @@
 // own, and runs `npm pack` there. Prints the paths of the tarballs, one a line; default for the folder: packed/.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,15 +60,14 @@ function publishedManifest({ devDependencies: _, scripts: __, ...manifest }) {
  */
 function stageCode(dist, folder) {
   const licences = new Map();
-  for (const file of filesIn(dist, ".js")) {
+  for (const file of [...filesIn(dist, ".js"), ...filesIn(dist, ".cjs")]) {
     const text = fs.readFileSync(path.join(dist, file), "utf8").replace(/\n\/\/# sourceMappingURL=\S+\s*$/, "\n");
     write(path.join(folder, file), text);
     const map = path.join(dist, `${file}.map`);
-    if (!fs.existsSync(map)) continue; // A door to a merged file: nothing of anybody is in it.
+    if (!fs.existsSync(map)) continue; // A door to a merged file, or one that is copied as it is: nothing of anybody is in it.
     const { sources } = JSON.parse(fs.readFileSync(map, "utf8"));
-    for (const origin of sources) noteLicence(path.resolve(dist, path.dirname(file), origin), licences);
+    for (const origin of sources) noteLicence(placeOf(origin, path.join(dist, path.dirname(file))), licences);
   }
-  for (const file of filesIn(dist, ".cjs")) write(path.join(folder, file), fs.readFileSync(path.join(dist, file)));
   if (licences.size === 0) return;
   const sections = [...licences]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -76,6 +76,14 @@ function stageCode(dist, folder) {
     path.join(folder, "LICENSES.txt"),
     `The code in this folder contains parts of these packages.\n\n${sections.join(`\n${"-".repeat(80)}\n\n`)}`,
   );
+}
+
+/** The file of a source. What the build has read of the driver of SQLite by itself is called by its package. */
+function placeOf(origin, folder) {
+  const own = "better-sqlite3:";
+  if (!origin.startsWith(own)) return path.resolve(folder, origin);
+  const manifest = createRequire(path.join(folder, "x")).resolve("better-sqlite3/package.json");
+  return path.join(path.dirname(manifest), origin.slice(own.length));
 }
 
 function noteLicence(origin, licences) {

@@ -9,7 +9,12 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-test-"));
 const report = path.join(folder, "report.json");
 const vitest = path.join(root, "node_modules/vitest/vitest.mjs");
+const stuck = path.join(root, "scripts/stuck-tests.mjs");
 const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+// All tries of a test, as they are asked for by these, may take hours.
+const { MILLRACE_FAULTS, MILLRACE_MATRIX, MILLRACE_SCALE } = process.env;
+if ([MILLRACE_FAULTS, MILLRACE_MATRIX, MILLRACE_SCALE].every((tries) => tries === undefined))
+  reporters.push(`--reporter=${stuck}`);
 const result = spawnSync(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], {
   stdio: "inherit",
   cwd: root,

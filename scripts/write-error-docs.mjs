@@ -23,6 +23,7 @@ const ROOMS = {
   STORAGE: "Stored bytes",
   METADATA: "Records",
   LINEAGE: "Finding upstreams",
+  CONFIG: "Settings",
   CLIENT: "Reading runs",
   TAG: "Moving tags",
   WEBHOOK: "Webhooks",
@@ -31,6 +32,8 @@ const ROOMS = {
   CLI: "The flow command",
   TESTING: "Testing flows",
   TRANSFER: "Exported and imported runs",
+  COPY: "Copying stores",
+  PUBLISH: "Stores in buckets",
 };
 
 const text = errorDocs(codeTable);

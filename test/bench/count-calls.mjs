@@ -1,8 +1,10 @@
 // Loaded before the command: leaves in a file how often its main thread did what costs time. Counts do not depend on how
 // busy the machine is, so a test can hold them.
-import fs from "node:fs";
-import module, { createRequire } from "node:module";
-import { isMainThread, MessagePort, Worker } from "node:worker_threads";
+
+// Taken without import, which would load more of Node than the command does.
+const [fs, module, { isMainThread, MessagePort, Worker }] = ["fs", "module", "worker_threads"].map((name) =>
+  process.getBuiltinModule(`node:${name}`),
+);
 
 const file = process.env.COUNTS_FILE;
 if (isMainThread && file !== undefined) {
@@ -18,15 +20,19 @@ if (isMainThread && file !== undefined) {
   module.registerHooks({
     load(url, context, next) {
       if (url.startsWith("file:")) counts.modules.push(url);
-      if (/\/better-sqlite3\/lib\/index\.js$/.test(url)) countStatements(url);
+      if (/\/better-sqlite3\/lib\/binding\.js$/.test(url)) countStatements(url);
       return next(url, context);
     },
   });
-  process.on("exit", () => fs.writeFileSync(file, JSON.stringify(counts)));
+  process.on("exit", () => {
+    const builtIns = process.moduleLoadList.flatMap((entry) => /^NativeModule (.*)/.exec(entry)?.[1] ?? []);
+    fs.writeFileSync(file, JSON.stringify({ ...counts, builtIns }));
+  });
 
   function countStatements(url) {
     queueMicrotask(() => {
-      const { prototype } = createRequire(url)(new URL(url).pathname);
+      // Of the native part: what is around it is in the bundle.
+      const { prototype } = module.createRequire(url)(new URL(url).pathname).getBinding().Database;
       const { prepare } = prototype;
       prototype.prepare = function (...words) {
         counts.statements++;

@@ -19,6 +19,8 @@ interface Counts {
   readonly statements: number;
   /** Files that were loaded as modules. */
   readonly modules: readonly string[];
+  /** Modules of Node itself. */
+  readonly builtIns: readonly string[];
   /** Calls of fsync and fdatasync in all threads; none without strace. */
   readonly syncs: number;
 }
@@ -114,10 +116,34 @@ describe("what commands load", () => {
   });
 
   test("flow runs: a store, but no runner", () => {
-    const { modules } = flowCommand(["runs", "--store", storeOf("line")]);
-    expect(modules.length).toBeLessThan(220); // about 105
+    const { modules, builtIns } = flowCommand(["runs", "--store", storeOf("line")]);
+    expect(modules.length).toBeLessThan(50); // 26
+    expect(builtIns.length).toBeGreaterThan(50);
+    expect(builtIns.filter((name) => /^(child_process|crypto|fs\/promises|readline|zlib)$/.test(name))).toEqual([]);
     expect(modules.filter((file) => STORE.test(file)).length).toBeGreaterThan(0);
     expect(modules.filter((file) => RUNNER.test(file))).toEqual([]);
+  });
+
+  // Compiled when Millrace is built; what few ask for is compiled when it is asked.
+  test("no query builder, unless a question is an unusual one", () => {
+    const store = ["--store", storeOf("line")];
+    const asked = [
+      ["run", benchFlow("line")],
+      ["runs"],
+      ["runs", "--tag", "a"],
+      ["show", "Line/1"],
+      ["logs", "Line/1"],
+    ];
+    for (const words of asked) {
+      const { modules, statements } = flowCommand([...words, ...store]);
+      expect(statements, words.join(" ")).toBeGreaterThan(1);
+      expect(
+        modules.filter((file) => /kysely/.test(file)),
+        words.join(" "),
+      ).toEqual([]);
+    }
+    const { modules } = flowCommand(["runs", "--tag", "a", "--tag", "b", "--tag", "c", ...store]);
+    expect(modules.filter((file) => /kysely/.test(file)).length).toBe(1);
   });
 });
 

@@ -31,7 +31,7 @@ const project = new Project({
 
 beforeAll(async () => {
   const ok = async (...words: string[]): Promise<void> => {
-    const { code, stderr } = await project.flow([...words, "--quiet"]);
+    const { code, stderr } = await project.here([...words, "--quiet"]);
     expect(code, stderr).toBe(0);
   };
   await ok("run", "lib/rows.ts");
@@ -147,7 +147,7 @@ test("metrics: last values, how far they moved, and what only one run has", asyn
     ["--r2", "-0.6", "--more", "right"],
     ["--r2", "-0.6", "--more", "right"],
   ])
-    expect((await project.flow(["run", "score.ts", "--quiet", ...words])).code).toBe(0);
+    expect((await project.here(["run", "score.ts", "--quiet", ...words])).code).toBe(0);
   const { stdout } = await project.flow(["diff", "Score/1", "Score/2"]);
   const table = /^Metrics \(2 the same\)\n([\s\S]*?)\n\n/m
     .exec(stdout)![1]!
@@ -173,7 +173,7 @@ test("metrics: last values, how far they moved, and what only one run has", asyn
   expect((await project.flow(["diff", "Score/2", "Score/3", "--exit-code"])).code).toBe(0);
   // A metric may be a time: alone it makes no difference.
   project.write({ "time.ts": flowText("Time", `@step() start() { this.log.metric("ms", performance.now()); }`) });
-  for (let run = 0; run < 2; run++) expect((await project.flow(["run", "time.ts", "--quiet"])).code).toBe(0);
+  for (let run = 0; run < 2; run++) expect((await project.here(["run", "time.ts", "--quiet"])).code).toBe(0);
   const timed = await project.flow(["diff", "Time/1", "Time/2", "--exit-code"]);
   expect([timed.code, timed.stdout]).toEqual([0, expect.stringMatching(/^~ ms /m)]);
 });

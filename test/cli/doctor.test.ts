@@ -275,6 +275,16 @@ describe("flow doctor finds", () => {
     });
   });
 
+  test("values that are on the way into a bucket are counted", async () => {
+    await using project = await projectWithRun();
+    fs.mkdirSync(path.join(project.store, "spool/blobs"), { recursive: true });
+    fs.writeFileSync(path.join(project.store, "spool/blobs/one"), "left");
+    expect(finding(await look(project), "files")).toMatchObject({
+      found: expect.stringContaining("1 value with 4 B on the way into the bucket"),
+      facts: { spoolFiles: 1, spoolBytes: 4 },
+    });
+  });
+
   test("runs whose runner is dead, with the command that goes on with the newest", async () => {
     await using project = await projectWithRun();
     const spawned = new SpawnedFlow(["run", "train.ts"], {

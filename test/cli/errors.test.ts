@@ -78,6 +78,27 @@ test("a failed step shows the user's stack with its causes, without Node's frame
   );
 });
 
+test("of a run inside a run, what to do and the code are those of the error that it began with", () => {
+  const stored = new FlowError("FLOW_STORAGE_CREDENTIALS", { message: "Many/2 failed: no", hint: "Check the key" });
+  const cause = Object.assign(new Error("Cannot go on", { cause: stored }), { stack: "" });
+  const thrown = new FlowError("FLOW_RUN_FAILED", { message: "Parent/1 failed", hint: "Look", cause });
+  const lines = (error: Error) =>
+    renderTaskError(
+      "Train/17/start",
+      serializeError(error, () => ""),
+      style,
+    ).split("\n");
+  expect(lines(thrown)).toEqual([
+    "✗ Train/17/start failed: Parent/1 failed",
+    "  caused by Error: Cannot go on",
+    "  caused by FlowError: Many/2 failed: no",
+    "  → Check the key",
+    "  FLOW_RUN_FAILED because of FLOW_STORAGE_CREDENTIALS",
+    "",
+  ]);
+  expect(lines(stored).slice(1)).toEqual(["  → Check the key", "  FLOW_STORAGE_CREDENTIALS", ""]);
+});
+
 test("each error of a chain is told once, and those of an AggregateError with their first frame", () => {
   const at = <Thrown extends Error>(error: Thrown, ...frames: string[]): Thrown =>
     Object.assign(error, {

@@ -71,11 +71,12 @@ export function memoryOutput(terminal?: {
   readonly columns: number;
   readonly rows: number;
 }): Output & { text(): string; take(): string } {
+  const decoder = new TextDecoder();
   let text = "";
   let taken = 0;
   return {
     write: (more, cursor = "") => {
-      text += cursor + String(more);
+      text += cursor + (typeof more === "string" ? more : decoder.decode(more, { stream: true }));
     },
     isOpen: () => true,
     drained: async () => {},

@@ -45,7 +45,7 @@ beforeAll(async () => {
     ["run", "report.ts"],
     ["resume", "Report/1", "--from", "end"],
   ]) {
-    const { code, stderr } = await project.flow([...words, "--quiet"], { env });
+    const { code, stderr } = await project.here([...words, "--quiet"], { env });
     expect(code, stderr).toBe(0);
   }
 }, 300_000);

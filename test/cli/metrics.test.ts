@@ -21,7 +21,7 @@ afterAll(() => project[Symbol.asyncDispose]());
 beforeAll(async () => {
   for (const options of [["0.5"], ["0.1"], ["0.3", "bad"], ["0.2", "none"]]) {
     const [rate, kind = "tree"] = options;
-    const { code, stderr } = await project.flow(["run", "train.ts", "--rate", rate!, "--kind", kind, "--quiet"]);
+    const { code, stderr } = await project.here(["run", "train.ts", "--rate", rate!, "--kind", kind, "--quiet"]);
     expect([code, stderr]).toEqual([0, expect.anything()]);
   }
 }, 120_000);

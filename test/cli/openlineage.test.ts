@@ -51,10 +51,10 @@ beforeAll(async () => {
     execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", ...words], { cwd: project.folder });
   git("remote", "add", "origin", "git@example.org:acme/shop.git");
   git("commit", "-q", "--allow-empty", "-m", "first");
-  expect((await project.flow(["run", "rows.ts", "--quiet"])).code).toBe(0);
-  const train = await project.flow(["run", "train.ts", "--quiet", "--tag", "prod:v1"]);
+  expect((await project.here(["run", "rows.ts", "--quiet"])).code).toBe(0);
+  const train = await project.here(["run", "train.ts", "--quiet", "--tag", "prod:v1"]);
   expect(train.code, train.stderr).toBe(0);
-  expect((await project.flow(["run", "train.ts", "--quiet", "--bad"])).code).toBe(1);
+  expect((await project.here(["run", "train.ts", "--quiet", "--bad"])).code).toBe(1);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/lineage`;
 }, 300_000);
@@ -240,7 +240,7 @@ test("datasets tell their fields: those of declared schemas, and the columns of 
     ),
   });
   for (const file of ["tables.ts", "reads.ts"]) {
-    const { code, stderr } = await project.flow(["run", file, "--quiet"]);
+    const { code, stderr } = await project.here(["run", file, "--quiet"]);
     expect(code, stderr).toBe(0);
   }
   const { lines } = await project.flow(["lineage", "Reads/1", "--openlineage", "-"]);

@@ -14,7 +14,7 @@ const project = new Project({
 });
 afterAll(() => project[Symbol.asyncDispose]());
 beforeAll(async () => {
-  expect((await project.flow(["run", "fan.ts", "--finish-siblings", "--max-workers", "1"])).code).toBe(1);
+  expect((await project.here(["run", "fan.ts", "--finish-siblings", "--max-workers", "1"])).code).toBe(1);
 });
 
 describe("a run is resumed, and nothing else", () => {

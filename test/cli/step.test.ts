@@ -92,7 +92,7 @@ export default class Rows extends Flow {
 afterAll(() => project[Symbol.asyncDispose]());
 beforeAll(async () => {
   for (const file of ["rows.ts", "train.ts"]) {
-    const { code, stderr } = await project.flow(["run", file]);
+    const { code, stderr } = await project.here(["run", file]);
     if (code !== 0) throw new Error(stderr);
   }
 }, 60_000);
@@ -100,9 +100,9 @@ beforeAll(async () => {
 /** Everything that the store says of its runs, and the names of its files. */
 async function recorded(): Promise<unknown> {
   const shown = await Promise.all(
-    ["Rows/1", "Train/1"].map(async (run) => (await project.flow(["show", run, "--json"])).stdout),
+    ["Rows/1", "Train/1"].map(async (run) => (await project.here(["show", run, "--json"])).stdout),
   );
-  const runs = await project.flow(["runs", "--json"]);
+  const runs = await project.here(["runs", "--json"]);
   const blobs = fs.readdirSync(path.join(project.store, "blobs"), { recursive: true }).toSorted();
   return { shown, runs: runs.stdout, blobs };
 }

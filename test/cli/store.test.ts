@@ -13,7 +13,7 @@ const project = new Project({
 });
 let blob = "";
 beforeAll(async () => {
-  expect((await project.flow(["run", "rows.ts", "--quiet"])).code).toBe(0);
+  expect((await project.here(["run", "rows.ts", "--quiet"])).code).toBe(0);
   const { digest } = (await project.flow(["dump", "Rows/1", "rows", "--json"])).lines[0];
   blob = path.join(project.store, "blobs/sha256", digest.slice(0, 2), digest);
 }, 60_000);

@@ -39,21 +39,19 @@ async function done(...words: string[]) {
   expect(result.code, `${words.join(" ")}: ${result.stdout}${result.stderr}`).toBe(0);
   return result;
 }
+async function trained(): Promise<void> {
+  expect((await shop.here(["run", "train.ts", "--quiet"], { env: BY })).code).toBe(0);
+}
 async function json(...words: string[]): Promise<any> {
   const { stdout } = await done(...words, "--json");
   return JSON.parse(stdout);
 }
 async function holders(tag: string): Promise<readonly string[]> {
-  const { stdout } = await done("runs", "Train", "--tag", tag, "--json");
-  return stdout
-    .trim()
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line).run);
+  return (await shop.here(["runs", "Train", "--tag", tag, "--json"])).lines.map(({ run }) => run);
 }
 
 beforeAll(async () => {
-  for (let run = 0; run < 4; run++) await done("run", "train.ts", "--quiet");
+  for (let run = 0; run < 4; run++) await trained();
 }, 120_000);
 afterAll(() => shop[Symbol.asyncDispose]());
 
@@ -116,7 +114,7 @@ describe("one production run", () => {
     await done("promote", "Train/4", "--to", "prod:v1");
     expect((await json("rollback", "Train@prod:v1")).run).toBe("Train/3");
     expect((await json("rollback", "Train@prod:v1", "--to", "6")).run).toBe("Train/6");
-    await done("run", "train.ts", "--quiet");
+    await trained();
     const never = await flow("rollback", "Train@prod:v1", "--to", "Train/7");
     expect([never.code, never.stderr]).toEqual([1, expect.stringContaining("it never held it")]);
     await done("tag", "remove", "Train/6", "prod:v1");
@@ -126,7 +124,7 @@ describe("one production run", () => {
   test("a previous run that was deleted is named, and nothing moves", async () => {
     await done("promote", "Train/7", "--to", "canary");
     await done("promote", "Train/4", "--to", "canary");
-    await done("run", "train.ts", "--quiet");
+    await trained();
     await done("promote", "Train/8", "--to", "canary");
     await done("runs", "delete", "Train/4", "--reason", "customer");
     const refused = await flow("rollback", "Train@canary");

@@ -5,7 +5,7 @@ import { StoreToHurt } from "../faults/damage-kit.ts";
 const store = new StoreToHurt();
 beforeAll(() => store.write(), 120_000);
 afterAll(() => store[Symbol.asyncDispose]());
-const flow = (...words: string[]) => store.project.flow([...words, "--store", store.folder]);
+const flow = (...words: string[]) => store.project.here([...words, "--store", store.folder]);
 
 test.each(["no JSON", "5"])("a run whose parameters are '%s' is named, and the others are shown", async (text) => {
   store.heal();

@@ -36,7 +36,7 @@ async function check(id: string, ...words: readonly string[]): Promise<Answer> {
 }
 
 const flow = async (...words: readonly string[]): Promise<void> => {
-  const { code, stderr } = await project.flow(words);
+  const { code, stderr } = await project.here(words);
   if (code !== 0) throw new Error(`${words.join(" ")}: ${stderr}`);
 };
 
@@ -68,7 +68,7 @@ describe("flow validate", () => {
       git("add", ".");
       git("commit", "-q", "-m", "one");
       const verdict = async (...words: readonly string[]): Promise<unknown> => {
-        await inRepository.flow(["run", "one.ts"]);
+        await inRepository.here(["run", "one.ts"]);
         const { lines } = await inRepository.flow(["validate", "One", "--json", ...words]);
         return (lines.at(-1) as any).checks
           .filter((entry: any) => entry.id === "V11")

@@ -63,7 +63,7 @@ const project = new Project({
 afterAll(() => project[Symbol.asyncDispose]());
 
 const run = async (...words: readonly string[]): Promise<void> => {
-  const { code, stderr } = await project.flow(["run", ...words, "--quiet"]);
+  const { code, stderr } = await project.here(["run", ...words, "--quiet"]);
   if (code !== 0) throw new Error(stderr);
 };
 

@@ -56,7 +56,7 @@ const install = (version: string): void =>
 
 beforeAll(async () => {
   symlinkSync(realpathSync("packages/ml/node_modules/ml-cart"), project.file("node_modules/ml-cart"));
-  const { code, stderr } = await project.flow(["run", "fit.ts"]);
+  const { code, stderr } = await project.here(["run", "fit.ts"]);
   if (code !== 0) throw new Error(stderr);
 }, 60_000);
 
@@ -67,12 +67,12 @@ test("a model that loads and predicts as it did passes, for the run and for thos
   expect(of.V06).toEqual(["pass", expect.stringMatching(/^"model" of Fit\/1 loads with ml-cart /)]);
   expect(of.V07).toEqual(["pass", '"model" of Fit/1 predicts what was kept with it']);
   expect(of.V08).toEqual(["pass", expect.stringMatching(/ packages are those/)]);
-  expect((await project.flow(["run", "use.ts"])).code).toBe(0);
+  expect((await project.here(["run", "use.ts"])).code).toBe(0);
   expect((await checks("Use/1")).V06).toEqual(of.V06);
 });
 
 test("V06: a model that the installed library does not load", { timeout: 60_000 }, async () => {
-  expect((await project.flow(["run", "fit.ts", "--harm", "version"])).code).toBe(0);
+  expect((await project.here(["run", "fit.ts", "--harm", "version"])).code).toBe(0);
   const of = await checks("Fit/2");
   expect(of.V06).toEqual(["fail", expect.stringMatching(/^"model" of Fit\/2 does not load: .*99\.0\.0/)]);
   expect(of.V07).toEqual([]);
@@ -87,8 +87,8 @@ test("a model that does not load, or predicts otherwise, gets no tag that asks f
     ["Fit/2", "V06"],
     ["Fit/3", "V07"],
   ] as const) {
-    if ((await project.flow(["show", run])).code !== 0)
-      await project.flow(["run", "fit.ts", "--harm", run === "Fit/2" ? "version" : "probe"]);
+    if ((await project.here(["show", run])).code !== 0)
+      await project.here(["run", "fit.ts", "--harm", run === "Fit/2" ? "version" : "probe"]);
     for (const words of [
       ["promote", run, "--to", "silver", "--check"],
       ["promote", run, "--to", "gold"],
@@ -114,7 +114,7 @@ test("a model that does not load, or predicts otherwise, gets no tag that asks f
 
 test("V07: a model that predicts otherwise", { timeout: 60_000 }, async () => {
   if ((await project.flow(["show", "Fit/3"])).code !== 0)
-    expect((await project.flow(["run", "fit.ts", "--harm", "probe"])).code).toBe(0);
+    expect((await project.here(["run", "fit.ts", "--harm", "probe"])).code).toBe(0);
   const of = await checks("Fit/3");
   expect([of.V06![0], of.V07]).toEqual([
     "pass",

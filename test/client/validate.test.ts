@@ -6,6 +6,7 @@ import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import { runRecord } from "../../packages/core/src/client/run-record.ts";
 import type { ValidationCheck, ValidationReport } from "../../packages/core/src/client/validate/report.ts";
 import { type ValidateOptions, validate } from "../../packages/core/src/client/validate/validate.ts";
+import { FlowError } from "../../packages/core/src/errors/flow-error.ts";
 import type { FlowDefinition, StepDefinition } from "../../packages/core/src/flow/definition.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { TaskPath } from "../../packages/core/src/ids/task-path.ts";
@@ -89,6 +90,19 @@ test("an undamaged story passes every check, in one line of evidence each", asyn
   });
   expect(rows?.evidence).toContain(rows?.subject.digest);
   expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+});
+
+test("a bucket that does not answer says nothing of the values in it: that is told, and no check fails", async () => {
+  await writeStory();
+  const { metadata, artifacts } = store.stores;
+  const gone = new FlowError("FLOW_STORAGE_UNAVAILABLE", { message: "no answer", context: { store: "s3://bucket" } });
+  const unanswered = Object.assign(Object.create(artifacts) as typeof artifacts, {
+    // biome-ignore lint/correctness/useYield: it fails before it has read anything.
+    *examine() {
+      throw gone;
+    },
+  });
+  await expect(validate({ metadata, artifacts: unanswered }, {})).rejects.toBe(gone);
 });
 
 test("a value that several runs hold is hashed once", async () => {

@@ -48,13 +48,13 @@ let count = 0;
 beforeAll(async () => {
   await done(good, "run", "source.ts");
   await done(good, "run", "source.ts", "--rate", "2");
-  const failed = await project.flow(["run", "source.ts", "--is-broken", "--store", good]);
+  const failed = await project.here(["run", "source.ts", "--is-broken", "--store", good]);
   expect(failed.code).toBe(1);
   for (const rate of ["1", "2"]) await done(good, "run", "cached.ts", "--rate", rate);
 }, 120_000);
 
 async function done(store: string, ...words: readonly string[]): Promise<any[]> {
-  const { code, stderr, lines } = await project.flow([...words, "--json", "--store", store]);
+  const { code, stderr, lines } = await project.here([...words, "--json", "--store", store]);
   if (code !== 0) throw new Error(`${words.join(" ")}: ${code} ${stderr} ${JSON.stringify(lines.at(-1))}`);
   return lines as any[];
 }
@@ -75,7 +75,7 @@ async function changed(...statements: readonly string[]): Promise<string> {
 }
 
 async function refusal(store: string, ...words: readonly string[]): Promise<string> {
-  const { code, stderr, stdout } = await project.flow([...words, "--store", store]);
+  const { code, stderr, stdout } = await project.here([...words, "--store", store]);
   expect([words.join(" "), code, stdout.includes("another value")]).toEqual([words.join(" "), 4, false]);
   expect(stderr).toMatch(/FLOW_METADATA_CHANGED_RECORDS/);
   expect(stderr).toMatch(/flow validate \w+\/\d/);
@@ -144,7 +144,7 @@ test("what a task is said to have read, and what it measured, is told from what 
     `INSERT INTO metric SELECT run, 'planted', task, 0, NULL, 5 FROM metric WHERE task = ${first}`,
   ]) {
     const store = await changed(statement);
-    const { code, lines } = await project.flow(["store", "verify", "--json", "--store", store]);
+    const { code, lines } = await project.here(["store", "verify", "--json", "--store", store]);
     expect([statement, code]).not.toEqual([statement, 0]);
     expect(JSON.stringify(lines)).toMatch(/Source\/1\/work\/\d are not those that it left/);
   }
@@ -159,12 +159,12 @@ test("an entry of the step cache that was made for another task is no hit, is fo
     `UPDATE cache_entry SET task = ${one} WHERE task = ${two}`,
     `UPDATE cache_entry SET task = ${two} WHERE task = -1`,
   );
-  const report = await project.flow(["store", "verify", "--store", swapped]);
+  const report = await project.here(["store", "verify", "--store", swapped]);
   expect([report.code, report.stdout]).toEqual([4, expect.stringMatching(/step cache offers Cached\/1\/start/)]);
   await done(swapped, "run", "cached.ts", "--rate", "1", "--more", "5");
   expect((await done(swapped, "dump", "Cached/3", "both"))[0].value).toBe(15);
-  expect((await project.flow(["store", "repair", "--store", swapped])).code).toBe(0);
-  expect((await project.flow(["store", "verify", "--store", swapped])).code).toBe(0);
+  expect((await project.here(["store", "repair", "--store", swapped])).code).toBe(0);
+  expect((await project.here(["store", "verify", "--store", swapped])).code).toBe(0);
 
   // What the offered task left was changed: the entry is right, and the outcome is not what it stands for.
   const other = await changed(
@@ -177,7 +177,7 @@ test("an entry of the step cache that was made for another task is no hit, is fo
   const same = await changed("UPDATE store SET next_task = next_task + 1");
   await done(same, "run", "cached.ts", "--rate", "2", "--more", "7");
   expect(JSON.stringify(await done(same, "show", "Cached/3/start"))).toMatch(/"kind":"cache"/);
-  expect((await project.flow(["store", "verify", "--store", same])).code).toBe(0);
+  expect((await project.here(["store", "verify", "--store", same])).code).toBe(0);
 });
 
 test("the last value of a metric, by which runs are chosen, is held to what tasks recorded", {
@@ -186,7 +186,7 @@ test("the last value of a metric, by which runs are chosen, is held to what task
   const store = await changed(
     "UPDATE run_metric SET value = 99 WHERE run = (SELECT sequence FROM run WHERE flow_name = 'Source' AND number = 1)",
   );
-  const { code, stdout } = await project.flow([
+  const { code, stdout } = await project.here([
     "validate",
     "Source/1",
     "--require",
@@ -206,7 +206,7 @@ test("what was read of an upstream keeps its run, also where the row of the upst
   const db = openWriter(`${whole}/millrace.db`);
   expect(db.prepare("DELETE FROM upstream").run().changes).toBe(1);
   db.close();
-  const { code, stderr } = await project.flow(["runs", "delete", "Source/1", "--store", whole]);
+  const { code, stderr } = await project.here(["runs", "delete", "Source/1", "--store", whole]);
   expect([code, stderr]).toEqual([1, expect.stringMatching(/Reader\/1/)]);
   // Commands in hints would act on another store.
   expect(stderr).toContain(`(with --store ${whole})`);
@@ -219,19 +219,19 @@ test("a store whose origins of forks and of cached tasks were deleted is whole",
   await done(store, "run", "cached.ts", "--rate", "1", "--more", "9");
   await done(store, "runs", "delete", "Source/1");
   await done(store, "runs", "delete", "Cached/1");
-  const { code, stdout } = await project.flow(["store", "verify", "--store", store]);
+  const { code, stdout } = await project.here(["store", "verify", "--store", store]);
   expect([code, stdout]).toEqual([0, expect.stringContaining("Whole")]);
   const db = openWriter(`${store}/millrace.db`);
   db.pragma("foreign_keys = OFF");
   db.prepare("DELETE FROM deleted_run").run();
   db.close();
-  const lost = await project.flow(["store", "verify", "--store", store]);
+  const lost = await project.here(["store", "verify", "--store", store]);
   expect([lost.code, lost.stdout]).toEqual([4, expect.stringContaining("was forked from is not in the store")]);
 });
 
 test("a package whose manifest was changed so that it names no files is damage", { timeout: 60_000 }, async () => {
   const store = await changed("UPDATE code_package SET manifest = '{}'");
-  const { code, stdout } = await project.flow(["store", "verify", "--store", store]);
+  const { code, stdout } = await project.here(["store", "verify", "--store", store]);
   expect([code, stdout]).toEqual([4, expect.stringMatching(/S09 .*names none of its 3 files/)]);
 });
 
@@ -242,7 +242,7 @@ async function says(
   calls: readonly (readonly [words: readonly string[], code: number])[],
 ): Promise<void> {
   for (const [words, code] of calls) {
-    const called = await project.flow([...words, "--store", store]);
+    const called = await project.here([...words, "--store", store]);
     const text = called.stdout + called.stderr;
     expect([words, called.code, text]).toEqual([words, code, expect.stringMatching(pattern)]);
   }

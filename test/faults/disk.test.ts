@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CacheFolder } from "../../packages/core/src/storage/remote/cache-folder.ts";
 import { sample, seeded } from "../kit/seed.ts";
 import { named, whyNot } from "./kit/tools.ts";
 import { errorOf, Victim } from "./kit/victim.ts";
@@ -65,6 +66,28 @@ describe.skipIf(noMount !== undefined)(named("a disk that becomes full", noMount
     expect(first.map((options) => enough.get(options))).toEqual([false, true]);
   });
 });
+
+describe.skipIf(noMount !== undefined)(named("a disk of the cache that becomes full", noMount), () => {
+  test("is told with the cache's folder and the setting that bounds it, and nothing is left behind", async () => {
+    await onDisk("size=200k", async (folder) => {
+      const place = { folder: path.join(folder, "cache"), temporaryFolder: path.join(folder, "tmp") };
+      const cache = new CacheFolder({ ...place, limitBytes: 1e9 });
+      const large = new Uint8Array(400_000);
+      const full = {
+        code: "FLOW_STORAGE_FULL",
+        message: expect.stringContaining(`the cache "${place.folder}"`),
+        hint: expect.stringContaining("MILLRACE_CACHE_BYTES"),
+      };
+      expect(() => cache.keepSync("key", [large])).toThrow(expect.objectContaining(full));
+      await expect(cache.keepStream("key", piecesOf(large), large.length)).rejects.toMatchObject(full);
+      expect(fs.readdirSync(place.temporaryFolder)).toEqual([]);
+    });
+  });
+});
+
+async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes;
+}
 
 describe("a store that may not be written", () => {
   const run = async (store: string, under?: readonly string[]) =>

@@ -63,7 +63,7 @@ describe("validating without a selector", () => {
   ])("%s fails, and the others are judged", async (_name, sql, failing) => {
     hurt(sql);
     for (const words of [[], ["--all"]]) {
-      const { code, stdout } = await store.project.flow(["validate", ...words, "--json", "--store", store.folder]);
+      const { code, stdout } = await store.project.here(["validate", ...words, "--json", "--store", store.folder]);
       const report = JSON.parse(stdout);
       expect(code).toBe(1);
       const named = (ok: boolean) => report.runs.filter((run: any) => run.ok === ok).map(({ run }: any) => run);
@@ -171,7 +171,7 @@ describe("JSON of another shape", () => {
         ["lineage", "Reader/1"],
         ["store", "gc", "--older-than", "0s"],
       ]) {
-        const { code, stderr } = await store.project.flow([...words, "--store", store.folder]);
+        const { code, stderr } = await store.project.here([...words, "--store", store.folder]);
         expect([code === 70, /FLOW_INTERNAL/.test(stderr)]).toEqual([false, false]);
       }
     },
@@ -189,7 +189,7 @@ test("lost pages of items: what to type is said, whoever goes on from them is to
       advice: expect.stringContaining("a copy alone"),
     },
   ]);
-  const resume = (step: string) => store.project.flow(["resume", "Source/1", "--from", step, "--store", store.folder]);
+  const resume = (step: string) => store.project.here(["resume", "Source/1", "--from", step, "--store", store.folder]);
   const { code, stderr } = await resume("work");
   expect(code).toBe(4);
   expect(stderr).toMatch(/Source\/1\/start split into 4 items, and its pages hold 0/);

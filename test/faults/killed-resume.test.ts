@@ -21,7 +21,9 @@ const flow = (work: string): string =>
 /** Ends its own process at once after so many commits that leave a fork in the records. */
 const KILLS = `
 import { createRequire } from "node:module";
-const Database = createRequire(${JSON.stringify(new URL("../../packages/core/package.json", import.meta.url).href)})("better-sqlite3");
+const require = createRequire(${JSON.stringify(new URL("../../packages/core/package.json", import.meta.url).href)});
+require("better-sqlite3/package.json").version += "-other"; // So that the package is loaded, and not its copy in the bundle.
+const Database = require("better-sqlite3");
 const { transaction } = Database.prototype;
 let left = Number(process.env.KILL_AFTER);
 Database.prototype.transaction = function (work) {

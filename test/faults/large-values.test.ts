@@ -1,6 +1,6 @@
 /** A value that is much larger than what a command may take of memory is exported, imported and verified, piece by piece. */
 import fs from "node:fs";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
 import { flowText } from "../scenarios/observe.ts";
 import { times } from "./twenty.ts";
@@ -12,7 +12,7 @@ const isAsked = times(0, 1) === 1;
 /** Beyond what a command takes that reads no value: more code, some frames, and garbage that is not collected yet. */
 const LIMIT_MB = 144;
 
-const project = new Project({
+const FLOWS = {
   "large.ts": flowText(
     "Large",
     `
@@ -23,11 +23,10 @@ const project = new Project({
   ),
   "memory.mjs": `import fs from "node:fs";
 process.on("exit", () => fs.writeFileSync(process.env.MEMORY_FILE, String(process.resourceUsage().maxRSS)));`,
-});
-afterAll(() => project[Symbol.asyncDispose]());
+};
 
 /** Calls the command and gives the memory that it had at most, in MB. */
-async function memoryOf(...words: readonly string[]): Promise<number> {
+async function memoryOf(project: Project, ...words: readonly string[]): Promise<number> {
   const file = project.file("memory");
   const called = await project.flow(words, {
     node: ["--import", project.file("memory.mjs")],
@@ -41,6 +40,7 @@ test.skipIf(!isAsked)(
   `a value of ${SIZE_MB} MB takes no more memory than its pieces`,
   { timeout: 3_600_000 },
   async () => {
+    await using project = new Project(FLOWS);
     const [store, imported, file] = [project.file("large"), project.file("imported"), project.file("large.tar")];
     expect((await project.flow(["run", "large.ts", "--quiet", "--store", store])).code).toBe(0);
     const calls = {
@@ -51,7 +51,7 @@ test.skipIf(!isAsked)(
       validate: ["validate", "Large/1", "--json", "--store", imported],
     };
     const taken: Record<string, number> = {};
-    for (const [name, words] of Object.entries(calls)) taken[name] = Math.round(await memoryOf(...words));
+    for (const [name, words] of Object.entries(calls)) taken[name] = Math.round(await memoryOf(project, ...words));
     console.log(`large values: ${SIZE_MB} MB, at most so many MB of memory: ${JSON.stringify(taken)}`);
     expect(fs.statSync(file).size).toBeGreaterThan(SIZE_MB * MEGABYTE);
     for (const [name, memory] of Object.entries(taken))

@@ -184,7 +184,7 @@ test("faults are counted once, and what helps with them adds up", async () => {
 test("a verb that is none, and a collection without grace, say what they mean", async () => {
   store.heal();
   const { stderr } = await flow("store", "foo");
-  expect(stderr).toContain("The verbs are gc, verify, repair");
+  expect(stderr).toContain("The verbs are gc, init, info, copy, rebuild, verify, repair");
   const { stdout } = await flow("store", "gc", "--grace", "0s", "--dry-run");
   expect(stdout).toContain("and deleted by this call");
   expect(stdout).not.toContain("deleted by a call after");

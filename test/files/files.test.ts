@@ -36,7 +36,7 @@ afterAll(() => project[Symbol.asyncDispose]());
 const other = project.file("other");
 
 async function done(...words: readonly string[]): Promise<any[]> {
-  const { code, stderr, lines } = await project.flow([...words, "--json"]);
+  const { code, stderr, lines } = await project.here([...words, "--json"]);
   if (code !== 0) throw new Error(`${words.join(" ")}: ${code} ${stderr} ${JSON.stringify(lines.at(-1))}`);
   return lines as any[];
 }
@@ -109,7 +109,7 @@ test("what cannot be kept fails its task, and names the file", { timeout: 120_00
         'import { file, folder } from "@millrace/core";',
       ).replace("@step()", "@step()"),
     });
-    const { code, lines } = await project.flow(["run", "bad.ts", "--json"]);
+    const { code, lines } = await project.here(["run", "bad.ts", "--json"]);
     expect([source, code]).toEqual([source, 1]);
     if (!source.startsWith("({")) expect(JSON.stringify(lines.at(-1))).toContain("FLOW_ARTIFACT_BAD_FILE");
     expect(JSON.stringify(lines.at(-1))).toContain(message);

@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CallOptions } from "../cli/kit.ts";
-import { type CommandResult, runCommand } from "../kit/run-command.ts";
+import { type CommandResult, commandHere, runCommand } from "../kit/run-command.ts";
 
 /** The folder of all examples. */
 export const FLOWS = fileURLToPath(new URL("../../flows", import.meta.url));
@@ -26,21 +26,17 @@ export class Workplace {
 
   /** The real command, whatever its outcome. Quotes hold words together: `tag add Train/1 a --reason "two words"`. */
   async flow(command: string, options: CallOptions = {}): Promise<CommandResult> {
-    const words = [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
-    return await runCommand(
-      words.map((word) => (word.endsWith(".ts") ? path.join(FLOWS, this.#flows, word) : word)),
-      { cwd: this.folder, ...options, env: { MILLRACE_STORE: this.store, ...options.env } },
-    );
+    return await runCommand(this.#words(command), this.#options(options));
+  }
+
+  /** The same command without a process of its own, for looks; it must end with exit code 0. */
+  async here(command: string, options: Pick<CallOptions, "cwd" | "env"> = {}): Promise<CommandResult> {
+    return withCode(0, command, await commandHere(this.#words(command), this.#options(options)));
   }
 
   /** The real command, which must end with `code`; a mismatch shows all that was written. */
   async expect(code: number, command: string, options: CallOptions = {}): Promise<CommandResult> {
-    const result = await this.flow(command, options);
-    if (result.code !== code)
-      throw new Error(
-        `flow ${command} ended with ${result.code}, not ${code}\n${result.stdout.slice(-4_000)}\n${result.stderr.slice(-4_000)}`,
-      );
-    return result;
+    return withCode(code, command, await this.flow(command, options));
   }
 
   /** Another folder with a copy of the store, to spoil. */
@@ -58,6 +54,23 @@ export class Workplace {
   [Symbol.dispose](): void {
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
+
+  #words(command: string): readonly string[] {
+    const words = [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+    return words.map((word) => (word.endsWith(".ts") ? path.join(FLOWS, this.#flows, word) : word));
+  }
+
+  #options(options: CallOptions): CallOptions {
+    return { cwd: this.folder, ...options, env: { MILLRACE_STORE: this.store, ...options.env } };
+  }
+}
+
+function withCode(code: number, command: string, result: CommandResult): CommandResult {
+  if (result.code !== code)
+    throw new Error(
+      `flow ${command} ended with ${result.code}, not ${code}\n${result.stdout.slice(-4_000)}\n${result.stderr.slice(-4_000)}`,
+    );
+  return result;
 }
 
 function temporaryFolder(): string {

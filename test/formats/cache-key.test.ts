@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { preparePackage, type TaskRow } from "@millrace/core/internal";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { encodeValue } from "../../packages/core/src/artifact/value-codec.ts";
 import { launch } from "../kit/launch.ts";
 import { Project } from "../kit/project.ts";
@@ -27,6 +27,7 @@ const project = new Project({
     'import Rows from "./rows.ts";',
   ),
 });
+afterAll(() => project[Symbol.asyncDispose]());
 
 const digest = (...lines: readonly string[]): string => hash("sha256", lines.join("\n"), "hex");
 const FORM = "millrace step cache 2";

@@ -177,6 +177,10 @@ describe("a run that was deleted", () => {
     const kept = await store.run({ x: small(2) });
     const tables = ["task", "artifact", "log", "execution", "run_parameter"];
     expect(tables.map((table) => store.count(table))).toEqual([2, 2, 2, 2, 1]);
+    const tooLong = { ...BY, at: new Date(store.here.time), reason: "x".repeat(256 * 1024 + 1) };
+    await expect(deleteRuns(store.records, [gone.sequence], { by: tooLong })).rejects.toMatchObject({
+      code: "FLOW_METADATA_BAD_ARGUMENT",
+    });
     await deleteRuns(store.records, [gone.sequence], {
       by: { ...BY, at: new Date(store.here.time), reason: "held data" },
     });

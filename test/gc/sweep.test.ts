@@ -224,12 +224,12 @@ describe("a writer that finds a file", () => {
 
   test.each(writers)("%s makes it young, so that a sweep that had seen it old leaves it", async (_, write) => {
     await write();
-    expect(store.sweep.removeOld(key, aDayAgo())).toBe(false);
+    expect(store.sweep.removeOld([key], aDayAgo())).toEqual(new Set());
     expect(store.files()).toBe(1);
   });
 
   test.each(writers)("%s after it was swept writes it anew", async (_, write) => {
-    expect(store.sweep.removeOld(key, aDayAgo())).toBe(true);
+    expect(store.sweep.removeOld([key], aDayAgo())).toEqual(new Set([key]));
     expect(store.files()).toBe(0);
     await write();
     expect(store.files()).toBe(1);
@@ -245,7 +245,7 @@ describe("a writer that finds a file", () => {
       rename(from, to);
     };
     try {
-      expect(store.sweep.removeOld(key, aDayAgo())).toBe(false);
+      expect(store.sweep.removeOld([key], aDayAgo())).toEqual(new Set());
     } finally {
       fs.renameSync = rename;
     }

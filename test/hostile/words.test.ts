@@ -106,10 +106,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => project?.[Symbol.asyncDispose]());
 
+const WRITING = ["run", "resume", "step", "build", "export", "import", "pull", "code"].concat(
+  ["store init", "store copy", "store rebuild"], // A store where one is wanted.
+);
 /** Verbs that leave nothing but in their store; what runs flows has a test of its own, and so has what writes where it is told. */
-const READING = commandTable
-  .map(({ name }) => name)
-  .filter((name) => !["run", "resume", "step", "build", "export", "import", "pull", "code"].includes(name));
+const READING = commandTable.map(({ name }) => name).filter((name) => !WRITING.includes(name));
 
 async function flagsOf(verbs: readonly string[]): Promise<readonly string[]> {
   const entries = commandTable.filter(({ name }) => verbs.includes(name));

@@ -161,3 +161,13 @@ test("no tracked file names a folder of one machine or the host of a registry", 
   );
   expect(hosts).toEqual([]);
 });
+
+test("a test that makes a project takes it away again", () => {
+  const leaving = repositoryFiles(/^(test|packages)\/.*\.test\.ts$/).filter((file) => {
+    const text = readText(file);
+    return (
+      /\bnew (Project|StoreToHurt|Workplace)\(/.test(text) && !/\busing \w+ = |\bSymbol\.(asyncD|d)ispose\]/.test(text)
+    );
+  });
+  expect(leaving).toEqual([]);
+});

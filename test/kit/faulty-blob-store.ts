@@ -1,6 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { FlowError } from "../../packages/core/src/errors/flow-error.ts";
-import type { BlobPage, ByteRange, SyncBlobStore } from "../../packages/core/src/storage/blob-store.ts";
+import type {
+  BlobFacts,
+  BlobPage,
+  ByteRange,
+  ListQuery,
+  SyncBlobStore,
+  VersionedBlob,
+} from "../../packages/core/src/storage/blob-store.ts";
 import { type FaultKind, type PlannedFaults, STALL_MS } from "./planned-faults.ts";
 
 /** A store of bytes that does what another one does, but for the calls that are planned to go wrong. */
@@ -57,15 +64,15 @@ class FaultyBlobStore implements SyncBlobStore {
     return this.#async("get", async (kind) => spoilt(await this.#store.get(key, range), kind));
   }
 
-  statSync(key: string): { readonly sizeBytes: number } | undefined {
+  statSync(key: string): BlobFacts | undefined {
     return this.#sync("stat", (kind) => missized(this.#store.statSync(key), kind));
   }
 
-  stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+  stat(key: string): Promise<BlobFacts | undefined> {
     return this.#async("stat", async (kind) => missized(await this.#store.stat(key), kind));
   }
 
-  list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {
+  list(query: ListQuery): Promise<BlobPage> {
     return this.#async("list", async (kind) => {
       const page = await this.#store.list(query);
       if (kind === "lie") return { keys: [] };
@@ -76,6 +83,21 @@ class FaultyBlobStore implements SyncBlobStore {
   delete(key: string): Promise<void> {
     return this.#async("delete", async (kind) => {
       if (kind !== "lie" && kind !== "truncate") await this.#store.delete(key);
+    });
+  }
+
+  getVersioned(key: string): Promise<VersionedBlob | undefined> {
+    return this.#async("get", async (kind) => {
+      const found = await this.#store.getVersioned(key);
+      return found === undefined ? undefined : { ...found, bytes: spoilt(found.bytes, kind)! };
+    });
+  }
+
+  compareAndSet(key: string, bytes: Uint8Array, expected: string | undefined): Promise<string | undefined> {
+    return this.#async("put", async (kind) => {
+      if (kind === "lie") return "never";
+      const value = kind === "truncate" ? half([bytes])[0]! : bytes;
+      return await this.#store.compareAndSet(key, value, expected);
     });
   }
 
@@ -103,7 +125,8 @@ class FaultyBlobStore implements SyncBlobStore {
 }
 
 function failure(verb: string): FlowError {
-  return new FlowError("FLOW_STORAGE_UNAVAILABLE", { message: `Cannot ${verb} a value: it was planned to fail` });
+  const message = `Cannot ${verb} a value: it was planned to fail`;
+  return new FlowError("FLOW_STORAGE_UNAVAILABLE", { message, context: { isTransient: true } });
 }
 
 async function gathered(pieces: AsyncIterable<Uint8Array>): Promise<readonly Uint8Array[]> {

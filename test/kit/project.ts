@@ -1,7 +1,7 @@
 /**
  * A project of a user: a temporary folder with a package.json, flow files given as text, the built packages linked into
- * its node_modules, and a store of its own. Two ways to look at it: `flow` is the real command in a process of its own,
- * `run` and `client` are the API inside the test's process.
+ * its node_modules, and a store of its own. Ways to look at it: `flow` is the real command in a process of its own, `here` the same
+ * command inside the test's process, `run` and `client` are the API there.
  */
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { type Flow, type Run, type RunEvent, type RunOptions, run } from "@millrace/core";
 import { type Client, type OpenStores, openClient, openStores } from "@millrace/core/internal";
 import type { CallOptions } from "../cli/kit.ts";
-import { type CommandResult, runCommand } from "./run-command.ts";
+import { type CommandResult, commandHere, runCommand } from "./run-command.ts";
 
 const PACKAGES = fileURLToPath(new URL("../../packages", import.meta.url));
 
@@ -63,6 +63,11 @@ export class Project {
   /** The real command in the project's folder. */
   async flow(words: readonly string[], options: CallOptions = {}): Promise<CommandResult> {
     return await runCommand(words, { cwd: this.folder, ...options });
+  }
+
+  /** The command in the project's folder without a process of its own: for looks, and what the test is not about. */
+  async here(words: readonly string[], options: Pick<CallOptions, "cwd" | "env"> = {}): Promise<CommandResult> {
+    return await commandHere(words, { cwd: this.folder, ...options });
   }
 
   /** Runs a flow file inside this process, to its end, and keeps what happened. */

@@ -25,3 +25,18 @@ export function sample<T>(list: readonly T[], count: number, random: () => numbe
   const limit = keys.toSorted((left, right) => left - right)[count] ?? Number.POSITIVE_INFINITY;
   return list.filter((_, index) => keys[index]! < limit);
 }
+
+/**
+ * Pairs of what is tried and where: each thing in one place, which chance decides, or with `MILLRACE_MATRIX=all` in each.
+ */
+export function eachSomewhere<T, P>(
+  things: readonly T[],
+  places: readonly P[],
+  random: () => number,
+): readonly (readonly [thing: T, place: P])[] {
+  return things.flatMap((thing) =>
+    (process.env.MILLRACE_MATRIX === "all" ? places : [places[Math.floor(random() * places.length)]!]).map(
+      (place) => [thing, place] as const,
+    ),
+  );
+}

@@ -274,7 +274,7 @@ describe("catch", () => {
 
 describe("siblings of a failure", () => {
   test("are left alone when they shall finish", async () => {
-    const result = await project.flow(["run", "siblings.ts", "--finish-siblings", "--json"]);
+    const result = await project.here(["run", "siblings.ts", "--finish-siblings", "--json"]);
     expect(result.code).toBe(1);
     const record = result.lines.at(-1).record;
     expect(record).toMatchObject({ status: "failed", tasks: { byStatus: { failed: 1, succeeded: 3 } } });
@@ -290,12 +290,12 @@ describe("siblings of a failure", () => {
 
 describe("--with", () => {
   test("gives a behaviour to all steps that lack it", async () => {
-    const result = await project.flow(["run", "siblings.ts", "--with", "retry:times=1,delay=1ms", "--json"]);
+    const result = await project.here(["run", "siblings.ts", "--with", "retry:times=1,delay=1ms", "--json"]);
     expect(result.lines.filter((line) => line.kind === "task.retrying")).toMatchObject([{ step: "bad", attempts: 2 }]);
   });
 
   test("says all that is wrong with it, before anything is written", async () => {
-    const result = await project.flow(["run", "siblings.ts", "--with", "retyr=1", "--with", "timeout=soon"]);
+    const result = await project.here(["run", "siblings.ts", "--with", "retyr=1", "--with", "timeout=soon"]);
     expect(result.code).toBe(2);
     expect(result.stderr).toContain('Did you mean "retry"?');
     expect(result.stderr).toContain('"timeout" is "soon" instead of a duration');
@@ -307,7 +307,7 @@ describe("environment and secrets", () => {
 
   test("a step sees them, nobody else does, and no secret is kept or shown", async () => {
     project.write({ "key.txt": "key-0987654321\n" });
-    const result = await project.flow(["run", "secrets.ts", "--json"], { env: environment });
+    const result = await project.here(["run", "secrets.ts", "--json"], { env: environment });
     expect(result.code).toBe(0);
     const out = result.lines.filter((line) => line.kind === "task.output").map((line) => line.text);
     expect(out.join("")).toBe("the token is ***\nsplit ***\noutside: undefined\n");
@@ -327,7 +327,7 @@ describe("environment and secrets", () => {
 
   test("one that is missing refuses the run, and names all that are", async () => {
     fs.rmSync(project.file("key.txt"), { force: true });
-    const result = await project.flow(["run", "secrets.ts"]);
+    const result = await project.here(["run", "secrets.ts"]);
     expect(result.code).toBe(2);
     expect(result.stderr).toContain("FLOW_RUNNER_NO_SECRET");
     expect(result.stderr).toContain("the environment variable PROD_TOKEN is not set");

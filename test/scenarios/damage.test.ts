@@ -85,9 +85,9 @@ test("a byte that turned is seen by whoever reads: a step, the command, the clie
     code: "FLOW_ARTIFACT_DAMAGED",
     message: expect.stringContaining('"rows" of Rows/1'),
   });
-  const dump = await project.flow(["dump", "Rows/1", "rows", "--json"]);
+  const dump = await project.here(["dump", "Rows/1", "rows", "--json"]);
   expect([dump.code, dump.lines[0].error.code]).toEqual([1, "FLOW_ARTIFACT_DAMAGED"]);
-  const validated = await project.flow(["validate", "Reads/1", "--json"]);
+  const validated = await project.here(["validate", "Reads/1", "--json"]);
   expect(validated.code).toBe(1);
   expect(validated.lines[0].checks.filter((check: { status: string }) => check.status === "fail")).toEqual(
     expect.arrayContaining([
@@ -101,5 +101,5 @@ test("a blob that is gone is named as missing", async () => {
   expect((await project.run("reads.ts")).error).toMatchObject({
     cause: { code: "FLOW_ARTIFACT_MISSING", message: expect.stringContaining('"rows" of Rows/1') },
   });
-  expect((await project.flow(["validate", "Reads/1"])).code).toBe(1);
+  expect((await project.here(["validate", "Reads/1"])).code).toBe(1);
 });

@@ -7,6 +7,9 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { deleteRuns } from "../../packages/core/src/admin/gc/delete-runs.ts";
+import type { Digest, NewBlob } from "../../packages/core/src/artifact/artifact.ts";
+import { FlowError } from "../../packages/core/src/errors/flow-error.ts";
+import type { RunEvent } from "../../packages/core/src/events/run-event.ts";
 import { checkGraph } from "../../packages/core/src/graph/check-graph.ts";
 import { newRunId } from "../../packages/core/src/ids/run-id.ts";
 import type { MetadataStore, Tick } from "../../packages/core/src/metadata/metadata-store.ts";
@@ -162,6 +165,200 @@ test("a result that cannot be read ends the drive with what is wrong, and nothin
   const sent = batches.length;
   await new Promise((resolve) => setTimeout(resolve, 150));
   expect(batches.length).toBe(sent);
+  await store.close();
+});
+
+test("siblings are sent while results wait for their commit, and none after a failure", async () => {
+  for (const fails of [false, true]) {
+    const held = Promise.withResolvers<void>();
+    const { store, metadata, run } = await opened(`held-commit-${fails}`, async (target, tick) => {
+      if (tick.finished.some(({ sequence }) => sequence > 1)) await held.promise;
+      return await target.commitTick(tick);
+    });
+    const { seam, batches } = executor(5_000);
+    const returned = Promise.withResolvers<number>();
+    let [works, back] = [0, 0];
+    const failing: Executor = {
+      ...seam,
+      submit: (batch) => {
+        const { results, ...rest } = seam.submit(batch);
+        if (batch.step.name !== "work") return { results, ...rest };
+        const isFirst = ++works === 1;
+        // Commits are held until workers have all come back with nothing new to do, or with more than one message each.
+        const answered = results.then((list) => {
+          back++;
+          if (back === 5) returned.resolve(works);
+          if (!fails || !isFirst) return list;
+          const error = { code: "FLOW_STEP_FAILED", name: "Error", message: "no" };
+          return list.map((result) => ({ ...result, outcome: { kind: "failed" as const, error } }));
+        });
+        void answered.then(() => setTimeout(() => back === works && returned.resolve(works), 50));
+        return { results: answered, ...rest };
+      },
+    };
+    const ended = driveRun({ graph: WIDE, run, execution: 1, metadata, executor: failing, emit: () => {} });
+    const sent = await returned.promise;
+    held.resolve();
+    expect((await ended).status).toBe(fails ? "failed" : "succeeded");
+    if (fails) expect([sent, batches.length]).toEqual([2, 3]);
+    else expect(sent).toBeGreaterThan(4);
+    await store.close();
+  }
+});
+
+/** Each task of "work" leaves a value that its row does not hold; counts what is under way. */
+function leavingValues(seam: Executor) {
+  const state = { underWay: 0, returned: 0 };
+  const leaving: Executor = {
+    ...seam,
+    submit: (batch) => {
+      const { results, ...rest } = seam.submit(batch);
+      state.underWay++;
+      const left = results.then((list) => {
+        state.underWay--;
+        state.returned += list.length;
+        if (batch.step.name !== "work") return list;
+        return list.map((result) => ({ ...result, blobs: [namedBy(result.sequence)] }));
+      });
+      return { results: left, ...rest };
+    },
+  };
+  return { leaving, state };
+}
+
+function namedBy(task: number): NewBlob {
+  const digest = task.toString(16).padStart(64, "0") as Digest;
+  return { digest, sizeBytes: 20_000, storedBytes: 20_000, compression: "none" };
+}
+
+test("a record names no value before it is durable, and workers go on meanwhile until too many wait", async () => {
+  const settled = new Set<string>();
+  const early: string[] = [];
+  const { store, metadata, run } = await opened("held", async (target, tick) => {
+    early.push(...tick.blobs.map(({ digest }) => digest).filter((digest) => !settled.has(digest)));
+    return await target.commitTick(tick);
+  });
+  const { leaving, state } = leavingValues(executor(5_000).seam);
+  const quiet = Promise.withResolvers<number>();
+  const look = setInterval(() => state.underWay === 0 && state.returned > 1 && quiet.resolve(state.returned), 100);
+  let [now, most] = [0, 0];
+  const end = await driveRun({
+    graph: WIDE,
+    run,
+    execution: 1,
+    metadata,
+    executor: leaving,
+    emit: () => {},
+    // Nothing becomes durable before the workers have nothing to do any more.
+    settleBlobs: async (blobs) => {
+      most = Math.max(most, ++now);
+      await quiet.promise;
+      for (const { digest } of blobs) settled.add(digest);
+      now--;
+    },
+  });
+  clearInterval(look);
+  expect(end.status).toBe("succeeded");
+  expect([early, settled.size, most]).toEqual([[], 5_000, 32]);
+  const returned = await quiet.promise;
+  expect(returned).toBeGreaterThan(256);
+  expect(returned).toBeLessThan(4_000);
+  await store.close();
+});
+
+test.each(["when the grace is over", "at once when it is to end now"])(
+  "a run that is stopping gives up values that do not become durable, %s",
+  async (when) => {
+    const named: string[] = [];
+    const { store, metadata, run } = await opened(`hanging-${when.length}`, async (target, tick) => {
+      named.push(...tick.blobs.map(({ digest }) => digest));
+      return await target.commitTick(tick);
+    });
+    const { leaving } = leavingValues(executor(50).seam);
+    const [cancel, endNow] = [new AbortController(), new AbortController()];
+    const isGrace = when === "when the grace is over";
+    const events: RunEvent[] = [];
+    const late = Promise.withResolvers<void>();
+    const end = await driveRun({
+      graph: WIDE,
+      run,
+      execution: 1,
+      metadata,
+      executor: leaving,
+      emit: (event) => events.push(event),
+      settleBlobs: async () => {
+        cancel.abort();
+        if (!isGrace) endNow.abort();
+        await late.promise;
+      },
+      signal: cancel.signal,
+      endNow: endNow.signal,
+      graceMs: isGrace ? 20 : 1e8,
+    });
+    expect(end.status).toBe("cancelled");
+    expect(events.filter(({ kind }) => kind === "task.cancelled").length).toBeGreaterThan(0);
+    // What is heard of them later changes nothing.
+    late.reject(new Error("the bucket is gone"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(named).toEqual([]);
+    await store.close();
+  },
+);
+
+test("a value that cannot be made durable ends the drive, and nothing is written after it", async () => {
+  let commits = 0;
+  const named: string[] = [];
+  const { store, metadata, run } = await opened("refused", async (target, tick) => {
+    commits++;
+    named.push(...tick.blobs.map(({ digest }) => digest));
+    return await target.commitTick(tick);
+  });
+  const { leaving } = leavingValues(executor(50).seam);
+  const settleBlobs = async (): Promise<void> => {
+    throw new Error("the bucket is gone");
+  };
+  await expect(
+    driveRun({ graph: WIDE, run, execution: 1, metadata, executor: leaving, emit: () => {}, settleBlobs }),
+  ).rejects.toThrow("the bucket is gone");
+  const written = commits;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect([commits, named]).toEqual([written, []]);
+  await store.close();
+});
+
+test("a value that the store refuses fails the run, and nobody waits for those that hang", async () => {
+  const named: string[] = [];
+  const { store, metadata, run } = await opened("store-fault", async (target, tick) => {
+    named.push(...tick.blobs.map(({ digest }) => digest));
+    return await target.commitTick(tick);
+  });
+  const { leaving } = leavingValues(executor(50).seam);
+  const second = Promise.withResolvers<void>();
+  let calls = 0;
+  const end = await driveRun({
+    graph: WIDE,
+    run,
+    execution: 1,
+    metadata,
+    executor: leaving,
+    emit: () => {},
+    settleBlobs: async () => {
+      if (++calls > 1) {
+        second.resolve();
+        return await new Promise(() => {});
+      }
+      await second.promise;
+      const cause = new Error("403");
+      throw new FlowError("FLOW_STORAGE_DENIED", { message: "Cannot put it", hint: "Give it the rights", cause });
+    },
+  });
+  expect(end).toMatchObject({
+    status: "failed",
+    failure: { error: { code: "FLOW_STORAGE_DENIED", hint: "Give it the rights" } },
+  });
+  expect(end.failure?.task).toBeUndefined();
+  expect(JSON.stringify(end.failure)).not.toContain("stack");
+  expect(named).toEqual([]);
   await store.close();
 });
 

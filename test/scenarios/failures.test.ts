@@ -104,12 +104,12 @@ test("the cause is the first failure, with the user's own lines and nobody else'
   expect(run.status).toBe("failed");
   await expect(run.data.items).rejects.toMatchObject({ code: "FLOW_CLIENT_NOT_FINISHED" });
 
-  const command = await project.flow(["run", "stack.ts"]);
+  const command = await project.here(["run", "stack.ts"]);
   expect(command.code).toBe(1);
   expect(command.stderr).toContain("✗ Stack/2/work/1 failed: RangeError: too deep");
   expect(command.stderr).toMatch(/at compute \(deep\/helper\.ts:3:11\)/);
   expect(command.stderr).not.toMatch(/node_modules|packages\/core|node:internal|flow\.mjs/);
-  expect((await project.flow(["runs", "Stack", "--json"])).lines.map((line) => line.status)).toEqual([
+  expect((await project.here(["runs", "Stack", "--json"])).lines.map((line) => line.status)).toEqual([
     "failed",
     "failed",
   ]);
@@ -133,7 +133,7 @@ test.each([
   expect(causeOf(watched)).toMatchObject(cause);
   expect(watched.record).toMatchObject({ status: "failed", tasks: { total: 1, byStatus: { failed: 1 } } });
   if (file === "exit.ts")
-    expect((await project.flow(["logs", `${watched.record.run}/start`])).stdout).toBe("about to leave\n");
+    expect((await project.here(["logs", `${watched.record.run}/start`])).stdout).toBe("about to leave\n");
 });
 
 test("a worker that ends takes no other task with it: its company is run again and one task has failed", async () => {
@@ -147,7 +147,7 @@ test("a worker that ends takes no other task with it: its company is run again a
 });
 
 test("what a step left running and throws later ends the run, with the user's own lines", async () => {
-  const { code, stderr } = await project.flow(["run", "late.ts", "--max-workers", "1"]);
+  const { code, stderr } = await project.here(["run", "late.ts", "--max-workers", "1"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/Late\/1\/end failed: Step "end" ended its worker before it finished: after the step/);
   expect(stderr).toMatch(/late\.ts:\d+:\d+/);

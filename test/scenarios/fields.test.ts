@@ -126,7 +126,7 @@ test("the command reads them from flags, a file and the environment, and keeps n
   );
   expect([code, stderr]).toEqual([0, ""]);
   expect(lines.at(-1).record.parameters).toMatchObject({ rate: 0.75, names: ["p", "q"], double: 8 });
-  expect((await project.flow(["dump", lines.at(-1).record.run, "settings", "--json"])).lines[0].value).toEqual({
+  expect((await project.here(["dump", lines.at(-1).record.run, "settings", "--json"])).lines[0].value).toEqual({
     folds: 5,
     model: { depth: 3 },
   });
@@ -134,7 +134,7 @@ test("the command reads them from flags, a file and the environment, and keeps n
   expect([refused.code, refused.stdout]).toEqual([2, ""]);
   expect(refused.stderr).toContain("FLOW_PARAMETER_INVALID");
   expect(refused.stderr).not.toContain(SECRET);
-  const onLine = await project.flow(["run", "leaky.ts", "--token", SECRET]);
+  const onLine = await project.here(["run", "leaky.ts", "--token", SECRET]);
   expect(onLine.code).toBe(2);
   const failed = await project.flow(["run", "throws.ts", "--json"], { env: { SHOP_TOKEN: SECRET } });
   expect([failed.code, failed.stdout.includes(SECRET)]).toEqual([1, false]);

@@ -82,14 +82,14 @@ test("parameters, tags and upstreams go in; the run, its values and its events c
 });
 
 test("wrong parameters are refused before anything is written", async () => {
-  const before = (await project.flow(["runs", "--json"])).lines.length;
+  const before = (await project.here(["runs", "--json"])).lines.length;
   const refused = await project.run("adds.ts", { params: { a: "x", b: 1 } });
   expect(refused.error).toMatchObject({
     problems: [{ code: "FLOW_PARAMETER_UNKNOWN" }, { code: "FLOW_PARAMETER_INVALID" }],
   });
   await expect(run(project.file("nowhere.ts"))).rejects.toMatchObject({ code: "FLOW_PACKAGE_FILE_MISSING" });
   await expect(run(project.file("nowhere.ts")).id).rejects.toMatchObject({ code: "FLOW_PACKAGE_FILE_MISSING" });
-  expect((await project.flow(["runs", "--json"])).lines).toHaveLength(before);
+  expect((await project.here(["runs", "--json"])).lines).toHaveLength(before);
 });
 
 test("a failed run rejects with FLOW_RUN_FAILED and the step's error as its cause", async () => {
@@ -178,7 +178,7 @@ test("two runs in one process, and four processes on one store, do not disturb e
   const [one, two, ...processes] = await Promise.all([
     project.run("adds.ts", { params: { a: 3 } }),
     project.run("adds.ts", { params: { a: 4 } }),
-    ...[5, 6, 7, 8].map((a) => project.flow(["run", "adds.ts", "--a", String(a), "--json"])),
+    ...[5, 6, 7, 8].map((a) => project.here(["run", "adds.ts", "--a", String(a), "--json"])),
   ]);
   expect(await Promise.all([one, two].map((each) => (each.run as any).data.sum))).toEqual([
     780 * 3 + 5000,
@@ -192,7 +192,7 @@ test("two runs in one process, and four processes on one store, do not disturb e
       record: { parameters: { a: index + 5 }, tasks: { total: 42 } },
     });
   }
-  const listed = (await project.flow(["runs", "Adds", "--json"])).lines;
+  const listed = (await project.here(["runs", "Adds", "--json"])).lines;
   expect(new Set(listed.map((line) => line.run)).size).toBe(listed.length);
   const numbers = listed.map((line) => Number(line.run.split("/")[1]));
   expect(numbers).toEqual(numbers.map((_, index) => numbers.length - index));
@@ -200,6 +200,6 @@ test("two runs in one process, and four processes on one store, do not disturb e
     listed.slice(0, 6).map(async (line) => (await runs<any>("Adds").get(line.run)).data.sum),
   );
   expect(sums.toSorted((a, b) => a - b)).toEqual([3, 4, 5, 6, 7, 8].map((a) => 780 * a + 5000));
-  const validated = await project.flow(["validate", "--json"]);
+  const validated = await project.here(["validate", "--json"]);
   expect([validated.code, validated.lines[0].ok]).toEqual([0, true]);
 });

@@ -12,7 +12,7 @@ async function shape(name: string, body: string) {
   const watched = await project.run(`${name}.ts`);
   if (watched.run === undefined) throw watched.error;
   const observed = await observe(project, watched);
-  const validated = await project.flow(["validate", observed.name, "--json"]);
+  const validated = await project.here(["validate", observed.name, "--json"]);
   expect([validated.stderr, validated.code]).toEqual(["", 0]);
   return { ...watched, ...observed };
 }
@@ -43,8 +43,8 @@ test("a step that leads back to itself has rounds, and each goes on from the one
     "refine/~2",
     "refine/~3",
   ]);
-  expect(Number((await project.flow(["dump", `${name}/refine/~1.guess`])).stdout)).toBeCloseTo(17 / 12, 12);
-  expect((await project.flow(["show", `${name}/refine/~4`, "--json"])).lines).toMatchObject([
+  expect(Number((await project.here(["dump", `${name}/refine/~1.guess`])).stdout)).toBeCloseTo(17 / 12, 12);
+  expect((await project.here(["show", `${name}/refine/~4`, "--json"])).lines).toMatchObject([
     { task: `${name}/refine/~4`, choice: "done" },
   ]);
 });
@@ -169,7 +169,7 @@ test("a loop without end fails by name, at the choice that asks for one round to
       @step() end() {}`,
     ),
   });
-  const ran = await project.flow(["run", "Endless.ts", "--max-rounds", "4", "--json"]);
+  const ran = await project.here(["run", "Endless.ts", "--max-rounds", "4", "--json"]);
   expect(ran.code).toBe(1);
   const { record } = ran.lines.at(-1);
   expect(record).toMatchObject({
@@ -262,7 +262,7 @@ test("what is no loop is refused before anything runs, with the place", async ()
       `@step({ next: "a" }) start() {} @step({ next: "b" }) a() {} @step({ next: "a" }) b() {}`,
     ),
   });
-  const { code, stderr } = await project.flow(["check", "Circle.ts"]);
+  const { code, stderr } = await project.here(["check", "Circle.ts"]);
   expect(code).toBe(2);
   expect(stderr).toContain("FLOW_GRAPH_CYCLE");
   expect(stderr).toContain("The steps wait for each other: a → b → a");

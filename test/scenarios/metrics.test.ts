@@ -73,11 +73,11 @@ describe("metrics", () => {
   });
 
   test("of a run that failed and goes on, and of a fork, are those of their tasks", async () => {
-    const failed = await project.flow(["run", "train.ts", "--broken", "--json"]);
+    const failed = await project.here(["run", "train.ts", "--broken", "--json"]);
     expect(failed.code).toBe(1);
     const record = failed.lines.at(-1).record;
     expect(record.metrics.map(({ name }: { name: string }) => name)).toEqual(["r2", "tries", "val/loss"]);
-    const forked = await project.flow(["resume", record.run, "--no-broken", "--json"]);
+    const forked = await project.here(["resume", record.run, "--no-broken", "--json"]);
     expect(forked.lines.at(-1).record).toMatchObject({ status: "succeeded", origin: { runId: record.id } });
     const client = await project.client();
     const fork = await client.run(forked.lines.at(-1).record.run);
@@ -113,11 +113,11 @@ describe("metrics", () => {
 
   test("go with their run", async () => {
     const { run } = await project.run("cached.ts");
-    expect((await project.flow(["runs", "delete", run!.name])).code).toBe(0);
+    expect((await project.here(["runs", "delete", run!.name])).code).toBe(0);
     const { metadata } = await project.stores();
     expect(await metadata.metricValues({ run: (run as any).row.sequence, name: "loss" })).toEqual([]);
     expect(await metadata.runMetrics((run as any).row.sequence)).toEqual([]);
-    const verified = await project.flow(["store", "verify"]);
+    const verified = await project.here(["store", "verify"]);
     expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining("Whole")]);
   });
 });

@@ -36,7 +36,7 @@ const FAILS = `if (item === 2) throw new Error("not yet");`;
 async function failedRun(): Promise<Project> {
   const project = new Project({ "ten.ts": child, "asks.ts": parent(FAILS) });
   onTestFinished(() => project[Symbol.asyncDispose]());
-  expect((await project.flow(["run", "asks.ts", "--finish-siblings"])).code).toBe(1);
+  expect((await project.here(["run", "asks.ts", "--finish-siblings"])).code).toBe(1);
   expect(notes(project)).toEqual(["child 1", "child 2", "child 7"]);
   project.write({ "asks.ts": parent("") });
   return project;
@@ -51,18 +51,18 @@ function notes(project: Project): readonly string[] {
 }
 
 const sumOf = async (project: Project, run: string): Promise<number> =>
-  (await project.flow(["dump", run, "sum", "--json"])).lines[0].value;
+  (await project.here(["dump", run, "sum", "--json"])).lines[0].value;
 
 test("a run inside that succeeded is taken over by the task that did not finish", async () => {
   const project = await failedRun();
-  const resumed = await project.flow(["resume"]);
+  const resumed = await project.here(["resume"]);
   expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining("Asks/2 goes on from Asks/1")]);
   expect(resumed.stderr).toMatch(/Asks\/2\/work\/1 {2}.*Ten\/\d/);
   expect(notes(project)).toEqual(["child 7"]);
   expect(await sumOf(project, "Asks/2")).toBe(10 + 70 + 20 + 70);
-  const shown = JSON.parse((await project.flow(["show", "Asks/2", "--json"])).stdout);
+  const shown = JSON.parse((await project.here(["show", "Asks/2", "--json"])).stdout);
   expect(shown.children.runs.map(({ run }: { run: string }) => run)).toHaveLength(4);
-  expect((await project.flow(["validate", "Asks/2"])).code).toBe(0);
+  expect((await project.here(["validate", "Asks/2"])).code).toBe(0);
 });
 
 test.each([
@@ -71,14 +71,14 @@ test.each([
   ["--changed says that its step runs again", ["--changed"]],
 ])("it is started anew when %s", async (_, words) => {
   const project = await failedRun();
-  expect((await project.flow(["resume", ...words])).code).toBe(0);
+  expect((await project.here(["resume", ...words])).code).toBe(0);
   expect(notes(project)).toEqual(["child 1", "child 2", "child 7", "child 7"]);
 });
 
 test("it is started anew when its own code is other code now, or when it is given something else", async () => {
   const project = await failedRun();
   project.write({ "ten.ts": child.replace("this.n * 10", "this.n * 100") });
-  expect((await project.flow(["resume"])).code).toBe(0);
+  expect((await project.here(["resume"])).code).toBe(0);
   expect(notes(project)).toEqual(["child 2", "child 7"]);
   expect(await sumOf(project, "Asks/2")).toBe(10 + 70 + 200 + 700);
 });

@@ -24,7 +24,7 @@ async function failedRun(): Promise<{ readonly project: Project; readonly held: 
   const project = new Project({ "late.ts": late(`throw new Error("not yet");`) });
   const held = new HeldSteps(project);
   onTestFinished(() => project[Symbol.asyncDispose]());
-  expect((await project.flow(["run", "late.ts"])).code).toBe(1);
+  expect((await project.here(["run", "late.ts"])).code).toBe(1);
   project.write({ "late.ts": MENDED });
   return { project, held };
 }
@@ -35,7 +35,7 @@ function start(project: Project, ...words: readonly string[]): SpawnedFlow {
   return flow;
 }
 
-const runsOf = async (project: Project): Promise<readonly any[]> => (await project.flow(["runs", "--json"])).lines;
+const runsOf = async (project: Project): Promise<readonly any[]> => (await project.here(["runs", "--json"])).lines;
 
 test.each([[["resume"]], [["resume", "Late/1"]]])(
   "of two at once one makes a fork, and the other is told: %s",
@@ -62,14 +62,14 @@ test("while a fork runs, nothing is resumed that nobody named; one that does som
   const { project, held } = await failedRun();
   const first = start(project, "resume");
   await held.reached("waits");
-  expect((await project.flow(["resume", "Late/1"])).stderr).toContain("FLOW_RESUME_RUNNING");
+  expect((await project.here(["resume", "Late/1"])).stderr).toContain("FLOW_RESUME_RUNNING");
   // Other code would be another fork; but who names no run means the one that goes on already.
   project.write({ "late.ts": `${MENDED}// edited` });
-  const refused = await project.flow(["resume"]);
+  const refused = await project.here(["resume"]);
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("Late/2 goes on from it")]);
   expect(refused.stderr).toContain("flow resume Late/1");
   held.release("waits", "waits#2");
-  const other = await project.flow(["resume", "Late/1", "--title", "other"]);
+  const other = await project.here(["resume", "Late/1", "--title", "other"]);
   expect([other.code, other.stdout]).toEqual([0, expect.stringContaining("Late/3 succeeded")]);
   expect((await first.ended).code).toBe(0);
 });
@@ -81,6 +81,6 @@ test("a fork whose process has died is no hindrance: it goes on itself, and its 
   killed.killGroup();
   await killed.ended;
   held.release("waits", "waits#2", "waits#3");
-  expect((await project.flow(["resume", "Late/1"])).stdout).toContain("Late/3 succeeded");
-  expect((await project.flow(["resume", "Late/2"])).stdout).toContain("Late/2 succeeded");
+  expect((await project.here(["resume", "Late/1"])).stdout).toContain("Late/3 succeeded");
+  expect((await project.here(["resume", "Late/2"])).stdout).toContain("Late/2 succeeded");
 });

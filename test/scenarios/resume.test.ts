@@ -1,6 +1,6 @@
 /**
- * Resuming, with the real command: what is finished stays, the rest runs, and the end is that of a run that nothing
- * disturbed. Runs are stopped in every way there is: by a failure, by Ctrl-C, by kill -9 of the runner.
+ * Resuming, with the command, and one test of each kind with the real one: what is finished stays, the rest runs, and the end is that of a
+ * run that nothing disturbed. Runs are stopped in every way there is: by a failure, by Ctrl-C, by kill -9 of the runner.
  */
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -108,7 +108,7 @@ function undisturbed(words: readonly string[] = []): Promise<unknown> {
 
 async function runUndisturbed(words: readonly string[]): Promise<unknown> {
   await using project = new Project({ "train.ts": train() });
-  expect(await project.flow(["run", "train.ts", ...words])).toMatchObject({ code: 0 });
+  expect(await project.here(["run", "train.ts", ...words])).toMatchObject({ code: 0 });
   return await artifactsOf(project, "Train/1");
 }
 
@@ -139,11 +139,11 @@ describe("a run that was killed", () => {
       onOutput: (output, kill) => output.includes("held") && kill("SIGKILL"),
     });
     expect(killed.signal).toBe("SIGKILL");
-    expect((await project.flow(["runs", "--json"])).lines).toMatchObject([{ run: "Train/1", status: "lost" }]);
+    expect((await project.here(["runs", "--json"])).lines).toMatchObject([{ run: "Train/1", status: "lost" }]);
     const before = executed(project);
 
     mend(project);
-    const resumed = await project.flow(["resume"]);
+    const resumed = await project.here(["resume"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(resumed.stdout).toContain("Train/1 succeeded");
     const after = executed(project);
@@ -165,7 +165,7 @@ describe("a run that was killed", () => {
 
   test("after its last task was recorded and before its end was, has only its end left", async () => {
     const project = projectOf({ "train.ts": train() });
-    expect(await project.flow(WHOLE)).toMatchObject({ code: 0 });
+    expect(await project.flow(WHOLE)).toMatchObject({ code: 0 }); // In a process that is gone.
     const whole = await artifactsOf(project, "Train/1");
     executed(project);
     // As a runner leaves it that was killed between the two commits.
@@ -175,7 +175,7 @@ describe("a run that was killed", () => {
     database.exec("UPDATE execution SET status = 'running', ended_at = NULL, end_digest = NULL, heartbeat_at = 0");
     database.close();
     expect((await record(project, "Train/1")).status).toBe("lost");
-    expect(await project.flow(["resume", "Train/1"])).toMatchObject({ code: 0 });
+    expect(await project.here(["resume", "Train/1"])).toMatchObject({ code: 0 });
     expect(executed(project)).toEqual([]);
     expect(await artifactsOf(project, "Train/1")).toEqual(whole);
   });
@@ -201,9 +201,9 @@ describe("a run that failed", () => {
 
   test("the record of the resumed run, as events and as rows", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     mend(project);
-    const { lines } = await project.flow(["resume", "Train/1", "--json"]);
+    const { lines } = await project.here(["resume", "Train/1", "--json"]);
     expect(lines[0]).toMatchObject({
       kind: "run.resumed",
       run: "Train/1",
@@ -226,10 +226,10 @@ describe("a run that failed", () => {
 
   test("fails again, and again goes on; an attempt is counted on", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
-    for (let time = 2; time <= 3; time++) expect(await project.flow(["resume"])).toMatchObject({ code: 1 });
+    await project.here(FAILING);
+    for (let time = 2; time <= 3; time++) expect(await project.here(["resume"])).toMatchObject({ code: 1 });
     mend(project);
-    expect(await project.flow(["resume"])).toMatchObject({ code: 0 });
+    expect(await project.here(["resume"])).toMatchObject({ code: 0 });
     const { id, execution } = await record(project, "Train/1");
     expect(execution.number).toBe(4);
     const attempts = (await tasksOf(project, id)).filter((row) => taskOf(row) === "work/3");
@@ -238,8 +238,8 @@ describe("a run that failed", () => {
 
   test("keeps how it was asked to run, and its retries begin anew", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow([...FAILING, "--with", "retry=1"]);
-    const resumed = await project.flow(["resume", "--json"]);
+    await project.here([...FAILING, "--with", "retry=1"]);
+    const resumed = await project.here(["resume", "--json"]);
     const retried = resumed.lines.filter(({ kind }) => kind === "task.retrying");
     expect(retried).toMatchObject([{ task: "Train/1/work/3", attempt: 3, nextAttempt: 4 }]);
   });
@@ -262,7 +262,7 @@ test("a run that was stopped by Ctrl-C goes on", async () => {
   expect(stopped.code).toBe(130);
   expect(stopped.stdout).toContain("flow resume Train/1");
   mend(project);
-  expect(await project.flow(["resume"])).toMatchObject({ code: 0 });
+  expect(await project.here(["resume"])).toMatchObject({ code: 0 });
   expect(await artifactsOf(project, "Train/1")).toEqual(await undisturbed());
 });
 
@@ -312,37 +312,37 @@ describe("changed code", () => {
 
   test("--changed runs just the changed steps again, and what depends on them", async () => {
     const project = projectOf({ "train.ts": train() });
-    await project.flow(WHOLE);
+    await project.here(WHOLE);
     executed(project);
     project.write({ "train.ts": train({ bonus: "return 100;" }) });
-    const refused = await project.flow(["resume", "Train/1"]);
+    const refused = await project.here(["resume", "Train/1"]);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("--changed (gather)")]);
-    const resumed = await project.flow(["resume", "Train/1", "--changed"]);
+    const resumed = await project.here(["resume", "Train/1", "--changed"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(resumed.stderr).toContain("runs again gather (its code changed), report (after gather), end (after report)");
     expect(executed(project)).toEqual(["end", "gather", "report"]);
-    const dumped = (await project.flow(["dump", "Train/2", "total", "--json"])).lines[0].value;
-    const before = (await project.flow(["dump", "Train/1", "total", "--json"])).lines[0].value;
+    const dumped = (await project.here(["dump", "Train/2", "total", "--json"])).lines[0].value;
+    const before = (await project.here(["dump", "Train/1", "total", "--json"])).lines[0].value;
     expect(dumped - before).toBeCloseTo(99);
   });
 
   test("an edit that changes no code changes no step", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     project.write({ "train.ts": `// A comment.\n${train(FAILS)}` });
     mend(project);
-    const { lines } = await project.flow(["resume", "--changed", "--json"]);
+    const { lines } = await project.here(["resume", "--changed", "--json"]);
     expect(lines[0]).toMatchObject({ kind: "run.resumed", run: "Train/2", origin: "Train/1", again: [] });
     expect(lines.at(-1).record.origin.changedSteps ?? []).toEqual([]);
   });
 
   test("--same-code goes on as the same run with the code that it had", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     project.write({ "train.ts": "this is no TypeScript (" });
     mend(project);
-    expect(await project.flow(["resume"])).toMatchObject({ code: 2 });
-    const resumed = await project.flow(["resume", "--same-code"]);
+    expect(await project.here(["resume"])).toMatchObject({ code: 2 });
+    const resumed = await project.here(["resume", "--same-code"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(resumed.stdout).toContain("Train/1 succeeded");
     expect(await artifactsOf(project, "Train/1")).toEqual(await undisturbed());
@@ -350,7 +350,7 @@ describe("changed code", () => {
 
   test("a new step in the middle runs, and what comes after it runs again", async () => {
     const project = projectOf({ "train.ts": train() });
-    await project.flow(WHOLE);
+    await project.here(WHOLE);
     executed(project);
     const text = train()
       .replace('@join({ next: "report" })', '@join({ next: "check" })')
@@ -359,7 +359,7 @@ describe("changed code", () => {
         '@step({ next: "report" })\n  check() { ran("check"); this.total += 1; }\n  @step({ next: "end" })',
       );
     project.write({ "train.ts": text });
-    const resumed = await project.flow(["resume", "Train/1"]);
+    const resumed = await project.here(["resume", "Train/1"]);
     expect(resumed.stderr).toContain("runs again check (it is new), report (it stands elsewhere in the graph)");
     expect(executed(project)).toEqual(["check", "end", "report"]);
   });
@@ -384,10 +384,10 @@ describe("the code that is not there any more", () => {
       "node_modules/dep/package.json": '{ "name": "dep", "version": "1.0.0", "main": "index.js" }',
       "node_modules/dep/index.js": 'exports.version = "1.0.0";',
     });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     fs.rmSync(project.file("train.ts"));
     fs.rmSync(project.file("node_modules/dep"), { recursive: true });
-    const refused = await project.flow(["resume"]);
+    const refused = await project.here(["resume"]);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('"dep@1.0.0" is not installed');
     expect(refused.stderr).toContain("FLOW_PACKAGE_EXTERNAL_MISSING");
@@ -395,11 +395,11 @@ describe("the code that is not there any more", () => {
 
   test("a run whose package is not in its store cannot go on", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(WHOLE);
+    await project.here(WHOLE);
     const database = openDatabase(project);
     database.exec("UPDATE run SET package_digest = NULL");
     database.close();
-    const refused = await project.flow(["resume"]);
+    const refused = await project.here(["resume"]);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("FLOW_RESUME_NO_PACKAGE")]);
   });
 });
@@ -407,31 +407,31 @@ describe("the code that is not there any more", () => {
 describe("parameters", () => {
   test("may change when no finished task read them", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow([...FAILING, "--rate", "3"]);
+    await project.here([...FAILING, "--rate", "3"]);
     executed(project);
     mend(project);
-    const resumed = await project.flow(["resume", "--title", "other"]);
+    const resumed = await project.here(["resume", "--title", "other"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(executed(project)).toEqual(["end", "gather", "report", "work/3"]);
     expect(await record(project, "Train/2")).toMatchObject({
       parameters: { count: 8, rate: 3, title: "other" },
       origin: { run: "Train/1", changedParameters: ["title"] },
     });
-    expect((await project.flow(["dump", "Train/2", "text", "--json"])).lines[0].value).toMatch(/^other: /);
+    expect((await project.here(["dump", "Train/2", "text", "--json"])).lines[0].value).toMatch(/^other: /);
   });
 
   test("that finished tasks read are refused with the readers and the way out", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     executed(project);
     mend(project);
-    const refused = await project.flow(["resume", "--rate", "5"]);
+    const refused = await project.here(["resume", "--rate", "5"]);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('"rate" is not what it was, and finished tasks of "work" read it');
     expect(refused.stderr).toContain("--from work");
     expect(refused.stderr).toContain("FLOW_RESUME_VALUE_READ");
-    expect((await project.flow(["runs", "--json"])).lines.length).toBe(1);
-    const resumed = await project.flow(["resume", "--rate", "5", "--from", "work"]);
+    expect((await project.here(["runs", "--json"])).lines.length).toBe(1);
+    const resumed = await project.here(["resume", "--rate", "5", "--from", "work"]);
     expect(resumed).toMatchObject({ code: 0 });
     expect(executed(project).filter((name) => name.startsWith("work")).length).toBe(8);
     expect(await artifactsOf(project, "Train/2")).toEqual(await undisturbed(["--rate", "5"]));
@@ -447,17 +447,17 @@ describe("parameters", () => {
         )
         .replace('ran("gather");', 'ran("gather"); this.sum = this.conf.add + this.note.length;');
     const project = projectOf({ "train.ts": text(2), "conf.json": '{ "add": 1 }', "note.txt": "four" });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     mend(project);
     project.write({ "train.ts": text(7), "conf.json": '{ "add": 100 }' });
     fs.rmSync(project.file("note.txt"));
     const resumed = await project.flow(["resume"], { env: { MILLRACE_PARAM_TITLE: "elsewhere" } });
     expect(resumed).toMatchObject({ code: 0 });
     expect((await record(project, "Train/2")).parameters).toEqual({ count: 8, rate: 2, title: "plain" });
-    expect((await project.flow(["dump", "Train/2", "sum", "--json"])).lines[0].value).toBe(5);
+    expect((await project.here(["dump", "Train/2", "sum", "--json"])).lines[0].value).toBe(5);
     // A file that is given is read, and what read it before is named.
     project.write({ "note.txt": "longer" });
-    const refused = await project.flow(["resume", "Train/2", "--note", "note.txt"]);
+    const refused = await project.here(["resume", "Train/2", "--note", "note.txt"]);
     expect(refused.stderr).toContain('"note" is not what it was, and finished tasks of "gather" read it');
   });
 
@@ -468,12 +468,12 @@ describe("parameters", () => {
         .replace('ran("gather");', 'ran("gather"); this.length = this.key.length;'),
     });
     const env = { MILLRACE_PARAM_KEY: "hush-hush" };
-    await project.flow(FAILING, { env });
+    await project.here(FAILING, { env });
     mend(project);
-    const refused = await project.flow(["resume"]);
+    const refused = await project.here(["resume"]);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("MILLRACE_PARAM_KEY")]);
-    expect(await project.flow(["resume"], { env })).toMatchObject({ code: 0 });
-    expect((await project.flow(["dump", "Train/1", "length", "--json"])).lines[0].value).toBe(9);
+    expect(await project.here(["resume"], { env })).toMatchObject({ code: 0 });
+    expect((await project.here(["dump", "Train/1", "length", "--json"])).lines[0].value).toBe(9);
     expect(project.storeHolds("hush-hush")).toBe(false);
   });
 });
@@ -510,19 +510,19 @@ describe("a run that succeeded", () => {
 
   test("--from a step that is none names the nearest", async () => {
     const project = projectOf({ "train.ts": train() });
-    await project.flow(WHOLE);
-    const refused = await project.flow(["resume", "Train/1", "--from", "gahter"]);
+    await project.here(WHOLE);
+    const refused = await project.here(["resume", "Train/1", "--from", "gahter"]);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('Did you mean "gather"?')]);
     expect(refused.stderr).toContain("FLOW_RESUME_UNKNOWN_STEP");
   });
 
   test("what its failed forerunner left is not resumed by the way", async () => {
     const project = projectOf({ "train.ts": train(FAILS) });
-    await project.flow(FAILING);
+    await project.here(FAILING);
     mend(project);
-    await project.flow(["resume", "--title", "other"]);
-    expect((await project.flow(["resume"])).stderr).toContain("FLOW_RESUME_NO_RUN");
-    expect(await project.flow(["resume", "Train/1"])).toMatchObject({ code: 0 });
+    await project.here(["resume", "--title", "other"]);
+    expect((await project.here(["resume"])).stderr).toContain("FLOW_RESUME_NO_RUN");
+    expect(await project.here(["resume", "Train/1"])).toMatchObject({ code: 0 });
   });
 });
 
@@ -556,16 +556,16 @@ describe("upstreams", () => {
 
   test("that are asked otherwise are refused while finished tasks have read from them", async () => {
     const project = projectOf({ "base.ts": base, "reader.ts": reader });
-    await project.flow(["run", "base.ts"]);
-    await project.flow(["run", "reader.ts"]);
-    await project.flow(["run", "base.ts", "--n", "2", "--tag", "b:v2"]);
+    await project.here(["run", "base.ts"]);
+    await project.here(["run", "reader.ts"]);
+    await project.here(["run", "base.ts", "--n", "2", "--tag", "b:v2"]);
     mend(project);
-    const refused = await project.flow(["resume", "--source-tag", "b:v2"]);
+    const refused = await project.here(["resume", "--source-tag", "b:v2"]);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('finished tasks of "start" read it')]);
-    const forked = await project.flow(["resume", "--source-tag", "b:v2", "--from", "start"]);
+    const forked = await project.here(["resume", "--source-tag", "b:v2", "--from", "start"]);
     expect(forked).toMatchObject({ code: 0 });
     expect(
-      (await project.flow(["dump", "Reader/2", "first", "second", "--json"])).lines.map(({ value }) => value),
+      (await project.here(["dump", "Reader/2", "first", "second", "--json"])).lines.map(({ value }) => value),
     ).toEqual([2, 2]);
   });
 });

@@ -75,12 +75,12 @@ test("a foreach gives its join the results in the order of the items", async () 
   expect(values).toEqual({ all: ["a000", "b111", "c222", "d333", "e444"] });
   expect(tasks).toEqual(["start", "work/0", "work/1", "work/2", "work/3", "work/4", "gather", "end"]);
   expect(rows.find((row) => row.step === "start")?.fanOut).toBe(5);
-  const shown = await project.flow(["show", `${name}/work/3`, "--json"]);
+  const shown = await project.here(["show", `${name}/work/3`, "--json"]);
   const task = rows.find((row) => row.path === "3")!;
   expect(shown.lines).toMatchObject([
     { task: `${name}/work/3`, status: task.status, startedAt: task.startedAt.toISOString() },
   ]);
-  expect((await project.flow(["dump", `${name}/work/3.word`])).stdout).toBe("d333\n");
+  expect((await project.here(["dump", `${name}/work/3.word`])).stdout).toBe("d333\n");
   const words: string[] = [];
   const client = await project.client();
   for await (const each of (await client.run<any>(name)).step("work").tasks)

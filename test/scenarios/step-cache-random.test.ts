@@ -22,6 +22,8 @@ import { createGivenRun } from "../../packages/core/src/testing/given-run.ts";
 import { attemptPolicies } from "../../packages/core/src/wiring/attempt-policies.ts";
 import { executeRun } from "../../packages/core/src/wiring/execute-run.ts";
 import { type MemoryStores, openMemoryStores } from "../../packages/core/src/wiring/open-memory-stores.ts";
+import { times } from "../faults/twenty.ts";
+import { sample, seeded } from "../kit/seed.ts";
 import { type Instruction, perform, type StepProgram, stepProgram } from "../kit/step-program.ts";
 
 type Programs = Readonly<Record<string, StepProgram>>;
@@ -213,9 +215,9 @@ const isTransparent = (count: { cached: number; runs: number }, focus: readonly 
 
 afterEach(() => vi.restoreAllMocks());
 
-test("a run with the step cache leaves what it leaves without, task by task", { timeout: 120_000 }, async () => {
+test("a run with the step cache leaves what it leaves without, task by task", { timeout: 600_000 }, async () => {
   const count = { cached: 0, runs: 0 };
-  await fc.assert(isTransparent(count), { numRuns: 60 });
+  await fc.assert(isTransparent(count), { numRuns: times(25, 300) });
   expect(count.cached).toBeGreaterThan(count.runs * 2); // 3.2 to 3.9 were seen: the property says something about tasks that were taken over.
 });
 
@@ -318,8 +320,12 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
   },
 };
 
+const { random } = seeded("step-cache-random");
+/** A third of them, other ones each time, or as many as are asked for. */
+const planted = sample(Object.entries(DEFECTS), times(6, Object.keys(DEFECTS).length), random);
+
 describe("the same property finds, when left out of the keys,", () => {
-  test.each(Object.entries(DEFECTS))("%s", { timeout: 120_000 }, async (_, { without, plant, focus }) => {
+  test.each(planted)("%s", { timeout: 120_000 }, async (_, { without, plant, focus }) => {
     const { read } = ReadLog.prototype;
     plant?.();
     vi.spyOn(ReadLog.prototype, "read").mockImplementation(function (this: ReadLog, name) {

@@ -1,7 +1,7 @@
 /** The step cache as its users meet it: across flows, in what is shown, with what cannot be cached, and after damage. */
 import fs from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { launch } from "../kit/launch.ts";
 import { Project } from "../kit/project.ts";
 import { flowText, observe, tasksOf } from "./observe.ts";
@@ -129,6 +129,7 @@ export class Other extends Flow {
      @step() end() {}`,
   ),
 });
+afterAll(() => project[Symbol.asyncDispose]());
 
 test("two flows that share a base class share its tasks", { timeout: 60_000 }, async () => {
   const one = await launch(project, "two.ts", { flow: "One" });
@@ -147,29 +148,29 @@ test("two flows that share a base class share its tasks", { timeout: 60_000 }, a
 
 describe("what is taken over is shown", () => {
   test("by the command, while it runs and afterwards", { timeout: 60_000 }, async () => {
-    await project.flow(["run", "shown.ts", "--cache"]);
-    const again = await project.flow(["run", "shown.ts", "--cache"]);
+    await project.here(["run", "shown.ts", "--cache"]);
+    const again = await project.here(["run", "shown.ts", "--cache"]);
     expect(again.stdout).toContain("7 tasks done (7 of them from the cache)");
     expect(again.stderr).toContain("Shown/2/work/1  done  from the cache: Shown/1/work/1");
     const [run, step, task, json] = await Promise.all([
-      project.flow(["show", "Shown/2"]),
-      project.flow(["show", "Shown/2/work"]),
-      project.flow(["show", "Shown/2/pick"]),
-      project.flow(["show", "Shown/2/pick", "--json"]),
+      project.here(["show", "Shown/2"]),
+      project.here(["show", "Shown/2/work"]),
+      project.here(["show", "Shown/2/pick"]),
+      project.here(["show", "Shown/2/pick", "--json"]),
     ]);
     expect(run.stdout).toMatch(/work +3 +succeeded \(3 from the cache\)/);
     expect(run.stdout).toMatch(/pick +1 +succeeded \(from the cache\)/);
     expect(step.stdout).toMatch(/Shown\/2\/work\/2 +succeeded .*the cache: Shown\/1\/work\/2/);
     expect(task.stdout).toMatch(/Shown\/2\/pick +succeeded .*b +the cache: Shown\/1\/pick/);
     expect(json.lines).toMatchObject([{ choice: "b", origin: { kind: "cache", task: "Shown/1/pick" } }]);
-    const valid = await project.flow(["validate", "Shown/2"]);
+    const valid = await project.here(["validate", "Shown/2"]);
     expect([valid.code, valid.stderr]).toEqual([0, ""]);
   });
 
   test("and not where --no-cache is said, nor of a step that asks for none", { timeout: 60_000 }, async () => {
     const shown = [await launch(project, "shown.ts", { cache: "off" }), await launch(project, "shown.ts")];
     expect(shown.map(({ taken }) => taken)).toEqual([{}, {}]);
-    const plain = await project.flow(["show", "Shown/1/pick"]);
+    const plain = await project.here(["show", "Shown/1/pick"]);
     expect(plain.stdout).not.toContain("the cache");
     // What ran without the cache is not offered either.
     expect((await launch(project, "own.ts", { cache: "off" })).taken).toEqual({});
@@ -184,11 +185,11 @@ test("a step that is run again by hand runs, also when its run goes on, and is o
   timeout: 60_000,
 }, async () => {
   await launch(project, "hand.ts");
-  const resumed = (...words: readonly string[]) => project.flow(["resume", ...words]);
-  const drawn = async (run: string) => (await project.flow(["dump", `${run}/start`, "drawn"])).stdout;
+  const resumed = (...words: readonly string[]) => project.here(["resume", ...words]);
+  const drawn = async (run: string) => (await project.here(["dump", `${run}/start`, "drawn"])).stdout;
   expect((await resumed("Hand/1", "--from", "start")).code).toBe(0);
   expect(await drawn("Hand/2")).not.toBe(await drawn("Hand/1"));
-  expect((await project.flow(["show", "Hand/2/behind"])).stdout).toContain("the cache: Hand/1/behind");
+  expect((await project.here(["show", "Hand/2/behind"])).stdout).toContain("the cache: Hand/1/behind");
 
   project.write({ "broken.done": "" });
   expect((await resumed("Hand/1", "--from", "start")).code).toBe(1);

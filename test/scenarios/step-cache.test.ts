@@ -2,7 +2,7 @@
  * The step cache on real flow files: what is changed between two runs decides which steps run again, and no others do.
  */
 import fs from "node:fs";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Launched, launch } from "../kit/launch.ts";
 import { Project } from "../kit/project.ts";
 import { flowText, taskOf, tasksOf } from "./observe.ts";
@@ -80,6 +80,7 @@ const project = new Project({
   ...dependency("1.0.0"),
   ...below("1.0.0"),
 });
+afterAll(() => project[Symbol.asyncDispose]());
 
 function dependency(version: string): Readonly<Record<string, string>> {
   return {

@@ -24,7 +24,7 @@ const other = project.file("other");
 afterAll(() => project[Symbol.asyncDispose]());
 
 async function done(...words: readonly string[]): Promise<any> {
-  const { code, stderr, lines } = await project.flow([...words, "--json"]);
+  const { code, stderr, lines } = await project.here([...words, "--json"]);
   expect([words, code, stderr]).toEqual([words, 0, ""]);
   return lines.at(-1);
 }
@@ -47,17 +47,17 @@ test("runs are kept, moved, deleted and given up, and every store stays whole", 
   const came = await done("import", "runs.tar", "--store", other, "--tags");
   expect(came.runs).toHaveLength(2);
   await expectWhole("--store", other);
-  const [imported] = (await project.flow(["runs", "Fit", "--tag", "prod:v1", "--store", other, "--json"])).lines;
+  const [imported] = (await project.here(["runs", "Fit", "--tag", "prod:v1", "--store", other, "--json"])).lines;
   expect(imported.id).toBe(record.id);
   const digests = async (...words: readonly string[]) =>
-    (await project.flow(["dump", `${record.id}/start`, ...words, "--json"])).lines.map(({ name, digest }) => [
+    (await project.here(["dump", `${record.id}/start`, ...words, "--json"])).lines.map(({ name, digest }) => [
       name,
       digest,
     ]);
   const here = await digests();
   expect(here.map(([name]) => name)).toContain("big");
   expect(await digests("--store", other)).toEqual(here);
-  const gone = await project.flow(["dump", `${record.id}/start`, "scratch", "--store", other, "--json"]);
+  const gone = await project.here(["dump", `${record.id}/start`, "scratch", "--store", other, "--json"]);
   expect([gone.code, gone.lines.at(-1)?.error.code]).toEqual([1, "FLOW_ARTIFACT_GONE"]);
 
   await done("runs", "delete", "Fit/1");
@@ -66,7 +66,7 @@ test("runs are kept, moved, deleted and given up, and every store stays whole", 
   await done("store", "gc", "--grace", "0s");
   await expectWhole();
   await expectWhole("--store", other);
-  expect((await project.flow(["runs", "Fit", "--json"])).lines.map(({ run }) => run)).toEqual(["Fit/4"]);
+  expect((await project.here(["runs", "Fit", "--json"])).lines.map(({ run }) => run)).toEqual(["Fit/4"]);
   expect(await digests()).toEqual(here);
 
   await done("import", "runs.tar"); // One is there still, and one is given back under another number.

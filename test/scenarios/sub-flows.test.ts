@@ -108,15 +108,15 @@ test("a step gets what the run of another flow has left: by class, file and addr
 });
 
 test("the command tells of runs inside steps, and shows both sides of them", async () => {
-  const called = await project.flow(["run", "asks.ts", "--max-workers", "1"]);
+  const called = await project.here(["run", "asks.ts", "--max-workers", "1"]);
   const [, asks, ten] = /(Asks\/\d+)\/start {2}runs {2}(Ten\/\d+)\n/.exec(called.stderr)!;
   expect(called.stderr).toContain(`${asks}/start  ran  ${ten}: succeeded after `);
-  const parent = await project.flow(["show", asks!]);
+  const parent = await project.here(["show", asks!]);
   expect(parent.stdout).toMatch(new RegExp(`Runs of its steps\n.*\nstart +${ten} +succeeded\n`));
-  const child = await project.flow(["show", ten!]);
+  const child = await project.here(["show", ten!]);
   expect(child.stdout).toMatch(new RegExp(`inside +${asks}/start\n`));
   expect(child.stdout).toMatch(new RegExp(`read by +${asks}\n`));
-  for (const name of [asks!, ten!]) expect((await project.flow(["validate", name])).code).toBe(0);
+  for (const name of [asks!, ten!]) expect((await project.here(["validate", name])).code).toBe(0);
 });
 
 test("with one slot runs stand inside each other, and never two tasks run at once", async () => {
@@ -137,7 +137,7 @@ test("with one slot runs stand inside each other, and never two tasks run at onc
       `${RUN} ${ALONE}`,
     ),
   });
-  const called = await project.flow(["run", "nested.ts", "--max-workers", "1", "--json"]);
+  const called = await project.here(["run", "nested.ts", "--max-workers", "1", "--json"]);
   const last = called.lines.at(-1);
   expect([last.status, last.record.failure]).toEqual(["succeeded", undefined]);
   const client = await project.client();
@@ -178,7 +178,7 @@ const section = async () => {
       `${RUN} ${SECTION} import Inner from "./inner.ts";`,
     ),
   });
-  const called = await project.flow(["run", "outer-two.ts", "--max-workers", "2", "--json"]);
+  const called = await project.here(["run", "outer-two.ts", "--max-workers", "2", "--json"]);
   const client = await project.client();
   expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.most).toBe(2);
 });
@@ -225,7 +225,7 @@ test("runs of one flow have the same workers one after the other, and what they 
       `${RUN} import Ten from "./ten.ts"; import Where from "./where.ts";`,
     ),
   });
-  const called = await project.flow(["run", "tours.ts", "--max-workers", "1", "--json"]);
+  const called = await project.here(["run", "tours.ts", "--max-workers", "1", "--json"]);
   const client = await project.client();
   expect(await (await client.run<any>(called.lines.at(-1).record.id)).data.threads).toBe(1);
   const warnings = called.lines.filter((line) => line.kind === "run.warning");
@@ -367,11 +367,11 @@ test("the runner is killed while a step waits: resumed, it finds the run that wa
     },
   });
   expect(killed.signal).toBe("SIGKILL");
-  const lost = (await project.flow(["runs", "--status", "lost", "--json"])).lines.map((line) => line.run);
+  const lost = (await project.here(["runs", "--status", "lost", "--json"])).lines.map((line) => line.run);
   expect(lost).toEqual(["Holds/1", "Outer/1"]);
 
   writeFileSync(project.file("let-go.done"), "");
-  const resumed = await project.flow(["resume", "--json"]);
+  const resumed = await project.here(["resume", "--json"]);
   expect([resumed.stderr, resumed.code]).toEqual(["", 0]);
   const last = resumed.lines.at(-1);
   expect(last).toMatchObject({ status: "succeeded", record: { run: "Outer/1", children: { count: 2 } } });
@@ -382,7 +382,7 @@ test("the runner is killed while a step waits: resumed, it finds the run that wa
   expect(notes("killed-notes")).toEqual(["outer begins", "done before", "holds begins", "hold", "hold"]);
   const client = await project.client();
   expect(await (await client.run<any>("Outer/1")).data.before).toBe("kept");
-  expect((await project.flow(["runs", "--status", "lost", "--json"])).lines).toEqual([]);
+  expect((await project.here(["runs", "--status", "lost", "--json"])).lines).toEqual([]);
 });
 
 const ENDLESS = flowText(
@@ -482,7 +482,7 @@ test("a flow that runs itself without an end is stopped at the eighth level, and
     context: { chain, maxDepth: 8 },
   });
   expect((watched.error as Error).message).toMatch(/^Endlessly\/1 failed: Endlessly\/9\/start: Cannot run Endlessly/);
-  const called = await project.flow(["run", "endlessly.ts", "--max-depth", "1", "--json"]);
+  const called = await project.here(["run", "endlessly.ts", "--max-depth", "1", "--json"]);
   expect([called.code, called.lines.at(-1).record.failure.error.message]).toEqual([
     1,
     expect.stringContaining("Endlessly/10 → Endlessly/11"),

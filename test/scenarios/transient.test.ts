@@ -37,7 +37,7 @@ const project = new Project({
 });
 afterAll(() => project[Symbol.asyncDispose]());
 
-const show = async (run: string): Promise<any> => (await project.flow(["show", run, "--json"])).lines[0];
+const show = async (run: string): Promise<any> => (await project.here(["show", run, "--json"])).lines[0];
 
 describe("a transient artifact", () => {
   test("is there for the steps of its run, and afterwards gone on purpose, for everybody who looks", async () => {
@@ -55,18 +55,18 @@ describe("a transient artifact", () => {
       ),
     });
 
-    expect((await project.flow(["show", "Make/1"])).stdout).toMatch(/features .* transient, gone since/);
-    expect((await project.flow(["show", "Make/1/start"])).stdout).toMatch(/features .* transient, gone since/);
-    const all = await project.flow(["dump", "Make/1"]);
+    expect((await project.here(["show", "Make/1"])).stdout).toMatch(/features .* transient, gone since/);
+    expect((await project.here(["show", "Make/1/start"])).stdout).toMatch(/features .* transient, gone since/);
+    const all = await project.here(["dump", "Make/1"]);
     expect([all.code, all.stdout]).toEqual([0, expect.stringMatching(/sum .*\n {2}6/)]);
     expect(all.stdout).toContain("it is transient, gone since");
     expect(all.stderr).toMatch(/^\d of the \d artifacts of Make\/1 are not kept any more: features\b/);
-    const json = await project.flow(["dump", "Make/1", "--json"]);
+    const json = await project.here(["dump", "Make/1", "--json"]);
     expect(json.lines.map(({ name, gone }) => [name, gone?.reason])).toContainEqual(["features", "transient"]);
-    const one = await project.flow(["dump", "Make/1", "features"]);
+    const one = await project.here(["dump", "Make/1", "features"]);
     expect([one.code, one.stderr]).toEqual([1, expect.stringContaining("FLOW_ARTIFACT_GONE")]);
 
-    const { ok, checks } = (await project.flow(["validate", "Make/1", "--strict", "--json"])).lines[0];
+    const { ok, checks } = (await project.here(["validate", "Make/1", "--strict", "--json"])).lines[0];
     expect(ok).toBe(true);
     expect(checks.map(({ evidence }: { evidence: string }) => evidence)).toContainEqual(
       expect.stringMatching(/^"features" of Make\/1 is transient, gone since/),
@@ -83,9 +83,9 @@ describe("a transient artifact", () => {
   });
 
   test("is kept while its run has failed: a resumed run still has it", async () => {
-    const failed = await project.flow(["run", "make.ts", "--fails"]);
+    const failed = await project.here(["run", "make.ts", "--fails"]);
     expect(failed.code).toBe(1);
-    const task = await project.flow(["dump", "Make/2/start", "features", "--json"]);
+    const task = await project.here(["dump", "Make/2/start", "features", "--json"]);
     expect(task.lines[0].value).toEqual([1, 2, 3]);
     const resumed = await project.flow(["resume", "Make/2"], { env: { NOW_WELL: "1" } });
     expect([resumed.code, resumed.stderr]).toEqual([0, expect.any(String)]);
@@ -94,35 +94,35 @@ describe("a transient artifact", () => {
       "succeeded",
       "transient",
     ]);
-    expect((await project.flow(["dump", "Make/2", "sum"])).stdout).toBe("6\n");
+    expect((await project.here(["dump", "Make/2", "sum"])).stdout).toBe("6\n");
   });
 
   test("makes its task one that is not taken from the step cache once it is gone", async () => {
     for (const number of [1, 2]) {
       const { record } = await project.run("cached.ts");
       expect([record.status, record.tasks.cached]).toEqual(["succeeded", undefined]);
-      expect((await project.flow(["logs", `Cached/${number}/start`])).stdout).toContain("computed");
-      expect((await project.flow(["dump", `Cached/${number}`, "size"])).stdout).toBe("20001\n");
+      expect((await project.here(["logs", `Cached/${number}/start`])).stdout).toContain("computed");
+      expect((await project.here(["dump", `Cached/${number}`, "size"])).stdout).toBe("20001\n");
     }
   });
 });
 
 test("a value with a time to live is there until garbage is collected after it, and then said to be past it", async () => {
-  expect((await project.flow(["dump", "Make/1", "scratch"])).stdout).toHaveLength(20_001);
-  const { lines } = await project.flow(["store", "gc", "--json"]);
+  expect((await project.here(["dump", "Make/1", "scratch"])).stdout).toHaveLength(20_001);
+  const { lines } = await project.here(["store", "gc", "--json"]);
   expect(lines[0].expired.count).toBe(2);
-  const one = await project.flow(["dump", "Make/1", "scratch"]);
+  const one = await project.here(["dump", "Make/1", "scratch"]);
   expect([one.code, one.stderr]).toEqual([
     1,
     expect.stringMatching(/its time to live is over, gone since .* UTC[\s\S]*FLOW_ARTIFACT_GONE/),
   ]);
   // All that the first task left is gone: there is no value to print.
-  const all = await project.flow(["dump", "Make/1/start"]);
+  const all = await project.here(["dump", "Make/1/start"]);
   expect([all.code, all.stderr]).toEqual([
     1,
     "All artifacts of Make/1/start are not kept any more: features, scratch\n",
   ]);
-  expect((await project.flow(["validate", "Make/1", "--strict"])).code).toBe(0);
+  expect((await project.here(["validate", "Make/1", "--strict"])).code).toBe(0);
   const gone = (await show("Make/1")).artifacts.filter(({ gone }: any) => gone !== undefined);
   expect(gone.map(({ name, gone }: any) => [name, gone.reason])).toEqual([
     ["features", "transient"],
@@ -141,7 +141,7 @@ test("options that make no sense are refused when the flow is loaded, all at onc
       @step() start() {}`,
     ),
   });
-  const { code, stderr } = await project.flow(["check", "bad.ts"]);
+  const { code, stderr } = await project.here(["check", "bad.ts"]);
   expect(code).toBe(2);
   expect(stderr).toContain('"ttl" of "a" is "soon" and must be a length of time');
   expect(stderr).toContain('"transient" of "b" is "yes" and must be true or false');

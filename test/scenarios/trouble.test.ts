@@ -64,7 +64,7 @@ test("workers that cannot start fail the run and say why, instead of waiting for
   const { code, stderr } = await project.flow(["run", "one.ts"], { env: { NODE_OPTIONS } });
   expect(code).toBe(1);
   expect(stderr).toContain("not in a thread");
-  expect((await project.flow(["runs", "--json"])).lines[0]).toMatchObject({ status: "failed" });
+  expect((await project.here(["runs", "--json"])).lines[0]).toMatchObject({ status: "failed" });
 });
 
 test("an error of a timer that outlives its step is told, though no task fails by it", async () => {
@@ -88,12 +88,12 @@ test("what a step wrote before it never came back is shown and kept", async () =
   }
   expect(texts.join("")).toBe("last words\n");
   await expect(running).rejects.toMatchObject({ code: "FLOW_RUN_CANCELLED" });
-  expect((await project.flow(["logs", "Spins/1/start"])).stdout).toBe("last words\n");
+  expect((await project.here(["logs", "Spins/1/start"])).stdout).toBe("last words\n");
 });
 
 test("a store that is deleted while a run writes to it fails the command", async () => {
   const store = project.file("elsewhere");
-  const called = project.flow(["run", "gone.ts", "--store", store]);
+  const called = project.here(["run", "gone.ts", "--store", store]);
   while (!fs.existsSync(path.join(store, "millrace.db"))) await new Promise((resolve) => setTimeout(resolve, 10));
   await new Promise((resolve) => setTimeout(resolve, 500));
   fs.rmSync(store, { recursive: true, force: true });
@@ -130,11 +130,11 @@ test("what a step reads through runs() is lineage too", async () => {
 });
 
 test("a run that is cancelled before it begins leaves nothing, and its reason is the cause", async () => {
-  const before = (await project.flow(["runs", "One", "--json"])).lines.length;
+  const before = (await project.here(["runs", "One", "--json"])).lines.length;
   const reason = new Error("changed my mind");
   const refused = run<any>(project.file("one.ts"), { signal: AbortSignal.abort(reason) });
   await expect(refused).rejects.toMatchObject({ code: "FLOW_RUN_CANCELLED", cause: reason });
-  expect((await project.flow(["runs", "One", "--json"])).lines.length).toBe(before);
+  expect((await project.here(["runs", "One", "--json"])).lines.length).toBe(before);
 });
 
 test("the events of a run that has ended are over at once", async () => {
@@ -147,7 +147,7 @@ test("the events of a run that has ended are over at once", async () => {
 
 test("what tasks wrote before their worker was lost keeps the rows it refers to", async () => {
   for (let n = 0; n < 5; n++) {
-    const { code, stderr } = await project.flow(["run", "loud.ts"]);
+    const { code, stderr } = await project.here(["run", "loud.ts"]);
     expect([code, stderr]).toEqual([1, expect.stringContaining("FLOW_RUNNER_WORKER_ENDED")]);
     expect(stderr).not.toContain("FLOW_METADATA_NO_TASK");
   }

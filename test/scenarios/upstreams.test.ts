@@ -74,7 +74,7 @@ test("late tags, sameAs and an optional upstream that finds nothing", async () =
   // Each read is recorded with the digest that the producer's own record has; what nobody read is not.
   const digestOf = (producer: Watched, name: string) =>
     producer.record.artifacts.find((artifact: { name: string }) => artifact.name === name).digest;
-  const collect1 = (await project.flow(["show", "Collect/1", "--json"])).lines[0];
+  const collect1 = (await project.here(["show", "Collect/1", "--json"])).lines[0];
   const edges = Object.fromEntries(watched.record.upstreams.map((edge: { name: string }) => [edge.name, edge]));
   expect(edges.model).toMatchObject({
     run: "Train/1",
@@ -96,7 +96,7 @@ test("late tags, sameAs and an optional upstream that finds nothing", async () =
   const client = await project.client();
   const producer = await ((await client.run<any>("Predict/1")).upstreams as any).model;
   expect([producer.id, await (await producer.upstreams.source).data.rows]).toEqual([train1.record.id, [1, 2]]);
-  const validated = await project.flow(["validate", "Predict/1", "--json"]);
+  const validated = await project.here(["validate", "Predict/1", "--json"]);
   expect([validated.code, validated.lines[0].ok]).toEqual([0, true]);
 });
 
@@ -114,7 +114,7 @@ test("a flow can read an earlier run of itself; a run, tags and a run object can
   expect(watched.record.upstreams.map((edge: { name: string; run?: string }) => `${edge.name} = ${edge.run}`)).toEqual(
     expect.arrayContaining(["model = Train/2", "source = Collect/2", "previous = Predict/1"]),
   );
-  const onLine = await project.flow(["run", "predict.ts", "--channel", "test", "--source-run", "Collect/1", "--json"]);
+  const onLine = await project.here(["run", "predict.ts", "--channel", "test", "--source-run", "Collect/1", "--json"]);
   expect(onLine.code).toBe(0);
   expect(
     onLine.lines
@@ -126,7 +126,7 @@ test("a flow can read an earlier run of itself; a run, tags and a run object can
 });
 
 test("what cannot be found or is too old is refused before anything runs, and writes nothing", async () => {
-  const before = (await project.flow(["runs", "--json"])).lines.length;
+  const before = (await project.here(["runs", "--json"])).lines.length;
   const missing = await project.run("predict.ts", { params: { channel: "prd" } });
   expect(missing.error).toMatchObject({ code: "FLOW_LINEAGE_NO_RUN" });
   expect(JSON.stringify([String(missing.error), missing.error])).toContain("prod:v1");
@@ -135,11 +135,11 @@ test("what cannot be found or is too old is refused before anything runs, and wr
     code: expect.stringMatching(/^FLOW_LINEAGE_/),
     message: expect.stringContaining("Collect/2"),
   });
-  expect((await project.flow(["runs", "--json"])).lines).toHaveLength(before);
+  expect((await project.here(["runs", "--json"])).lines).toHaveLength(before);
 });
 
 test("a tag that moves while a run reads it changes nothing for that run, and validate says so afterwards", async () => {
-  const moved = await project.flow(["tag", "add", "Train/2", "prod:v1", "--json"]);
+  const moved = await project.here(["tag", "add", "Train/2", "prod:v1", "--json"]);
   expect(moved.code).toBe(0);
   const several = await project.run("predict.ts");
   expect(told(several, "run.warning")).toMatchObject([
@@ -149,7 +149,7 @@ test("a tag that moves while a run reads it changes nothing for that run, and va
     run: "Train/2",
     candidateCount: 2,
   });
-  const validated = await project.flow(["validate", "Predict/1", "--current", "--json"]);
+  const validated = await project.here(["validate", "Predict/1", "--current", "--json"]);
   expect(validated.code).toBe(1);
   expect(validated.lines[0].checks.filter((check: { status: string }) => check.status === "fail")).toMatchObject([
     { id: "V21", evidence: expect.stringContaining("Train/2") },

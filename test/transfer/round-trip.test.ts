@@ -15,12 +15,12 @@ let ids: Readonly<Record<string, string>>;
 afterAll(() => project[Symbol.asyncDispose]());
 
 const run = async (words: readonly string[], code = 0): Promise<any> => {
-  const called = await project.flow(["run", ...words, "--json"]);
+  const called = await project.here(["run", ...words, "--json"]);
   expect([words, called.code, called.stderr]).toEqual([words, code, expect.anything()]);
   return called.lines.at(-1).record;
 };
 const json = async (...words: readonly string[]): Promise<any> => {
-  const called = await project.flow([...words, "--json"]);
+  const called = await project.here([...words, "--json"]);
   expect([words, called.code, called.stderr, called.stdout]).toEqual([words, 0, "", expect.anything()]);
   return called.lines.length === 1 ? called.lines[0] : called.lines;
 };
@@ -29,7 +29,7 @@ const digest = (file: string): string =>
     .update(fs.readFileSync(project.file(file)))
     .digest("hex");
 const codeOf = async (...words: readonly string[]): Promise<unknown> => {
-  const { code, lines } = await project.flow([...words, "--json"]);
+  const { code, lines } = await project.here([...words, "--json"]);
   return [code, lines.at(-1)?.code ?? lines.at(-1)?.error?.code];
 };
 
@@ -39,13 +39,13 @@ beforeAll(async () => {
   const again = await run(["train.ts", "-k", "4"]);
   const fails = await run(["fails.ts"], 1);
   const outer = await run(["outer.ts", "--flow", "Outer"]);
-  const fork = (await project.flow(["resume", "Train/1", "--from", "gather", "--json"])).lines.at(-1).record;
+  const fork = (await project.here(["resume", "Train/1", "--from", "gather", "--json"])).lines.at(-1).record;
   ids = Object.fromEntries(
     Object.entries({ data, train, again, fails, outer, fork }).map(([name, { id }]) => [name, id]),
   );
-  const moved = await project.flow(["tag", "add", "Train/1", "eu", "--reason", "good"]);
+  const moved = await project.here(["tag", "add", "Train/1", "eu", "--reason", "good"]);
   expect(moved.code).toBe(0);
-  expect((await project.flow(["tag", "remove", "Train/1", "eu"])).code).toBe(0);
+  expect((await project.here(["tag", "remove", "Train/1", "eu"])).code).toBe(0);
 }, 300_000);
 
 describe("a file of runs", () => {
@@ -105,7 +105,7 @@ describe("import", () => {
   });
 
   test("takes runs over with all that they left, under the next number, and knows where they are from", async () => {
-    const called = await project.flow(["import", "train.tar", ...there]);
+    const called = await project.here(["import", "train.tar", ...there]);
     expect([called.code, called.stderr]).toEqual([0, `Made a new store in ${other}\n`]);
     expect(called.stdout).toContain("Train/1 (shop/Train/1 there)  succeeded");
     expect(called.stdout).toContain("flow tag add Train/1 prod:v1");
@@ -118,9 +118,9 @@ describe("import", () => {
     expect(await json("dump", ids.train!, ...there)).toEqual(await json("dump", ids.train!));
     expect(await json("dump", `${ids.data}/start`, ...there)).toEqual(await json("dump", `${ids.data}/start`));
     const logs = async (...words: readonly string[]) =>
-      (await project.flow(["logs", ids.train!, "--json", ...words])).lines.map(({ text, task }) => [text, task]);
+      (await project.here(["logs", ids.train!, "--json", ...words])).lines.map(({ text, task }) => [text, task]);
     expect(await logs(...there)).toEqual(await logs());
-    expect((await project.flow(["show", ids.train!, ...there])).stdout).toContain(`shop/Train/1 of the store ${store}`);
+    expect((await project.here(["show", ids.train!, ...there])).stdout).toContain(`shop/Train/1 of the store ${store}`);
   });
 
   test("leaves lineage and values that validate", async () => {
@@ -190,7 +190,7 @@ describe("import", () => {
     expect(imported.runs).toMatchObject([{ missing: ["shop/Data/1"] }]);
     const record = await json("show", ids.train!, ...store);
     expect(record.upstreams).toMatchObject([{ name: "source", runId: ids.data, runThere: "shop/Data/1" }]);
-    const { lines } = await project.flow(["validate", ids.train!, "--json", ...store]);
+    const { lines } = await project.here(["validate", ids.train!, "--json", ...store]);
     expect(lines[0].checks.filter(({ status }: any) => status === "fail")).toEqual([]);
     await json("import", "train.tar", ...store);
     const whole = await json("validate", ids.train!, ...store);
@@ -202,11 +202,11 @@ describe("import", () => {
     const store = ["--store", project.file("fifth")];
     await json("export", ids.data!, ids.again!, "-o", "again.tar");
     await json("import", "again.tar", ...store); // Train/2 of there is Train/1 here.
-    expect((await project.flow(["tag", "add", "Train/1", "prod:v1", ...store])).code).toBe(0);
-    const own = (await project.flow(["run", "train.ts", "--tag", "prod:v1", "--json", ...store])).lines.at(-1).record;
+    expect((await project.here(["tag", "add", "Train/1", "prod:v1", ...store])).code).toBe(0);
+    const own = (await project.here(["run", "train.ts", "--tag", "prod:v1", "--json", ...store])).lines.at(-1).record;
     expect(own.upstreams).toMatchObject([{ run: "Data/1" }]); // The only one: imported runs count where no other is.
     const means = async (selector: string) =>
-      JSON.parse((await project.flow(["show", selector, "--json", ...store])).stdout).id;
+      JSON.parse((await project.here(["show", selector, "--json", ...store])).stdout).id;
     expect(await means("Train@prod:v1")).toBe(own.id);
     const report = await json("import", "train.tar", "--tags", ...store);
     expect(report.runs.at(-1)).toMatchObject({
@@ -227,7 +227,7 @@ describe("import", () => {
   test("a failed run goes on by its own code where its name is typed, and nowhere else", async () => {
     const store = ["--store", project.file("third")];
     expect(await codeOf("resume", ...store)).toEqual([1, "FLOW_RESUME_NO_RUN"]);
-    const named = await project.flow(["resume", ids.fails!, "--json", ...store]);
+    const named = await project.here(["resume", ids.fails!, "--json", ...store]);
     expect([named.code, named.lines.at(-1).record.id]).toEqual([1, ids.fails]);
     // It went on here: the file's run is another one now.
     expect(await codeOf("import", "all.tar", ...store)).toEqual([1, "FLOW_TRANSFER_OTHER_CONTENT"]);
@@ -244,14 +244,14 @@ describe("export", () => {
   test("fails by name where a value is damaged, and leaves no file", async () => {
     const folder = path.join(project.store, "blobs/sha256");
     const stored = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.length > 60);
-    const { lines } = await project.flow(["dump", `${ids.data}/start`, "--json"]);
+    const { lines } = await project.here(["dump", `${ids.data}/start`, "--json"]);
     const rows = lines.find(({ name }) => name === "rows");
     const file = path.join(folder, stored.find((name) => name.includes(rows.digest))!);
     const bytes = fs.readFileSync(file);
     fs.writeFileSync(project.file("older.tar"), "older");
     try {
       fs.writeFileSync(file, Buffer.concat([bytes.subarray(0, 90), Buffer.of(bytes[90]! ^ 1), bytes.subarray(91)]));
-      const called = await project.flow(["export", ids.data!, "-o", "older.tar"]);
+      const called = await project.here(["export", ids.data!, "-o", "older.tar"]);
       expect([called.code, called.stdout]).toEqual([1, ""]);
       expect(called.stderr).toContain('artifact "rows" of Data/1/start');
       expect(called.stderr).toContain(rows.digest);

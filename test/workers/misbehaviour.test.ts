@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TaskResult } from "../../packages/core/src/runner/protocol.ts";
 import { workerEnded } from "../../packages/core/src/runner/worker-ended.ts";
 import { Project } from "../kit/project.ts";
+import { eachSomewhere, seeded } from "../kit/seed.ts";
 import { textValue, Workers } from "../kit/workers.ts";
 import { flowText } from "../scenarios/observe.ts";
 
@@ -107,7 +108,11 @@ const THROWN: Readonly<Record<string, Expected>> = {
   throwsFunction: { message: expect.stringContaining("instead of an Error") },
 };
 
-for (const isolate of ["thread", "process"] as const) {
+const { random } = seeded("misbehaviour");
+const places = ["thread", "process"] as const;
+const thrown = eachSomewhere(Object.entries(THROWN), places, random);
+
+for (const isolate of places) {
   const where = `in a ${isolate}`;
   const placement = { isolate, memoryMb: 200 } as const;
   let workers: Workers;
@@ -142,13 +147,16 @@ for (const isolate of ["thread", "process"] as const) {
     },
   );
 
-  test.each(Object.entries(THROWN))(`${where}, what %s throws is kept, bounded`, async (step, expected) => {
-    // Describing an error of 50 MB takes several times as much.
-    const { outcome } = await roomy.run(step, { placement: { isolate } });
-    expect(outcome).toMatchObject({ kind: "failed", error: expected });
-    expect(JSON.stringify(outcome).length).toBeLessThan(200_000);
-    await goesOn();
-  });
+  test.each(thrown.filter(([, place]) => place === isolate).map(([kind]) => kind))(
+    `${where}, what %s throws is kept, bounded`,
+    async (step, expected) => {
+      // Describing an error of 50 MB takes several times as much.
+      const { outcome } = await roomy.run(step, { placement: { isolate } });
+      expect(outcome).toMatchObject({ kind: "failed", error: expected });
+      expect(JSON.stringify(outcome).length).toBeLessThan(200_000);
+      await goesOn();
+    },
+  );
 
   test.each(["spins", "waitsForEver", "ignoresAbort"])(`${where}, end() ends %s at once`, async (step) => {
     const submission = workers.start(step, { placement, isWatched: true });

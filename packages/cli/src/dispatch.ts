@@ -38,10 +38,16 @@ export function report(error: unknown, context: Context): void {
   }
 }
 
-/** `--store DIR` as it was typed; asked of the raw words, because an error may come before they are read. */
+/**
+ * `--store STORE` as it was typed; asked of the raw words, because an error may come before they are read. What may hold
+ * a password is not said again.
+ */
 function storeFlag(words: readonly string[]): string | undefined {
   const at = words.findIndex((word) => word === "--store" || word.startsWith("--store="));
-  return at < 0 ? undefined : (words[at]!.split("=", 2)[1] ?? words[at + 1]);
+  if (at < 0) return undefined;
+  const word = words[at]!;
+  const store = word === "--store" ? words[at + 1] : word.slice("--store=".length);
+  return store?.includes("@") === true ? undefined : store;
 }
 
 async function dispatch(context: Context): Promise<number> {
@@ -89,7 +95,7 @@ async function callCommand(entry: CommandEntry, command: Command, context: Conte
   return await command.run(invocation(parsed.values, parsed.positionals), context);
 }
 
-/** `flow --json runs` and `flow --store DIR runs` mean the same as with the flags behind the verb. */
+/** `flow --json runs` and `flow --store STORE runs` mean the same as with the flags behind the verb. */
 function verbFirst(words: readonly string[]): readonly string[] {
   const moved: string[] = [];
   let at = 0;

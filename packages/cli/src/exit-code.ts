@@ -36,6 +36,7 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
   FLOW_RUNNER_BAD_SHARED_MEMORY: EXIT.usage,
   FLOW_CLI_OUTPUT_NOT_WRITABLE: EXIT.failed,
   FLOW_CLI_TOO_MANY_FILES: EXIT.failed,
+  FLOW_METADATA_BAD_ARGUMENT: EXIT.usage,
   FLOW_METADATA_CHANGED_RECORDS: EXIT.damaged,
   FLOW_TRANSFER_BAD_RECORDS: EXIT.damaged,
   // The store is well: it is the run that is another's, or over.
@@ -49,6 +50,7 @@ const EXCEPTIONS: Readonly<Record<string, number>> = {
 
 const BY_ROOM: Readonly<Record<string, number>> = {
   CLI: EXIT.usage,
+  CONFIG: EXIT.usage,
   FLOW: EXIT.usage,
   GRAPH: EXIT.usage,
   PACKAGE: EXIT.usage,
@@ -62,7 +64,11 @@ const BY_ROOM: Readonly<Record<string, number>> = {
 
 /** The exit code for an error that ended a command: by its code, and 70 for what is no error of ours to foresee. */
 export function exitCodeOf(thrown: unknown): number {
-  if (!isFlowErrorLike(thrown)) return EXIT.internal;
-  const room = thrown.code.split("_")[1] ?? "";
-  return EXCEPTIONS[thrown.code] ?? BY_ROOM[room] ?? EXIT.failed;
+  return isFlowErrorLike(thrown) ? exitCodeFor(thrown.code) : EXIT.internal;
+}
+
+/** As `exitCodeOf`, by the code of an error of Millrace. */
+export function exitCodeFor(code: string): number {
+  const room = code.split("_")[1] ?? "";
+  return EXCEPTIONS[code] ?? BY_ROOM[room] ?? EXIT.failed;
 }

@@ -7,6 +7,7 @@ import type { Context } from "./commands/command.ts";
 import { callFlow, report } from "./dispatch.ts";
 import { endProcess } from "./end-process.ts";
 import { EXIT, exitCodeOf, UNSETTLED } from "./exit-code.ts";
+import { renderWarning } from "./render/errors.ts";
 import { streamOutput } from "./render/output.ts";
 import { asSystemLimit } from "./system-limit.ts";
 
@@ -17,6 +18,13 @@ process.on("uncaughtException", (thrown) => {
   const error = asSystemLimit(thrown);
   report(error, context);
   process.exit(exitCodeOf(error));
+});
+// Warnings of Millrace look like all that it says; those of Node and of libraries stay as they are.
+const toldByNode = process.listeners("warning");
+process.removeAllListeners("warning").on("warning", (warning: Error & { readonly detail?: string }) => {
+  const { name, message, detail } = warning;
+  if (name !== "MillraceWarning") for (const tell of toldByNode) tell(warning);
+  else context.stderr.write(`${renderWarning({ message, hint: detail }, context.stderr.paint)}\n`);
 });
 // The command ends itself. Nothing left to do before that is said by whoever waits, and not by Node, which shows our own file.
 process.on("beforeExit", () => process.exit(UNSETTLED));

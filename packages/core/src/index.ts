@@ -1,6 +1,5 @@
 /** The public API of Millrace, grouped by what a user does. */
 
-export * as z from "zod";
 // Look after a store.
 export type { RepairReport } from "./admin/repair/repair-store.ts";
 export type { StoreFinding, VerifyReport } from "./admin/verify/finding.ts";
@@ -68,6 +67,8 @@ export type {
   Upstreams,
 } from "./flow/public-types.ts";
 export { upstream } from "./flow/upstream.ts";
+// Schemas.
+export { z } from "./util/zod.ts";
 export { repairStore, verifyStore } from "./wiring/look-after-store.ts";
 // Start and find runs.
 export { resume } from "./wiring/resume/resume.ts";

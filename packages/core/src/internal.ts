@@ -27,13 +27,17 @@ import type { TagPolicyChange } from "./metadata/tag-event.ts";
 import type { FlowPackage } from "./package/flow-package.ts";
 import type { ExportReport } from "./transfer/export-runs.ts";
 import type { ImportReport } from "./transfer/import-runs.ts";
+import type { CopyReport, CopyStoreRequest } from "./wiring/copy-store.ts";
 import type { DoctorRequest } from "./wiring/doctor/doctor.ts";
 import type { DoctorFinding, DoctorReport } from "./wiring/doctor/report.ts";
+import type { InitReport, InitStoreRequest } from "./wiring/init-store.ts";
 import type { OpenStores, OpenStoresInput } from "./wiring/open-stores.ts";
 import type { PutAnswer, PutRequest } from "./wiring/put-run.ts";
+import type { RebuildStoreRequest, RebuiltStoreReport } from "./wiring/rebuild-store.ts";
 import type { RunCode } from "./wiring/run-code.ts";
 import type { PreparedStep, StepAgainRequest } from "./wiring/step-again.ts";
 import type { StoreToCheck } from "./wiring/store-admin.ts";
+import type { StoreInfo, StoreInfoRequest } from "./wiring/store-info.ts";
 import type { ExportRequest, ImportRequest, ImportTarget } from "./wiring/transfer.ts";
 import type { WouldReadRequest } from "./wiring/would-read.ts";
 
@@ -156,15 +160,19 @@ export type { ComparedArtifact, PreparedStep, StepAgainRequest, StepOutcome } fr
 export type { CodeSource } from "./wiring/step-code.ts";
 export type {
   Client,
+  CopyReport,
   DoctorFinding,
   DoctorReport,
   ExportReport,
   ExportRequest,
   ImportReport,
   ImportRequest,
+  InitReport,
   OpenStores,
+  RebuiltStoreReport,
   RepairReport,
   RunCode,
+  StoreInfo,
   ValidationReport,
   VerifyReport,
 };
@@ -226,6 +234,14 @@ export async function validate(stores: ValidateStores, options: ValidateOptions)
   return client.validate(stores, options);
 }
 
+/** The values of a store past the copies on this machine; see `wiring/past-copies.ts`. */
+export async function openPastCopies(
+  stores: OpenStores,
+): Promise<ReturnType<typeof import("./wiring/past-copies.ts").openPastCopies>> {
+  const wiring = await import("./wiring/past-copies.ts");
+  return wiring.openPastCopies(stores);
+}
+
 /** Checks every run, and the store; see `wiring/validate-all.ts`. */
 export async function validateAll(
   stores: OpenStores,
@@ -285,6 +301,30 @@ export async function verifyStore(input: StoreToCheck, options: VerifyOptions): 
 export async function repairStore(input: StoreToCheck, options: RepairOptions): Promise<RepairReport> {
   const wiring = await import("./wiring/store-admin.ts");
   return wiring.repairStore(input, options);
+}
+
+/** A store at a place, made and checked; see `wiring/init-store.ts`. */
+export async function initStore(request: InitStoreRequest): Promise<InitReport> {
+  const wiring = await import("./wiring/init-store.ts");
+  return wiring.initStore(request);
+}
+
+/** Where a store is and what it has; see `wiring/store-info.ts`. */
+export async function storeInfo(request: StoreInfoRequest): Promise<StoreInfo> {
+  const wiring = await import("./wiring/store-info.ts");
+  return wiring.storeInfo(request);
+}
+
+/** Records of a bucket's store; see `wiring/rebuild-store.ts`. */
+export async function rebuildStore(request: RebuildStoreRequest): Promise<RebuiltStoreReport> {
+  const wiring = await import("./wiring/rebuild-store.ts");
+  return wiring.rebuildStore(request);
+}
+
+/** A store at another place; see `wiring/copy-store.ts`. */
+export async function copyStore(request: CopyStoreRequest): Promise<CopyReport> {
+  const wiring = await import("./wiring/copy-store.ts");
+  return wiring.copyStore(request);
 }
 
 /** One value, checked against its digest; see `client/artifact-reader.ts`. */

@@ -5,4 +5,5 @@ import { blobStoreSuite } from "./suite.ts";
 
 blobStoreSuite("a faulty one without faults", () => ({
   store: faultyBlobStore(openMemoryBlobStore(), new PlannedFaults([])),
+  renewsAfterMs: 0,
 }));

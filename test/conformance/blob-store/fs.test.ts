@@ -10,6 +10,7 @@ blobStoreSuite("folder", () => {
   return {
     store: openFsBlobStore(folder),
     reopen: () => openFsBlobStore(folder),
+    renewsAfterMs: 0,
     dispose: () => fs.rmSync(parent, { recursive: true, force: true }),
   };
 });

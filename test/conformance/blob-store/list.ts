@@ -47,6 +47,14 @@ export function listVerb(under: BlobStoreUnderTest): void {
           expect(seen).toEqual([...keys].sort());
         },
       );
+      test("gives size and age of each key when asked for them", async () => {
+        await under.store.put("a/b", [bytes(1, 2)]);
+        await under.store.put("c", [bytes(1, 2, 3)]);
+        const { keys: found, facts } = await under.store.list({ prefix: "", withFacts: true });
+        expect(found).toEqual(["a/b", "c"]);
+        expect(facts).toEqual([await under.store.stat("a/b"), await under.store.stat("c")]);
+        expect(facts?.map(({ sizeBytes }) => sizeBytes)).toEqual([2, 3]);
+      });
       test.each(["", "a", "a-", "a/", "a/b", "a/c/d", "a/zzz", "sha256/00/zzzz", "zzz"])(
         "after %j gives only later keys",
         async (after) => {

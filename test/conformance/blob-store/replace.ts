@@ -43,7 +43,7 @@ export function replaceVerb(under: BlobStoreUnderTest): void {
         return expect(under.store.capabilities.synchronous && under.store.capabilities.persistent).toBe(false);
       await under.store.put("k", [bytes(1)]);
       replace("k", [bytes(2)]);
-      const other = under.fixture.reopen();
+      const other = await under.fixture.reopen();
       expect(await other.get("k")).toEqual(bytes(2));
       await other.close();
     });

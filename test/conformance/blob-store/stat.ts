@@ -13,14 +13,15 @@ export function statVerb(under: BlobStoreUnderTest): void {
       test("gives the size of the whole value", async () => {
         await under.store.put("a/b", [bytes(1, 2), bytes(3)]);
         await under.store.put("empty", []);
-        expect(await under.store.stat("a/b")).toEqual({ sizeBytes: 3 });
-        expect(await under.store.stat("empty")).toEqual({ sizeBytes: 0 });
+        expect(await under.store.stat("a/b")).toMatchObject({ sizeBytes: 3 });
+        expect(await under.store.stat("empty")).toMatchObject({ sizeBytes: 0 });
       });
       test("is the same without awaiting, where the store can do that", async () => {
         const store = synchronous(under.store);
         await under.store.put("a/b", [bytes(1, 2), bytes(3)]);
         if (store === undefined) return;
-        expect([store.statSync("a/b"), store.statSync("a/c")]).toEqual([{ sizeBytes: 3 }, undefined]);
+        expect(store.statSync("a/b")).toMatchObject({ sizeBytes: 3 });
+        expect(store.statSync("a/c")).toBeUndefined();
         expect(() => store.statSync("../a")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_BAD_KEY" }));
         await under.store.close();
         expect(() => store.statSync("a/b")).toThrow(expect.objectContaining({ code: "FLOW_STORAGE_CLOSED" }));

@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe } from "vitest";
 import type { BlobStore, SyncBlobStore } from "../../../packages/core/src/storage/blob-store.ts";
+import { compareAndSetVerb } from "./compare-and-set.ts";
 import { deleteVerb } from "./delete.ts";
 import { getVerb } from "./get.ts";
 import { listVerb } from "./list.ts";
@@ -16,7 +17,11 @@ export interface BlobStoreFixture {
   /** A store, empty, for one test. */
   readonly store: BlobStore;
   /** The same values through a second, independent store object; absent when they live in the first one. */
-  readonly reopen?: () => BlobStore;
+  readonly reopen?: () => Promise<BlobStore> | BlobStore;
+  /** What is older is made young when it is put again; 0 where the suite can see that. */
+  readonly renewsAfterMs?: 0;
+  /** Of a part of a store, whose keys are longer below. Default 200. */
+  readonly maxKeyLength?: number;
   /** Takes away what the factory made, after the store was closed. */
   readonly dispose?: () => Promise<void> | void;
 }
@@ -52,6 +57,7 @@ export function blobStoreSuite(name: string, factory: () => Promise<BlobStoreFix
     statVerb(under);
     listVerb(under);
     deleteVerb(under);
+    compareAndSetVerb(under);
   });
 }
 

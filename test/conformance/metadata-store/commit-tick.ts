@@ -118,6 +118,36 @@ export function commitTickVerb(under: MetadataStoreUnderTest): void {
         await under.store.commitTick(tick({ started: [started(run, 1)] }));
         expect(await under.store.tasks({ run: run.sequence })).toHaveLength(1);
       });
+      test("keeps what many siblings leave, and of many says which one cannot be kept", async () => {
+        const run = await under.store.createRun(newRun());
+        const siblings = Array.from({ length: 40 }, (_, index) => index + 1);
+        const left = (number: number): string => `${number % 7}`; // Some leave the same value.
+        const many = (change: { readonly path?: string; readonly value?: string } = {}) =>
+          tick({
+            started: siblings.map((number) =>
+              started(run, number, { path: number === 21 ? (change.path ?? "x") : `${number}` }),
+            ),
+            blobs: siblings.map((number) => blobOf(left(number))),
+            finished: siblings.map((number) =>
+              finished(number, {
+                artifacts: [artifactOf("x", number === 22 ? (change.value ?? left(number)) : left(number))],
+              }),
+            ),
+          });
+        await expect(under.store.commitTick(many({ path: "3" }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_CONFLICT",
+          context: { path: "3", sequence: 21 },
+        });
+        await expect(under.store.commitTick(many({ value: "lost" }))).rejects.toMatchObject({
+          code: "FLOW_METADATA_MISSING_BLOB",
+          context: { digest: digestOf("lost") },
+        });
+        expect(await under.store.tasks({ run: run.sequence })).toEqual([]);
+        await under.store.commitTick(many());
+        expect(await under.store.tasks({ run: run.sequence })).toHaveLength(40);
+        for (const number of siblings)
+          expect(await under.store.ownArtifacts(number as never)).toEqual([artifactOf("x", left(number))]);
+      });
       test("of nothing is nothing", async () => {
         const run = await under.store.createRun(newRun());
         await under.store.commitTick(tick({ run: run.sequence }));

@@ -36,6 +36,19 @@ export function moveTagsVerb(under: MetadataStoreUnderTest): void {
           code: "FLOW_METADATA_BAD_ARGUMENT",
         });
       });
+      test("refuses a reason that is too long for the log, of a move, a policy or a new run", async () => {
+        const run = await under.store.createRun(newRun({ tags: ["held"] }));
+        const bad = { code: "FLOW_METADATA_BAD_ARGUMENT", message: expect.stringContaining("reason has 262146 bytes") };
+        const reason = "é".repeat(128 * 1024 + 1);
+        const by = { ...move(run.sequence, ["a"]), reason };
+        await expect(under.store.moveTags(by)).rejects.toMatchObject(bad);
+        await expect(under.store.setTagPolicy({ ...by, policy: { pattern: "a" } })).rejects.toMatchObject(bad);
+        const named = { ...move(run.sequence, []), policy: { pattern: "a", allow: ["ann", "x".repeat(256 * 1024)] } };
+        await expect(under.store.setTagPolicy(named)).rejects.toMatchObject({ code: "FLOW_TAG_BAD_POLICY" });
+        await expect(under.store.removeTagPolicy("a", by)).rejects.toMatchObject(bad);
+        await expect(under.store.createRun(newRun({ tagReason: reason }))).rejects.toMatchObject(bad);
+        expect(await under.store.runs({ limit: 10 })).toMatchObject([{ tags: ["held"] }]);
+      });
       test.each([0, -5, 0.5])("refuses a page of %d events", async (limit) => {
         await expect(under.store.tagEvents({ limit })).rejects.toMatchObject({ code: "FLOW_METADATA_BAD_ARGUMENT" });
       });

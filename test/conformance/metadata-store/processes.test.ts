@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import { isProcessAlive, readProcessIdentity } from "../../../packages/core/src/config/process-identity.ts";
 import type { Liveness } from "../../../packages/core/src/metadata/liveness.ts";
 import type { RunSequence } from "../../../packages/core/src/metadata/metadata-store.ts";
@@ -22,6 +22,10 @@ import { digestOf, newRun } from "./records.ts";
 const WRITERS = 8;
 const here: Liveness = { self: readProcessIdentity(), now: Date.now, isAlive: isProcessAlive };
 const writer = new URL("./writer-process.ts", import.meta.url).pathname;
+
+/** Most of what these processes cost is the code that they load. */
+const compiled = fs.mkdtempSync(path.join(os.tmpdir(), "millrace-compiled-"));
+afterAll(() => fs.rmSync(compiled, { recursive: true, force: true }));
 
 let folder: string;
 let file: string;
@@ -52,7 +56,8 @@ interface Writer {
 
 /** Starts a process that waits at the line until it is told to go. */
 function start(...args: readonly string[]): Writer {
-  const child = spawn(process.execPath, [writer, file, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
+  const child = spawn(process.execPath, [writer, file, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
   children.push(child);
   const said: string[] = [];
   let stderr = "";

@@ -42,21 +42,22 @@ function asked(words: string | undefined): readonly Cell[] {
   );
 }
 
-/** Each shape and each behaviour in threads, and some of all in processes: other ones each time. */
+/** Each behaviour and each shape in threads, and some of all in processes: other ones each time. */
 function chooseCells(): readonly Cell[] {
   const inThreads = cells.filter(({ place }) => place === "thread");
   const chosen = new Set(
     sample(
       cells.filter(({ place }) => place === "process"),
-      8,
+      6,
       random,
     ),
   );
-  for (const { list, count } of [
-    ...SHAPES.map((shape) => ({ list: inThreads.filter((cell) => cell.shape === shape), count: 1 })),
-    ...BEHAVIOURS.map((behaviour) => ({ list: inThreads.filter((cell) => cell.behaviour === behaviour), count: 1 })),
-  ])
-    for (const cell of sample(list, count, random)) chosen.add(cell);
+  const choose = (fits: (cell: Cell) => boolean): void => {
+    for (const cell of sample(inThreads.filter(fits), 1, random)) chosen.add(cell);
+  };
+  for (const behaviour of BEHAVIOURS) choose((cell) => cell.behaviour === behaviour);
+  const shown = new Set([...chosen].flatMap(({ shape, place }) => (place === "thread" ? [shape] : [])));
+  for (const shape of SHAPES) if (!shown.has(shape)) choose((cell) => cell.shape === shape);
   return cells.filter((cell) => chosen.has(cell));
 }
 

@@ -66,12 +66,15 @@ export interface CommandEntry {
 }
 
 export const JSON_FLAG: Flag = { name: "json", type: "boolean", help: "Print the answer as JSON" };
+/** Where the store is looked for, in the help of every command that takes one. */
+export const STORE_HELP =
+  "The store, a folder or the URL of a bucket (default: MILLRACE_STORE, millrace.json, else .millrace here or above)";
 export const STORE_FLAG: Flag = {
   name: "store",
   type: "text",
-  placeholder: "DIR",
-  notEmpty: "a folder",
-  help: "The store (default: MILLRACE_STORE, else .millrace here or above)",
+  placeholder: "STORE",
+  notEmpty: "a folder or a URL",
+  help: STORE_HELP,
 };
 export const DEBUG_FLAG: Flag = { name: "debug", type: "boolean", help: "Show the stack of errors of Millrace itself" };
 export const HELP_FLAG: Flag = { name: "help", type: "boolean", short: "h", help: "Show this help" };

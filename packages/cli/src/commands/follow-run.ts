@@ -1,10 +1,10 @@
 /** What `flow run` and `flow resume` do from the first event of a run to its last: progress, signals, outcome, exit code. */
 import type { RunEvent } from "@millrace/core/internal";
 import type { Core } from "../core.ts";
-import { EXIT } from "../exit-code.ts";
-import { renderTaskError } from "../render/errors.ts";
+import { EXIT, exitCodeFor } from "../exit-code.ts";
+import { renderTaskError, renderWarning } from "../render/errors.ts";
 import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
-import { renderNewStore, renderOutcome, renderResumed, renderUpstream, renderWarning } from "../render/run-lines.ts";
+import { renderNewStore, renderOutcome, renderResumed, renderUpstream } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
 import { tookText } from "../render/took.ts";
 import type { Context } from "./command.ts";
@@ -117,7 +117,10 @@ export async function followRun(
     );
   }
   if (finished.status === "succeeded") return EXIT.done;
-  return interrupted === undefined || finished.status === "failed" ? EXIT.failed : signalCode(interrupted);
+  if (interrupted !== undefined && finished.status !== "failed") return signalCode(interrupted);
+  const { failure } = finished.record;
+  // Without a task it was the store, or Millrace itself.
+  return failure === undefined || failure.task !== undefined ? EXIT.failed : exitCodeFor(failure.error.code);
 }
 
 function signalCode(signal: "SIGINT" | "SIGTERM"): number {

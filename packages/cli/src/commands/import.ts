@@ -59,7 +59,7 @@ export const importCommand: Command = {
       const { stdout } = context;
       if (isJson) stdout.write(`${JSON.stringify({ isDryRun, ...report })}\n`);
       else {
-        if (stores?.isNew === true) context.stderr.write(`Made a new store in ${stores.folder}\n`);
+        if (stores?.isNew === true) context.stderr.write(`Made a new store in ${stores.place}\n`);
         stdout.write(
           renderReport(report, { isDryRun, file: core.shellWord(file), word: core.shellWord, paint: stdout.paint }),
         );

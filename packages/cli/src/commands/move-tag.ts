@@ -2,7 +2,7 @@
 import type { OpenStores, RunRow, TagEvent } from "@millrace/core/internal";
 import type { Flag } from "../arguments/flag.ts";
 import type { Core } from "../core.ts";
-import { renderWarning } from "../render/run-lines.ts";
+import { renderWarning } from "../render/errors.ts";
 import { plain } from "../render/text.ts";
 import type { Context, Invocation } from "./command.ts";
 
@@ -66,9 +66,7 @@ export async function tellWebhooks(core: Core, stores: OpenStores, context: Cont
   for (const { webhook, error } of failed) {
     const message = `Webhook ${webhook} was not told: ${error}`;
     const hint = "Nothing is lost: flow webhook deliver tries again, and so does the next move of a tag";
-    context.stderr.write(
-      `${renderWarning({ code: "FLOW_WEBHOOK_NOT_DELIVERED", message, hint }, context.stderr.paint)}\n`,
-    );
+    context.stderr.write(`${renderWarning({ message, hint }, context.stderr.paint)}\n`);
   }
 }
 

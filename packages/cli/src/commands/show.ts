@@ -242,9 +242,11 @@ function collateralText({ tasks: { byStatus } }: RunRecord): string {
 
 function nextSteps({ run, status, failure }: RunRecord): readonly string[] {
   const isOpen = status === "failed" || status === "cancelled" || status === "lost";
+  // No output of a task says why the store did not take the values of a run.
+  const hasLog = failure === undefined || failure.task !== undefined;
   return [
     ...(status === "succeeded" ? [`flow dump ${run}`] : []),
-    `flow logs ${failure?.task ?? run}${status === "running" ? " --follow" : ""}`,
+    ...(hasLog ? [`flow logs ${failure?.task ?? run}${status === "running" ? " --follow" : ""}`] : []),
     ...(isOpen ? [`flow resume ${run}`] : []),
   ];
 }

@@ -4,15 +4,15 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { ValidationReport } from "@millrace/core/internal";
+import type { OpenStores, ValidationReport } from "@millrace/core/internal";
 import { faultsError } from "../arguments/faults-error.ts";
 import type { Flag } from "../arguments/flag.ts";
 import { readFlowWords, readRunWords } from "../arguments/run-arguments.ts";
 import { parseConditions } from "../arguments/run-query.ts";
 import { type Core, loadCore } from "../core.ts";
 import { EXIT } from "../exit-code.ts";
+import { renderWarning } from "../render/errors.ts";
 import type { Paint } from "../render/output.ts";
-import { renderWarning } from "../render/run-lines.ts";
 import { byteSize, count, harmless } from "../render/text.ts";
 import {
   type Command,
@@ -55,6 +55,11 @@ const OWN_FLAGS: readonly Flag[] = [
   },
   { ...PUBLIC_KEY_FLAG, help: "Fail unless this key has signed the run; of several, one must have (repeatable)" },
   { name: "watch-freshness", type: "boolean", help: "Only whether it is current and not too old: no value is read" },
+  {
+    name: "read-data",
+    type: "boolean",
+    help: "Read values from the bucket, also where this machine has copies of them",
+  },
   {
     name: "deployed",
     type: "text",
@@ -100,7 +105,7 @@ async function validateFile(context: Context): Promise<number> {
   const words = readFlowWords(context.words, OWN_FLAGS, flow.definition);
   if (words.faults.length > 0) throw await faultsError(`flow validate ${file}`, words.faults);
   const own = invocation(words.values, words.positionals);
-  return await withStores(own, context, async (stores) => {
+  return await withValues(own, context, async (stores) => {
     const { runs, warnings } = await core.wouldRead(stores, {
       package: pack,
       flow,
@@ -135,6 +140,11 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
       message: `--deployed ${JSON.stringify(deployed)} is no SHA-256`,
       hint: "Give the 64 hex digits of the file that is deployed: sha256sum FILE",
     });
+  if (words.isOn("watch-freshness") && words.isOn("read-data"))
+    throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
+      message: "--watch-freshness reads no value, so --read-data has nothing to read",
+      hint: "Leave one of the two away, or call flow validate twice",
+    });
   const beside = ["require", "public-key", "deployed"].filter((flag) => words.list(flag).length > 0);
   if (words.isOn("watch-freshness") && beside.length > 0)
     throw new core.FlowError("FLOW_CLI_BAD_VALUE", {
@@ -156,8 +166,21 @@ function optionsOf(core: Core, words: Invocation, context: Context): Parameters<
   };
 }
 
+/** As `withStores`, with values as the store itself has them where that is asked for. */
+function withValues(
+  words: Invocation,
+  context: Context,
+  work: (stores: OpenStores, core: Core) => Promise<number>,
+): Promise<number> {
+  return withStores(words, context, async (stores, core) => {
+    if (!words.isOn("read-data")) return await work(stores, core);
+    const { close, ...values } = await core.openPastCopies(stores);
+    return await work({ ...stores, ...values }, core).finally(close);
+  });
+}
+
 function validateRuns(invocation: Invocation, context: Context): Promise<number> {
-  return withStores(invocation, context, async (stores, core) => {
+  return withValues(invocation, context, async (stores, core) => {
     const selector = invocation.positionals[0];
     if (selector !== undefined)
       refuseTail(core, core.parseSelector(selector), { command: "flow validate", most: "run" });
@@ -199,7 +222,7 @@ export function renderReport(report: ValidationReport, paint: Paint): string {
   const hashed =
     report.hashed.blobs === 0
       ? ""
-      : `, ${count(report.hashed.blobs, "value")} (${byteSize(report.hashed.bytes)}) hashed again`;
+      : `, ${count(report.hashed.blobs, "value")} (${byteSize(report.hashed.bytes)}) hashed again${report.readFrom === "copies" ? ", copies on this machine among them" : ""}`;
   const totals = [
     ...(fail > 0 ? [`${fail} failed`] : []),
     ...(warn > 0 ? [count(warn, "warning")] : []),

@@ -1,6 +1,6 @@
 import type { OpenStores, Selector } from "@millrace/core/internal";
 import { type Core, loadCore } from "../core.ts";
-import { renderWarning } from "../render/run-lines.ts";
+import { renderWarning } from "../render/errors.ts";
 import type { Context, Invocation } from "./command.ts";
 
 /** Opens the store that the words and the environment name, for reading, and closes it whatever happens. */
@@ -63,11 +63,7 @@ export async function selectRun(
   const selected = await core.findRun(stores.metadata, text, { successfulOnly }).catch((error: unknown) => {
     throw successfulOnly ? error : anyState(core, text, error);
   });
-  for (const { code, message, hint } of selected.warnings) {
-    context.stderr.write(
-      `${renderWarning({ code, message, ...(hint === undefined ? {} : { hint }) }, context.stderr.paint)}\n`,
-    );
-  }
+  for (const warning of selected.warnings) context.stderr.write(`${renderWarning(warning, context.stderr.paint)}\n`);
   return selected;
 }
 

@@ -62,9 +62,28 @@ export function renderTaskError(
   ];
   lines.push(...stackLines(error, style));
   for (const problem of error.problems ?? []) lines.push(...problemLines(problem, true, style));
-  if (error.hint !== undefined) lines.push(hintLine(error.hint, "  ", paint));
-  if (isOurs) lines.push(`  ${paint.dim(error.code)}`);
+  const inner = innermost(error);
+  const hint = inner?.hint ?? error.hint;
+  if (hint !== undefined) lines.push(hintLine(hint, "  ", paint));
+  const codes = [...new Set([...(isOurs ? [error.code] : []), ...(inner === undefined ? [] : [inner.code])])];
+  if (codes.length > 0) lines.push(`  ${paint.dim(codes.join(" because of "))}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** Of errors of Millrace that have led to one another, the first: what to do is said there. */
+function innermost(error: SerializedError): SerializedError | undefined {
+  let found: SerializedError | undefined;
+  for (let each: SerializedError | undefined = error; each !== undefined; each = each.cause)
+    if (each.code.startsWith("FLOW_") && each.code !== "FLOW_STEP_FAILED") found = each;
+  return found;
+}
+
+/** A warning as lines: what it says, and what to do. */
+export function renderWarning(
+  { message, hint }: { readonly message: string; readonly hint?: string | undefined },
+  paint: Paint,
+): string {
+  return `${paint.yellow("!")} ${clean(message)}${hint === undefined ? "" : `\n${hintLine(hint, "  ", paint)}`}`;
 }
 
 /** The body of `{"error": …}`: without stacks and causes' stacks unless asked for. */

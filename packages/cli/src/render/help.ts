@@ -1,6 +1,6 @@
 /** The texts of `--help`: one-line summary, usage, examples, then arguments and flags, as wide as the terminal. */
 import type { Flag, Positional } from "../arguments/flag.ts";
-import type { Command, CommandEntry } from "../commands/command.ts";
+import { type Command, type CommandEntry, STORE_HELP } from "../commands/command.ts";
 import type { Output } from "./output.ts";
 import { displayWidth, pad } from "./text.ts";
 
@@ -36,8 +36,8 @@ export function renderOverview(entries: readonly CommandEntry[], output: Output)
         {
           name: "store",
           type: "text",
-          placeholder: "DIR",
-          help: "The store (default: MILLRACE_STORE, else .millrace here or above)",
+          placeholder: "STORE",
+          help: STORE_HELP,
         },
         { name: "debug", type: "boolean", help: "Show the stack of errors of Millrace itself" },
         {

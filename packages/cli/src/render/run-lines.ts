@@ -16,11 +16,6 @@ export function renderUpstream(event: EventOf<"run.upstream">, paint: Paint): st
   return `${paint.dim("reads")} ${event.name} ${paint.dim("←")} ${paint.bold(event.run)} ${paint.dim(`(${event.selector}${others.length > 0 ? `; also ${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}` : ""})`)}`;
 }
 
-export function renderWarning(event: Pick<EventOf<"run.warning">, "code" | "message" | "hint">, paint: Paint): string {
-  const hint = event.hint === undefined ? "" : `\n  ${paint.yellow("→")} ${harmless(event.hint, { colours: false })}`;
-  return `${paint.yellow("!")} ${harmless(event.message, { colours: false })}${hint}`;
-}
-
 /** `Train/18 goes on from Train/17`: a fork names the run that it takes over from. */
 export function resumedText({ run, origin }: Pick<EventOf<"run.resumed">, "run" | "origin">): string {
   return origin === undefined ? `${run} goes on` : `${run} goes on from ${origin}`;

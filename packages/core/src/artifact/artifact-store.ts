@@ -1,5 +1,5 @@
-import { FlowError } from "../errors/flow-error.ts";
-import type { SyncBlobStore } from "../storage/blob-store.ts";
+import { FlowError, isFlowError } from "../errors/flow-error.ts";
+import type { NamedValue, SyncBlobStore } from "../storage/blob-store.ts";
 import {
   type ArtifactRef,
   type BlobRow,
@@ -54,7 +54,9 @@ export class ArtifactStore {
    *
    * When it returns, a payload of more than INLINE_LIMIT_BYTES is durable in the blob store, and the row has no
    * `stored`; a smaller one is in `stored` and becomes durable with the row. The same payload may be stored often; when
-   * the blob store has it already, its bytes are checked, and replaced if they were damaged.
+   * the blob store has it already, its bytes are checked, and replaced if they were damaged. Behind a network such a look would
+   * be a trip for each value: there the bytes are hashed once more when they are uploaded, before the row is committed, and what is
+   * there already is replaced when its size is another.
    *
    * @param meanwhile may be called, once, while the disk writes a large payload
    * @throws FlowError of the blob store
@@ -70,7 +72,7 @@ export class ArtifactStore {
       return { digest, sizeBytes, storedBytes, compression, stored: Buffer.concat(stored) };
     }
     const answer = this.blobs.putSync(blobKey(digest, compression), stored, meanwhile);
-    if (!this.sound.has(digest)) {
+    if (!this.blobs.capabilities.remote && !this.sound.has(digest)) {
       repairBlob(this.blobs, encoded, { compression, stored, isNew: answer === "created" });
       this.sound.add(digest);
     }
@@ -85,6 +87,15 @@ export class ArtifactStore {
    */
   payloadSync(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions = {}): Uint8Array {
     const known = existingRow(ref, row, options);
+    try {
+      return this.readSync(ref, known, options);
+    } catch (error) {
+      if (!this.dropCopies(known, error)) throw error;
+      return this.readSync(ref, known, options);
+    }
+  }
+
+  private readSync(ref: ArtifactRef, known: BlobRow, options: PayloadOptions): Uint8Array {
     const stored = known.stored ?? this.blobs.getSync(blobKey(ref.digest, known.compression));
     if (stored !== undefined) return verified(ref, known, stored, options);
     const compression = otherForm(known.compression);
@@ -130,10 +141,20 @@ export class ArtifactStore {
       yield await this.payload(ref, known, options);
       return;
     }
+    await this.checkCopy(known);
     const fault = yield* checkedPieces(this.blobs, known);
     if (fault === "missing")
       throw missing(ref, options, `the blob "${blobKey(ref.digest, known.compression)}" is not there`);
     if (fault !== undefined) throw damaged(ref, known, options, fault);
+  }
+
+  /** What was given piece by piece cannot be taken back: a copy nearby is read once before, and dropped if it is damaged. */
+  private async checkCopy(row: BlobRow): Promise<void> {
+    if (this.blobs.dropCopy === undefined) return;
+    const pieces = checkedPieces(this.blobs, row);
+    let step = await pieces.next();
+    while (step.done !== true) step = await pieces.next();
+    if (step.value !== undefined && step.value !== "missing") this.blobs.dropCopy(blobKey(row.digest, row.compression));
   }
 
   /**
@@ -156,13 +177,46 @@ export class ArtifactStore {
     }
     const { row, isNew } = await storeLarge(this.blobs, ref, read, (actual) => otherDigest(ref, options, actual));
     // What was there already is looked at, as storeSync does: it may be damaged, and only a smaller value is mended on the way.
-    if (!isNew) for await (const _ of this.pieces(ref, row, options));
+    if (!isNew && !this.blobs.capabilities.remote) for await (const _ of this.pieces(ref, row, options));
     return row;
   }
 
-  /** Whether the blob store holds the bytes of a payload, as many as were stored; what they are is seen when they are read. */
+  /**
+   * Whether the blob store holds the bytes of a payload, as many as were stored; what they are is seen when they are read. What
+   * waits to be uploaded is uploaded first.
+   */
   holdsSync({ digest, compression, storedBytes }: Omit<BlobRow, "sizeBytes" | "stored">): boolean {
-    return this.blobs.statSync(blobKey(digest, compression))?.sizeBytes === storedBytes;
+    const key = blobKey(digest, compression);
+    return this.blobs.settleSync?.(key, storedBytes) ?? this.blobs.statSync(key)?.sizeBytes === storedBytes;
+  }
+
+  /** Whether `holdsSync` answers true at once, without a wait for a network. */
+  knowsSync({ digest, compression, storedBytes }: Omit<BlobRow, "sizeBytes" | "stored">): boolean {
+    return this.blobs.knowsSync?.(blobKey(digest, compression), storedBytes) ?? true;
+  }
+
+  /**
+   * Uploads what waits for that of the values of rows that are about to be committed; undefined where `storeSync` answers when a
+   * value is durable. What is nowhere is left for the commit to find.
+   *
+   * @throws FlowError of the blob store
+   */
+  get settle(): ((blobs: readonly NewBlob[]) => Promise<void>) | undefined {
+    if (this.blobs.settle === undefined) return undefined;
+    return async (blobs) => {
+      const values = outside(blobs).map(named);
+      if (values.length > 0) await this.blobs.settle!(values);
+    };
+  }
+
+  /** Brings values nearby before they are read: with one wait for all of them, or with none. Undefined where they are near. */
+  get nearby(): Record<"fetchSync" | "readAhead", (rows: readonly BlobRow[]) => void> | undefined {
+    const { fetchSync, readAhead } = this.blobs;
+    if (fetchSync === undefined || readAhead === undefined) return undefined;
+    return {
+      fetchSync: (rows) => fetchSync.call(this.blobs, outside(rows).map(named)),
+      readAhead: (rows) => readAhead.call(this.blobs, outside(rows).map(named)),
+    };
   }
 
   /**
@@ -171,6 +225,13 @@ export class ArtifactStore {
    * @throws FlowError of the blob store
    */
   *examine(row: BlobRow): Generator<number, BlobVerdict, undefined> {
+    const verdict = yield* this.look(row);
+    if (verdict.kind !== "damaged" || this.blobs.dropCopy === undefined) return verdict;
+    for (const form of ["none", "zstd"] as const) this.blobs.dropCopy(blobKey(row.digest, form));
+    return yield* this.look(row);
+  }
+
+  private *look(row: BlobRow): Generator<number, BlobVerdict, undefined> {
     const { digest, compression, sizeBytes, stored } = row;
     const forms: readonly Form[] = stored === undefined ? [compression, otherForm(compression)] : [compression];
     for (const form of forms) {
@@ -190,6 +251,23 @@ export class ArtifactStore {
   /** As `payloadSync`, for callers that can wait. */
   async payload(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions = {}): Promise<Uint8Array> {
     const known = existingRow(ref, row, options);
+    try {
+      return await this.read(ref, known, options);
+    } catch (error) {
+      if (!this.dropCopies(known, error)) throw error;
+      return await this.read(ref, known, options);
+    }
+  }
+
+  /** A copy nearby may be what is damaged, and not the value: it is dropped, and the value is worth another look. */
+  private dropCopies({ digest, stored }: BlobRow, error: unknown): boolean {
+    if (this.blobs.dropCopy === undefined || stored !== undefined || !isFlowError(error, "FLOW_ARTIFACT_DAMAGED"))
+      return false;
+    for (const form of ["none", "zstd"] as const) this.blobs.dropCopy(blobKey(digest, form));
+    return true;
+  }
+
+  private async read(ref: ArtifactRef, known: BlobRow, options: PayloadOptions): Promise<Uint8Array> {
     const stored = known.stored ?? (await this.blobs.get(blobKey(ref.digest, known.compression)));
     if (stored !== undefined) return verified(ref, known, stored, options);
     const compression = otherForm(known.compression);
@@ -230,6 +308,13 @@ export class ArtifactStore {
   ): Promise<unknown> {
     return this.file(ref, row, options) ?? decodeValue(ref.codec, await this.payload(ref, row, options), options);
   }
+}
+
+/** Those that do not stand in their rows. */
+const outside = (rows: readonly NewBlob[]) => rows.filter(({ stored }) => stored === undefined);
+
+function named({ digest, compression, storedBytes }: Omit<BlobRow, "sizeBytes" | "stored">): NamedValue {
+  return { key: blobKey(digest, compression), sizeBytes: storedBytes };
 }
 
 function existingRow(ref: ArtifactRef, row: BlobRow | undefined, options: PayloadOptions): BlobRow {
@@ -302,7 +387,7 @@ function damaged(ref: ArtifactRef, row: BlobRow, options: PayloadOptions, reason
     // A row is never written twice, so that the same value stored again does not mend what lies in the database.
     hint:
       row.stored === undefined
-        ? "Restore the blob from a copy of the store, or start a new run of the flow that wrote it, with --no-cache: the same value mends it"
+        ? "Restore the blob from a copy of the store; or type flow store repair, which puts it aside, and start a new run of the flow that wrote it, with --no-cache"
         : "Restore the store's database from a copy, or type flow store repair and start a new run of the flow that wrote it",
     context: { digest: ref.digest, codec: ref.codec },
   });

@@ -13,19 +13,17 @@ export const FRAME_BYTES = 4 * 1024 * 1024;
 export const KEPT_RATIO = 0.9;
 const MAX_BUFFER_BYTES = bufferConstants.MAX_LENGTH;
 
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
-
 /** The frames of a payload, or undefined when they would not save a tenth of it. */
 export function compress(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array[] | undefined {
   if (sizeBytes < MIN_COMPRESSED_BYTES) return undefined;
   if (sizeBytes > SAMPLE_BYTES) {
     const sample = pieces(chunks, SAMPLE_BYTES).next().value!;
-    if (zstdCompressSync(sample, options).length > sample.length * KEPT_RATIO) return undefined;
+    if (compressFrame(sample).length > sample.length * KEPT_RATIO) return undefined;
   }
   const kept: Uint8Array[] = [];
   let storedBytes = 0;
   for (const piece of pieces(chunks, FRAME_BYTES)) {
-    const frame = zstdCompressSync(piece, options);
+    const frame = compressFrame(piece);
     storedBytes += frame.length;
     if (storedBytes > sizeBytes * KEPT_RATIO) return undefined;
     kept.push(frame);
@@ -35,7 +33,7 @@ export function compress(chunks: readonly Uint8Array[], sizeBytes: number): Uint
 
 /** The frames of a payload whether they save anything or not. */
 export function frames(chunks: readonly Uint8Array[]): Uint8Array[] {
-  return Array.from(pieces(chunks, FRAME_BYTES), (piece) => zstdCompressSync(piece, options));
+  return Array.from(pieces(chunks, FRAME_BYTES), compressFrame);
 }
 
 /** The payload of `sizeBytes` bytes behind a row of frames; undefined when the bytes are none or give another size. */
@@ -73,8 +71,8 @@ export function openFrame(frame: Uint8Array, maxBytes: number): Uint8Array | und
 }
 
 /** One piece of at most FRAME_BYTES as a frame. */
-export function compressFrame(piece: Uint8Array): Uint8Array {
-  return zstdCompressSync(piece, options);
+export function compressFrame(piece: Uint8Array): Buffer {
+  return zstdCompressSync(piece, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
 /** A block of 128 KiB takes four bytes at least, so a claim beyond this ratio is not worth the memory to try. */

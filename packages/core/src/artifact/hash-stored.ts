@@ -32,7 +32,7 @@ export function* hashStored(
   maxBytes: number,
 ): Generator<number, HashedPayload, undefined> {
   const sum = createHash("sha256");
-  const take = compression === "zstd" ? new FrameReader(sum, maxBytes) : new PlainReader(sum);
+  const take = payloadReader(compression, sum, maxBytes);
   let storedBytes = 0;
   for (;;) {
     const part = read(storedBytes, storedBytes + PART_BYTES);
@@ -46,6 +46,18 @@ export function* hashStored(
   const why = take.end();
   if (why !== undefined) return { kind: "broken", why };
   return { kind: "payload", digest: sum.digest("hex") as Digest, sizeBytes: take.sizeBytes, storedBytes };
+}
+
+/** Takes stored bytes in their order and hashes the payload behind them; `add` and `end` say what is wrong with them. */
+export interface PayloadReader {
+  readonly sizeBytes: number;
+  /** Keeps nothing of the memory of a part. */
+  add(part: Uint8Array): string | undefined;
+  end(): string | undefined;
+}
+
+export function payloadReader(compression: BlobRow["compression"], sum: Sum, maxBytes: number): PayloadReader {
+  return compression === "zstd" ? new FrameReader(sum, maxBytes) : new PlainReader(sum);
 }
 
 type Sum = ReturnType<typeof createHash>;
@@ -93,7 +105,7 @@ class FrameReader {
       bytes = bytes.subarray(end);
     }
     if (bytes.byteLength > MAX_STORED_FRAME_BYTES) return "they cannot be decompressed";
-    this.#left = bytes;
+    this.#left = new Uint8Array(bytes); // The memory of a part is used again for another one.
     return undefined;
   }
 

@@ -45,7 +45,8 @@ async function* plainPieces(blobs: BlobStore, key: string): AsyncGenerator<Uint8
   }
 }
 
-async function* framePieces(blobs: BlobStore, key: string): AsyncGenerator<Uint8Array, string | undefined> {
+/** What a value holds that is kept as frames, piece by piece; what is wrong, at its end. */
+export async function* framePieces(blobs: BlobStore, key: string): AsyncGenerator<Uint8Array, string | undefined> {
   for (let start = 0; ; ) {
     const window = await blobs.get(key, { start, end: start + WINDOW_BYTES });
     if (window === undefined) return "missing";

@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { noteBucket } from "./bucket-folder.ts";
 import { resolveConfig, resolveTrustedConfig } from "./config.ts";
 import { checkStoreOwner } from "./find-store.ts";
 import { MILLRACE_VERSION } from "./version.ts";
@@ -147,5 +148,154 @@ describe.skipIf(process.getuid?.() !== 0)("a store of a stranger", () => {
     symlinkSync(folder("target"), join(root, ".millrace"));
     lchownSync(join(root, ".millrace"), STRANGER, STRANGER);
     expect(() => resolveTrustedConfig({ cwd, environment: {} })).toThrow(refused);
+  });
+});
+
+describe("millrace.json", () => {
+  const settings = (content: unknown, ...at: string[]) =>
+    writeFileSync(
+      join(folder(...at), "millrace.json"),
+      typeof content === "string" ? content : JSON.stringify(content),
+    );
+
+  test("names the store of a workspace, behind the option and the variable and before any .millrace", () => {
+    const cwd = folder("a", "b");
+    writeFileSync(join(root, "a", "package.json"), "{}");
+    folder("a", "b", ".millrace"); // nearer, and still not meant
+    settings({ store: "data/runs" }, "a");
+    const file = join(root, "a", "millrace.json");
+    const chosen = (input: { store?: string; environment?: Record<string, string> } = {}) =>
+      resolveConfig({ cwd, environment: {}, ...input }).store;
+    expect(chosen()).toEqual({ folder: join(root, "a", "data", "runs"), from: "file", file });
+    expect(chosen({ environment: { MILLRACE_STORE: "other" } }).folder).toBe(join(cwd, "other"));
+    expect(chosen({ store: "mine" }).folder).toBe(join(cwd, "mine"));
+  });
+
+  test("without a store leaves the choice as it is, and its cache size goes to buckets alone", () => {
+    const cwd = folder("a", "b");
+    writeFileSync(join(root, "a", "package.json"), "{}");
+    settings({ cacheBytes: 5_000 }, "a");
+    expect(resolveConfig({ cwd, environment: {} }).store).toEqual({
+      folder: join(root, "a", ".millrace"),
+      from: "workspace",
+    });
+    const { store } = resolveConfig({ cwd, environment: { MILLRACE_STORE: "s3://team-data" } });
+    expect(store.cacheBytes).toBe(5_000);
+  });
+
+  test("has the say over the cache where the environment has none", () => {
+    const cwd = folder("a");
+    writeFileSync(join(cwd, "package.json"), "{}");
+    settings({ cacheBytes: 5_000 }, "a");
+    const cacheBytes = (text: string) =>
+      resolveConfig({ cwd, environment: { MILLRACE_STORE: "s3://team-data", MILLRACE_CACHE_BYTES: text } }).store
+        .cacheBytes;
+    expect(["", "2GB", "1000"].map(cacheBytes)).toEqual([5_000, 2e9, 1_000]);
+    expect(() => cacheBytes("much")).toThrow(expect.objectContaining({ code: "FLOW_CONFIG_BAD_CACHE" }));
+    expect(resolveConfig({ cwd, environment: { MILLRACE_CACHE_BYTES: "2GB" } }).store.cacheBytes).toBeUndefined();
+  });
+
+  test("is looked for at the workspace's root alone", () => {
+    const cwd = folder("a", "b");
+    writeFileSync(join(root, "a", "package.json"), JSON.stringify({ workspaces: ["b"] }));
+    writeFileSync(join(cwd, "package.json"), "{}");
+    settings({ store: "wrong" }, "a", "b");
+    settings({ store: "right" }, "a");
+    expect(resolveConfig({ cwd, environment: {} }).store.folder).toBe(join(root, "a", "right"));
+  });
+
+  test.each([
+    ["{ not json, with AKIA0000 inside", ["it is no JSON"]],
+    ["[]", ["it is no JSON object"]],
+    [{ stor: "x" }, ['"stor" is not known: it takes store, cacheBytes']],
+    [
+      { store: 7, cacheBytes: 1.5, constructor: 1 },
+      [
+        '"store" is no text that names a store',
+        '"cacheBytes" is no whole number of bytes, 0 or more',
+        '"constructor" is not known: it takes store, cacheBytes',
+      ],
+    ],
+    [{ cacheBytes: -1 }, ['"cacheBytes" is no whole number of bytes, 0 or more']],
+  ])("%j is refused with all that is wrong", (content, problems) => {
+    const cwd = folder("a");
+    settings(content, "a");
+    const file = join(cwd, "millrace.json");
+    expect(() => resolveConfig({ cwd, environment: {} })).toThrow(
+      expect.objectContaining({
+        code: "FLOW_CONFIG_BAD_FILE",
+        message: `Cannot use the settings in "${file}": ${problems.join("; ")}`,
+        context: { file, problems },
+      }),
+    );
+  });
+
+  test("that is a folder is refused, and a store that it cannot mean is told with the file", () => {
+    const cwd = folder("a");
+    folder("a", "millrace.json");
+    expect(() => resolveConfig({ cwd, environment: {} })).toThrow(/EISDIR/);
+    rmSync(join(cwd, "millrace.json"), { recursive: true });
+    settings({ store: "ftp://x/y" }, "a");
+    expect(() => resolveConfig({ cwd, environment: {} })).toThrow(
+      expect.objectContaining({
+        code: "FLOW_CONFIG_BAD_STORE",
+        message: expect.stringContaining(join(cwd, "millrace.json")),
+      }),
+    );
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("of a stranger is not followed", () => {
+    const cwd = folder("mine");
+    writeFileSync(join(root, "package.json"), "{}");
+    settings({ store: "s3://stranger" });
+    lchownSync(join(root, "millrace.json"), 54_321, 54_321);
+    expect(() => resolveTrustedConfig({ cwd, environment: {} })).toThrow(
+      expect.objectContaining({ code: "FLOW_CLIENT_FOREIGN_STORE", message: expect.stringContaining("millrace.json") }),
+    );
+  });
+});
+
+describe("a store in a bucket", () => {
+  const bucketOf = (cwd: string, text: string) => resolveConfig({ cwd, environment: { MILLRACE_STORE: text } }).store;
+
+  test("has its records below the workspace's .millrace, or where they were made before", () => {
+    const cwd = folder("a", "b");
+    writeFileSync(join(root, "a", "package.json"), "{}");
+    const store = bucketOf(cwd, "s3://team-data/models");
+    expect(store).toMatchObject({ from: "environment", bucket: { kind: "s3", text: "s3://team-data/models" } });
+    expect(store.folder).toMatch(/^\/.*\/a\/\.millrace\/buckets\/s3-team-data-models-[0-9a-f]{8}$/);
+    expect(store.folder.startsWith(join(root, "a", ".millrace", "buckets"))).toBe(true);
+    const made = folder(".millrace", "buckets", basename(store.folder));
+    expect(bucketOf(cwd, "s3://team-data/models/").folder).toBe(made);
+  });
+
+  test("is another one at another place, and the same one however it is reached", () => {
+    const name = (text: string) => basename(bucketOf(root, text).folder);
+    const one = name("s3://data/x?endpoint=http://127.0.0.1:9000");
+    expect(name("s3://data/x?region=eu-1&pathStyle=true&endpoint=http://127.0.0.1:9000/")).toBe(one);
+    const others = ["s3://data/x", "s3://data-x", "gs://data/x", "s3://data/x?endpoint=http://127.0.0.1:9001"];
+    expect(new Set([one, ...others.map(name)]).size).toBe(5);
+    expect(name(`s3://${"b".repeat(63)}/${"p/".repeat(49)}`).length).toBeLessThan(100);
+  });
+
+  test("is meant by the path of its folder too, as code inside of a step names it", () => {
+    const first = bucketOf(root, "s3://data/x?region=eu-1");
+    noteBucket(first.folder, first.bucket!);
+    const again = resolveConfig({ store: first.folder, cwd: tmpdir(), environment: {} }).store;
+    expect(again).toEqual({ folder: first.folder, bucket: first.bucket, from: "option" });
+    writeFileSync(join(first.folder, "bucket.json"), "{}");
+    expect(() => resolveConfig({ store: first.folder, cwd: root, environment: {} })).toThrow(
+      expect.objectContaining({ code: "FLOW_CONFIG_BAD_STORE", message: expect.stringContaining("bucket.json") }),
+    );
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("does not take its records from a stranger", () => {
+    const cwd = folder("mine");
+    const { folder: local } = bucketOf(cwd, "s3://data");
+    const planted = folder(".millrace", "buckets", basename(local));
+    chownSync(planted, 54_321, 54_321);
+    expect(() => resolveTrustedConfig({ cwd, environment: { MILLRACE_STORE: "s3://data" } })).toThrow(
+      expect.objectContaining({ code: "FLOW_CLIENT_FOREIGN_STORE" }),
+    );
   });
 });

@@ -6,6 +6,7 @@
  * without touching the process. Not here: parameters of flows (the CLI and the flow room), opening of stores (wiring).
  */
 import { hostname, userInfo } from "node:os";
+import { cacheBytesOf } from "./cache-bytes.ts";
 import { checkStoreOwner, findStore, type StoreChoice } from "./find-store.ts";
 
 /** Variables of a process, as in `process.env`. */
@@ -34,22 +35,32 @@ export function readProcess(): {
 /**
  * Resolves the settings of a process.
  *
- * @param input.store  the `--store` option, relative to `cwd`
+ * @param input.store  the `--store` option: a folder, relative to `cwd`, or a URL
+ * @param input.setting  what messages call it, when it comes from elsewhere than `--store`
+ * @param input.chosen  a store that was chosen before
  * @param input.environment  `MILLRACE_STORE` names the store, `MILLRACE_USER` (else `USER`, `LOGNAME`, the system's own
  *   name for the user) the actor,
- *   `MILLRACE_SHUFFLE` the seed of the order of independent tasks
+ *   `MILLRACE_SHUFFLE` the seed of the order of independent tasks, `MILLRACE_CACHE_BYTES` what is kept here of a bucket's values
+ * @throws FlowError FLOW_CONFIG_BAD_STORE, FLOW_CONFIG_BAD_FILE, FLOW_CONFIG_BAD_CACHE
  */
 export function resolveConfig(input: {
   readonly store?: string;
+  readonly setting?: string;
+  readonly chosen?: StoreChoice;
   readonly cwd: string;
   readonly environment: Environment;
 }): Config {
   const { MILLRACE_STORE: variable, MILLRACE_SHUFFLE: shuffle } = input.environment;
-  const store = findStore({
-    cwd: input.cwd,
-    ...(input.store === undefined ? {} : { option: input.store }),
-    ...(variable === undefined ? {} : { variable }),
-  });
+  const found =
+    input.chosen ??
+    findStore({
+      cwd: input.cwd,
+      ...(input.store === undefined ? {} : { option: input.store }),
+      ...(input.setting === undefined ? {} : { setting: input.setting }),
+      ...(variable === undefined ? {} : { variable }),
+    });
+  const cacheBytes = found.bucket === undefined ? undefined : cacheBytesOf(input.environment);
+  const store = cacheBytes === undefined ? found : { ...found, cacheBytes };
   return Object.freeze({
     cwd: input.cwd,
     store: Object.freeze(store),
@@ -62,7 +73,7 @@ export function resolveConfig(input: {
 /**
  * The settings, for what is about to open their store: one that was found and belongs to a stranger is refused.
  *
- * @throws FlowError FLOW_CLIENT_FOREIGN_STORE
+ * @throws FlowError FLOW_CLIENT_FOREIGN_STORE, FLOW_CONFIG_BAD_STORE, FLOW_CONFIG_BAD_FILE
  */
 export function resolveTrustedConfig(input: Parameters<typeof resolveConfig>[0]): Config {
   const config = resolveConfig(input);

@@ -1,38 +1,92 @@
 import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
+import { bucketOfFolder, findBucketFolder } from "./bucket-folder.ts";
+import { type BucketUrl, parseStoreText } from "./bucket-url.ts";
+import { type ConfigFile, configBase, readConfigFile } from "./config-file.ts";
 
 /** Name of the store's folder. */
 export const STORE_FOLDER = ".millrace";
 
 /** Where the store is or would be, and why there. */
 export interface StoreChoice {
-  /** Absolute path of the store's folder. */
+  /** Absolute path of the store's folder: its records, and its values unless they lie in a bucket. */
   readonly folder: string;
+  /** Where its values lie, if not in the folder. */
+  readonly bucket?: BucketUrl;
+  /** How many bytes of values of the bucket are kept in the folder, if that is set. */
+  readonly cacheBytes?: number;
   /**
-   * option: `--store`; environment: `MILLRACE_STORE`; found: the nearest `.millrace` upwards; workspace: none is there
-   * yet, and this is where a writer creates it.
+   * option: `--store`; environment: `MILLRACE_STORE`; file: `millrace.json` of the workspace; found: the nearest
+   * `.millrace` upwards; workspace: none is there yet, and this is where a writer creates it.
    */
-  readonly from: "option" | "environment" | "found" | "workspace";
+  readonly from: "option" | "environment" | "file" | "found" | "workspace";
+  /** The file that names it, if one does. */
+  readonly file?: string;
 }
 
 /**
- * Finds the store's folder: the option, then the variable, then the nearest `.millrace` from `cwd` upwards (as git looks
- * for `.git`), then the workspace's root. Creates nothing.
+ * Finds the store: the option, then the variable, then `millrace.json` beside the package.json of the workspace's root, then
+ * the nearest `.millrace` from `cwd` upwards (as git looks for `.git`), then the workspace's root. What a team wrote down
+ * goes before what happens to lie there. Creates nothing.
+ *
+ * @throws FlowError FLOW_CONFIG_BAD_STORE, FLOW_CONFIG_BAD_FILE
  */
 export function findStore(input: {
   readonly option?: string;
+  /** What messages call the option. Default `--store`. */
+  readonly setting?: string;
   readonly variable?: string;
   readonly cwd: string;
 }): StoreChoice {
-  if (input.option !== undefined) return { folder: resolve(input.cwd, input.option), from: "option" };
-  if (input.variable !== undefined && input.variable !== "")
-    return { folder: resolve(input.cwd, input.variable), from: "environment" };
-  for (const folder of upwards(input.cwd)) {
-    const store = join(folder, STORE_FOLDER);
-    if (isFolder(store)) return { folder: store, from: "found" };
+  const { option, setting = "--store", variable, cwd } = input;
+  if (option !== undefined) return named(option, { base: cwd, setting, cwd, from: "option" });
+  if (variable !== undefined && variable !== "")
+    return named(variable, { base: cwd, setting: "MILLRACE_STORE", cwd, from: "environment" });
+  const config = readConfigFile(findWorkspaceRoot(cwd));
+  if (config?.store !== undefined) {
+    const { file, store } = config;
+    return { ...named(store, { base: configBase(config), setting: `"${file}"`, cwd, from: "file" }, config), file };
   }
-  return { folder: join(findWorkspaceRoot(input.cwd), STORE_FOLDER), from: "workspace" };
+  const store = findFolder(cwd);
+  if (store !== undefined) return atFolder({ folder: store, from: "found" }, cwd, config);
+  return { folder: join(findWorkspaceRoot(cwd), STORE_FOLDER), from: "workspace" };
+}
+
+/** The nearest `.millrace` from a folder upwards. */
+export function findFolder(cwd: string): string | undefined {
+  return storeFolders(cwd).find(isFolder);
+}
+
+interface Naming {
+  /** The folder that relative folders start from. */
+  readonly base: string;
+  readonly setting: string;
+  readonly cwd: string;
+  readonly from: StoreChoice["from"];
+}
+
+function named(text: string, { base, setting, cwd, from }: Naming, config?: ConfigFile): StoreChoice {
+  const place = parseStoreText(text, { base, setting });
+  if (place.kind === "folder") return atFolder({ folder: place.folder, from }, cwd, config);
+  const { bucket } = place;
+  const folder = findBucketFolder(bucket, storeFolders(cwd), join(findWorkspaceRoot(cwd), STORE_FOLDER));
+  return inBucket({ folder, from }, bucket, cwd, config);
+}
+
+/** A folder may be the one of a bucket's store: code inside of steps, and people, name it by its path. */
+function atFolder(choice: StoreChoice, cwd: string, config?: ConfigFile): StoreChoice {
+  const bucket = bucketOfFolder(choice.folder);
+  return bucket === undefined ? choice : inBucket(choice, bucket, cwd, config);
+}
+
+function inBucket(choice: StoreChoice, bucket: BucketUrl, cwd: string, config?: ConfigFile): StoreChoice {
+  const cacheBytes = (config ?? readConfigFile(findWorkspaceRoot(cwd)))?.cacheBytes;
+  return { ...choice, bucket, ...(cacheBytes === undefined ? {} : { cacheBytes }) };
+}
+
+function storeFolders(cwd: string): readonly string[] {
+  return [...upwards(cwd)].map((folder) => join(folder, STORE_FOLDER));
 }
 
 /**
@@ -44,18 +98,24 @@ export function findStore(input: {
  * @throws FlowError FLOW_CLIENT_FOREIGN_STORE
  */
 export function checkStoreOwner(
-  { folder, from }: StoreChoice,
+  { folder, from, file, bucket }: StoreChoice,
   here: { readonly cwd: string; readonly user: number | undefined },
 ): void {
-  if (from !== "found" || here.user === undefined || !existsSync(folder)) return;
+  // The folder of a bucket's store is looked for as well, whoever named the bucket.
+  const found = [...(file === undefined ? [] : [file]), ...(from === "found" || bucket !== undefined ? [folder] : [])];
+  for (const place of found) checkOwner(place, here);
+}
+
+function checkOwner(place: string, here: { readonly cwd: string; readonly user: number | undefined }): void {
+  if (here.user === undefined || !existsSync(place)) return;
   const trusted = [here.user, 0, statSync(here.cwd, { throwIfNoEntry: false })?.uid];
   // The link too, if it is one: who may set it chooses where this user's data go.
-  const stranger = [statSync(folder).uid, lstatSync(folder).uid].find((owner) => !trusted.includes(owner));
+  const stranger = [statSync(place).uid, lstatSync(place).uid].find((owner) => !trusted.includes(owner));
   if (stranger === undefined) return;
   throw new FlowError("FLOW_CLIENT_FOREIGN_STORE", {
-    message: `Cannot use the store in "${folder}": it belongs to another user (${stranger})`,
+    message: `Cannot use the store in "${place}": it belongs to another user (${stranger})`,
     hint: "Name it with --store or MILLRACE_STORE when you trust its owner, or name another one",
-    context: { folder, owner: stranger },
+    context: { folder: place, owner: stranger },
   });
 }
 

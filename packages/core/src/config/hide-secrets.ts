@@ -27,7 +27,8 @@ export function hideSecrets(command: readonly string[], secretFlags: readonly st
       hidesNext = true;
       return argument;
     }
-    return argument.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s@]*@/gi, "$1");
+    // The end of the scheme is enough: an expression that begins with all of it takes the square of a long argument's length.
+    return argument.replace(/(?<=[a-z0-9+.-]:\/\/)[^/\s@]*@/gi, "");
   });
 }
 

@@ -5,12 +5,15 @@
 import { artifactCodes } from "./codes/artifact.ts";
 import { cliCodes } from "./codes/cli.ts";
 import { clientCodes } from "./codes/client.ts";
+import { configCodes } from "./codes/config.ts";
+import { copyCodes } from "./codes/copy.ts";
 import { flowCodes } from "./codes/flow.ts";
 import { gcCodes } from "./codes/gc.ts";
 import { graphCodes } from "./codes/graph.ts";
 import { lineageCodes } from "./codes/lineage.ts";
 import { metadataCodes } from "./codes/metadata.ts";
 import { packageCodes } from "./codes/package.ts";
+import { publishCodes } from "./codes/publish.ts";
 import { resumeCodes } from "./codes/resume.ts";
 import { runnerCodes } from "./codes/runner.ts";
 import { signCodes } from "./codes/sign.ts";
@@ -41,6 +44,7 @@ export const codeTable = {
   ...storageCodes,
   ...metadataCodes,
   ...lineageCodes,
+  ...configCodes,
   ...clientCodes,
   ...tagCodes,
   ...webhookCodes,
@@ -49,6 +53,8 @@ export const codeTable = {
   ...cliCodes,
   ...testingCodes,
   ...transferCodes,
+  ...copyCodes,
+  ...publishCodes,
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;
 
 export type ErrorCode = keyof typeof codeTable;

@@ -25,6 +25,7 @@ export type RunEvent =
       readonly runId: string;
       readonly flow: string;
       readonly tags: readonly string[];
+      /** Its folder, or the URL of its bucket. */
       readonly store: string;
       readonly storeIsNew: boolean;
     })

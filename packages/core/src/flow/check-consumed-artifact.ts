@@ -1,4 +1,4 @@
-import * as z from "zod";
+import { z } from "../util/zod.ts";
 import { schemaOf } from "./check-declared-artifact.ts";
 import { isFlowClass } from "./flow.ts";
 import { issueText } from "./issue-text.ts";

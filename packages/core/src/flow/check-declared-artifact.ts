@@ -1,5 +1,5 @@
-import * as z from "zod";
 import { FlowError } from "../errors/flow-error.ts";
+import { z } from "../util/zod.ts";
 import { defineArtifact } from "./define-artifacts.ts";
 import type { ArtifactTerm } from "./definition.ts";
 import { issueText } from "./issue-text.ts";

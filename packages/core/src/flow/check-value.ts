@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import * as z from "zod";
 import type { Problem } from "../errors/flow-error.ts";
 import { nearestName } from "../util/nearest-name.ts";
+import { z } from "../util/zod.ts";
 import { issueText, type SchemaIssue } from "./issue-text.ts";
 import { jsonSafe } from "./json-safe.ts";
 

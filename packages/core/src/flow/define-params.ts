@@ -1,5 +1,5 @@
-import * as z from "zod";
 import { nearestName } from "../util/nearest-name.ts";
+import { z } from "../util/zod.ts";
 import type { Report } from "./define-fields.ts";
 import type { ParamDefinition } from "./definition.ts";
 import type { ParamFact } from "./field-facts.ts";

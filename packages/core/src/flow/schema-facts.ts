@@ -1,4 +1,4 @@
-import * as z from "zod";
+import { z } from "../util/zod.ts";
 import type { ParamDefinition } from "./definition.ts";
 import { jsonSafe } from "./json-safe.ts";
 

@@ -28,6 +28,7 @@
 import type { BlobRow, Digest, NewBlob } from "../artifact/artifact.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { RunId } from "../ids/run-id.ts";
+import type { BucketRecords } from "./bucket-records.ts";
 import type { DeletedRun } from "./deleted-run.ts";
 import type { BeginExecution, ChildRunKey, ExecutionRow } from "./execution.ts";
 import type { ImportRuns } from "./imported-run.ts";
@@ -228,6 +229,8 @@ export interface MetadataReader {
 
 export interface MetadataStore extends MetadataReader {
   readonly webhooks: WebhookStore;
+  /** What is known of the bucket in which the values lie, where they lie in one. */
+  readonly bucket: BucketRecords;
   /**
    * Creates a run as "running" with its first execution, its values, upstream edges, tags and tag events, and, of a run
    * that was started inside a step, the call that finds it again (FLOW_METADATA_CONFLICT when that call has a run).

@@ -4,6 +4,7 @@
  * every damage into a fault in words: a page that cannot be read is a finding, not an error.
  */
 import type { Digest } from "../artifact/artifact.ts";
+import type { BucketSide } from "./bucket-audit.ts";
 import type { BlobRow } from "./metadata-store.ts";
 
 /** Checks on records; the list of all stands in docs/guide/store.md. */
@@ -94,7 +95,9 @@ export interface RecordAudit {
   packages(): AsyncIterable<AuditedPackage>;
   /** Digests of code packages that runs and executions name and that are not there, with the first such run. */
   missingPackages(): Promise<readonly { readonly digest: Digest; readonly run: string }[]>;
-  totals(): Promise<{ readonly blobs: number; readonly storedBytes: number }>;
+  /** What the records say of the bucket of their store. */
+  readonly bucket: BucketSide;
+  totals(): Promise<{ readonly blobs: number; readonly storedBytes: number; readonly runs: number }>;
   close(): Promise<void>;
 }
 

@@ -71,6 +71,15 @@ export function readTime(ms: number, what: string): Date {
   throw corrupt(what, "no time");
 }
 
+/**
+ * The last row of a page, from which the next one goes on. A number that JavaScript cannot tell from its neighbours would begin
+ * the same page again, for ever.
+ */
+export function readPlace(number: number, what: string): number {
+  if (Number.isSafeInteger(number)) return number;
+  throw corrupt(what, `${number}, a number that no row is given`);
+}
+
 function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
@@ -40,6 +41,12 @@ export function compileCacheFolder(): string | undefined {
     return undefined; // No home, or a full disk.
   }
   return [own, folder].every((each) => foreignReason(each) === undefined) ? folder : undefined;
+}
+
+/** Where threads of this process keep compiled code: where the process itself does, if it does. */
+export function threadCompileCache(): string | undefined {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? compileCacheFolder() : path.dirname(folder); // Node adds its own version to it.
 }
 
 /** Why code in a folder could be another user's, in words; undefined when only this user can have put it there. */

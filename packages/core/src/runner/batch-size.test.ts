@@ -42,4 +42,22 @@ describe("batch size", () => {
     for (let index = 0; index < 8; index++) sizes.measured("work", 0.1);
     expect(sizes.of("work", 1_000, 2)).toBeGreaterThan(32);
   });
+
+  test("after the first task of a cold worker some travel together, and the second worker's does not take that back", () => {
+    const sizes = new BatchSize();
+    sizes.measured("work", 20);
+    expect(sizes.of("work", 1_000, 2)).toBe(5);
+    sizes.measured("work", 25);
+    expect(sizes.of("work", 1_000, 2)).toBeGreaterThan(3);
+    expect(sizes.of("work", 4, 2)).toBe(1);
+    sizes.measured("work", 20);
+    expect(sizes.of("work", 1_000, 2)).toBe(1);
+  });
+
+  test("one task that was held up does not make short ones travel alone", () => {
+    const sizes = new BatchSize();
+    for (let index = 0; index < 20; index++) sizes.measured("work", 0.05);
+    sizes.measured("work", 400);
+    expect(sizes.of("work", 10_000, 2)).toBeGreaterThan(64);
+  });
 });

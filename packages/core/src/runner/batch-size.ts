@@ -11,8 +11,17 @@ const MOST_TASKS = 256;
 const LEAST_MS = 2;
 /** Weight of the newest measurement in the moving average. */
 const WEIGHT = 0.3;
+/** No task takes less, whatever the clock says. */
+const LEAST_AVERAGE_MS = 0.01;
 /** A measurement below this share of the average replaces it: the first task in a worker pays for compiling the step. */
 const COLD_SHARE = 0.5;
+/**
+ * A measurement counts as at most so many averages: one task that the machine held up does not make thousands travel alone, and ten
+ * long ones are noticed all the same.
+ */
+const MOST_SHARE = 4;
+/** What a task that takes so long in a new worker takes later, until one is known: the first one runs code that nobody has compiled. */
+const WARM_SHARE = 0.1;
 /** Messages of short tasks that wait for each worker: a commit takes about as long as a few of them. */
 const MESSAGES_AHEAD = 6;
 /** Tasks that must have been measured for each message ahead: what is sent early is sized by what is known by then. */
@@ -27,16 +36,18 @@ export class BatchSize {
     this.#measured.set(step, (this.#measured.get(step) ?? 0) + 1);
     const before = this.#averageMs.get(step);
     const isFirstWarm = before === undefined || durationMs < before * COLD_SHARE;
-    this.#averageMs.set(step, isFirstWarm ? durationMs : before + WEIGHT * (durationMs - before));
+    const counted = isFirstWarm ? durationMs : Math.min(durationMs, MOST_SHARE * Math.max(before, LEAST_AVERAGE_MS));
+    this.#averageMs.set(step, isFirstWarm ? durationMs : before + WEIGHT * (counted - before));
   }
 
   /** Tasks for the next message of a step of which `ready` tasks wait for `slots` workers. */
   of(step: string, ready: number, slots: number): number {
     const averageMs = this.#averageMs.get(step);
     if (averageMs === undefined) return 1;
-    const withinMs = (ms: number): number => Math.floor(ms / Math.max(averageMs, 0.01));
-    const fairShare = Math.max(Math.ceil(ready / (2 * slots)), withinMs(LEAST_MS));
-    return Math.max(1, Math.min(withinMs(TARGET_MS), fairShare, MOST_TASKS));
+    const within = (ms: number, eachMs: number): number => Math.floor(ms / Math.max(eachMs, LEAST_AVERAGE_MS));
+    const isCold = this.#measured.get(step)! <= slots;
+    const fairShare = Math.max(Math.ceil(ready / (2 * slots)), within(LEAST_MS, averageMs));
+    return Math.max(1, Math.min(within(TARGET_MS, averageMs * (isCold ? WARM_SHARE : 1)), fairShare, MOST_TASKS));
   }
 
   /** Messages that each worker may have at once: of short tasks it should find the next one waiting. */

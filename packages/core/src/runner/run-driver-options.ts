@@ -1,4 +1,5 @@
 /** What it takes to drive a run, and how it ends. */
+import type { NewBlob } from "../artifact/artifact.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { TaskPath } from "../ids/task-path.ts";
@@ -39,6 +40,11 @@ export interface RunDriverOptions {
   readonly finishSiblings?: boolean;
   /** Rounds that a loop may have. */
   readonly maxRounds?: number;
+  /**
+   * Makes values durable that records are about to name and that do not stand in their rows: a result is held back until it
+   * answers. Absent where they are durable before a task ends, as in a folder.
+   */
+  readonly settleBlobs?: (blobs: readonly NewBlob[]) => Promise<void>;
   readonly clock?: Clock;
   /** Numbers in [0, 1) for the jitter of retries. Default Math.random. */
   readonly random?: () => number;
@@ -50,3 +56,13 @@ export interface RunDriverOptions {
 
 /** How a run ended; `finishRun` of the store takes it as it is. */
 export type RunEnd = Omit<FinishRun, "finishedAt">;
+
+/** What of it is the scheduler's. */
+export function schedulingOf({ finished, attemptsBefore, maxRounds, shuffle }: RunDriverOptions) {
+  return {
+    ...(finished === undefined ? {} : { finished }),
+    ...(attemptsBefore === undefined ? {} : { attemptsBefore }),
+    ...(maxRounds === undefined ? {} : { maxRounds }),
+    ...(shuffle === undefined ? {} : { random: shuffle }),
+  };
+}

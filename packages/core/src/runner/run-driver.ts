@@ -1,16 +1,17 @@
 /**
- * Drives one run from its first task to its end: takes ready tasks from the scheduler, hands them to the executor in
- * batches, commits what comes back, and only after the commit tells the scheduler, so that a crash at any instant loses
- * nothing that was counted as done. The main thread is the only writer of records.
+ * Drives one run from its first task to its end: takes ready tasks from the scheduler, hands them to the executor in batches, commits what comes
+ * back (when the values that it names are durable, result-gate.ts), and only after the commit tells the scheduler, so that a crash at any instant
+ * loses nothing that was counted as done. The main thread is the only writer of records. Not here: what a task does (worker/), what is ready
+ * (scheduler/), how batches travel (dispatcher.ts).
  *
  *     scheduler ──ready──▶ dispatcher ──▶ executor ──results──▶ tick ──COMMIT──▶ scheduler …
  *
- * A failed attempt leads to another one, to a caught failure, or to the end (`attempt-policy.ts`). The first failure that is
- * neither tried again nor caught is the cause of the run's failure: nothing new starts, running tasks are asked to stop,
- * and those that do not stop within the grace period are ended; with `finishSiblings` all that does not depend on it goes
- * on. Not here: what a task does (worker/), what is ready (scheduler/), how batches travel (dispatcher.ts).
+ * A failed attempt leads to another one, to a caught failure, or to the end (`attempt-policy.ts`). The first failure that is neither tried again
+ * nor caught is the cause of the run's failure: nothing new starts, running tasks are asked to stop, and those that do not stop within the
+ * grace period are ended; with `finishSiblings` all that does not depend on it goes on. A store that does not take a value fails the run too.
  */
-import { FlowError, type Problem, type SerializedError } from "../errors/flow-error.ts";
+import type { SerializedError } from "../errors/flow-error.ts";
+import { isStoreFault, toldError } from "../errors/told-error.ts";
 import type { TaskSequence } from "../metadata/metadata-store.ts";
 import type { AttemptPolicy } from "./attempt-policy.ts";
 import { ChildCalls } from "./child-calls.ts";
@@ -21,14 +22,16 @@ import { emptyResult } from "./empty-result.ts";
 import { Judge, numbersNeeded, type Settlement } from "./judge.ts";
 import { LiveChunks } from "./live-chunks.ts";
 import type { HeardMessage, TaskResult } from "./protocol.ts";
-import { cancelled, endBy, type RunCause, reasonOf } from "./run-cause.ts";
-import type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
+import { ResultGate } from "./result-gate.ts";
+import { cancelled, endBy, noEnd, type RunCause, reasonOf } from "./run-cause.ts";
+import { type RunDriverOptions, type RunEnd, schedulingOf } from "./run-driver-options.ts";
 import { RunReporter } from "./run-reporter.ts";
 import { type ReadyTask, Scheduler } from "./scheduler/scheduler.ts";
 import { type SlotShare, Slots } from "./slots.ts";
 import { stepContract } from "./step-contract.ts";
 import { TaskNumbers } from "./task-numbers.ts";
 import { TickBuilder } from "./tick-builder.ts";
+import { Uncommitted } from "./uncommitted.ts";
 import { workerEnded } from "./worker-ended.ts";
 import { workerWarning } from "./worker-warning.ts";
 
@@ -37,10 +40,8 @@ export type { RunDriverOptions, RunEnd } from "./run-driver-options.ts";
 const PROGRESS_MS = 100;
 const GRACE_MS = 5_000;
 
-/** Runs all tasks of a run. Rejects only when the store or Millrace itself fails; a failing step is an outcome. */
-export function driveRun(options: RunDriverOptions): Promise<RunEnd> {
-  return new RunDriver(options).drive();
-}
+/** Runs all tasks of a run. Rejects only when its records or Millrace itself fail; a failing step is an outcome. */
+export const driveRun = (options: RunDriverOptions): Promise<RunEnd> => new RunDriver(options).drive();
 
 class RunDriver {
   readonly #options: RunDriverOptions;
@@ -54,6 +55,7 @@ class RunDriver {
   readonly #numbers: TaskNumbers;
   readonly #tick = new TickBuilder();
   readonly #pace: CommitPace;
+  readonly #gate: ResultGate;
   readonly #ended = Promise.withResolvers<RunEnd>();
   /** Tasks in a worker now, and those that had begun when their worker was lost. */
   readonly #active = new Map<TaskSequence, ReadyTask>();
@@ -62,13 +64,18 @@ class RunDriver {
   readonly #withdrawn = new Set<TaskSequence>();
   /** Take back the timers of tasks that wait for their next attempt. */
   readonly #waits = new Map<TaskSequence, () => void>();
-  #settlements: Settlement[] = [];
+  readonly #uncommitted = new Uncommitted();
   #isReady = false;
   #isEnding = false;
   #cause: RunCause | undefined;
   #isStopping = false;
   #isOver = false;
   #graceTimer: NodeJS.Timeout | undefined;
+  /** Waits no longer for what runs, nor for values that are on their way into the store. */
+  readonly #endTasks = (): void => {
+    void this.#options.executor.close();
+    this.#gate.giveUp();
+  };
   readonly #liveChunks = new LiveChunks();
 
   constructor(options: RunDriverOptions) {
@@ -76,22 +83,16 @@ class RunDriver {
     this.#clock = options.clock ?? systemClock;
     this.#report = new RunReporter(options.run.name, options.emit);
     this.#numbers = new TaskNumbers(options.metadata);
-    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count), {
-      ...(options.finished === undefined ? {} : { finished: options.finished }),
-      ...(options.attemptsBefore === undefined ? {} : { attemptsBefore: options.attemptsBefore }),
-      ...(options.maxRounds === undefined ? {} : { maxRounds: options.maxRounds }),
-      ...(options.shuffle === undefined ? {} : { random: options.shuffle }),
-    });
+    this.#scheduler = new Scheduler(options.graph, (count) => this.#numbers.take(count), schedulingOf(options));
     const policies = options.policies ?? new Map<string, AttemptPolicy>();
     this.#judge = new Judge({
       scheduler: this.#scheduler,
       policies,
       triesOf: this.#triesOf.bind(this),
       random: options.random ?? Math.random,
-      warn: (warning) => this.#warn(warning),
+      warn: (warning) => this.#report.warning(warning, this.#clock.now()),
     });
-    const slots = options.slots ?? new Slots(options.executor.slots);
-    this.#slots = slots.join(options.depth ?? 0, () => this.#dispatch());
+    this.#slots = (options.slots ?? new Slots(options.executor.slots)).join(options.depth ?? 0, () => this.#dispatch());
     this.#dispatcher = new Dispatcher({
       run: options.run,
       executor: options.executor,
@@ -111,10 +112,9 @@ class RunDriver {
       report: this.#report,
       clock: this.#clock,
     });
-    this.#pace = new CommitPace(
-      () => this.#commit(),
-      () => this.#dispatcher.isBusy,
-    );
+    const onPassed = (): void => this.#pace.soon();
+    this.#gate = new ResultGate({ settle: options.settleBlobs, onPassed, onError: this.#refused.bind(this) });
+    this.#pace = new CommitPace(this.#commit.bind(this), () => this.#dispatcher.isBusy);
   }
 
   async drive(): Promise<RunEnd> {
@@ -123,8 +123,7 @@ class RunDriver {
     const progress = setInterval(() => this.#reportProgress(), PROGRESS_MS).unref();
     const onAbort = (): void => this.#cancel(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const onEndNow = (): void => void executor.close();
-    endNow?.addEventListener("abort", onEndNow, { once: true });
+    endNow?.addEventListener("abort", this.#endTasks, { once: true });
     try {
       await this.#numbers.reserve(this.#scheduler.numbersFor(1, 0));
       this.#scheduler.begin();
@@ -142,26 +141,26 @@ class RunDriver {
       this.#dropWaits();
       clearTimeout(this.#graceTimer);
       signal?.removeEventListener("abort", onAbort);
-      endNow?.removeEventListener("abort", onEndNow);
+      endNow?.removeEventListener("abort", this.#endTasks);
     }
   }
 
   #dispatch(): void {
-    if (this.#isStopping || !this.#isReady) return;
+    if (this.#isStopping || !this.#isReady || this.#gate.isFull) return;
     this.#dispatcher.fill(this.#scheduler, (tasks) => {
       const startedAt = this.#clock.now();
-      for (const task of tasks) this.#begin(task, startedAt);
+      for (const task of tasks) this.#begin(task, startedAt, tasks.length === 1);
       this.#pace.lazily();
     });
   }
 
-  #begin(task: ReadyTask, startedAt: Date): void {
+  #begin(task: ReadyTask, startedAt: Date, isAlone: boolean): void {
     this.#active.set(task.sequence, task);
     const isKnown = this.#begun.has(task.sequence);
     if (isKnown && !this.#withdrawn.delete(task.sequence)) return; // Its row is there: a worker was lost before it reported.
     const { sequence, step, path, inherits } = task;
     const row = { sequence, run: this.#options.run.sequence, step, path, attempt: task.attempt, startedAt };
-    this.#tick.started(inherits === undefined ? row : { ...row, inherits });
+    this.#tick.started(inherits === undefined ? row : { ...row, inherits }, isAlone);
     if (isKnown) return;
     this.#begun.add(sequence);
     this.#report.started(task, startedAt);
@@ -174,11 +173,11 @@ class RunDriver {
 
   #returned(flight: Flight, returned: Returned): void {
     if (this.#isOver) return;
-    if (returned.kind === "lost") {
-      this.#lost(flight, returned.error);
-    } else {
+    if (returned.kind === "lost") this.#lost(flight, returned.error);
+    else {
       for (const result of returned.results) this.#reported(flight, result);
       this.#giveBack(returned.rest);
+      if (this.#uncommitted.leavesRoom) this.#dispatch(); // Siblings that are ready anyway need not wait for the commit.
       this.#pace.soon();
     }
   }
@@ -204,7 +203,7 @@ class RunDriver {
     const task = this.#active.get(result.sequence)!;
     const judged = this.#judge.judge(flight, task, result, this.#isStopping);
     if (judged.kind === "fallback") this.#dispatcher.send(flight.step, [task], judged.failed);
-    else this.#settlements.push(judged);
+    else this.#gate.hold(judged, (settlement) => this.#uncommitted.add(settlement));
   }
 
   /** Tasks without a result are ready again, or cancelled when the run is stopping. */
@@ -212,8 +211,8 @@ class RunDriver {
     for (const task of tasks) {
       const { sequence } = task;
       if (this.#isStopping) {
-        const result = emptyResult(task, { kind: "cancelled" }, this.#clock.now());
-        this.#settlements.push({ kind: "settlement", result });
+        const outcome = { kind: "cancelled" } as const;
+        this.#uncommitted.add({ kind: "settlement", result: emptyResult(task, outcome, this.#clock.now()) });
         continue;
       }
       this.#active.delete(sequence);
@@ -240,7 +239,7 @@ class RunDriver {
       case "stray-error":
       case "polluted":
       case "stuck":
-        this.#warn(workerWarning(message));
+        this.#report.warning(workerWarning(message), this.#clock.now());
         return;
       case "output": {
         this.#liveChunks.received();
@@ -256,8 +255,7 @@ class RunDriver {
   async #commit(): Promise<void> {
     if (this.#isOver) return;
     try {
-      const settlements = this.#settlements;
-      this.#settlements = [];
+      const settlements = this.#uncommitted.take();
       const finishedAt = this.#clock.now();
       for (const { result, caught } of settlements)
         this.#tick.finished(result, finishedAt, {
@@ -268,6 +266,7 @@ class RunDriver {
       const settled = settlements.filter(({ result }) => !notTaken.has(result.sequence));
       await this.#numbers.reserve(numbersNeeded(settled, this.#scheduler));
       for (const settlement of settled) this.#settle(settlement, finishedAt);
+      this.#uncommitted.settled(settled);
       // What the step cache gave to these was deleted before it could be taken: they look again, and run if they find nothing.
       this.#giveBack([...notTaken].map((sequence) => this.#active.get(sequence)!));
       if (notTaken.size > 0) this.#pace.soon();
@@ -279,6 +278,14 @@ class RunDriver {
     }
   }
 
+  /** The store does not take a value: the run has failed, and waits for no other one. */
+  #refused(error: unknown): void {
+    if (!isStoreFault(error)) return void this.#giveUp(error);
+    this.#cause ??= { kind: "failed", error: toldError(error) };
+    this.#stop();
+    this.#gate.giveUp();
+  }
+
   /** The store, or what is counted here, cannot be trusted any more: nothing new begins, and what comes back is dropped. */
   #giveUp(error: unknown): void {
     this.#isOver = this.#isStopping = true;
@@ -287,9 +294,8 @@ class RunDriver {
 
   async #write(now: Date): Promise<readonly TaskSequence[]> {
     const tick = this.#tick.take(now);
-    if (tick === undefined) return [];
     const { run, execution, metadata } = this.#options;
-    return await metadata.commitTick({ run: run.sequence, execution, ...tick });
+    return tick === undefined ? [] : await metadata.commitTick({ run: run.sequence, execution, ...tick });
   }
 
   /** What a durable result means: for the scheduler, for the run, and for those who watch. */
@@ -358,7 +364,7 @@ class RunDriver {
     this.#scheduler.stop();
     this.#calls.stop(this.#stopReason);
     this.#options.executor.cancel();
-    this.#graceTimer = setTimeout(() => void this.#options.executor.close(), this.#options.graceMs ?? GRACE_MS);
+    this.#graceTimer = setTimeout(this.#endTasks, this.#options.graceMs ?? GRACE_MS);
   }
 
   #dropWaits(): void {
@@ -367,7 +373,8 @@ class RunDriver {
   }
 
   #endWhenIdle(): void {
-    if (!this.#scheduler.isIdle || !this.#dispatcher.isIdle || this.#settlements.length > 0 || this.#isEnding) return;
+    if (this.#isEnding || !this.#scheduler.isIdle || !this.#dispatcher.isIdle || !this.#gate.isEmpty) return;
+    if (!this.#uncommitted.isEmpty) return;
     this.#isEnding = true;
     void this.#end().catch((error: unknown) => this.#ended.reject(error));
   }
@@ -379,21 +386,13 @@ class RunDriver {
     this.#reportProgress();
     const { run, execution } = this.#options;
     const ended = { run: run.sequence, execution };
-    if (this.#cause !== undefined) return this.#ended.resolve({ ...ended, ...endBy(this.#cause) });
     const { endTask } = this.#scheduler;
-    if (endTask === undefined) {
-      throw new FlowError("FLOW_INTERNAL", {
-        message: `${run.name} has nothing left to run but did not reach "${this.#options.graph.end}"`,
-      });
-    }
-    this.#ended.resolve({ ...ended, status: "succeeded", endTask });
+    if (this.#cause !== undefined) this.#ended.resolve({ ...ended, ...endBy(this.#cause) });
+    else if (endTask !== undefined) this.#ended.resolve({ ...ended, status: "succeeded", endTask });
+    else throw noEnd(run.name, this.#options.graph.end);
   }
 
   #reportProgress(): void {
     this.#report.progress(this.#scheduler.progress, this.#clock.now());
-  }
-
-  #warn({ code, message, hint }: Problem): void {
-    this.#report.warning({ code, message, ...(hint === undefined ? {} : { hint }) }, this.#clock.now());
   }
 }

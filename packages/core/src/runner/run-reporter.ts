@@ -1,5 +1,5 @@
 /** Tells those who watch a run what happens to its tasks, by the names that people know them by. */
-import type { SerializedError } from "../errors/flow-error.ts";
+import type { Problem, SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { LogChunk } from "../metadata/metadata-store.ts";
 import type { TaskResult } from "./protocol.ts";
@@ -96,8 +96,8 @@ export class RunReporter {
     this.#emit({ kind: "run.progress", at, steps });
   }
 
-  warning(warning: Facts<"run.warning">, at: Date): void {
-    this.#emit({ kind: "run.warning", at, ...warning });
+  warning({ code, message, hint }: Pick<Problem, "message" | "hint"> & { readonly code: string }, at: Date): void {
+    this.#emit({ kind: "run.warning", at, code, message, ...(hint === undefined ? {} : { hint }) });
   }
 
   #where(task: ReadyTask): TaskName {

@@ -42,6 +42,8 @@ export interface ThreadOptions {
   readonly heapMb?: number;
   /** Large arrays that all threads of the run share. */
   readonly arrays: ArrayMemory;
+  /** Takes over what a thread hands over to reach a store behind a network. */
+  readonly serveStorage?: (line: unknown) => void;
 }
 
 /** What the worker's entry file finds in `workerData`. */
@@ -59,7 +61,15 @@ export type ThreadMessage =
   | WorkerMessage
   | (CallMessage & { readonly port: MessagePort })
   /** The thread wants to share large arrays with others. */
-  | ({ readonly kind: "arrays" } & ArrayLine);
+  | ({ readonly kind: "arrays" } & ArrayLine)
+  /** The thread wants to talk to the one that talks to a store behind a network. */
+  | StorageRequest;
+
+/** What it hands over is none of the runner's business. */
+export interface StorageRequest {
+  readonly kind: "storage";
+  readonly line: unknown;
+}
 
 /** A batch as a thread gets it. */
 export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>;
@@ -82,7 +92,7 @@ export function threadHosts(options: ThreadOptions, placement?: Placement): Open
   const limitMb = options.heapMb ?? Math.floor(getHeapStatistics().heap_size_limit / 1024 / 1024);
   const env = environmentOf(options, placement);
   const secrets = Object.values(placement?.secrets ?? {});
-  const { arrays, compileCache } = options;
+  const { arrays, compileCache, serveStorage } = options;
   return (events) => {
     const lastWords = new LastWords();
     const { port1: port, port2 } = new MessageChannel();
@@ -102,6 +112,7 @@ export function threadHosts(options: ThreadOptions, placement?: Placement): Open
       secrets,
       arrays,
       events,
+      ...(serveStorage === undefined ? {} : { serveStorage }),
     });
   };
 }
@@ -115,7 +126,7 @@ function environmentOf(
   return { ...environment, ...placement?.environment, ...placement?.secrets };
 }
 
-interface ThreadHostOptions {
+interface ThreadHostOptions extends Pick<ThreadOptions, "serveStorage"> {
   readonly worker: Worker;
   readonly port: MessagePort;
   readonly control: Int32Array;
@@ -148,6 +159,7 @@ class ThreadHost implements WorkerHost {
     port.on("message", (answer: ThreadAnswer) => this.#answered?.(answer));
     worker.on("message", (message: ThreadMessage) => {
       if (message.kind === "arrays") return options.arrays.serve(message);
+      if (message.kind === "storage") return options.serveStorage?.(message.line);
       if (message.kind === "output") this.#heard.add(message.chunk);
       return events.message(withReply(message));
     });
@@ -255,7 +267,7 @@ class HeardChunks {
   }
 }
 
-function withReply(message: Exclude<ThreadMessage, { kind: "arrays" }>): HeardMessage {
+function withReply(message: Exclude<ThreadMessage, { kind: "arrays" | "storage" }>): HeardMessage {
   if (message.kind !== "call") return message;
   const { port, ...call } = message;
   return { ...call, reply: (reply) => port.postMessage(reply) };

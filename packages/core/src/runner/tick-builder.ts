@@ -7,12 +7,19 @@ import type { SerializedError } from "../errors/flow-error.ts";
 import type { FinishedTask, LogChunk, NewTask, TaskSequence, Tick, UpstreamRead } from "../metadata/metadata-store.ts";
 import type { TaskResult } from "./protocol.ts";
 
-/** A task that has run for as long is shown as running; a shorter one is written once, with its end. */
+/** A task that was sent alone and runs for as long is shown as running; a shorter one is written once, with its end. */
 export const SHOWN_AFTER_MS = 100;
 
+/**
+ * Of tasks that were sent together, which are short, hardly one has begun by then: those of a message wait for each other, and
+ * messages for those ahead. Written before its end, a task costs twice.
+ */
+export const SHOWN_TOGETHER_AFTER_MS = 1_000;
+
 export class TickBuilder {
-  /** Tasks that have begun and are not written yet, in the order of their beginning. */
-  readonly #begun = new Map<TaskSequence, NewTask>();
+  /** Tasks that were sent and are not written yet, in that order. */
+  readonly #alone = new Map<TaskSequence, NewTask>();
+  readonly #together = new Map<TaskSequence, NewTask>();
   #finished: FinishedTask[] = [];
   #blobs: NewBlob[] = [];
   #reads: UpstreamRead[] = [];
@@ -20,16 +27,17 @@ export class TickBuilder {
 
   /** Whether something will have to be written, now or later. */
   get isEmpty(): boolean {
-    return this.#begun.size + this.#finished.length + this.#logs.length === 0;
+    return this.#alone.size + this.#together.size + this.#finished.length + this.#logs.length === 0;
   }
 
-  started(task: NewTask): void {
-    this.#begun.set(task.sequence, task);
+  /** @param isAlone whether it was sent alone */
+  started(task: NewTask, isAlone: boolean): void {
+    (isAlone ? this.#alone : this.#together).set(task.sequence, task);
   }
 
   /** A task did not begin after all; false when it has been written as begun already. */
   withdraw(task: TaskSequence): boolean {
-    return this.#begun.delete(task);
+    return this.#alone.delete(task) || this.#together.delete(task);
   }
 
   logged(chunk: LogChunk): void {
@@ -46,9 +54,10 @@ export class TickBuilder {
     more: { readonly caught?: SerializedError; readonly cancelledBy?: string } = {},
   ): void {
     const { outcome, sequence, durationMs, valueReads } = result;
-    const begun = this.#begun.get(sequence);
+    const tasks = this.#alone.has(sequence) ? this.#alone : this.#together;
+    const begun = tasks.get(sequence);
     // The worker knows when the task began; until it says so, the time at which it was sent stands for that.
-    if (begun !== undefined) this.#begun.set(sequence, { ...begun, startedAt: result.startedAt });
+    if (begun !== undefined) tasks.set(sequence, { ...begun, startedAt: result.startedAt });
     this.#blobs.push(...result.blobs);
     this.#reads.push(...result.reads);
     this.#logs.push(...result.logs);
@@ -92,7 +101,8 @@ export class TickBuilder {
   /**
    * What is to be written now, or undefined when all can wait.
    *
-   * @param now tasks that began less than SHOWN_AFTER_MS before it wait for their end, unless something refers to them
+   * @param now tasks that were sent less than SHOWN_AFTER_MS before it (together: SHOWN_TOGETHER_AFTER_MS) wait for their end, unless
+   *   something refers to them
    */
   take(now: Date): Omit<Tick, "run" | "execution"> | undefined {
     const started = this.#takeBegun(now);
@@ -107,17 +117,20 @@ export class TickBuilder {
 
   #takeBegun(now: Date): readonly NewTask[] {
     const taken: NewTask[] = [];
-    const take = (task: NewTask | undefined): void => {
-      if (task === undefined) return;
-      this.#begun.delete(task.sequence);
-      taken.push(task);
+    const take = (sequence: TaskSequence): void => {
+      const task = this.#alone.get(sequence) ?? this.#together.get(sequence);
+      if (task !== undefined && this.withdraw(sequence)) taken.push(task);
     };
-    for (const { sequence } of this.#finished) take(this.#begun.get(sequence));
-    for (const { task } of this.#logs) take(this.#begun.get(task));
-    for (const task of this.#begun.values()) {
-      if (now.getTime() - task.startedAt.getTime() < SHOWN_AFTER_MS) break;
-      take(task);
-    }
+    for (const { sequence } of this.#finished) take(sequence);
+    for (const { task } of this.#logs) take(task);
+    const takeOlder = (tasks: ReadonlyMap<TaskSequence, NewTask>, ms: number): void => {
+      for (const { sequence, startedAt } of tasks.values()) {
+        if (now.getTime() - startedAt.getTime() < ms) break;
+        take(sequence);
+      }
+    };
+    takeOlder(this.#alone, SHOWN_AFTER_MS);
+    takeOlder(this.#together, SHOWN_TOGETHER_AFTER_MS);
     return taken;
   }
 }

@@ -100,10 +100,14 @@ interface ResultColumns {
 export type WireReport = Omit<BatchReport, "results"> & { readonly results: readonly TaskResult[] | ResultColumns };
 
 const DIGEST_LENGTH = 64;
+/** From so many artifacts on one result alone is worth columns. */
+const MANY_ARTIFACTS = 16;
 
 export function packReport(report: BatchReport): WireReport {
   const { results } = report;
-  if (results.length > 1 && results.every(isPlain)) return { ...report, results: columnsOf(results) };
+  const artifacts = results.length === 1 ? artifactsOf(results[0]!).length : 0;
+  if ((results.length > 1 || artifacts >= MANY_ARTIFACTS) && results.every(isPlain))
+    return { ...report, results: columnsOf(results) };
   return { ...report, results: results.map((result) => ({ ...result, blobs: result.blobs.map(exactSize) })) };
 }
 
@@ -111,6 +115,10 @@ export function packReport(report: BatchReport): WireReport {
 export function unpackReport(report: WireReport, tasks: readonly BatchTask[]): BatchReport {
   const { results } = report;
   return "startedAt" in results ? { ...report, results: resultsOf(results, tasks) } : (report as BatchReport);
+}
+
+function artifactsOf({ outcome }: TaskResult): readonly NewArtifact[] {
+  return "artifacts" in outcome ? outcome.artifacts : [];
 }
 
 type PlainResult = TaskResult & { readonly outcome: { readonly kind: "succeeded" } };

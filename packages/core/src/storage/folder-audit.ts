@@ -16,9 +16,9 @@ export interface FolderNote {
   readonly why: string;
 }
 
-/** A file that was put aside. */
+/** A file that was put aside, or is a copy. */
 export interface AsideFile {
-  /** Its key now: `quarantine/<name>`. */
+  /** Its key now: `quarantine/<name>`; of a copy where it lies below the folder. */
   readonly key: string;
   /** The name of the file when it was in its place. */
   readonly name: string;
@@ -38,6 +38,8 @@ export interface FolderRepair extends FolderAudit {
   setAside(key: string): AsideFile | undefined;
   /** Keeps bytes that lay elsewhere, under a name of their own. */
   keepAside(name: string, bytes: Uint8Array): AsideFile;
-  /** Moves a file back to its place, if none is there; answers whether it did. */
+  /** Files that this machine keeps of a value besides the store's own, whole or not; they stay where they are. */
+  copies(key: string): readonly AsideFile[];
+  /** Puts a file into its place, if none is there; answers whether it did. What was put aside is there no longer then. */
   putBack(aside: AsideFile, key: string): boolean;
 }

@@ -4,6 +4,7 @@ import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
 import type { RunRow } from "../metadata/metadata-store.ts";
 import { type MemoryStores, openMemoryStores } from "../wiring/open-memory-stores.ts";
+import { failureText } from "../wiring/refuse-unfinished.ts";
 import { type Driven, driveGiven } from "./drive-given.ts";
 import { flowRunTasks } from "./flow-run-tasks.ts";
 import type { FlowRun, FlowRunTask, RunFlowOptions } from "./flow-types.ts";
@@ -101,7 +102,7 @@ function unfinished({ row, ...driven }: Driven, seed: number, signal: AbortSigna
       ? { cause: undefined, message: `${name} failed` }
       : {
           cause: driven.thrown,
-          message: `${name} failed: ${failure.task ?? "the run"}: ${failure.error.message}`,
+          message: `${name} failed: ${failureText(failure)}`,
         };
   return new FlowError("FLOW_RUN_FAILED", {
     ...why,

@@ -2,9 +2,10 @@
  * The lines of the entries of an export file: docs/formats/export.md, field by field. What a line holds is the record of the
  * public API, with times as ISO 8601 and tasks by their place in the file instead of a store's own numbers.
  */
-import * as z from "zod";
+
 import { metricNameProblem } from "../ids/names.ts";
 import { MAX_STATEMENT_CHARACTERS } from "../metadata/run-signature.ts";
+import { z } from "../util/zod.ts";
 import { MAX_METRIC_VALUES, MAX_TASKS } from "./limits.ts";
 import * as of from "./shapes.ts";
 
@@ -49,7 +50,7 @@ export const executionLine = z.strictObject({
   number: z.int().min(1).max(100_000),
   runner: of.runner,
   actor: of.text,
-  command: z.array(of.text).max(10_000),
+  command: z.array(of.text),
   packageDigest: of.digest.optional(),
   options: of.object,
   startedAt: of.time,

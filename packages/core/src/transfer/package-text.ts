@@ -1,8 +1,9 @@
 /** A code package as a store keeps it: JSON with the digests of its files and the definitions of its flows. */
-import * as z from "zod";
+
 import type { Digest } from "../artifact/artifact.ts";
 import { canonicalJson } from "../metadata/canonical-json.ts";
 import { digestOfFiles } from "../util/digest-of-files.ts";
+import { z } from "../util/zod.ts";
 import { BadContent, checkShape, decodeText, parseJson } from "./json-lines.ts";
 import * as of from "./shapes.ts";
 

@@ -1,5 +1,5 @@
 /** Shapes of the parts of records, with bounds. Whatever a file says passes through one of these before it is used. */
-import * as z from "zod";
+
 import type { Digest } from "../artifact/artifact.ts";
 import { isCodecId } from "../artifact/codec-id.ts";
 import type { SerializedError } from "../errors/flow-error.ts";
@@ -7,11 +7,11 @@ import type { EnvironmentRecord, SelectorRecord } from "../events/run-record.ts"
 import { isName, tagProblem } from "../ids/names.ts";
 import { isRunId, type RunId } from "../ids/run-id.ts";
 import { isTaskPath } from "../ids/task-path.ts";
+import { z } from "../util/zod.ts";
+import { MAX_LINE_BYTES } from "./limits.ts";
 
-const MAX_TEXT = 100_000;
-
-/** Text of others: names of machines, people, folders. */
-export const text = z.string().max(MAX_TEXT);
+/** Text of others: names of machines, people, folders, commands. It is as long as its line allows: what was recorded is read. */
+export const text = z.string().max(MAX_LINE_BYTES);
 export const digest = z.custom<Digest>(
   (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
   "no digest",
@@ -63,7 +63,7 @@ export const environment = kept<EnvironmentRecord>(
     actor: text,
     cwd: text,
     root: text.optional(),
-    command: z.array(text).max(10_000),
+    command: z.array(text),
     git: z
       .object({
         sha: text,

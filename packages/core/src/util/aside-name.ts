@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 
-/** `TMP-<process>-<random>` of writers, `SWEPT-<process>-<random>` of sweeps. */
-const ASIDE = /^(?:TMP|SWEPT)-(\d+)-[0-9a-f]+$/;
+/**
+ * `TMP-<process>-<random>` of writers, `SWEPT-<process>-<random>` of sweeps; records that are built or copied aside have SQLite's files beside
+ * them, and `.rebuilt` until they are whole.
+ */
+const ASIDE = /^(?:TMP|SWEPT)-(\d+)-[0-9a-f]+(?:\.rebuilt)?(?:-(?:wal|shm|journal))?$/;
 
 /** A new name for a file beside the values of a store: one that is being written, or that a sweep looks at once more. */
 export function asideName(kind: "TMP" | "SWEPT"): string {

@@ -4,6 +4,7 @@
  */
 import { Client } from "../client/client.ts";
 import { readProcess, resolveConfig, resolveTrustedConfig } from "../config/config.ts";
+import type { StoreChoice } from "../config/find-store.ts";
 import { recordCurrentRead, recordUnknownRead } from "../flow/current.ts";
 import { type OpenStores, openStores } from "./open-stores.ts";
 import type { PlannedStores } from "./plan-stores.ts";
@@ -14,14 +15,14 @@ const opened = new Map<string, Promise<OpenStores>>();
 
 /** The default store, created when it is opened. */
 export function planDefaultStores(): Pick<PlannedStores, "location" | "open"> {
-  return { location: locateStore(defaultFolder()), open: () => openDefaultStores(true) };
+  return { location: locateStore(defaultChoice()), open: () => openDefaultStores(true) };
 }
 
 /** Opens the default store, creating it only when asked to. A failed opening is tried again the next time. */
 export async function openDefaultStores(create: boolean): Promise<OpenStores> {
   const { cwd, environment } = readProcess();
-  const folder = defaultFolder();
-  const key = `${folder} ${create}`;
+  const chosen = defaultChoice();
+  const key = `${chosen.folder} ${create}`;
   const kept = opened.get(key);
   if (kept !== undefined) {
     const isInPlace = await kept.then((store) => store.isInPlace()).catch(() => false);
@@ -32,16 +33,17 @@ export async function openDefaultStores(create: boolean): Promise<OpenStores> {
   }
   let stores = opened.get(key);
   if (stores === undefined) {
-    stores = openStores({ store: folder, cwd, environment, create });
+    stores = openStores({ chosen, cwd, environment, create });
     stores.catch(() => opened.delete(key));
     opened.set(key, stores);
   }
   return stores;
 }
 
-function defaultFolder(): string {
+function defaultChoice(): StoreChoice {
   const { cwd, environment } = readProcess();
-  return threadStore() ?? resolveTrustedConfig({ cwd, environment }).store.folder;
+  const folder = threadStore();
+  return resolveTrustedConfig({ cwd, environment, ...(folder === undefined ? {} : { store: folder }) }).store;
 }
 
 /** A client on stores, acting as the user of this process. */

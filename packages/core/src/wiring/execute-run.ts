@@ -4,9 +4,10 @@
  */
 import { runRecord } from "../client/run-record.ts";
 import { FlowError } from "../errors/flow-error.ts";
+import { isStoreFault } from "../errors/told-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { runName } from "../lineage/run-name.ts";
-import type { FinishRun, MetadataStore, RunRow } from "../metadata/metadata-store.ts";
+import type { FinishRun, RunRow } from "../metadata/metadata-store.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
@@ -35,7 +36,7 @@ export interface RunExecution
     | "shuffle"
   > {
   readonly stores: Pick<OpenStores, "metadata" | "folder" | "isInPlace"> &
-    Partial<Pick<OpenStores, "artifacts" | "projectView">>;
+    Partial<Pick<OpenStores, "artifacts" | "place" | "projectView">>;
   /** Of the records, where another thread can open them to say that the runner lives; absent for stores in memory. */
   readonly databaseFile?: string;
   readonly row: RunRow;
@@ -60,7 +61,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
   const { metadata } = stores;
   const context = contextOf(row, prepared);
   const heartbeat = beat(execution);
-  const { end, finished } = await driveOrFail(metadata, row, {
+  const finished = await driveOrFail(execution, {
     ...drivingOf(execution),
     graph: prepared.graph,
     policies: prepared.policies,
@@ -69,19 +70,19 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     metadata,
     executor,
     emit,
+    ...settlingOf(stores.artifacts),
     signal: signals.stop,
     endNow: signals.endNow,
   })
-    .then((ended) => finish(execution, ended))
     // Checks of tags may take long: until its end is recorded, the run has a runner.
     .finally(() => heartbeat?.stop());
-  if (!stores.isInPlace()) throw storeGone(stores.folder, runName(row));
+  if (!stores.isInPlace()) throw storeGone(stores, runName(row));
   await runHook({ flowClass: prepared.flowClass, row: finished, context, executor, reopen: execution.reopen, emit });
   await execution.afterFinish?.(finished);
   emit({
     kind: "run.finished",
     at: finished.finishedAt!,
-    status: end.status,
+    status: finished.status as RunEnd["status"],
     durationMs: elapsedMs(row.execution.startedAt, finished.finishedAt!),
     record: await runRecord(metadata, finished),
   });
@@ -89,19 +90,10 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
 }
 
 /** Records how the run ended, with the tags that it was asked to take. */
-async function finish(
-  execution: RunExecution,
-  end: RunEnd,
-): Promise<{ readonly end: RunEnd; readonly finished: RunRow }> {
-  const { metadata } = execution.stores;
+async function finish(execution: RunExecution, end: RunEnd): Promise<RunRow> {
   const finishedAt = (execution.clock ?? systemClock).now();
-  try {
-    const tagChecks = await checksOf(execution, end, finishedAt);
-    return { end, finished: await metadata.finishRun({ ...end, finishedAt, ...tagChecks }) };
-  } catch (error) {
-    await failRun(metadata, end, error);
-    throw error;
-  }
+  const tagChecks = await checksOf(execution, end, finishedAt);
+  return await execution.stores.metadata.finishRun({ ...end, finishedAt, ...tagChecks });
 }
 
 /** What policies ask to be checked of the run, as it is about to be, before it gets the tags that it was asked to take. */
@@ -127,6 +119,12 @@ function beat({ databaseFile, row, execution, executor }: RunExecution): Heartbe
   return startHeartbeat({ databaseFile, run: row.sequence, execution, onFenced });
 }
 
+/** Values that wait to be uploaded are, before the records name them. */
+function settlingOf(artifacts: OpenStores["artifacts"] | undefined): Pick<RunDriverOptions, "settleBlobs"> {
+  const settleBlobs = artifacts?.settle;
+  return settleBlobs === undefined ? {} : { settleBlobs };
+}
+
 function drivingOf(execution: RunExecution) {
   const { finished, attemptsBefore, finishSiblings, maxRounds, clock, random, shuffle } = execution;
   const { slots, depth, startChild } = execution;
@@ -144,20 +142,29 @@ function drivingOf(execution: RunExecution) {
   };
 }
 
-/** Drives the run; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible. */
-async function driveOrFail(metadata: MetadataStore, row: RunRow, options: RunDriverOptions): Promise<RunEnd> {
+/**
+ * Drives the run to its end; when Millrace or its store fails on the way, the run is recorded as failed where that is still possible.
+ * One whose values the store does not take has ended then like any that failed.
+ */
+async function driveOrFail(execution: RunExecution, options: RunDriverOptions): Promise<RunRow> {
+  const { stores, row, executor } = execution;
   try {
-    return await driveRun(options);
+    return await finish(execution, await driveRun(options));
   } catch (error) {
-    await failRun(metadata, { run: row.sequence, execution: options.execution }, error);
-    throw error;
+    const failed = await failRun(stores.metadata, { run: row.sequence, execution: options.execution }, error);
+    if (failed === undefined || !isStoreFault(error)) throw error;
+    void executor.close(); // What may run there still leaves nothing that is kept.
+    return failed;
   }
 }
 
 /** SQLite writes on in a file that somebody has deleted: without this, a run would end well and be nowhere. */
-function storeGone(folder: string, run: string): FlowError {
+function storeGone(
+  { folder, place = folder }: Pick<OpenStores, "folder"> & { readonly place?: string | undefined },
+  run: string,
+): FlowError {
   return new FlowError("FLOW_CLIENT_STORE_GONE", {
-    message: `Cannot keep ${run}: the store in "${folder}" was deleted or replaced while it ran`,
+    message: `Cannot keep ${run}: the store in "${place}" was deleted or replaced while it ran`,
     hint: "Restore the store from a copy, or run again",
     context: { folder, run },
   });

@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
-/** Copies of the records that a migration (`millrace.db.before-3`) or a repair (`millrace.db.before-repair-1`) left beside them. */
-const COPY = /\.before-(?:repair-)?\d+$/;
+/** Copies of the records that a migration (`millrace.db.before-3`), a repair or a rebuild (`millrace.db.before-repair-1`) left beside them. */
+const COPY = /\.before-(?:(?:repair|rebuild)-)?\d+$/;
 
 /** The youngest copy of the records in their own folder, by its name; undefined where there is none. */
 export function youngestCopy(databaseFile: string): { readonly name: string; readonly at: Date } | undefined {

@@ -4,13 +4,17 @@ import type { DeletionStore } from "../metadata/deletion-store.ts";
 import { openSqliteDeletion } from "../metadata/sqlite/deletion/open-deletion.ts";
 import { openFsSweep } from "../storage/fs/fs-sweep.ts";
 import { storeLayout } from "../storage/fs/store-folder.ts";
+import { openRemoteSweep } from "../storage/remote/remote-sweep.ts";
 import type { BlobSweep } from "../storage/sweep.ts";
+import { openBucketClient, remoteFolders } from "./open-blobs.ts";
 import type { OpenStores } from "./open-stores.ts";
 
 /** What deletes needs of a store. */
 export interface DeletionStores {
   readonly records: DeletionStore;
   readonly sweep: BlobSweep;
+  /** Called before values are taken away: a bucket must know of deleted runs before it lacks their values. */
+  readonly beforeSweep?: () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,15 +25,28 @@ export interface DeletionStores {
  * @throws FlowError FLOW_METADATA_READ_ONLY, FLOW_METADATA_UNAVAILABLE
  */
 export function openDeletion(stores: OpenStores, options: { readonly now?: () => number } = {}): DeletionStores {
-  const { databaseFile, blobFolder, temporaryFolder } = stores.locate();
+  const location = stores.locate();
+  const { databaseFile, blobFolder, temporaryFolder } = location;
   if (stores.isReadonly) {
     throw new FlowError("FLOW_METADATA_READ_ONLY", {
-      message: `Cannot delete in the store "${stores.folder}": this user may not write to it`,
+      message: `Cannot delete in the store "${stores.place}": this user may not write to it`,
       hint: "Give this user write access to the folder, or choose another store with --store",
       context: { path: stores.folder },
     });
   }
   const liveness = { self: readProcessIdentity(), now: options.now ?? Date.now, isAlive: isProcessAlive };
   const records = openSqliteDeletion(databaseFile, { lockFile: storeLayout(stores.folder).lock, liveness });
-  return { records, sweep: openFsSweep(blobFolder, temporaryFolder), close: () => records.close() };
+  const client = openBucketClient(location);
+  if (client === undefined)
+    return { records, sweep: openFsSweep(blobFolder, temporaryFolder), close: () => records.close() };
+  const { spoolFolder, sweepFile: markFile } = remoteFolders(location);
+  return {
+    records,
+    sweep: openRemoteSweep({ client, spoolFolder, temporaryFolder, markFile }),
+    ...(stores.tellBucket === undefined ? {} : { beforeSweep: stores.tellBucket }),
+    async close() {
+      client.close();
+      await records.close();
+    },
+  };
 }

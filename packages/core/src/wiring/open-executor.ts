@@ -1,14 +1,13 @@
-import { getCompileCacheDir } from "node:module";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../config/config.ts";
 import { sharedMemoryBytes } from "../config/shared-memory.ts";
-import { compileCacheFolder } from "../package/cache-folder.ts";
+import { threadCompileCache } from "../package/cache-folder.ts";
 import { ArrayMemory } from "../runner/array-memory.ts";
 import type { Executor } from "../runner/executor.ts";
 import { openPoolRouter } from "../runner/pool-router.ts";
 import { processHosts } from "../runner/process-executor.ts";
 import { threadHosts } from "../runner/thread-executor.ts";
+import type { StorageLine } from "./storage-thread.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
 export interface OpenExecutorOptions {
@@ -39,17 +38,19 @@ export function openExecutor({
     eager,
     open: async (placement) => {
       if (placement?.isolate !== "process")
-        return threadHosts({ file: entryFile("worker"), arrays, compileCache: compileCache(), ...shared }, placement);
+        return threadHosts(
+          { file: entryFile("worker"), arrays, serveStorage, compileCache: threadCompileCache(), ...shared },
+          placement,
+        );
       const strayOutput = (text: string): void => void process.stderr.write(text);
       return processHosts({ file: entryFile("worker-process"), strayOutput, ...shared }, placement);
     },
   });
 }
 
-/** That of this process, if it has one. */
-function compileCache(): string | undefined {
-  const folder = getCompileCacheDir();
-  return folder === undefined ? compileCacheFolder() : path.dirname(folder); // Node adds its own version to it.
+/** Of what it leads to, a run in a folder needs nothing. */
+function serveStorage(line: unknown): void {
+  void import("./storage-thread.ts").then((wiring) => wiring.connectStorage(line as StorageLine));
 }
 
 /** Entries lie beside the chunk that this code was built into, or in the folder above it. */

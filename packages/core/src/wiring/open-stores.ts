@@ -11,18 +11,23 @@ import type { ProjectView } from "../client/validate/project-view.ts";
 import { type Environment, resolveTrustedConfig } from "../config/config.ts";
 import type { StoreChoice } from "../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
-import { FlowError } from "../errors/flow-error.ts";
+import { FlowError, serializeError } from "../errors/flow-error.ts";
 import type { MetadataStore } from "../metadata/metadata-store.ts";
 import { openSqliteMetadata } from "../metadata/sqlite/sqlite-metadata.ts";
+import { takeTellingLock } from "../metadata/sqlite/telling-lock.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
 import { fileError } from "../storage/fs/file-error.ts";
-import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
+import { storeLayout } from "../storage/fs/store-folder.ts";
+import { openBlobs } from "./open-blobs.ts";
 import { checkStoreFolder, prepareStoreFolder, refuseLostRecords } from "./prepare-folder.ts";
+import { publishingRecords } from "./publishing-records.ts";
 import { locateStore, type StoreLocation } from "./store-location.ts";
 
 export interface OpenStores {
-  /** Absolute folder of the store. */
+  /** Absolute folder of the store: its records, and its values unless they lie in a bucket. */
   readonly folder: string;
+  /** What people are told when they ask where the store is: the folder, or the bucket's URL. */
+  readonly place: string;
   /** Whether this call created the store. */
   readonly isNew: boolean;
   /** Whether only reading is possible: the folder is not writable for this user. */
@@ -30,6 +35,10 @@ export interface OpenStores {
   readonly metadata: MetadataStore;
   readonly blobs: SyncBlobStore;
   readonly artifacts: ArtifactStore;
+  /** Whether values are read from copies on this machine where it has some: those of a bucket are. */
+  readonly readsCopies: boolean;
+  /** Tells the bucket of all that is recorded, such as deletions; there for a store in a bucket. Throws what the bucket does. */
+  readonly tellBucket?: () => Promise<void>;
   /** What is installed where the store was asked for: checks of models and packages go by it. */
   projectView(): Promise<ProjectView>;
   /** Whether the files that were opened are still those at the store's place. */
@@ -42,6 +51,8 @@ export interface OpenStores {
 export interface OpenStoresInput {
   /** The `--store` option. */
   readonly store?: string;
+  /** A store that was chosen before, in place of what the option and the environment say. */
+  readonly chosen?: StoreChoice;
   readonly cwd: string;
   readonly environment: Environment;
   /** Whether a missing store is created: true for what writes runs, false for what reads. */
@@ -52,41 +63,64 @@ export interface OpenStoresInput {
  * Opens the store that option, environment and folder name.
  *
  * @throws FlowError FLOW_CLIENT_NO_STORE (nothing there and `create` is false), FLOW_CLIENT_NOT_A_STORE, FLOW_METADATA_CORRUPT (values without records),
- *   FLOW_CLIENT_FOREIGN_STORE, FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
+ *   FLOW_CLIENT_FOREIGN_STORE, FLOW_PUBLISH_OTHER_STORE (a bucket whose records are not here would get other ones), FLOW_PUBLISH_NESTED, FLOW_STORAGE_DENIED and others of the storage room, naming the path, and what the metadata room throws for a store
  *   of a newer version or one that is no database
  */
 export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
   const { store } = resolveTrustedConfig(input);
-  const location = locateStore(store.folder);
+  const location = locateStore(store);
   let isNew = false;
-  if (input.create) isNew = prepareStoreFolder(store.folder, location);
-  else {
+  if (input.create) {
+    checkStoreFolder(store.folder, location);
+    if (store.bucket !== undefined && !hasRecords(location))
+      await (await import("./taken-bucket.ts")).refuseTakenBucket(store);
+    isNew = prepareStoreFolder(store.folder, location);
+  } else {
     const isFile = isThere(location.databaseFile);
     refuseLostRecords(store.folder, location);
     if (!isFile) throw noStore(store, input.cwd);
   }
 
   const isReadonly = !input.create && !isWritable(location.databaseFile);
-  const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+  const blobs = openBlobs(location, input.create);
   const artifacts = new ArtifactStore(blobs);
-  const metadata = await openSqliteMetadata(location.databaseFile, {
+  const { settle } = artifacts;
+  const records = await openSqliteMetadata(location.databaseFile, {
     readonly: isReadonly,
     holdsBlob: (blob) => artifacts.holdsSync(blob),
+    ...(settle === undefined ? {} : { blobsAhead: { knows: (blob) => artifacts.knowsSync(blob), look: settle } }),
     liveness: { self: readProcessIdentity(), now: Date.now, isAlive: isProcessAlive },
   });
+  // Keys that are no values go straight to the bucket.
+  const published =
+    location.bucket === undefined || isReadonly
+      ? undefined
+      : publishingRecords(records, {
+          openBucket: async () => {
+            await blobs.ready?.();
+            return blobs;
+          },
+          onUntold: (error) => tellUntold(store, error),
+          lock: () => takeTellingLock(storeLayout(store.folder).telling),
+        });
+  const metadata = published?.metadata ?? records;
   try {
     const identity = fileIdentity(location.databaseFile);
     return {
       folder: store.folder,
+      place: placeOf(store),
       isNew,
       isReadonly,
       metadata,
       blobs,
       artifacts,
+      readsCopies: location.bucket !== undefined,
+      ...(published === undefined ? {} : { tellBucket: () => published.tell() }),
       projectView: async () => (await import("./project-view.ts")).projectView(input.cwd),
       isInPlace: () => fileIdentity(location.databaseFile) === identity,
       locate: () => location,
       async close() {
+        await published?.settle();
         await Promise.all([metadata.close(), blobs.close()]);
       },
     };
@@ -103,7 +137,24 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
  */
 export function checkStorePlace(input: Omit<OpenStoresInput, "create">): void {
   const { store } = resolveTrustedConfig(input);
-  checkStoreFolder(store.folder, locateStore(store.folder));
+  checkStoreFolder(store.folder, locateStore(store));
+}
+
+/** It is recorded, and the next command that writes tells it, unless there is a second copy: no reason to fail what was done. */
+function tellUntold(store: StoreChoice, error: unknown): void {
+  const { code, message } = serializeError(error);
+  process.emitWarning(`Cannot tell ${placeOf(store)} what was recorded: ${message}`, {
+    type: "MillraceWarning",
+    code,
+    detail: untoldDetail(code),
+  });
+}
+
+/** What becomes of what could not be told. */
+export function untoldDetail(code: string): string {
+  return code === "FLOW_PUBLISH_FORKED"
+    ? "It is recorded here alone, and no command tells the bucket any more: export it before you rebuild the records"
+    : "It is recorded here, and the next command that writes into the store tells the bucket";
 }
 
 /** A folder that may not be entered is another trouble than a store that is missing. */
@@ -113,6 +164,11 @@ export function isThere(file: string): boolean {
   } catch (error) {
     throw fileError("Cannot open the store", dirname(file), error);
   }
+}
+
+/** Whether there are records of a store on this machine; an empty file holds none. */
+export function hasRecords({ databaseFile }: StoreLocation): boolean {
+  return (statSync(databaseFile, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** What tells a file from another one that was put in its place; undefined when there is none. */
@@ -132,8 +188,19 @@ function isWritable(file: string): boolean {
   }
 }
 
+/** The folder, or the URL of the bucket, of a store. */
+export function placeOf({ folder, bucket }: Pick<StoreChoice, "folder" | "bucket">): string {
+  return bucket?.text ?? folder;
+}
+
 /** Nothing is there; or a file, where a store is a folder. */
 export function noStore(store: StoreChoice, cwd: string): FlowError {
+  if (store.bucket !== undefined)
+    return new FlowError("FLOW_CLIENT_NO_STORE", {
+      message: `Cannot find the records of the store "${store.bucket.text}": there are none in "${store.folder}"${namedBy(store)}`,
+      hint: "Type flow store rebuild, which makes them of what the bucket holds; where it holds no store, run a flow first",
+      context: { folder: store.folder, bucket: store.bucket.text, from: store.from },
+    });
   if (statSync(store.folder, { throwIfNoEntry: false })?.isDirectory() === false)
     return new FlowError("FLOW_CLIENT_NOT_A_STORE", {
       message: `Cannot open the store in "${store.folder}": it is a file`,
@@ -141,10 +208,15 @@ export function noStore(store: StoreChoice, cwd: string): FlowError {
       context: { folder: store.folder, from: store.from },
     });
   const looked = store.from === "workspace" ? `from "${cwd}" upwards` : `in "${store.folder}"`;
-  const by = store.from === "option" ? " (from --store)" : store.from === "environment" ? " (from MILLRACE_STORE)" : "";
   return new FlowError("FLOW_CLIENT_NO_STORE", {
-    message: `Cannot find a store: there is none ${looked}${by}`,
+    message: `Cannot find a store: there is none ${looked}${namedBy(store)}`,
     hint: "Run a flow first, which makes one, or name a store with --store or MILLRACE_STORE",
     context: { folder: store.folder, from: store.from },
   });
+}
+
+function namedBy({ from, file }: StoreChoice): string {
+  if (from === "option") return " (from --store)";
+  if (from === "environment") return " (from MILLRACE_STORE)";
+  return from === "file" ? ` (from "${file}")` : "";
 }

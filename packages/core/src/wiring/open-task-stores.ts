@@ -2,7 +2,7 @@ import { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { TaskReader } from "../metadata/metadata-store.ts";
 import { openSqliteTaskReader } from "../metadata/sqlite/task-reader.ts";
 import type { SyncBlobStore } from "../storage/blob-store.ts";
-import { openFsBlobStore } from "../storage/fs/fs-blob-store.ts";
+import { openBlobs } from "./open-blobs.ts";
 import type { StoreLocation } from "./store-location.ts";
 
 /** What a task needs of a store: reading records, reading and writing blobs, all without an event loop. */
@@ -21,14 +21,14 @@ export interface TaskStores {
  */
 export function openTaskStores(location: StoreLocation): TaskStores {
   const records = openSqliteTaskReader(location.databaseFile);
-  const blobs = openFsBlobStore(location.blobFolder, { temporaryFolder: location.temporaryFolder });
+  const blobs = openBlobs(location);
   return {
     records,
     blobs,
     artifacts: new ArtifactStore(blobs),
     close() {
       records.close();
-      void blobs.close(); // A folder has nothing to close: the promise is there for remote stores.
+      void blobs.close(); // Nothing that had to be awaited: what was put in a task is in its spool or its folder.
     },
   };
 }

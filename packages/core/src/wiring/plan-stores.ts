@@ -19,7 +19,7 @@ export function planStores(input: OpenStoresInput): PlannedStores {
   const { store } = resolveConfig(input);
   let opened: Promise<OpenStores> | undefined;
   return {
-    location: locateStore(store.folder),
+    location: locateStore(store),
     open: () => (opened ??= import("./open-stores.ts").then((wiring) => wiring.openStores(input))),
     close: async () => {
       const stores = await opened?.catch(() => undefined);

@@ -1,14 +1,18 @@
 import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { noteBucket } from "../config/bucket-folder.ts";
 import { STORE_FOLDER } from "../config/find-store.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import { fileError } from "../storage/fs/file-error.ts";
-import { createStoreFolder } from "../storage/fs/store-folder.ts";
+import { createOuterFolder, createStoreFolder } from "../storage/fs/store-folder.ts";
 import { restoreRecords, youngestCopy } from "./kept-copies.ts";
 import type { StoreLocation } from "./store-location.ts";
 
 /** What an interrupted creation may leave behind, and what git's own file for the folder is called. */
 const OWN_ENTRIES = new Set([".gitignore", "blobs", "tmp"]);
+
+/** Names the store that is being copied to here: until its records are there, the folder is none. */
+export const COPY_MARK = "copy.json";
 
 /**
  * Makes the folder of a store if there is none.
@@ -19,8 +23,15 @@ const OWN_ENTRIES = new Set([".gitignore", "blobs", "tmp"]);
  */
 export function prepareStoreFolder(folder: string, location: StoreLocation): boolean {
   const isNew = checkStoreFolder(folder, location);
-  createStoreFolder(folder);
+  makeStoreFolder(folder, location);
   return isNew;
+}
+
+/** As `prepareStoreFolder`, whatever is there: for who is about to put records there that were lost. */
+export function makeStoreFolder(folder: string, { bucket }: StoreLocation): void {
+  if (bucket !== undefined) createOuterFolder(dirname(dirname(folder)));
+  createStoreFolder(folder);
+  if (bucket !== undefined) noteBucket(folder, bucket);
 }
 
 /**
@@ -36,7 +47,7 @@ export function checkStoreFolder(folder: string, location: StoreLocation): boole
     throw notAStore(folder, "it is a file", "Name a folder with --store");
   if (state === undefined) refuseFileAbove(folder);
   if (state !== undefined) refuseLostRecords(folder, location);
-  if (state !== undefined && isNew) refuseForeignFolder(folder);
+  if (state !== undefined && isNew && location.bucket === undefined) refuseForeignFolder(folder);
   return isNew;
 }
 
@@ -46,11 +57,15 @@ export function checkStoreFolder(folder: string, location: StoreLocation): boole
  *
  * @throws FlowError FLOW_METADATA_CORRUPT
  */
-export function refuseLostRecords(folder: string, { databaseFile, blobFolder }: StoreLocation): void {
+export function refuseLostRecords(folder: string, { databaseFile, blobFolder, bucket }: StoreLocation): void {
   if (!hasLostRecords(databaseFile, join(blobFolder, "blobs", "sha256"))) return;
   throw new FlowError("FLOW_METADATA_CORRUPT", {
     message: `Cannot use the store in "${folder}": it has held runs, and its records are ${existsSync(databaseFile) ? "empty" : "not there"}`,
-    hint: `${restoreRecords(databaseFile)}; to begin anew, move the folder away`,
+    hint: existsSync(join(folder, COPY_MARK))
+      ? `A copy of a store to here was not ended: type flow store copy again`
+      : bucket !== undefined
+        ? "Type flow store rebuild, which makes them of what the bucket holds"
+        : `${restoreRecords(databaseFile)}; to begin anew, move the folder away`,
     context: { folder },
   });
 }

@@ -123,7 +123,8 @@ async function finish(
   run: RunRow,
   left: { readonly rows: readonly NewArtifact[]; readonly blobs: readonly NewBlob[]; readonly request: PutRequest },
 ): Promise<RunRow> {
-  const { metadata } = stores;
+  const { metadata, artifacts } = stores;
+  await artifacts.settle?.(left.blobs);
   const metrics = metricsOf(left.request);
   const task = await metadata.reserveTasks(1);
   const finishedAt = new Date();

@@ -15,8 +15,8 @@ import { RunningFlow } from "./running.ts";
  *
  * @param flow the class, where it was loaded from a file of its own; or the path or URL of a flow file:
  *   `run<Train>("./train.ts")` with `import type`
- * @throws FlowError (when awaited) FLOW_RUN_FAILED with the step's error as its cause, FLOW_RUN_CANCELLED, and everything
- *   that refuses a run before it begins; inside a step FLOW_RUNNER_TOO_DEEP and FLOW_ARTIFACT_UNSERIALISABLE too
+ * @throws FlowError (when awaited) FLOW_RUN_FAILED with the step's error as its cause, FLOW_RUN_CANCELLED, FLOW_STORAGE_ of the
+ *   store that did not take the values of the run, and everything that refuses a run before it begins; inside a step FLOW_RUNNER_TOO_DEEP and FLOW_ARTIFACT_UNSERIALISABLE too
  * @example
  * ```ts
  * const trained = await run<Train>("./train.ts", { params: { configuration: "config" }, tags: ["test:v1"] });

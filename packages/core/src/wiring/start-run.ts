@@ -195,8 +195,10 @@ async function create(
 ): Promise<RunRow> {
   const { definition, fields } = prepared;
   const pack = storePackage(request.package, stores.artifacts);
-  await stores.metadata.putPackage(pack);
   const { values, blobs } = storeRunValues(prepared.values, stores.artifacts);
+  // Before the transactions that name them: nobody else could write while they wait for an upload.
+  await stores.artifacts.settle?.([...pack.blobs, ...blobs]);
+  await stores.metadata.putPackage(pack);
   return stores.metadata.createRun({
     id: newRunId(),
     flow: { project: definition.project, name: definition.name },
@@ -260,7 +262,7 @@ function announce(
     runId: row.id,
     flow: `${row.flow.project}/${row.flow.name}`,
     tags: row.tags,
-    store: stores.folder,
+    store: stores.place,
     storeIsNew: stores.isNew,
   });
   for (const upstream of upstreams) {

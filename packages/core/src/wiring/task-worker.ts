@@ -2,6 +2,7 @@
  * What a worker thread and a worker process have in common: the code package loaded once, the store opened for reading,
  * batches executed. It belongs to wiring because it names concrete back-ends; what a batch is and does is the runner's.
  */
+import { hash } from "node:crypto";
 import path from "node:path";
 import { readProcess } from "../config/config.ts";
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
@@ -17,6 +18,7 @@ import type { OutputSink } from "../runner/worker/output-capture.ts";
 import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
 import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
+import { loadZod } from "../util/zod.ts";
 import { openTaskStores } from "./open-task-stores.ts";
 import { setThreadStore } from "./store-folder.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
@@ -43,7 +45,8 @@ export class TaskWorker {
     this.#data = data;
     this.#links = links;
     this.#loading = this.#loadFlow();
-    this.#loading.catch(() => {}); // The first batch reports it.
+    // Loaded by its first call, in the build: now, while the main thread prepares the run, rather than in the first task.
+    this.#loading.then(() => hash("sha256", "")).catch(() => {}); // What the flow fails with, the first batch reports.
   }
 
   /** Executes a batch. What keeps a batch from running at all is the failure of its first task. */
@@ -65,7 +68,8 @@ export class TaskWorker {
   }
 
   async #loadFlow(): Promise<LoadedFlow> {
-    const { package: pack, exportName } = this.#data;
+    const { package: pack, exportName, hasSchemas } = this.#data;
+    if (hasSchemas) loadZod();
     const namespace = await loadPackage(pack);
     const flowClass = namespace[exportName];
     const moduleVariables = namespace[MODULE_VARIABLES_EXPORT] as ModuleVariables | undefined;

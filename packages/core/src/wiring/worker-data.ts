@@ -5,6 +5,8 @@ import type { StoreLocation } from "./store-location.ts";
 export interface TaskWorkerData {
   readonly package: { readonly folder: string; readonly root: string; readonly manifest: PackageManifest };
   readonly exportName: string;
+  /** Whether its fields have schemas, so that each task needs zod. */
+  readonly hasSchemas: boolean;
   readonly store: StoreLocation;
   /** Stack lines are shown relative to it. */
   readonly cwd: string;

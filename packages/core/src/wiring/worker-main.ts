@@ -2,12 +2,19 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { LastWords } from "../runner/last-words.ts";
 import type { WorkerMessage } from "../runner/protocol.ts";
-import type { ThreadAnswer, ThreadBatch, ThreadMessage, ThreadWorkerData } from "../runner/thread-executor.ts";
+import type {
+  StorageRequest,
+  ThreadAnswer,
+  ThreadBatch,
+  ThreadMessage,
+  ThreadWorkerData,
+} from "../runner/thread-executor.ts";
 import { packReport, unpackBatch } from "../runner/wire.ts";
 import { MessageOutput } from "../runner/worker/message-output.ts";
 import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
 import type { BatchReport } from "../runner/worker-host.ts";
+import { relayStorage } from "./storage-thread.ts";
 import { TaskWorker } from "./task-worker.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -17,6 +24,7 @@ process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const { control, lastWords, port, data } = workerData as ThreadWorkerData;
 const parent = parentPort!;
+relayStorage((line, transfer) => parent.postMessage({ kind: "storage", line } satisfies StorageRequest, [...transfer]));
 const worker = new TaskWorker(data as unknown as TaskWorkerData, {
   control: threadControl(new Int32Array(control), (message: ThreadMessage, transfer: readonly MessagePort[]) =>
     parent.postMessage(message, transfer),

@@ -143,9 +143,14 @@ interface Library {
   load(stored: { readonly name: string; readonly model: Uint8Array; readonly options: object }): Booster;
 }
 
-let loading: Promise<Library> | undefined;
-
-function loadLibrary(): Promise<Library> {
-  loading ??= quietRequire(createRequire(import.meta.url), "ml-xgboost");
-  return loading;
-}
+/**
+ * The library, loaded once. The promise lies in a closure: where this file is bundled with the flow's own code, as in a monorepo, a
+ * variable of the module that changes would cost the step its worker.
+ */
+const loadLibrary = (() => {
+  let loading: Promise<Library> | undefined;
+  return (): Promise<Library> => {
+    loading ??= quietRequire(createRequire(import.meta.url), "ml-xgboost");
+    return loading;
+  };
+})();

@@ -180,7 +180,7 @@ function renderReport(core: Core, report: GcReport, context: Context, graceMs: n
     ["values marked", marked.count, marked.bytes, deletedWhen],
     ["values deleted", values.count, values.bytes, "in the database"],
     ["files deleted", files.count, files.bytes, "of values without a record"],
-    ["unfinished files deleted", unfinished.count, unfinished.bytes, "of writers that are gone"],
+    ["unfinished files and uploads deleted", unfinished.count, unfinished.bytes, "of writers that are gone"],
   ];
   let text = keptText(core, report.kept, context);
   text += renderTable(
@@ -203,6 +203,8 @@ function renderReport(core: Core, report: GcReport, context: Context, graceMs: n
   const unfit = report.kept.some(({ because }) => because.some(({ kind }) => kind === "unfit"));
   if (report.filesLeft !== undefined)
     text += `${paint.yellow("!")} No file was deleted: runs of an older version of Millrace are under way\n`;
+  if (report.uploadsUnlisted !== undefined)
+    text += `${paint.yellow("!")} Unfinished uploads could not be looked for: ${harmless(report.uploadsUnlisted, { colours: false })}\n`;
   if (report.freeBytes > 0)
     text += paint.dim(
       `${byteSize(report.freeBytes)} of the database are free and used again; flow store gc --vacuum makes it smaller\n`,

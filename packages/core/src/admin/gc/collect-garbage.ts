@@ -24,8 +24,6 @@ const DAY_MS = 86_400_000;
 export const DEFAULT_GRACE_MS = DAY_MS;
 /** What a process may need between storing its code package, or a part of a file, and the record that names it. */
 const LEAST_GRACE_MS = 3_600_000;
-/** Clocks are set; a file of a run is never taken for older than the run because of it. */
-const CLOCK_SLACK_MS = 60_000;
 /** Files that are deleted in one transaction. */
 const FILE_BATCH = 100;
 
@@ -80,8 +78,10 @@ export interface GcReport {
   readonly values: { readonly count: number; readonly bytes: number };
   /** Files of values that were deleted, now or by a collection that did not end. */
   readonly files: { readonly count: number; readonly bytes: number };
-  /** Files that writers left half-written. */
+  /** Files that writers left half-written, and uploads in parts that nobody ended. */
   readonly unfinished: { readonly count: number; readonly bytes: number };
+  /** Why unfinished uploads could not be looked for, in words; absent when they could. */
+  readonly uploadsUnlisted?: string;
   /** Files that were left although their values have no record: other records name them, and `flow store repair` mends that. */
   readonly named: { readonly count: number; readonly bytes: number };
   /** Why files were left: runs of an older version are under way. */
@@ -95,13 +95,13 @@ export interface GcReport {
  *   rooms of records and files
  */
 export async function collectGarbage(
-  stores: { readonly records: DeletionStore; readonly sweep: BlobSweep },
+  stores: { readonly records: DeletionStore; readonly sweep: BlobSweep; readonly beforeSweep?: () => Promise<void> },
   options: GcOptions,
 ): Promise<GcReport> {
   const lock = options.dryRun === true ? undefined : stores.records.lock();
   try {
     if (options.vacuum === true && (await stores.records.running()).since !== undefined) throw runsUnderWay();
-    return await new Collection(stores.records, stores.sweep, options).collect();
+    return await new Collection(stores, options).collect();
   } finally {
     lock?.release();
   }
@@ -110,14 +110,16 @@ export async function collectGarbage(
 class Collection {
   readonly #records: DeletionStore;
   readonly #sweep: BlobSweep;
+  readonly #beforeSweep: (() => Promise<void>) | undefined;
   readonly #options: GcOptions;
   readonly #now: number;
   readonly #graceMs: number;
   readonly #isDryRun: boolean;
 
-  constructor(records: DeletionStore, sweep: BlobSweep, options: GcOptions) {
+  constructor({ records, sweep, beforeSweep }: Parameters<typeof collectGarbage>[0], options: GcOptions) {
     this.#records = records;
     this.#sweep = sweep;
+    this.#beforeSweep = beforeSweep;
     this.#options = options;
     this.#now = options.now();
     this.#graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
@@ -131,9 +133,11 @@ class Collection {
     const expired = await this.#scan(choice);
     const marked = await (this.#isDryRun ? this.#records.unmarked() : this.#records.mark(this.#now));
     const values = await this.#deleteValues();
+    if (!this.#isDryRun) await this.#beforeSweep?.();
     const { isOld } = await this.#records.running();
     const { files, named } = isOld ? { files: NOTHING, named: NOTHING } : await this.#sweepFiles();
     const unfinished = await this.#sweepUnfinished();
+    const uploadsUnlisted = this.#sweep.whyUnlisted?.();
     if (this.#options.vacuum === true && !this.#isDryRun) await this.#records.giveBack();
     return {
       isDryRun: this.#isDryRun,
@@ -145,6 +149,7 @@ class Collection {
       values: { count: values.count, bytes: values.inlineBytes },
       files,
       unfinished,
+      ...(uploadsUnlisted === undefined ? {} : { uploadsUnlisted }),
       named,
       ...(isOld ? { filesLeft: "old-runs" } : {}),
       freeBytes: await this.#records.freeBytes(),
@@ -185,20 +190,23 @@ class Collection {
   async #sweepFiles(): Promise<Pick<GcReport, "files" | "named">> {
     const total = { count: 0, bytes: 0 };
     const left = { count: 0, bytes: 0 };
-    const parts = await this.#sweep.parts();
-    for (const [done, part] of parts.entries()) {
-      this.#tell({ doing: "sweeping files", done, of: parts.length });
+    const size = this.#sweep.batch ?? FILE_BATCH;
+    for await (const { values, done, of } of this.#sweep.pages()) {
+      this.#tell({ doing: "sweeping files", done, ...(of === undefined ? {} : { of }) });
       const before = await this.#oldBefore(this.#graceMs);
-      const old = (await this.#sweep.list(part)).filter(({ putAt }) => putAt < before);
-      for (let at = 0; at < old.length; at += FILE_BATCH) {
+      const old = values.filter(({ putAt }) => putAt < before);
+      for (let at = 0; at < old.length; at += size) {
         const batch = new Map<Digest, (typeof old)[number][]>();
-        for (const file of old.slice(at, at + FILE_BATCH)) {
+        for (const file of old.slice(at, at + size)) {
           const digest = parseBlobKey(file.key)?.digest;
           if (digest !== undefined) batch.set(digest, [...(batch.get(digest) ?? []), file]);
         }
         const remove = (digests: ReadonlySet<Digest>): void => {
-          for (const { key, sizeBytes } of [...digests].flatMap((digest) => batch.get(digest)!)) {
-            if (!this.#isDryRun && !this.#sweep.removeOld(key, before)) continue;
+          const files = [...digests].flatMap((digest) => batch.get(digest)!);
+          const keys = files.map(({ key }) => key);
+          const removed = this.#isDryRun ? new Set(keys) : this.#sweep.removeOld(keys, before);
+          for (const { key, sizeBytes } of files) {
+            if (!removed.has(key)) continue;
             total.count++;
             total.bytes += sizeBytes;
           }
@@ -232,8 +240,9 @@ class Collection {
    */
   async #oldBefore(graceMs: number): Promise<number> {
     const { since } = await this.#records.running();
-    const old = this.#now - graceMs;
-    return since === undefined ? old : Math.min(old, since - CLOCK_SLACK_MS);
+    const { leastGraceMs, clockSlackMs } = this.#sweep;
+    const old = this.#now - Math.max(graceMs, leastGraceMs);
+    return since === undefined ? old : Math.min(old, since - clockSlackMs);
   }
 
   #tell(progress: GcProgress): void {

@@ -11,6 +11,7 @@ import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { blobKey, parseBlobKey } from "../../artifact/blob-layout.ts";
 import { hashStored } from "../../artifact/hash-stored.ts";
 import { FlowError, isFlowError } from "../../errors/flow-error.ts";
+import type { BucketAudit, BucketMend } from "../../metadata/bucket-audit.ts";
 import type { BlobUses, RecordAudit, RecordRepairReport, RecordRepairs } from "../../metadata/record-audit.ts";
 import type { SyncBlobStore } from "../../storage/blob-store.ts";
 import type { AsideFile, FolderRepair } from "../../storage/folder-audit.ts";
@@ -35,6 +36,8 @@ export interface StoreUnderRepair {
   /** Opens the records to look at them; or gives the error that says that they cannot be read. */
   openAudit(): RecordAudit | FlowError;
   repairRecords(repairs: RecordRepairs): Promise<RecordRepairReport>;
+  /** Of a store in a bucket: by these records. */
+  bucketOf?(audit: RecordAudit): BucketAudit;
 }
 
 export interface RepairReport {
@@ -48,7 +51,7 @@ export interface RepairReport {
   readonly copy?: string;
   /** Values that were put aside: where they are now. */
   readonly quarantined: readonly { readonly digest: string; readonly file: string }[];
-  /** Values that were whole in quarantine and are back in their place. */
+  /** Values that were whole in quarantine, or of which this machine has a whole copy, and that are back in their place. */
   readonly restored: readonly string[];
   /** Runs whose records are damaged so that only a copy helps, or an export, or deleting them: at most 50. */
   readonly needCopy: readonly string[];
@@ -78,6 +81,7 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
   });
   if (dryRun) {
     const restored = await wholeAsides(store, plan);
+    const copied = await wholeCopies(store, plan);
     const losses = await losing(store, plan);
     const nothing = {
       quarantined: [],
@@ -85,16 +89,22 @@ export async function repairStore(store: StoreUnderRepair, options: RepairOption
       needCopy: [...plan.needCopy],
       left: plan.left.filter(isPastRepair),
     };
-    const done = [...plan.words(), ...restored.map(({ name }) => `put "${name}" back, which is whole`)];
+    const done = [
+      ...plan.words(),
+      ...restored.map(({ name }) => `put "${name}" back, which is whole`),
+      ...copied.map(({ key }) => `put "${key}" back, of which this machine has a whole copy`),
+    ];
     return { schema: 1, ok: before.ok, isDryRun: true, done, ...nothing, losses, before, after: before };
   }
   const restored: string[] = [];
   for (const aside of await wholeAsides(store, plan))
     if (store.folder.putBack(aside, keyOf(aside.name))) restored.push(aside.name.slice(0, 64));
-  const quarantined = await setAside(store, plan);
+  const replaced = await putCopies(store, plan);
+  restored.push(...replaced.restored);
+  const quarantined = [...replaced.quarantined, ...(await setAside(store, plan, new Set(replaced.restored)))];
   const records =
     plan.isRecordsTouched || quarantined.length > 0 ? await store.repairRecords(plan.repairs()) : { done: [] };
-  const done = [...store.folder.mendNotes(), ...records.done];
+  const done = [...store.folder.mendNotes(), ...records.done, ...(await mendBucket(store, plan))];
 
   // What is so now, not what was planned: runs may have gone on, and what could not be mended must not be said to be.
   const left = new RepairPlan();
@@ -130,6 +140,7 @@ class RepairPlan {
   /** Runs that only a copy mends. */
   readonly needCopy = new Set<string>();
   readonly packageBlobs: { readonly package: Digest; readonly digest: Digest }[] = [];
+  readonly bucket: BucketMend[] = [];
 
   find(finding: StoreFinding): void {
     const { kind, remedy, subject } = finding;
@@ -161,7 +172,7 @@ class RepairPlan {
 
   get isRecordsTouched(): boolean {
     return (
-      this.#findings.some(({ id }) => id !== "S10" && id !== "S04") ||
+      this.#findings.some(({ id }) => id !== "S10" && id !== "S04" && !OF_BUCKET.has(id)) ||
       this.#damaged.some(({ key }) => key === undefined)
     );
   }
@@ -183,6 +194,8 @@ class RepairPlan {
   }
 }
 
+/** Checks of what lies in a bucket besides values: no records are changed for them. */
+const OF_BUCKET = new Set<string>(["S12", "S13"]);
 /** Findings that a report holds. */
 const MAX_LEFT = 1_000;
 /** Runs that are named. */
@@ -198,11 +211,28 @@ async function verified(
   const audit = store.openAudit();
   if (isFlowError(audit)) throw notMendable(audit);
   try {
+    const bucket = store.bucketOf?.(audit);
     return await verifyStore(
-      { ...store, audit },
+      { ...store, audit, ...(bucket === undefined ? {} : { bucket }) },
       { readData: true, ...options },
-      { onBroken: (broken) => plan.break(broken), onUntied: (untied) => void plan.packageBlobs.push(untied) },
+      {
+        onBroken: (broken) => plan.break(broken),
+        onUntied: (untied) => void plan.packageBlobs.push(untied),
+        onBucket: (mend) => void plan.bucket.push(mend),
+      },
     );
+  } finally {
+    await audit.close();
+  }
+}
+
+/** Once the records are mended: what is written is what they say. */
+async function mendBucket(store: StoreUnderRepair, plan: RepairPlan): Promise<readonly string[]> {
+  if (store.bucketOf === undefined || plan.bucket.length === 0) return [];
+  const audit = store.openAudit();
+  if (isFlowError(audit)) return [];
+  try {
+    return await store.bucketOf(audit).mend(plan.bucket);
   } finally {
     await audit.close();
   }
@@ -221,11 +251,16 @@ function notMendable(error: FlowError): FlowError {
  * Moves broken files aside. Each is looked at once more in its new place: a run may have made it whole between the look and
  * the move, and then it goes back.
  */
-async function setAside(store: StoreUnderRepair, plan: RepairPlan): Promise<RepairReport["quarantined"]> {
+async function setAside(
+  store: StoreUnderRepair,
+  plan: RepairPlan,
+  restored: ReadonlySet<string>,
+): Promise<RepairReport["quarantined"]> {
   const moved: { digest: string; file: string }[] = [];
   const audit = store.openAudit();
   try {
     for (const { digest, key } of plan.damaged) {
+      if (restored.has(digest)) continue;
       if (key === undefined) {
         const row = isFlowError(audit) ? undefined : await audit.blob(digest);
         if (row?.stored === undefined) continue;
@@ -251,6 +286,53 @@ async function wholeAsides(store: StoreUnderRepair, plan: RepairPlan): Promise<r
   for (const aside of store.folder.asides())
     if (wanted.has(aside.name.slice(0, 64)) && (await isWhole(store, aside))) whole.push(aside);
   return whole;
+}
+
+/** Puts whole copies of this machine where values are missing or broken; what was there is kept aside first. */
+async function putCopies(
+  store: StoreUnderRepair,
+  plan: RepairPlan,
+): Promise<Pick<RepairReport, "quarantined" | "restored">> {
+  const quarantined: { digest: string; file: string }[] = [];
+  const restored: string[] = [];
+  for (const { digest, key, copy } of await wholeCopies(store, plan)) {
+    const broken = store.blobs.getSync(key);
+    if (broken === undefined) {
+      if (store.folder.putBack(copy, key)) restored.push(digest);
+      continue;
+    }
+    const bytes = store.blobs.getSync(copy.key);
+    if (bytes === undefined) continue; // It went at this instant: the cache is bounded.
+    quarantined.push({ digest, file: store.folder.keepAside(copy.name, broken).key });
+    store.blobs.replaceSync(key, [bytes]);
+    restored.push(digest);
+  }
+  return { quarantined, restored };
+}
+
+/** Of values that are missing or broken: whole copies that this machine has, and where in the store they belong. */
+async function wholeCopies(
+  store: StoreUnderRepair,
+  plan: RepairPlan,
+): Promise<readonly { readonly digest: Digest; readonly key: string; readonly copy: AsideFile }[]> {
+  const audit = store.openAudit();
+  if (isFlowError(audit)) return [];
+  const found: { digest: Digest; key: string; copy: AsideFile }[] = [];
+  try {
+    for (const digest of plan.lost) {
+      const row = await audit.blob(digest);
+      if (row === undefined || row.stored !== undefined) continue;
+      const key = blobKey(digest, row.compression);
+      for (const copy of store.folder.copies(key)) {
+        if (!(await isWhole(store, copy))) continue;
+        found.push({ digest, key, copy });
+        break;
+      }
+    }
+    return found;
+  } finally {
+    await audit.close();
+  }
 }
 
 async function isWhole({ blobs }: StoreUnderRepair, { key, name }: AsideFile): Promise<boolean> {

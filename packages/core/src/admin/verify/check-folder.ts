@@ -28,7 +28,7 @@ export async function checkFolder({ audit, folder, sink }: FolderCheckInput): Pr
     sink.add(
       "S10",
       "note",
-      `"quarantine" keeps ${asides} broken ${asides === 1 ? "value" : "values"} that a repair put aside`,
+      `"quarantine" keeps ${asides} broken ${asides === 1 ? "file" : "files"} that a repair put aside`,
       { subject: { file: "quarantine" } },
     );
   if (audit === undefined) return;

@@ -14,9 +14,14 @@ export const STORE_CHECKS = {
   S09: "The code packages are whole",
   S10: "The folder is as the store made it",
   S11: "The records of runs and tasks are those that were written",
+  S12: "The bucket is that of the store, and its log says what the records say",
+  S13: "The bucket has each run that ended, as the records have it",
 } as const;
 
 export type StoreCheckId = keyof typeof STORE_CHECKS;
+
+/** Checks of what the records of runs say: not of values and code, nor of what lies in a folder or a bucket. */
+const OF_RECORDS = new Set<StoreCheckId>(["S02", "S05", "S06", "S07", "S08", "S11"]);
 
 /**
  * damage: something that was stored is not as it was stored. unchecked: it could not be looked at. note: worth knowing,
@@ -56,7 +61,7 @@ export interface VerifyReport {
 }
 
 export interface VerifyProgress {
-  readonly phase: "database" | "records" | "values" | "folder";
+  readonly phase: "database" | "records" | "values" | "folder" | "bucket";
   /** Of the values: how many were looked at, of how many, and how many bytes were read. */
   readonly done: number;
   readonly total: number;
@@ -67,6 +72,8 @@ export interface VerifyProgress {
 export class FindingSink {
   readonly totals = { damage: 0, unchecked: 0, note: 0 };
   readonly remedies = { repair: 0, rerun: 0, copy: 0 };
+  /** Names of runs whose records are damaged, and no repair mends them. */
+  readonly doubtful = new Set<string>();
   readonly #onFinding: (finding: StoreFinding) => void;
   readonly #told = new Set<string>();
 
@@ -87,6 +94,9 @@ export class FindingSink {
     }
     this.totals[kind]++;
     if (kind === "damage") this.remedies[more.remedy ?? "copy"]++;
+    const run = more.subject?.run;
+    if (kind === "damage" && more.remedy !== "repair" && OF_RECORDS.has(id) && run !== undefined)
+      this.doubtful.add(run);
     this.#onFinding({
       id,
       kind,

@@ -11,6 +11,7 @@ import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { BLOB_PREFIX, parseBlobKey } from "../../artifact/blob-layout.ts";
 import { hashStored } from "../../artifact/hash-stored.ts";
 import { type FlowError, isFlowError } from "../../errors/flow-error.ts";
+import type { BucketAudit, BucketMend } from "../../metadata/bucket-audit.ts";
 import type { RecordAudit } from "../../metadata/record-audit.ts";
 import type { SyncBlobStore } from "../../storage/blob-store.ts";
 import type { FolderAudit } from "../../storage/folder-audit.ts";
@@ -40,12 +41,15 @@ export interface StoreUnderCheck {
   readonly artifacts: ArtifactStore;
   readonly blobs: SyncBlobStore;
   readonly folder: FolderAudit;
+  /** Of a store in a bucket: what lies there besides values. Absent when the records cannot be read. */
+  readonly bucket?: Pick<BucketAudit, "faults">;
 }
 
 /** What a repair goes by, besides the findings. */
 export interface VerifyListener {
   readonly onBroken?: (broken: BrokenValue) => void;
   readonly onUntied?: (untied: { readonly package: Digest; readonly digest: Digest }) => void;
+  readonly onBucket?: (mend: BucketMend) => void;
 }
 
 /**
@@ -88,7 +92,7 @@ interface Verifying {
 }
 
 async function verifyRecords(
-  { artifacts, blobs, folder }: StoreUnderCheck,
+  { artifacts, blobs, folder, bucket }: StoreUnderCheck,
   audit: RecordAudit,
   { readData, sink, progress, listener }: Verifying & { readonly listener: VerifyListener },
 ): Promise<ValueTotals> {
@@ -121,6 +125,19 @@ async function verifyRecords(
   const values = (await guarded(sink, "the values", () => checkValues(input))) ?? nothing;
   progress({ phase: "folder" });
   await guarded(sink, "the records of values", () => checkFolder({ audit, folder, sink }));
+  if (bucket === undefined) return values;
+  progress({ phase: "bucket" });
+  await guarded(sink, "what the records say of their bucket", async () => {
+    for await (const { check, kind, evidence, subject, remedy, mend } of bucket.faults({ isRead: input.isRead })) {
+      if (mend?.kind === "run" && sink.doubtful.has(mend.name)) {
+        const why = `; the records of ${mend.name} are damaged themselves, so no repair writes it again`;
+        sink.add(check, kind, `${evidence}${why}`, { subject, remedy: "copy" });
+        continue; // The bucket may be right about it.
+      }
+      sink.add(check, kind, evidence, { subject, ...(remedy === undefined ? {} : { remedy }) });
+      if (mend !== undefined) listener.onBucket?.(mend);
+    }
+  });
   return values;
 }
 

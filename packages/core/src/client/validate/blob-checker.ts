@@ -1,5 +1,6 @@
 import type { ArtifactRef, Digest } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
+import { isStoreFault } from "../../errors/told-error.ts";
 import type { MetadataReader } from "../../metadata/metadata-store.ts";
 import { inTurns } from "../../util/in-turns.ts";
 
@@ -12,6 +13,11 @@ export interface CheckingStores {
 export type BlobVerdict =
   | { readonly kind: "whole"; readonly recordedBytes: number; readonly payloadBytes: number }
   | { readonly kind: "damaged"; readonly why: string };
+
+/** The store itself gave no answer: that says nothing of the value. A file that cannot be read is a fault of that value. */
+function isUnasked(error: unknown): boolean {
+  return isStoreFault(error) && error.context.path === undefined;
+}
 
 /** Reads and hashes stored values, each once however many runs hold it, one after the other to keep memory bounded. */
 export class BlobChecker {
@@ -44,6 +50,7 @@ export class BlobChecker {
       this.#bytes += verdict.payloadBytes;
       return { kind: "whole", recordedBytes: row.sizeBytes, payloadBytes: verdict.payloadBytes };
     } catch (error) {
+      if (isUnasked(error)) throw error;
       return { kind: "damaged", why: error instanceof Error ? error.message : String(error) };
     }
   }

@@ -70,6 +70,8 @@ export interface ValidationReport {
   readonly totals: Readonly<Record<CheckStatus, number>>;
   /** Distinct values that were read and hashed, and their size. */
   readonly hashed: { readonly blobs: number; readonly bytes: number };
+  /** What was read of them: the store itself; or, of a bucket, the copies on this machine where there were any. */
+  readonly readFrom: "store" | "copies";
 }
 
 /** Where checks put what they find about one run. */

@@ -70,6 +70,8 @@ export interface ValidateOptions {
 /** Stores to validate; packages are looked at when the store can give them. */
 export interface ValidateStores extends CheckingStores {
   readonly metadata: MetadataReader & Partial<Pick<MetadataStore, "package">>;
+  /** Whether what is read may be a copy on this machine of what the store has. Default: no. */
+  readonly readsCopies?: boolean;
 }
 
 /**
@@ -114,7 +116,8 @@ export async function validate(stores: ValidateStores, options: ValidateOptions 
   }
   const totals: Record<CheckStatus, number> = { pass: 0, warn: 0, fail: 0 };
   for (const check of checks) totals[check.status] += 1;
-  return { schema: 1, ok: totals.fail === 0, runs, checks, totals, hashed: blobs.hashed };
+  const readFrom = stores.readsCopies === true ? "copies" : "store";
+  return { schema: 1, ok: totals.fail === 0, runs, checks, totals, hashed: blobs.hashed, readFrom };
 }
 
 /** A run that was chosen; or one that would have been, if its record could be read. */

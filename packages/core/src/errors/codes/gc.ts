@@ -2,8 +2,8 @@ import type { CodeEntry } from "../code-table.ts";
 
 export const gcCodes = {
   FLOW_GC_RUNNING: {
-    meaning: "Another collection of garbage or a repair goes on in this store",
-    cause: "Another process runs flow store gc or flow store repair",
+    meaning: "Another collection of garbage, a repair or a copy goes on in this store",
+    cause: "Another process runs flow store gc, flow store repair or flow store copy",
     remedy: "Wait until it has ended",
   },
   FLOW_GC_RUN_KEPT: {
@@ -12,8 +12,9 @@ export const gcCodes = {
     remedy: "Do what the hint says: take the tag away, or delete the other runs with it",
   },
   FLOW_GC_RUNS_UNDER_WAY: {
-    meaning: "The database was to be written anew while runs are under way, which would make them wait",
-    cause: "flow store gc --vacuum beside a run",
-    remedy: "Wait until the runs have ended, or leave --vacuum away",
+    meaning:
+      "The records were to be written anew while runs are under way: these would wait, or lose what they recorded",
+    cause: "flow store gc --vacuum or flow store rebuild --force beside a run",
+    remedy: "Wait until the runs have ended; flow store gc also works without --vacuum",
   },
 } as const satisfies Readonly<Record<`FLOW_${string}`, CodeEntry>>;

@@ -1,5 +1,4 @@
 /** Queries about blobs. */
-import { sql } from "kysely";
 import { INLINE_LIMIT_BYTES } from "../../artifact/artifact.ts";
 import { query } from "./query.ts";
 import type { BlobTable } from "./schema.ts";
@@ -28,7 +27,7 @@ export const insertBlob = query<BlobTable>()((db, arg) =>
           stored: of.ref("excluded.stored"),
         }))
         .where("blob.stored", "is", null)
-        .where("blob.size_bytes", "<=", sql.lit(INLINE_LIMIT_BYTES))
+        .where((of) => of("blob.size_bytes", "<=", of.lit(INLINE_LIMIT_BYTES)))
         .where("excluded.stored", "is not", null),
     ),
 );

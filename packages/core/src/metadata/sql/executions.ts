@@ -1,6 +1,6 @@
 /** Queries about executions of runs, and about runs that were started inside steps. */
 import type { ExecutionStatus } from "../execution.ts";
-import { type Query, query } from "./query.ts";
+import { query, shapedQuery } from "./query.ts";
 import type { ChildRunTable, ExecutionTable } from "./schema.ts";
 
 export const insertExecution = query<ExecutionTable>()((db, arg) =>
@@ -65,6 +65,15 @@ export const endExecution = query<{
     .where("status", "=", arg("running")),
 );
 
+/** It was seen alive when it ended, and not by a beat that came while its end was being written. */
+export const lastHeartbeat = query<{ heartbeat_at: number; run: number; number: number }>()((db, arg) =>
+  db
+    .updateTable("execution")
+    .set({ heartbeat_at: arg("heartbeat_at") })
+    .where("run", "=", arg("run"))
+    .where("number", "=", arg("number")),
+);
+
 /** Changes nothing when the execution is over: whoever ended it or took its place did so in one transaction. */
 export const heartbeat = query<{ heartbeat_at: number; run: number; number: number; running: "running" }>()((db, arg) =>
   db
@@ -113,16 +122,14 @@ export const parentRuns = query<{ id: string }>()((db, arg) =>
     .where("run.id", "=", arg("id")),
 );
 
-export function childRuns(shape: {
-  readonly limit: boolean;
-}): Query<{ run: number; limit: number }, { readonly child: number }> {
-  return {
-    build: (db, arg) => {
-      const rows = db.selectFrom("child_run").select("child").where("run", "=", arg("run")).orderBy("child");
-      return shape.limit ? rows.limit(arg("limit")) : rows;
-    },
-  };
-}
+export const childRuns = shapedQuery<
+  { readonly limit: boolean },
+  { run: number; limit: number },
+  { readonly child: number }
+>([{ limit: false }, { limit: true }], (shape) => (db, arg) => {
+  const rows = db.selectFrom("child_run").select("child").where("run", "=", arg("run")).orderBy("child");
+  return shape.limit ? rows.limit(arg("limit")) : rows;
+});
 
 export const childRunCount = query<{ run: number }>()((db, arg) =>
   db

@@ -1,5 +1,5 @@
 /** Queries about what tasks wrote to their output. */
-import { type Query, query } from "./query.ts";
+import { query, shapedQuery } from "./query.ts";
 import type { LogTable } from "./schema.ts";
 
 export const insertLog = query<Omit<LogTable, "sequence">>()((db, arg) =>
@@ -32,19 +32,19 @@ export interface LogArguments {
   readonly limit: number;
 }
 
+const usualChunks = [false, true].flatMap((attempt) =>
+  [false, true].flatMap((after) => [false, true].map((limit) => ({ attempt, stream: false, after, limit }))),
+);
+
 /** In the order in which the chunks came. */
-export function logChunks(shape: LogShape): Query<LogArguments, LogRowTable> {
-  return {
-    build: (db, arg) => {
-      let rows = db.selectFrom("log").select(logColumns).where("task", "=", arg("task"));
-      if (shape.attempt) rows = rows.where("attempt", "=", arg("attempt"));
-      if (shape.stream) rows = rows.where("stream", "=", arg("stream"));
-      if (shape.after) rows = rows.where("sequence", ">", arg("after"));
-      const ordered = rows.orderBy("sequence");
-      return shape.limit ? ordered.limit(arg("limit")) : ordered;
-    },
-  };
-}
+export const logChunks = shapedQuery<LogShape, LogArguments, LogRowTable>(usualChunks, (shape) => (db, arg) => {
+  let rows = db.selectFrom("log").select(logColumns).where("task", "=", arg("task"));
+  if (shape.attempt) rows = rows.where("attempt", "=", arg("attempt"));
+  if (shape.stream) rows = rows.where("stream", "=", arg("stream"));
+  if (shape.after) rows = rows.where("sequence", ">", arg("after"));
+  const ordered = rows.orderBy("sequence");
+  return shape.limit ? ordered.limit(arg("limit")) : ordered;
+});
 
 /**
  * Of all tasks of a run, by the number of the row. The run is asked for in a condition of its own and not by a join, so

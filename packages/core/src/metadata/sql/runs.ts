@@ -1,7 +1,7 @@
 /** Queries about runs, flows and parameters of runs. */
 import type { RunStatus } from "../../events/run-record.ts";
 import type { MetricCondition } from "../metric.ts";
-import { type Query, query, type SchemaBuilder } from "./query.ts";
+import { type Query, query, type SchemaBuilder, shapedQuery } from "./query.ts";
 import type { RunRecord } from "./rows.ts";
 
 export const runColumns = [
@@ -69,21 +69,27 @@ export interface RunPageArguments {
   readonly [bound: `bound${number}`]: number;
 }
 
+const newest: RunPageShape = { flow: false, status: false, tags: 0, parameters: 0, metrics: [], before: false };
+
+const usualPages: readonly RunPageShape[] = [0, 1].flatMap((tags) =>
+  [false, true].flatMap((flow) => [false, true].map((status) => ({ ...newest, flow, status, tags }))),
+);
+
 /**
  * Newest runs first. With tags, the first tag leads: its index holds flow, status and sequence, so the newest succeeded
  * run of a flow with a tag is the first entry that is looked at.
  */
-export function runPage(shape: RunPageShape): Query<RunPageArguments, RunRecord> {
-  return { build: (db, arg) => newestRuns(db, arg, shape).select(runColumns) };
-}
+export const runPage = shapedQuery<RunPageShape, RunPageArguments, RunRecord>(
+  usualPages,
+  (shape) => (db, arg) => newestRuns(db, arg, shape).select(runColumns),
+);
 
 /** The same runs, by name alone. */
-export function runNamePage(shape: RunPageShape): Query<RunPageArguments, RunNameRecord> {
-  return {
-    build: (db, arg) =>
-      newestRuns(db, arg, shape).select(["run.sequence", "run.project", "run.flow_name", "run.number"]),
-  };
-}
+export const runNamePage = shapedQuery<RunPageShape, RunPageArguments, RunNameRecord>(
+  usualPages,
+  (shape) => (db, arg) =>
+    newestRuns(db, arg, shape).select(["run.sequence", "run.project", "run.flow_name", "run.number"]),
+);
 
 export type RunNameRecord = Pick<RunRecord, "sequence" | "project" | "flow_name" | "number">;
 
@@ -93,22 +99,22 @@ function newestRuns(db: SchemaBuilder, arg: RunArgumentOf, shape: RunPageShape) 
   return ordered.limit(arg("limit"));
 }
 
-/**
- * How many runs fit, from indexes alone.
- *
- * @param isBounded whether counting ends at the limit
- */
-export function runCount(shape: RunPageShape, isBounded: boolean): Query<RunPageArguments, { readonly count: number }> {
-  return {
-    build: (db, arg) => {
-      const tagged = db.selectFrom("run_tag as t0") as unknown as ReturnType<typeof runsWithTag>;
-      const found = shape.tags > 0 ? filteredRuns(db, arg, shape, tagged) : filteredRuns(db, arg, shape);
-      if (!isBounded) return found.select((of) => of.fn.countAll<number>().as("count"));
-      const some = found.select((of) => of.lit(1).as("one")).limit(arg("limit"));
-      return db.selectFrom(some.as("found")).select((of) => of.fn.countAll<number>().as("count"));
-    },
-  };
+export interface RunCountShape extends RunPageShape {
+  /** Whether counting ends at the limit. */
+  readonly isBounded: boolean;
 }
+
+/** How many runs fit, from indexes alone. */
+export const runCount = shapedQuery<RunCountShape, RunPageArguments, { readonly count: number }>(
+  usualPages.flatMap((shape) => [false, true].map((isBounded) => ({ ...shape, isBounded }))),
+  (shape) => (db, arg) => {
+    const tagged = db.selectFrom("run_tag as t0") as unknown as ReturnType<typeof runsWithTag>;
+    const found = shape.tags > 0 ? filteredRuns(db, arg, shape, tagged) : filteredRuns(db, arg, shape);
+    if (!shape.isBounded) return found.select((of) => of.fn.countAll<number>().as("count"));
+    const some = found.select((of) => of.lit(1).as("one")).limit(arg("limit"));
+    return db.selectFrom(some.as("found")).select((of) => of.fn.countAll<number>().as("count"));
+  },
+);
 
 export type RunArgumentOf = Parameters<Query<RunPageArguments, unknown>["build"]>[1];
 

@@ -1,6 +1,6 @@
 /** Queries about the tags that runs hold, and about the log of their moves. */
 import type { RunStatus } from "../../events/run-record.ts";
-import { type Query, query } from "./query.ts";
+import { query, shapedQuery } from "./query.ts";
 import type { TagEventTable } from "./schema.ts";
 
 export const tagsOfRun = query<{ run: number }>()((db, arg) =>
@@ -138,22 +138,24 @@ export interface TagEventShape {
   readonly limit: boolean;
 }
 
+const usualEvents = [false, true].flatMap((run) =>
+  [false, true].flatMap((tag) => [false, true].map((limit) => ({ run, tag, before: false, after: false, limit }))),
+);
+
 /** Newest first; with `after`, oldest first. */
-export function tagEventPage(
-  shape: TagEventShape,
-): Query<{ run: string; tag: string; before: number; after: number; limit: number }, TagEventTable> {
-  return {
-    build: (db, arg) => {
-      let rows = db.selectFrom("tag_event").select(eventColumns);
-      if (shape.run) rows = rows.where("run", "=", arg("run"));
-      if (shape.tag) rows = rows.where("tag", "=", arg("tag"));
-      if (shape.before) rows = rows.where("sequence", "<", arg("before"));
-      if (shape.after) rows = rows.where("sequence", ">", arg("after"));
-      const ordered = rows.orderBy("sequence", shape.after ? "asc" : "desc");
-      return shape.limit ? ordered.limit(arg("limit")) : ordered;
-    },
-  };
-}
+export const tagEventPage = shapedQuery<
+  TagEventShape,
+  { run: string; tag: string; before: number; after: number; limit: number },
+  TagEventTable
+>(usualEvents, (shape) => (db, arg) => {
+  let rows = db.selectFrom("tag_event").select(eventColumns);
+  if (shape.run) rows = rows.where("run", "=", arg("run"));
+  if (shape.tag) rows = rows.where("tag", "=", arg("tag"));
+  if (shape.before) rows = rows.where("sequence", "<", arg("before"));
+  if (shape.after) rows = rows.where("sequence", ">", arg("after"));
+  const ordered = rows.orderBy("sequence", shape.after ? "asc" : "desc");
+  return shape.limit ? ordered.limit(arg("limit")) : ordered;
+});
 
 export const tagEventBySequence = query<{ sequence: number }>()((db, arg) =>
   db.selectFrom("tag_event").select(eventColumns).where("sequence", "=", arg("sequence")),

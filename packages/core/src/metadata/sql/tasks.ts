@@ -1,7 +1,7 @@
 /** Queries about tasks. */
 import type { ExpressionBuilder } from "kysely";
 import type { TaskStatus } from "../../events/run-record.ts";
-import { type Query, query } from "./query.ts";
+import { query, shapedQuery } from "./query.ts";
 import type { Schema, TaskRecordColumns, TaskTable } from "./schema.ts";
 
 const taskColumns = [
@@ -53,21 +53,25 @@ export interface TaskPageArguments {
   readonly limit: number;
 }
 
-export function taskPage(shape: TaskPageShape): Query<TaskPageArguments, TaskTable> {
-  return {
-    build: (db, arg) => {
-      let rows = db.selectFrom("task").select(taskColumns).where("run", "=", arg("run"));
-      if (shape.step) rows = rows.where("step", "=", arg("step"));
-      if (shape.path) rows = rows.where("path", "=", arg("path"));
-      if (shape.status) rows = rows.where("status", "=", arg("status"));
-      if (shape.lost) rows = rows.where("status", "in", ["lost", "running"]);
-      if (shape.newest) rows = rows.where((of) => of.not(newerAttempt(of)));
-      if (shape.after) rows = rows.where("sequence", ">", arg("after"));
-      const ordered = rows.orderBy("sequence");
-      return shape.limit ? ordered.limit(arg("limit")) : ordered;
-    },
-  };
-}
+const usualPages = [false, true].flatMap((step) =>
+  [false, true].flatMap((path) =>
+    [false, true].flatMap((newest) =>
+      [false, true].map((limit) => ({ step, path, status: false, lost: false, newest, after: false, limit })),
+    ),
+  ),
+);
+
+export const taskPage = shapedQuery<TaskPageShape, TaskPageArguments, TaskTable>(usualPages, (shape) => (db, arg) => {
+  let rows = db.selectFrom("task").select(taskColumns).where("run", "=", arg("run"));
+  if (shape.step) rows = rows.where("step", "=", arg("step"));
+  if (shape.path) rows = rows.where("path", "=", arg("path"));
+  if (shape.status) rows = rows.where("status", "=", arg("status"));
+  if (shape.lost) rows = rows.where("status", "in", ["lost", "running"]);
+  if (shape.newest) rows = rows.where((of) => of.not(newerAttempt(of)));
+  if (shape.after) rows = rows.where("sequence", ">", arg("after"));
+  const ordered = rows.orderBy("sequence");
+  return shape.limit ? ordered.limit(arg("limit")) : ordered;
+});
 
 /** Whether a row of `task` has a newer attempt at the same place. */
 function newerAttempt(of: ExpressionBuilder<Schema, "task">) {

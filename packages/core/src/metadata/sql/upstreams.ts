@@ -1,5 +1,5 @@
 /** Queries about the runs that a run reads from, and about what it read. */
-import { type Query, query } from "./query.ts";
+import { query, shapedQuery } from "./query.ts";
 import type { UpstreamReadTable, UpstreamTable } from "./schema.ts";
 
 export const insertUpstream = query<UpstreamTable>()((db, arg) =>
@@ -35,21 +35,19 @@ export const upstreamsOfRun = query<{ run: number }>()((db, arg) =>
 );
 
 /** Sequences of the runs that name a producer, newest first. */
-export function consumers(shape: {
-  readonly limit: boolean;
-}): Query<{ producer: string; limit: number }, { readonly run: number }> {
-  return {
-    build: (db, arg) => {
-      const rows = db
-        .selectFrom("upstream")
-        .select("run")
-        .distinct()
-        .where("producer", "=", arg("producer"))
-        .orderBy("run", "desc");
-      return shape.limit ? rows.limit(arg("limit")) : rows;
-    },
-  };
-}
+export const consumers = shapedQuery<
+  { readonly limit: boolean },
+  { producer: string; limit: number },
+  { readonly run: number }
+>([{ limit: false }, { limit: true }], (shape) => (db, arg) => {
+  const rows = db
+    .selectFrom("upstream")
+    .select("run")
+    .distinct()
+    .where("producer", "=", arg("producer"))
+    .orderBy("run", "desc");
+  return shape.limit ? rows.limit(arg("limit")) : rows;
+});
 
 /** The run comes from the task; a read that is recorded already stays as it is. */
 export const insertUpstreamRead = query<Omit<UpstreamReadTable, "run">>()((db, arg) =>

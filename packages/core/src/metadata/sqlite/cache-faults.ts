@@ -1,6 +1,7 @@
 /** Entries of the step cache that are not those which were written for their tasks. Nobody is given what they name. */
 import { cacheEntryDigest } from "../record-digest.ts";
 import { digestOfBytes } from "../sql/rows.ts";
+import { readPlace } from "../stored-json.ts";
 import type { Connection } from "./connection.ts";
 import { prepared } from "./prepared.ts";
 import type { TaskWindow } from "./task-faults.ts";
@@ -49,6 +50,6 @@ export function dropWrongCacheEntries(db: Connection): number {
     const upTo = page.pluck().get(after) as number | null;
     if (upTo === null) return dropped;
     for (const { key, task } of wrongCacheEntries(db, { after, upTo })) dropped += drop.run(key, task).changes;
-    after = upTo;
+    after = readPlace(upTo, "cache_entry.task");
   }
 }

@@ -192,7 +192,8 @@ function fileSystemType(folder: string): number {
   }
 }
 
-function syncFolder(folder: string): void {
+/** A name that was given in a folder survives a power cut. */
+export function syncFolder(folder: string): void {
   if (process.platform === "win32") return;
   const fd = fs.openSync(folder, constants.O_RDONLY);
   try {

@@ -6,7 +6,7 @@ import type { Statement } from "better-sqlite3";
 import { FlowError, problemsError } from "../../errors/flow-error.ts";
 import { assertNever } from "../../util/assert-never.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { ImportedFacts, ImportedRow, ImportedRun, ImportedTask, ImportRuns } from "../imported-run.ts";
+import type { ImportedFacts, ImportedRow, ImportedRun, ImportedTask, ImportRuns, RunImport } from "../imported-run.ts";
 import type { RunSequence } from "../metadata-store.ts";
 import { insertArtifact, insertGone, insertItemPage } from "../sql/artifacts.ts";
 import { childRun, insertChildRun, insertExecution } from "../sql/executions.ts";
@@ -65,7 +65,7 @@ export function importRuns(
     const sequence = lowest - input.runs.length + index;
     const importer = new RunImporter(statements, run, sequence);
     for (const row of run.rows()) importer.add(row);
-    importer.moveTags(run.tags);
+    importer.moveTags(run.tags, run.imported);
     const faults = finishRun(db, run, sequence);
     if (faults.length > 0) throw changedRecords(run, faults);
     return sequence as RunSequence;
@@ -73,7 +73,7 @@ export function importRuns(
 }
 
 /** The last of a run, when all its rows are in: its digests, and what does not fit to them, in words. */
-export function finishRun(db: Connection, run: ImportedFacts, sequence: number): readonly string[] {
+export function finishRun(db: Connection, run: WrittenFacts, sequence: number): readonly string[] {
   const { startDigest, endDigest } = run;
   if (startDigest !== undefined)
     db.prepare("UPDATE run SET start_digest = ? WHERE sequence = ?").run(bytesOfDigest(startDigest), sequence);
@@ -97,10 +97,13 @@ function changedRecords({ id, imported }: ImportedRun, faults: readonly string[]
   );
 }
 
+/** What is written of a run; one that was not imported has nothing of that. */
+export type WrittenFacts = Omit<ImportedFacts, "imported"> & Partial<Pick<ImportedFacts, "imported">>;
+
 /** Writes a run: its own row when it is made, then those that are added. */
 export class RunImporter {
   readonly #statements: Statements;
-  readonly #run: ImportedFacts;
+  readonly #run: WrittenFacts;
   readonly #sequence: number;
   readonly #flow: number;
   /** Number of the run's task 0. */
@@ -109,7 +112,13 @@ export class RunImporter {
   readonly #metrics: MetricWriter;
   #signatures = 0;
 
-  constructor(statements: Statements, run: ImportedFacts, sequence: number) {
+  /** @param known flow and number that the run has, where it is not to get the next ones */
+  constructor(
+    statements: Statements,
+    run: WrittenFacts,
+    sequence: number,
+    known?: { readonly flow: number; readonly number: number },
+  ) {
     if (statements.get(runs.runById, { id: run.id }) !== undefined) {
       throw new FlowError("FLOW_METADATA_CONFLICT", {
         message: `Cannot import the run ${run.id}: the store has a run of this id`,
@@ -121,7 +130,7 @@ export class RunImporter {
     this.#metrics = new MetricWriter(statements);
     this.#run = run;
     this.#sequence = sequence;
-    this.#flow = flowFor(statements, { flow: run.flow, formerly: [] });
+    this.#flow = known?.flow ?? flowFor(statements, { flow: run.flow, formerly: [] });
     this.#firstTask =
       run.taskCount === 0 ? 1 : statements.get(reserveTasks, { count: run.taskCount })!.next_task - run.taskCount;
     this.#insertTask = statements.raw(insertTask, [
@@ -145,15 +154,14 @@ export class RunImporter {
       "terms",
       "record_digest",
     ]);
-    this.#insertRun();
+    this.#insertRun(known?.number ?? statements.get(runs.nextNumber, { id: this.#flow })!.last_number);
     this.#insertCall();
   }
 
   /** Gives the run the tags that it is to hold in this store. */
-  moveTags(tags: readonly string[]): void {
-    const { imported } = this.#run;
+  moveTags(tags: readonly string[], imported: RunImport): void {
     moveTags(this.#statements, taggedRun(this.#statements, this.#sequence), {
-      add: this.#freeTags(tags),
+      add: this.#freeTags(tags, imported),
       remove: [],
       actor: imported.actor,
       host: imported.host,
@@ -164,8 +172,7 @@ export class RunImporter {
   }
 
   /** Importing moves nothing that a policy of this store guards: such a tag is kept as a request that was refused. */
-  #freeTags(tags: readonly string[]): readonly string[] {
-    const { imported } = this.#run;
+  #freeTags(tags: readonly string[], imported: RunImport): readonly string[] {
     const known = readPolicies(this.#statements);
     return [...new Set(tags)].filter((tag) => {
       const policy = policyFor(known, tag);
@@ -186,7 +193,7 @@ export class RunImporter {
     });
   }
 
-  #insertRun(): void {
+  #insertRun(number: number): void {
     const run = this.#run;
     const statements = this.#statements;
     const { run: origin, ...facts } = run.origin ?? { run: null };
@@ -196,7 +203,7 @@ export class RunImporter {
       flow: this.#flow,
       project: run.flow.project,
       flow_name: run.flow.name,
-      number: statements.get(runs.nextNumber, { id: this.#flow })!.last_number,
+      number,
       status: run.status,
       created_at: run.createdAt.getTime(),
       started_at: run.startedAt?.getTime() ?? null,
@@ -210,7 +217,8 @@ export class RunImporter {
       failure: run.failure === undefined ? null : JSON.stringify(run.failure),
       execution: run.execution,
       origin,
-      origin_facts: JSON.stringify({ ...facts, imported: run.imported }),
+      origin_facts:
+        run.imported === undefined && origin === null ? null : JSON.stringify({ ...facts, imported: run.imported }),
       parent: run.parent === undefined ? null : JSON.stringify(run.parent),
     });
     // A flow that was not known has a newest run of 0, which no run is.
@@ -262,7 +270,7 @@ export class RunImporter {
         return;
       case "artifact": {
         const { name, gone, ...ref } = row.artifact;
-        const task = this.#task(row.task);
+        const task = this.task(row.task);
         if (gone !== undefined) {
           statements.run(insertGone, { task, name, ...stored(ref), reason: gone.reason, gone_at: gone.at.getTime() });
           return;
@@ -275,13 +283,13 @@ export class RunImporter {
       case "page": {
         const { first, count, ...ref } = row.page;
         namingABlob(`the items from ${first}`, ref.digest, () =>
-          statements.run(insertItemPage, { split: this.#task(row.task), first, count, ...stored(ref) }),
+          statements.run(insertItemPage, { split: this.task(row.task), first, count, ...stored(ref) }),
         );
         return;
       }
       case "read": {
         const { upstream, producer, artifact, codec, digest } = row.read;
-        const task = this.#task(row.task);
+        const task = this.task(row.task);
         statements.run(insertUpstreamRead, {
           upstream: upstream ?? "",
           producer,
@@ -293,11 +301,11 @@ export class RunImporter {
         return;
       }
       case "metric":
-        this.#metrics.write(this.#sequence, this.#task(row.task), row.series, row.first);
+        this.#metrics.write(this.#sequence, this.task(row.task), row.series, row.first);
         return;
       case "log": {
         const { attempt, stream, at, text } = row.chunk;
-        statements.run(insertLog, { task: this.#task(row.task), attempt, stream, at: at.getTime(), text });
+        statements.run(insertLog, { task: this.task(row.task), attempt, stream, at: at.getTime(), text });
         return;
       }
       case "signature":
@@ -306,7 +314,7 @@ export class RunImporter {
       case "origin": {
         const { run: id, ...place } = row.origin;
         const origin = statements.get(taskByPlace, { id, ...place })?.sequence;
-        if (origin !== undefined) statements.run(setTaskOrigin, { sequence: this.#task(row.task), origin });
+        if (origin !== undefined) statements.run(setTaskOrigin, { sequence: this.task(row.task), origin });
         return;
       }
       default:
@@ -316,7 +324,7 @@ export class RunImporter {
 
   #writeTask(task: ImportedTask): void {
     this.#insertTask.run(
-      this.#task(task.place),
+      this.task(task.place),
       this.#sequence,
       task.step,
       task.path,
@@ -324,7 +332,7 @@ export class RunImporter {
       task.status,
       task.startedAt.getTime(),
       task.finishedAt?.getTime() ?? null,
-      task.inherits === undefined ? null : this.#task(task.inherits),
+      task.inherits === undefined ? null : this.task(task.inherits),
       task.fanOut ?? null,
       task.choice ?? null,
       task.error === undefined ? null : JSON.stringify(task.error),
@@ -350,7 +358,8 @@ export class RunImporter {
       this.#statements.run(insertChildRun, { ...key, child: this.#sequence });
   }
 
-  #task(place: number): number {
+  /** Number of a task by its place. */
+  task(place: number): number {
     if (Number.isSafeInteger(place) && place >= 0 && place < this.#run.taskCount) return this.#firstTask + place;
     throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
       message: `Cannot import the run ${this.#run.id}: it has ${this.#run.taskCount} tasks, and task ${place} was named`,

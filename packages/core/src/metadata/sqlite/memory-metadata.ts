@@ -29,7 +29,7 @@ export function openMemoryMetadata(options: { readonly now?: () => number } = {}
   db.pragma("foreign_keys = ON");
   migrate(db, NAME, options.now ?? Date.now);
   return {
-    metadata: new SqliteMetadata(db, NAME, new WriteTurns(NAME, {}), undefined),
+    metadata: new SqliteMetadata(db, NAME, new WriteTurns(NAME, {}), {}),
     reader: new SqliteTaskReader(db, NAME),
   };
 }

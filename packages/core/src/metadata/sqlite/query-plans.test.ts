@@ -75,7 +75,7 @@ describe("a page of runs is read from an index, in order:", () => {
 
   test.each(Object.entries(pages))("how many there are %s: from one index, without their rows", (_, shape) => {
     for (const isBounded of [false, true]) {
-      const details = plan(runs.runCount({ ...shape, before: false }, isBounded)).filter(
+      const details = plan(runs.runCount({ ...shape, before: false, isBounded })).filter(
         (line) => !/CO-ROUTINE|SCAN found/.test(line),
       );
       expect(details[0]).toMatch(/^(SEARCH|SCAN) (t0|run) USING COVERING INDEX/);
@@ -271,6 +271,7 @@ const SCHEMAS = [
   "4c718a083dc32af86f2ff3441969784a28ba04c6deb647ba7c892d759ae58778",
   "d4c99e45eeffe04f93e492bf284a5dbbfaf76d3eced6fdca11952a53fb2d55e7",
   "918933c9e37dec90a7552632c1750739cca5b97ab46bbe3b87cd38c796c065a2",
+  "c67855f90f9819ef5c443fb7cb7d0c2cdca4f63634b6ab7ae98b0e21aea63a6c",
 ];
 
 test("the schemas are what they were when they were released", () => {

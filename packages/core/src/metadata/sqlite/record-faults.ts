@@ -6,6 +6,7 @@ import type { Digest } from "../../artifact/artifact.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
 import type { RecordPart, RunDigests, TaskSequence } from "../metadata-store.ts";
 import { digestOfBytes } from "../sql/rows.ts";
+import { readPlace } from "../stored-json.ts";
 import { RowNames } from "./audit/row-names.ts";
 import type { Connection } from "./connection.ts";
 import { prepared } from "./prepared.ts";
@@ -161,7 +162,7 @@ function mismatchesOfTasks(db: Connection, run: number): readonly RecordMismatch
     const upTo = next.get(run, after, WINDOW) as number | null;
     if (upTo === null) return found;
     found.push(...taskMismatches(db, { after, upTo, run }));
-    after = upTo;
+    after = readPlace(upTo, "task.sequence");
   }
 }
 

@@ -1,7 +1,7 @@
 /** The digests of runs, computed from the rows as they are now; all functions expect to stand inside a transaction. */
 import { canonicalJson } from "../canonical-json.ts";
 import { EndDigest, startDigest } from "../record-digest.ts";
-import { readObject } from "../stored-json.ts";
+import { readObject, readPlace } from "../stored-json.ts";
 import type { Connection } from "./connection.ts";
 
 const START = `SELECT id, project, flow_name, lower(hex(package_digest)) AS package, system_tags, parameters, secret_parameters,
@@ -64,7 +64,7 @@ export function endDigestOf(db: Connection, run: number): string {
     const { last, lines } = tasks.get(run, after) as { readonly last: number | null; readonly lines: string | null };
     if (last === null || lines === null) break;
     sum.addLines(lines);
-    after = last;
+    after = readPlace(last, "task.sequence");
   }
   for (const read of db.prepare(READS).raw().iterate(run) as Iterable<unknown[]>) sum.add(read);
   return sum.end();

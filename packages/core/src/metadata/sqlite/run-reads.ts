@@ -9,6 +9,7 @@ import { currentExecution } from "../sql/executions.ts";
 import { type RunRecord, toRunRow } from "../sql/rows.ts";
 import * as runs from "../sql/runs.ts";
 import * as tags from "../sql/tags.ts";
+import { readPlace } from "../stored-json.ts";
 import { parameterDigest } from "./parameter-digest.ts";
 import type { Statements } from "./statements.ts";
 
@@ -152,7 +153,9 @@ export function countRuns(
 
 function countFound(statements: Statements, { shape, args }: RunFilter, atMost: number): number {
   const isBounded = Number.isFinite(atMost);
-  const count = statements.shaped(`count ${isBounded} ${JSON.stringify(shape)}`, () => runs.runCount(shape, isBounded));
+  const count = statements.shaped(`count ${isBounded} ${JSON.stringify(shape)}`, () =>
+    runs.runCount({ ...shape, isBounded }),
+  );
   return statements.get(count, isBounded ? { ...args, limit: atMost } : args)!.count;
 }
 
@@ -201,7 +204,7 @@ function readJudged(
     }
     if (page.length < MAX_LIMIT) return found;
     shape = { ...shape, before: true };
-    args = { ...args, before: page.at(-1)!.sequence };
+    args = { ...args, before: readPlace(page.at(-1)!.sequence, "run.sequence") };
   }
 }
 

@@ -7,8 +7,11 @@
  * locks of other processes are waited for by timers. Not here: the statements themselves (sql/) and the bytes of large
  * values (storage/).
  */
+
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
+import type { BucketRecords } from "../bucket-records.ts";
+import { checkWords } from "../check-words.ts";
 import type { BeginExecution } from "../execution.ts";
 import type { ImportRuns } from "../imported-run.ts";
 import type { Liveness } from "../liveness.ts";
@@ -26,32 +29,28 @@ import type {
   TaskSequence,
   Tick,
 } from "../metadata-store.ts";
-import { endExecution } from "../sql/executions.ts";
 import { insertPackage, insertPackageBlob } from "../sql/packages.ts";
 import { bytesOfDigest } from "../sql/rows.ts";
-import * as runs from "../sql/runs.ts";
-import { setRunTagStatus } from "../sql/tags.ts";
-import { completeTask, endTasks, reserveTasks } from "../sql/tasks.ts";
+import { reserveTasks } from "../sql/tasks.ts";
 import type { TagPolicyChange } from "../tag-event.ts";
 import type { WebhookStore } from "../webhook-store.ts";
-import { beat, beginExecution, checkWriter } from "./begin-execution.ts";
+import { beat, beginExecution } from "./begin-execution.ts";
+import { bucketRecords } from "./bucket-records.ts";
 import { type Connection, openReader, openWriter } from "./connection.ts";
 import { createRun } from "./create-run.ts";
-import { giveUpTransient } from "./give-up-artifacts.ts";
+import { finishRun } from "./finish-run.ts";
 import { importRuns } from "./import-runs.ts";
 import { migrate, showAsNewest } from "./migrate.ts";
 import { moveTags, taggedRun } from "./move-tags.ts";
-import { writeEndDigest } from "./run-digests.ts";
 import { readRun } from "./run-reads.ts";
 import { addSignature } from "./signatures.ts";
 import { metadataError } from "./sqlite-error.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import type { Statements } from "./statements.ts";
 import { removeTagPolicy, setTagPolicy } from "./tag-policies.ts";
-import { grantRequests } from "./tag-requests.ts";
 import { TickWriter } from "./tick-writer.ts";
 import { webhookRecords } from "./webhook-records.ts";
-import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
+import { type BlobsAhead, type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 import { WriteTurns, type WriteTurnsOptions } from "./write-turns.ts";
 
 export interface SqliteMetadataOptions extends WriteTurnsOptions {
@@ -63,7 +62,12 @@ export interface SqliteMetadataOptions extends WriteTurnsOptions {
   readonly liveness?: Liveness;
   /** Whether the bytes of a blob are there that lies outside of the records: each commit that names a new one asks. */
   readonly holdsBlob?: HoldsBlob;
+  /** Where `holdsBlob` may take long: it is asked before a transaction begins, and within one only when that did not help. */
+  readonly blobsAhead?: BlobsAhead;
 }
+
+/** Between a look and its transaction a deletion may make all of it uncertain again; not for ever. */
+const LOOKS = 3;
 
 /**
  * Opens the records in a file; makes them when the file is not there (its folder must be), and brings an older schema
@@ -79,7 +83,7 @@ export async function openSqliteMetadata(file: string, options: SqliteMetadataOp
   try {
     // All of it again while locked: another process that makes the store at this instant also holds up the first pragma.
     const db = await turns.retry(() => openChecked(file, options));
-    return new SqliteMetadata(db, file, turns, options.liveness, options.holdsBlob);
+    return new SqliteMetadata(db, file, turns, options);
   } catch (error) {
     throw metadataError("Cannot open the records", file, error);
   }
@@ -102,18 +106,31 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
   #dataVersion: unknown;
   readonly #holds: HoldsBlob | undefined;
+  readonly #ahead: BlobsAhead | undefined;
   readonly webhooks: WebhookStore = webhookRecords(
     (work) => this.read(work),
     (action, work) => this.#write(action, work),
   );
+  readonly bucket: BucketRecords = bucketRecords(
+    this.db,
+    (work) => this.read(work),
+    (action, work) => this.#write(action, work),
+  );
 
-  constructor(db: Connection, file: string, turns: WriteTurns, liveness: Liveness | undefined, holds?: HoldsBlob) {
+  constructor(
+    db: Connection,
+    file: string,
+    turns: WriteTurns,
+    { liveness, holdsBlob, blobsAhead }: Pick<SqliteMetadataOptions, "liveness" | "holdsBlob" | "blobsAhead">,
+  ) {
     super(db, file, turns, liveness);
-    this.#holds = holds;
+    this.#holds = holdsBlob;
+    this.#ahead = blobsAhead;
   }
 
   async createRun(run: NewRun): Promise<RunRow> {
-    return this.#write("Cannot create a run", (statements) => {
+    checkWords("create a run", { actor: run.actor, host: run.host, reason: run.tagReason });
+    return this.#writeNaming("Cannot create a run", run.blobs, (statements) => {
       const { db, liveness: here } = this;
       const sequence = createRun({ db, statements, here, holds: this.#holds }, run);
       return readRun(statements, sequence, here)!;
@@ -141,38 +158,15 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
   }
 
   commitTick(tick: Tick): Promise<readonly TaskSequence[]> {
-    return this.#write("Cannot record what tasks did", (on) => {
+    return this.#writeNaming("Cannot record what tasks did", tick.blobs, (on) => {
       this.#tickWriter ??= new TickWriter(this.db, on, this.#holds);
       return this.#tickWriter.write(tick);
     });
   }
 
   async finishRun(finish: FinishRun): Promise<RunRow> {
-    const row = await this.#write("Cannot finish the run", (on) => {
-      checkWriter(on, finish.run, finish.execution);
-      checkEndTask(on, finish);
-      const { run, status } = finish;
-      const finished_at = finish.finishedAt.getTime();
-      on.run(runs.finishRun, {
-        sequence: run,
-        status,
-        finished_at,
-        end_task: finish.endTask ?? null,
-        failure: finish.failure === undefined ? null : JSON.stringify(finish.failure),
-      });
-      on.run(setRunTagStatus, { run, status });
-      on.run(endExecution, { run, number: finish.execution, status, ended_at: finished_at, running: "running" });
-      if (status === "succeeded") {
-        giveUpTransient(this.db, run, finish.finishedAt);
-        grantRequests(on, taggedRun(on, run), finish.finishedAt, finish.tagChecks ?? {});
-      } else {
-        const cancelled_by = finish.cancelledBy ?? finish.failure?.task ?? null;
-        on.run(endTasks, { run, running: "running", status: "cancelled", finished_at, cancelled_by });
-      }
-      writeEndDigest(this.db, run, finish.execution);
-      return finish.run;
-    });
-    return (await this.run(row))!;
+    await this.#write("Cannot finish the run", (on) => finishRun(this.db, on, finish));
+    return (await this.run(finish.run))!;
   }
 
   putPackage(pack: {
@@ -180,7 +174,7 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     readonly manifest: string;
     readonly blobs: readonly BlobRow[];
   }): Promise<void> {
-    return this.#write("Cannot store the code package", (on) => {
+    return this.#writeNaming("Cannot store the code package", pack.blobs, (on) => {
       insertBlobs(on, pack.blobs, this.#holds);
       const digest = bytesOfDigest(pack.digest);
       if (on.run(insertPackage, { digest, manifest: pack.manifest }) === 0) return;
@@ -198,7 +192,8 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     );
   }
 
-  moveTags(move: TagMove): Promise<readonly TagEvent[]> {
+  async moveTags(move: TagMove): Promise<readonly TagEvent[]> {
+    checkWords("move tags", move);
     return this.#write("Cannot move tags", (on) => moveTags(on, taggedRun(on, move.run), move));
   }
 
@@ -206,12 +201,30 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     return this.#write("Cannot keep the signature", (on) => addSignature(on, run, signature));
   }
 
-  setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]> {
+  async setTagPolicy(change: TagPolicyChange): Promise<readonly TagEvent[]> {
+    checkWords("set the policy", change);
     return this.#write("Cannot set the policy", (on) => setTagPolicy(on, change));
   }
 
-  removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]> {
+  async removeTagPolicy(pattern: string, by: TagActor): Promise<readonly TagEvent[]> {
+    checkWords("remove the policy", by);
     return this.#write("Cannot remove the policy", (on) => removeTagPolicy(on, pattern, by));
+  }
+
+  /** As `#write`, of rows that name blobs: nobody waits for a network while all writers wait for him. */
+  async #writeNaming<T>(action: string, blobs: readonly BlobRow[], work: (on: Statements) => T): Promise<T> {
+    const ahead = this.#ahead;
+    const outside = ahead === undefined ? [] : blobs.filter(({ stored }) => stored === undefined);
+    for (let looks = 1; ahead !== undefined && outside.length > 0 && looks <= LOOKS; looks++) {
+      const unknown = outside.filter((blob) => !ahead.knows(blob));
+      if (unknown.length > 0) await ahead.look(unknown);
+      // In here nothing is deleted: what is known now is there when the row is.
+      const written = await this.#write(action, (on) =>
+        outside.every((blob) => ahead.knows(blob)) ? { answer: work(on) } : undefined,
+      );
+      if (written !== undefined) return written.answer;
+    }
+    return await this.#write(action, work);
   }
 
   /** Runs statements in one write transaction, when its turn comes. */
@@ -231,12 +244,4 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
       throw metadataError(action, this.file, error);
     }
   }
-}
-
-function checkEndTask(on: Statements, finish: FinishRun): void {
-  if (finish.endTask === undefined) return;
-  if (on.get(completeTask, { sequence: finish.endTask, run: finish.run }) !== undefined) return;
-  throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
-    message: `Cannot finish run number ${finish.run}: task number ${finish.endTask} is no succeeded task of it`,
-  });
 }

@@ -3,25 +3,14 @@
  * and then kept: running it again costs what SQLite needs.
  */
 import type { Statement } from "better-sqlite3";
-import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { FlowError } from "../../errors/flow-error.ts";
-import { type Binding, type CompiledQueryText, compileQuery, type Query, type SchemaBuilder } from "../sql/query.ts";
-import type { Schema } from "../sql/schema.ts";
+import { type Binding, type CompiledQueryText, compileQuery, type Query } from "../sql/query.ts";
 import type { Connection } from "./connection.ts";
-
-/** Kysely as a writer of SQLite's dialect only: it has no connection. */
-const builder: SchemaBuilder = new Kysely<Schema>({
-  dialect: {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-  },
-});
+import { queryBuilder } from "./query-builder.ts";
 
 /** Text and binding order of a query in SQLite's dialect. */
 export function compileForSqlite<Args, Row>(definition: Query<Args, Row>): CompiledQueryText {
-  return compileQuery(builder, definition);
+  return compileQuery(queryBuilder, definition);
 }
 
 interface Prepared {
@@ -72,6 +61,23 @@ export class Statements {
       });
     }
     return statement;
+  }
+
+  /**
+   * As `raw`, for an insertion of one row: a statement that inserts `count` of them, with the arguments of one after those of the
+   * other. The caller keeps it.
+   */
+  rawRows<Args, Row>(
+    definition: Query<Args, Row>,
+    order: readonly (keyof Args & string)[],
+    count: number,
+  ): Statement<unknown[], unknown> {
+    this.raw(definition, order);
+    const { sql } = compileForSqlite(definition);
+    const row = / values (\([?, ]+\))/.exec(sql)?.[1];
+    if (row === undefined)
+      throw new FlowError("FLOW_INTERNAL", { message: `A statement inserts no single row: ${sql}` });
+    return this.#db.prepare(sql.replace(row, () => Array.from({ length: count }, () => row).join(", ")));
   }
 
   /** The query of a shape, built once: `shape` must tell apart all queries that `make` gives. */

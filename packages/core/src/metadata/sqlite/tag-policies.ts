@@ -2,6 +2,7 @@ import { FlowError, type Problem, problemsError } from "../../errors/flow-error.
 import type { RunStatus } from "../../events/run-record.ts";
 import type { RunId } from "../../ids/run-id.ts";
 import { shellWord } from "../../util/shell-word.ts";
+import { MAX_WORDS_BYTES } from "../check-words.ts";
 import { deleteTagPolicy, putTagPolicy } from "../sql/tag-policies.ts";
 import { deleteRunTag, sharedTags } from "../sql/tags.ts";
 import type { TagActor, TagEvent, TagPolicyChange } from "../tag-event.ts";
@@ -99,6 +100,9 @@ function checkPolicy(policy: TagPolicy): void {
   const why = patternProblem(pattern);
   if (why !== undefined) throw badPolicy(pattern, why, "Write a tag, with * for any characters");
   if (allow?.some((actor) => actor.trim() === "") === true) throw badPolicy(pattern, "a name in it is empty");
+  const bytes = Buffer.byteLength(allow?.join("") ?? "");
+  if (bytes > MAX_WORDS_BYTES)
+    throw badPolicy(pattern, `its names have ${bytes} bytes, the limit is ${MAX_WORDS_BYTES}`);
   if ((signedBy?.length ?? 0) > MAX_POLICY_KEYS)
     throw badPolicy(pattern, `it has ${signedBy!.length} keys, the limit is ${MAX_POLICY_KEYS}`);
   if (maxAgeMs !== undefined && !(Number.isSafeInteger(maxAgeMs) && maxAgeMs > 0))

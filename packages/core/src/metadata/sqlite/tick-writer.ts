@@ -15,21 +15,38 @@ import { finishTask, insertPlainTask, insertTask, setTaskRecord, taskBySequence 
 import { insertUpstreamRead } from "../sql/upstreams.ts";
 import { checkWriter } from "./begin-execution.ts";
 import type { Connection } from "./connection.ts";
+import { RowBatch } from "./row-batch.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Statements } from "./statements.ts";
 import { type RecordColumns, TaskRecorder } from "./task-recorder.ts";
 import { noTask, otherRun, taskFinal } from "./tick-errors.ts";
-import { type HoldsBlob, insertBlobs, missingBlob, STORE_FIRST } from "./write-blobs.ts";
+import { type HoldsBlob, insertBlobs, namingABlob } from "./write-blobs.ts";
 import { MetricWriter } from "./write-metrics.ts";
+
+const PLAIN_TASK = [
+  "sequence",
+  "run",
+  "step",
+  "path",
+  "attempt",
+  "status",
+  "started_at",
+  "finished_at",
+  "inherits",
+  "value_reads",
+  "duration_ms",
+  "record_digest",
+] as const;
+const ARTIFACT = ["task", "name", "codec", "digest", "size_bytes"] as const;
 
 export class TickWriter {
   readonly #statements: Statements;
   readonly #holds: HoldsBlob | undefined;
   readonly #recorder: TaskRecorder;
   readonly #insertTask: Statement<unknown[], unknown>;
-  readonly #insertPlainTask: Statement<unknown[], unknown>;
+  readonly #plainTasks: RowBatch<NewTask>;
   readonly #finishTask: Statement<unknown[], unknown>;
-  readonly #insertArtifact: Statement<unknown[], unknown>;
+  readonly #artifacts: RowBatch<NewArtifact>;
   readonly #insertPage: Statement<unknown[], unknown>;
   readonly #insertRead: Statement<unknown[], unknown>;
   readonly #insertLog: Statement<unknown[], unknown>;
@@ -58,20 +75,10 @@ export class TickWriter {
       "terms",
       "record_digest",
     ]);
-    this.#insertPlainTask = statements.raw(insertPlainTask, [
-      "sequence",
-      "run",
-      "step",
-      "path",
-      "attempt",
-      "status",
-      "started_at",
-      "finished_at",
-      "inherits",
-      "value_reads",
-      "duration_ms",
-      "record_digest",
-    ]);
+    const insertPlain = statements.raw(insertPlainTask, PLAIN_TASK);
+    this.#plainTasks = new RowBatch(statements, insertPlainTask, PLAIN_TASK, (task, values) =>
+      explained(task, () => insertPlain.run(...values)),
+    );
     this.#finishTask = statements.raw(finishTask, [
       "status",
       "finished_at",
@@ -85,7 +92,10 @@ export class TickWriter {
       "run",
       "running",
     ]);
-    this.#insertArtifact = statements.raw(insertArtifact, ["task", "name", "codec", "digest", "size_bytes"]);
+    const insert = statements.raw(insertArtifact, ARTIFACT);
+    this.#artifacts = new RowBatch(statements, insertArtifact, ARTIFACT, ({ name, digest }, values) =>
+      namingABlob(`the artifact "${name}"`, digest, () => insert.run(...values)),
+    );
     this.#insertPage = statements.raw(insertItemPage, ["split", "first", "count", "codec", "digest", "size_bytes"]);
     this.#insertRead = statements.raw(insertUpstreamRead, [
       "upstream",
@@ -112,11 +122,15 @@ export class TickWriter {
 
   #write(tick: Tick): void {
     this.#recorder.begin();
+    this.#plainTasks.begin();
+    this.#artifacts.begin();
     const startedHere = this.#writeStarted(tick);
+    this.#plainTasks.flush();
     insertBlobs(this.#statements, tick.blobs, this.#holds);
     for (const task of tick.finished) {
       if (!startedHere.has(task.sequence)) this.#finish(tick.run, task);
       if (task.takenFrom !== undefined) {
+        this.#artifacts.flush(); // What it takes may have been left in this tick.
         this.#copyOutcome(tick.run, task.sequence, task.takenFrom);
         const { terms, digest } = this.#recorder.record(task);
         this.#statements.run(setTaskRecord, { sequence: task.sequence, terms, record_digest: digest });
@@ -126,6 +140,7 @@ export class TickWriter {
       for (const series of task.metrics ?? []) this.#metrics.write(tick.run, task.sequence, series);
       if (task.cache !== undefined) this.#offer(task, task.cache);
     }
+    this.#artifacts.flush();
     for (const read of tick.reads) this.#writeRead(read);
     for (const chunk of tick.logs) this.#writeLog(chunk);
   }
@@ -172,24 +187,24 @@ export class TickWriter {
     // What another task left is known when that one's rows are written, perhaps in this tick.
     const record: RecordColumns | undefined =
       end === undefined || end.takenFrom !== undefined ? undefined : this.#recorder.record(end, task);
-    try {
-      if (end !== undefined && record !== undefined && isPlain(end, record)) {
-        this.#insertPlainTask.run(
-          task.sequence,
-          task.run,
-          task.step,
-          task.path,
-          task.attempt,
-          end.status,
-          task.startedAt.getTime(),
-          end.finishedAt.getTime(),
-          task.inherits ?? null,
-          end.valueReads === undefined ? null : JSON.stringify(end.valueReads),
-          end.durationMs ?? null,
-          record.digest,
-        );
-        return;
-      }
+    if (end !== undefined && record !== undefined && isPlain(end, record)) {
+      this.#plainTasks.add(task, [
+        task.sequence,
+        task.run,
+        task.step,
+        task.path,
+        task.attempt,
+        end.status,
+        task.startedAt.getTime(),
+        end.finishedAt.getTime(),
+        task.inherits ?? null,
+        end.valueReads === undefined ? null : JSON.stringify(end.valueReads),
+        end.durationMs ?? null,
+        record.digest,
+      ]);
+      return;
+    }
+    explained(task, () =>
       this.#insertTask.run(
         task.sequence,
         task.run,
@@ -210,22 +225,8 @@ export class TickWriter {
         end?.durationMs ?? null,
         record?.terms ?? null,
         record?.digest ?? null,
-      );
-    } catch (error) {
-      const code = sqliteCode(error);
-      if (code === "SQLITE_CONSTRAINT_CHECK") {
-        throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
-          message: `Cannot record task number ${task.sequence}: it inherits from number ${task.inherits}, which is no earlier one`,
-          cause: error,
-        });
-      }
-      if (code?.startsWith("SQLITE_CONSTRAINT") !== true) throw error;
-      throw new FlowError("FLOW_METADATA_CONFLICT", {
-        message: `Cannot record the task ${task.step}/${task.path} (attempt ${task.attempt}): it is recorded already, or its number ${task.sequence} is taken`,
-        context: { run: task.run, step: task.step, path: task.path, attempt: task.attempt, sequence: task.sequence },
-        cause: error,
-      });
-    }
+      ),
+    );
   }
 
   #finish(run: number, task: FinishedTask): void {
@@ -293,19 +294,8 @@ export class TickWriter {
   #writeArtifacts(run: number, task: FinishedTask): void {
     for (const artifact of task.artifacts) {
       if (artifact.term !== undefined) this.#writeTerm(run, task, artifact, artifact.term);
-      try {
-        this.#insertArtifact.run(
-          task.sequence,
-          artifact.name,
-          artifact.codec,
-          bytesOfDigest(artifact.digest),
-          artifact.sizeBytes,
-        );
-      } catch (error) {
-        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
-          throw missingBlob(`the artifact "${artifact.name}"`, artifact.digest, STORE_FIRST, error);
-        throw error;
-      }
+      const { name, codec, digest, sizeBytes } = artifact;
+      this.#artifacts.add(artifact, [task.sequence, name, codec, bytesOfDigest(digest), sizeBytes]);
     }
   }
 
@@ -321,20 +311,10 @@ export class TickWriter {
 
   #writePages(task: FinishedTask): void {
     for (const page of task.pages) {
-      try {
-        this.#insertPage.run(
-          task.sequence,
-          page.first,
-          page.count,
-          page.codec,
-          bytesOfDigest(page.digest),
-          page.sizeBytes,
-        );
-      } catch (error) {
-        if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY")
-          throw missingBlob(`the items from ${page.first}`, page.digest, STORE_FIRST, error);
-        throw error;
-      }
+      const { first, count, codec, digest, sizeBytes } = page;
+      namingABlob(`the items from ${first}`, digest, () =>
+        this.#insertPage.run(task.sequence, first, count, codec, bytesOfDigest(digest), sizeBytes),
+      );
     }
   }
 
@@ -359,6 +339,27 @@ export class TickWriter {
       if (sqliteCode(error) === "SQLITE_CONSTRAINT_FOREIGNKEY") throw noTask(chunk.task);
       throw error;
     }
+  }
+}
+
+/** Runs the insertion of a task; when it is refused, says why. */
+function explained(task: NewTask, insert: () => unknown): void {
+  try {
+    insert();
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code === "SQLITE_CONSTRAINT_CHECK") {
+      throw new FlowError("FLOW_METADATA_BAD_ARGUMENT", {
+        message: `Cannot record task number ${task.sequence}: it inherits from number ${task.inherits}, which is no earlier one`,
+        cause: error,
+      });
+    }
+    if (code?.startsWith("SQLITE_CONSTRAINT") !== true) throw error;
+    throw new FlowError("FLOW_METADATA_CONFLICT", {
+      message: `Cannot record the task ${task.step}/${task.path} (attempt ${task.attempt}): it is recorded already, or its number ${task.sequence} is taken`,
+      context: { run: task.run, step: task.step, path: task.path, attempt: task.attempt, sequence: task.sequence },
+      cause: error,
+    });
   }
 }
 

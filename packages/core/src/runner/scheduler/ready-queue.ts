@@ -42,6 +42,8 @@ export class ReadyQueue<Task> {
   readonly #steps = new Map<string, StepQueue<Task>>();
   readonly #makeTask: (group: ReadyGroup, index: number) => Task;
   readonly #random: (() => number) | undefined;
+  /** When shuffled: the order of the steps, until what is ready changes. How often somebody looks must not decide anything. */
+  #shuffled: readonly string[] | undefined;
 
   constructor(makeTask: (group: ReadyGroup, index: number) => Task, random?: () => number) {
     this.#makeTask = makeTask;
@@ -53,12 +55,14 @@ export class ReadyQueue<Task> {
   }
 
   push(group: ReadyGroup): void {
+    this.#shuffled = undefined;
     const queue = this.#queue(group.step.name);
     queue.groups.push(group);
     queue.count += group.end - group.next;
   }
 
   giveBack(step: string, task: Task, isAlone: boolean): void {
+    this.#shuffled = undefined;
     const queue = this.#queue(step);
     (isAlone ? queue.alone : queue.returned).push(task);
     queue.count++;
@@ -70,9 +74,8 @@ export class ReadyQueue<Task> {
       for (const [step, { count }] of this.#steps) yield { step, count };
       return;
     }
-    const names = [...this.#steps.keys()];
-    for (let next = 0; next < names.length; next++) {
-      const step = names[this.#swap(names, next)]!;
+    this.#shuffled ??= this.#shuffle([...this.#steps.keys()]);
+    for (const step of this.#shuffled) {
       const queue = this.#steps.get(step);
       if (queue !== undefined) yield { step, count: queue.count };
     }
@@ -82,6 +85,7 @@ export class ReadyQueue<Task> {
   take(step: string, limit: number): readonly Task[] {
     const queue = this.#steps.get(step);
     if (queue === undefined) return [];
+    this.#shuffled = undefined;
     const alone = queue.alone.shift();
     const tasks = alone === undefined ? this.#takeTogether(queue, limit) : [alone];
     queue.count -= tasks.length;
@@ -118,6 +122,11 @@ export class ReadyQueue<Task> {
     if (other !== place) group.moved.set(other, group.moved.get(place) ?? place);
     group.moved.delete(place);
     return index;
+  }
+
+  #shuffle(names: string[]): readonly string[] {
+    for (let place = 0; place < names.length; place++) this.#swap(names, place);
+    return names;
   }
 
   /** Puts some element from `place` on into that place, and gives it back. */

@@ -48,11 +48,12 @@ export async function collectYield(source: YieldSource, blobs: Map<string, NewBl
   const split = step.foreach === undefined ? undefined : await itemsOf(source, step.foreach, flow, blobs);
   const unread = bound.fields();
   const kept = await keepFiles(source, unread);
+  // Where there are none, nothing of them was waited for: what was looked at is what is encoded.
   const changes = encodeChanges(source, kept.size === 0 ? unread : bound.fields(), kept);
   const choice = step.on === undefined ? {} : { choice: choiceOf(flow, step, source.isCaught) };
   // Only now, when nothing can be refused any more: a task that fails leaves no artifact behind. (Pages of a foreach are
   // stored as they fill, so that a million items need little memory; what nothing names is for the garbage collection.)
-  for (const { name, ...encoded } of changes.encoded) {
+  for (const { name, encoded } of changes.encoded) {
     if (blobs.has(encoded.digest)) continue;
     // What is kept are the very bytes that were hashed: since then nothing was awaited.
     const keep = source.arrays.keeper(name, encoded);
@@ -96,7 +97,10 @@ async function keepFiles(
   return files;
 }
 
-type NamedArtifact = EncodedArtifact & { readonly name: string };
+interface NamedArtifact {
+  readonly name: string;
+  readonly encoded: EncodedArtifact;
+}
 
 function encodeChanges(
   source: YieldSource,
@@ -126,7 +130,7 @@ function encodeChanges(
     const before = inherited.get(name) ?? values.get(name);
     const known = before === undefined ? {} : { known: before, knownBytes: arrays.storedBytes(before.digest) };
     const encoded = encodeValue(value, { path: `this.${name}`, ...known });
-    if (isNew(name, encoded)) changed.push({ name, ...encoded });
+    if (isNew(name, encoded)) changed.push({ name, encoded });
   };
   const emptied = new Set(inherited.keys());
   for (const field of fields) {
@@ -143,7 +147,7 @@ function encodeChanges(
     }
     if (field.declared) checkDeclaredArtifact(flowClass, field.name, field.value);
     const file = kept.get(field.value);
-    if (file === undefined && keptContent(field.value) !== undefined)
+    if (kept.size > 0 && file === undefined && keptContent(field.value) !== undefined)
       throw badFile(`this.${field.name}`, "it was assigned after the step had ended");
     // What the task shares was found unchanged, and is stored: under another name it is the same artifact.
     const shared = arrays.sharedRow(field.value);

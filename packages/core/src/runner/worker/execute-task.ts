@@ -76,6 +76,7 @@ async function attempt(
 ): Promise<TaskResult["outcome"]> {
   const inherited = task.inherits === undefined ? NO_ROWS : run.visible(task.inherits);
   const { flowClass, artifacts } = environment;
+  run.ahead.begins(flowClass, step.name, inherited);
   const { record } = notes;
   const cache = taskCache(environment.cache, { run, step, task, flowClass, inherited, artifacts });
   const hit = cache instanceof TaskCache ? cache.find(record, notes.valueReads) : undefined;

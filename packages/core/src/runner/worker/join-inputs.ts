@@ -6,6 +6,7 @@ import { FlowError } from "../../errors/flow-error.ts";
 import type { TaskSequence } from "../../metadata/metadata-store.ts";
 import type { StepContract } from "../protocol.ts";
 import type { JoinInput } from "../scheduler/scope-instance.ts";
+import { InputPages } from "./input-pages.ts";
 import { LazySource, lazyRecord } from "./lazy-record.ts";
 import type { ReadWatch } from "./read-watch.ts";
 import type { WorkerRun } from "./worker-run.ts";
@@ -20,7 +21,8 @@ export function joinInputs(
   fields: (name: string) => unknown,
   watch?: ReadWatch,
 ): readonly object[] {
-  const viewer: Viewer = { inputs, run, step: step.name, fields, ...(watch && { watch }) };
+  const pages = run.loader.isFar ? { pages: new InputPages(run, inputs) } : {};
+  const viewer: Viewer = { inputs, run, step: step.name, fields, ...pages, ...(watch && { watch }) };
   const views = inputs.map((input, index) => lazyRecord(new InputView(viewer, input.task, index)));
   for (const source of step.sources) {
     Object.defineProperty(views, source, { enumerable: false, get: () => byStep(step, source, inputs, views) });
@@ -51,6 +53,8 @@ interface Viewer {
   readonly step: string;
   readonly fields: (name: string) => unknown;
   readonly watch?: ReadWatch;
+  /** Where values come over a network. */
+  readonly pages?: InputPages;
 }
 
 /** What the task of an input, or of the split (which has no index), left visible. */
@@ -76,8 +80,11 @@ class InputView extends LazySource {
   read(name: string): unknown {
     this.#loaded ??= new Map();
     if (this.#loaded.has(name)) return this.#loaded.get(name);
-    const { run, step, fields, watch } = this.#viewer;
-    const row = run.visibleArtifact(this.#task, name, (count) => this.#following(count));
+    const { run, step, fields, watch, pages } = this.#viewer;
+    const row =
+      pages === undefined || this.#index === undefined
+        ? run.visibleArtifact(this.#task, name, (count) => this.#following(count))
+        : pages.row(this.#index, name);
     if (this.#index === undefined) watch?.read(`inputs.before.${name}`);
     else watch?.inputRead(this.#index, name, row);
     // A field that this input never set reads as undefined, as it would on the flow itself.

@@ -86,7 +86,8 @@ class InheritedFields implements LazyFields {
   }
 
   load(name: string): unknown {
-    const { arrays, run } = this.#options;
+    const { arrays, run, step } = this.#options;
+    run.ahead.reads(step.name, name);
     return arrays.load(this.#rows.get(name)!, run.context.name);
   }
 }

@@ -3,7 +3,7 @@
  * checked against its digest when it is read from a store. Small payloads are kept, as bytes, and large arrays in memory that
  * all workers share: each task still gets its own private copy, so no task can change what another one sees.
  */
-import type { ArtifactRef, BlobRow, Digest } from "../../artifact/artifact.ts";
+import { type ArtifactRef, type BlobRow, type Digest, INLINE_LIMIT_BYTES } from "../../artifact/artifact.ts";
 import type { ArtifactStore } from "../../artifact/artifact-store.ts";
 import { fileCodec } from "../../artifact/codec-id.ts";
 import { decodeValue, isMemoryCodec } from "../../artifact/value-codec.ts";
@@ -13,7 +13,7 @@ import { type ArrayClient, SMALLEST_BYTES } from "./array-client.ts";
 import { PayloadCache } from "./payload-cache.ts";
 
 /** The part of the artifact store that a loader needs. */
-export type PayloadSource = Pick<ArtifactStore, "payloadSync" | "payloadIntoSync" | "payloadInto" | "file">;
+export type PayloadSource = Pick<ArtifactStore, "payloadSync" | "payloadIntoSync" | "payloadInto" | "file" | "nearby">;
 
 /** A value and the stored bytes that it was made from, where they are kept in memory that nobody writes to. */
 export interface LoadedValue {
@@ -103,6 +103,30 @@ export class ValueLoader {
       place.settle(true);
     }
     return this.#lent(row, place.memory);
+  }
+
+  /** Whether values come over a network, so that it is worth while to ask for several at once, and before they are read. */
+  get isFar(): boolean {
+    return this.#source.nearby !== undefined;
+  }
+
+  /** Has stored values brought nearby: one wait for all of them. */
+  fetchSync(rows: readonly (ArtifactRow | undefined)[]): void {
+    if (this.#source.nearby !== undefined) this.#source.nearby.fetchSync(this.#far(rows));
+  }
+
+  /** As `fetchSync`, without a wait. */
+  readAhead(rows: readonly (ArtifactRow | undefined)[]): void {
+    if (this.#source.nearby !== undefined) this.#source.nearby.readAhead(this.#far(rows));
+  }
+
+  /** Blobs that may have to come over the network: not the small ones, which stand in the records. */
+  #far(rows: readonly (ArtifactRow | undefined)[]): readonly BlobRow[] {
+    return rows.flatMap((row) => {
+      if (row === undefined || row.gone !== undefined || row.sizeBytes <= INLINE_LIMIT_BYTES) return [];
+      if (fileCodec(row.codec) !== undefined || this.#cache.get(row.digest) !== undefined) return [];
+      return this.#blob(row.digest) ?? [];
+    });
   }
 
   /** Keeps an array that was stored just now for those who read it next. Its bytes must be those that were hashed. */

@@ -17,6 +17,7 @@ import type {
 import { nearestName } from "../../util/nearest-name.ts";
 import type { RunContext, StepContract } from "../protocol.ts";
 import type { ReadyTask } from "../scheduler/ready-task.ts";
+import { AskedAhead } from "./asked-ahead.ts";
 import type { ValueLoader } from "./value-loader.ts";
 import { type ArtifactTable, VisibleArtifacts } from "./visible-artifacts.ts";
 
@@ -30,6 +31,7 @@ export class WorkerRun {
   readonly upstreams: ReadonlyMap<string, UpstreamRow>;
   /** Values of upstreams that fit what their consumer expects: field, name, codec and digest of each. */
   readonly fittingReads = new Set<string>();
+  readonly ahead: AskedAhead;
   readonly #visible: VisibleArtifacts;
   #page: { readonly split: TaskSequence; readonly first: number; readonly items: readonly StoredItem[] } | undefined;
 
@@ -39,6 +41,7 @@ export class WorkerRun {
     this.facts = Object.freeze({ id, name, flow, project, tags: Object.freeze([...tags]) });
     this.reader = reader;
     this.loader = loader;
+    this.ahead = new AskedAhead(loader);
     this.#visible = new VisibleArtifacts(reader);
     this.values = new Map(reader.runValues(context.sequence).map((row) => [row.name, row]));
     this.upstreams = new Map(reader.upstreams(context.sequence).map((row) => [row.name, row]));

@@ -114,6 +114,18 @@ describe("files", () => {
 });
 
 describe("system calls", () => {
+  test("of a store of copies sync nothing", async () => {
+    const log: string[] = [];
+    const fileSystem = watched((name) => log.push(name));
+    const store = openFsBlobStore(folder, { fileSystem, isDurable: false });
+    const meanwhile = (): void => void log.push("meanwhile");
+    expect(store.putSync("ab/k", [value()], meanwhile)).toBe("created");
+    expect(store.putSync("ab/k", [value()])).toBe("exists");
+    store.replaceSync("ab/k", [value()]);
+    expect(log).toContain("link");
+    expect(log.filter((name) => ["fsync", "writeBack", "meanwhile"].includes(name))).toEqual([]);
+  });
+
   test("reach the disk in order: the value, its name, the folder", () => {
     const log: string[] = [];
     const store = openFsBlobStore(folder, { fileSystem: watched((name, args) => log.push(`${name} ${what(args)}`)) });

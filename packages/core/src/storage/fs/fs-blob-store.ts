@@ -9,17 +9,30 @@
  */
 import path from "node:path";
 import { FlowError } from "../../errors/flow-error.ts";
-import type { BlobPage, BlobStoreCapabilities, ByteRange, SyncBlobStore } from "../blob-store.ts";
+import type {
+  BlobFacts,
+  BlobPage,
+  BlobStoreCapabilities,
+  ByteRange,
+  ListQuery,
+  SyncBlobStore,
+  VersionedBlob,
+} from "../blob-store.ts";
 import { checkKey, checkLimit, checkRange, DEFAULT_LIST_LIMIT } from "../check-key.ts";
 import { call, type FileSteps, type FileSystem, nodeFileSystem, runAsync, runSync } from "./file-calls.ts";
 import { errnoOf, fileError, foreignFile } from "./file-error.ts";
-import { listKeys } from "./list-keys.ts";
+import { type FolderQuery, listKeys } from "./list-keys.ts";
 import { readValue } from "./read-value.ts";
 import { beginAside, dropAside, finishAside, type WriteTarget, writeAll, writeOnce, writeOver } from "./write-once.ts";
 
 export interface FsBlobStoreOptions {
   /** Where values are written aside; must be on the same file system. Default: `TMP` inside the folder. */
   readonly temporaryFolder?: string;
+  /**
+   * Whether what was put survives a power cut. Default true; false for copies of what is kept elsewhere: nothing is synced, and
+   * after a crash of the machine a value may be cut or empty.
+   */
+  readonly isDurable?: boolean;
   /** The calls that the store is made of; the real ones unless a test wants to see them fail. */
   readonly fileSystem?: FileSystem;
 }
@@ -41,10 +54,15 @@ class FsBlobStore implements SyncBlobStore {
     synchronous: true,
     rangeReads: true,
     persistent: true,
+    remote: false,
+    createOnce: "atomic",
+    compareAndSet: false,
+    multipart: true,
   });
   readonly #root: string;
   readonly #temporaryFolder: string;
   readonly #fileSystem: FileSystem;
+  readonly #isDurable: boolean;
   readonly #knownFolders = new Set<string>();
   #isClosed = false;
 
@@ -52,6 +70,7 @@ class FsBlobStore implements SyncBlobStore {
     this.#root = path.resolve(folder);
     this.#temporaryFolder = path.resolve(options.temporaryFolder ?? path.join(folder, "TMP"));
     this.#fileSystem = options.fileSystem ?? nodeFileSystem;
+    this.#isDurable = options.isDurable ?? true;
   }
 
   async put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists"> {
@@ -88,22 +107,22 @@ class FsBlobStore implements SyncBlobStore {
     return this.#sync("Cannot read a value", this.#file(key), this.#get(key, range, into));
   }
 
-  async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+  async stat(key: string): Promise<BlobFacts | undefined> {
     return this.#async("Cannot look for a value", this.#file(key), this.#stat(key));
   }
 
-  statSync(key: string): { readonly sizeBytes: number } | undefined {
+  statSync(key: string): BlobFacts | undefined {
     return this.#sync("Cannot look for a value", this.#file(key), this.#stat(key));
   }
 
-  async list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {
+  async list(query: ListQuery): Promise<BlobPage> {
     this.#checkOpen();
     const limit = query.limit ?? DEFAULT_LIST_LIMIT;
     checkLimit(limit);
     return this.#async(
       "Cannot list values",
       this.#root,
-      this.#list({ prefix: query.prefix, after: query.after ?? "", limit }),
+      this.#list({ prefix: query.prefix, after: query.after ?? "", limit, withFacts: query.withFacts === true }),
     );
   }
 
@@ -111,8 +130,23 @@ class FsBlobStore implements SyncBlobStore {
     return this.#async("Cannot delete a value", this.#file(key), this.#delete(key));
   }
 
+  async getVersioned(key: string): Promise<VersionedBlob | undefined> {
+    throw this.#noVersions(key);
+  }
+
+  async compareAndSet(key: string): Promise<string | undefined> {
+    throw this.#noVersions(key);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+  }
+
+  #noVersions(key: string): FlowError {
+    return new FlowError("FLOW_STORAGE_UNSUPPORTED", {
+      message: `Cannot compare and set "${this.#file(key)}": a folder cannot`,
+      hint: "Look at the capabilities of a store before: records that change belong into the metadata store",
+    });
   }
 
   #put(key: string, chunks: readonly Uint8Array[], meanwhile?: () => void): FileSteps<"created" | "exists"> {
@@ -125,6 +159,7 @@ class FsBlobStore implements SyncBlobStore {
       temporaryFolder: this.#temporaryFolder,
       knownFolders: this.#knownFolders,
       root: this.#root,
+      isDurable: this.#isDurable,
     };
   }
 
@@ -135,12 +170,12 @@ class FsBlobStore implements SyncBlobStore {
     return value;
   }
 
-  *#stat(key: string): FileSteps<{ readonly sizeBytes: number } | undefined> {
+  *#stat(key: string): FileSteps<BlobFacts | undefined> {
     const file = this.#file(key);
     try {
       const facts = yield* call("lstat", file);
       if (!facts.isFile()) throw foreignFile(file);
-      return { sizeBytes: facts.size };
+      return { sizeBytes: facts.size, putAt: facts.mtimeMs };
     } catch (error) {
       if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
     }
@@ -148,7 +183,7 @@ class FsBlobStore implements SyncBlobStore {
     return undefined;
   }
 
-  *#list(query: { readonly prefix: string; readonly after: string; readonly limit: number }): FileSteps<BlobPage> {
+  *#list(query: FolderQuery): FileSteps<BlobPage> {
     if (!(yield* this.#checkRoot())) return { keys: [] };
     return yield* listKeys(this.#root, query);
   }

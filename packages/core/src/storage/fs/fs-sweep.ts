@@ -16,6 +16,9 @@ const VALUES = "blobs/sha256";
 const PART = /^[0-9a-f]{2}$/;
 const VALUE = /^[0-9a-f]{64}(\.zst)?$/;
 
+/** Clocks are set; a file of a run is never taken for older than the run because of it. */
+const CLOCK_SLACK_MS = 60_000;
+
 /**
  * @param folder of the blob store
  * @param temporaryFolder where it writes aside
@@ -24,16 +27,21 @@ export function openFsSweep(folder: string, temporaryFolder: string): BlobSweep 
   const root = path.resolve(folder);
   const aside = path.resolve(temporaryFolder);
   return {
-    async parts() {
-      const entries = await entriesOf(path.join(root, VALUES));
-      return entries.filter((entry) => entry.isDirectory() && PART.test(entry.name)).map(({ name }) => name);
+    leastGraceMs: 0,
+    clockSlackMs: CLOCK_SLACK_MS,
+    async *pages() {
+      const folders = await entriesOf(path.join(root, VALUES));
+      const parts = folders.filter((entry) => entry.isDirectory() && PART.test(entry.name)).map(({ name }) => name);
+      for (const [done, part] of parts.entries()) {
+        const entries = await entriesOf(path.join(root, VALUES, part));
+        const names = entries
+          .filter((entry) => entry.isFile() && VALUE.test(entry.name) && entry.name.startsWith(part))
+          .map(({ name }) => `${part}/${name}`);
+        const values = names.flatMap((name) => factsOf(path.join(root, VALUES, name), `${VALUES}/${name}`));
+        yield { values, done, of: parts.length };
+      }
     },
-    async list(part) {
-      const entries = await entriesOf(path.join(root, VALUES, part));
-      const names = entries.filter((entry) => entry.isFile() && VALUE.test(entry.name) && entry.name.startsWith(part));
-      return names.flatMap(({ name }) => factsOf(path.join(root, VALUES, part, name), `${VALUES}/${part}/${name}`));
-    },
-    removeOld: (key, before) => removeOld(path.join(root, key), aside, before),
+    removeOld: (keys, before) => new Set(keys.filter((key) => removeOld(path.join(root, key), aside, before))),
     async listUnfinished() {
       const names = (await entriesOf(aside)).filter((entry) => entry.isFile() && asideWriter(entry.name) !== undefined);
       return names.flatMap(({ name }) => factsOf(path.join(aside, name), name));

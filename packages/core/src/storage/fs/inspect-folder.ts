@@ -7,10 +7,12 @@ import { errnoOf, fileError } from "./file-error.ts";
 import { type StoreLayout, storeLayout } from "./store-folder.ts";
 
 export const QUARANTINE = "quarantine";
+/** Of a store whose values lie in a bucket: copies of them, and values that are to be uploaded. */
+const BESIDE_A_BUCKET = ["cache", "spool"];
 
 /** The files of a store besides its values. */
 const OWN_FILE =
-  /^(?:\.gitignore|gc\.lock|millrace\.db(?:-wal|-shm|-journal)?|millrace\.db\.before-[a-z0-9-]+(?:-wal)?)$/;
+  /^(?:\.gitignore|gc\.lock|tell\.lock|bucket\.json|millrace\.db(?:-wal|-shm|-journal)?|millrace\.db\.before-[a-z0-9-]+(?:-wal)?)$/;
 const ASIDE_NAME = /^([0-9a-f]{64}(?:\.zst)?)(?:\.\d+)?$/;
 /** What group and others may do: nothing. */
 export const OTHERS = 0o077;
@@ -43,7 +45,7 @@ export class FolderInspection implements FolderAudit {
         why: "it is missing: git would take the store for a part of the project",
       };
     for (const entry of entries) {
-      const isFolder = ["blobs", "tmp", QUARANTINE].includes(entry.name);
+      const isFolder = ["blobs", "tmp", QUARANTINE, ...BESIDE_A_BUCKET].includes(entry.name);
       if (isFolder && !entry.isDirectory())
         yield { kind: "foreign", file: entry.name, why: "it lies where the store has a folder: move it away" };
       else if (!isFolder && !(entry.isFile() && OWN_FILE.test(entry.name)))

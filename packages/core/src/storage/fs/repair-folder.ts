@@ -57,6 +57,10 @@ class RepairedFolder extends FolderInspection implements FolderRepair {
     });
   }
 
+  copies(): readonly AsideFile[] {
+    return [];
+  }
+
   putBack(aside: AsideFile, key: string): boolean {
     const from = path.join(this.layout.folder, aside.key);
     const to = path.join(this.layout.folder, key);

@@ -13,6 +13,8 @@ export interface StoreLayout {
   readonly temporary: string;
   /** Locked while garbage is collected or the store repaired; holds nothing, and is not there before. */
   readonly lock: string;
+  /** Locked while a process tells a bucket whose service does not decide who was first; holds nothing, and is not there before. */
+  readonly telling: string;
 }
 
 /** The paths of a store folder; touches nothing. */
@@ -24,6 +26,7 @@ export function storeLayout(folder: string): StoreLayout {
     blobs: path.join(absolute, "blobs"),
     temporary: path.join(absolute, "tmp"),
     lock: path.join(absolute, "gc.lock"),
+    telling: path.join(absolute, "tell.lock"),
   };
 }
 
@@ -50,6 +53,16 @@ export function createStoreFolder(folder: string): { readonly layout: StoreLayou
     return { layout, isNew };
   } catch (error) {
     throw fileError("Cannot make the store", layout.folder, error);
+  }
+}
+
+/** Makes the folder that the folders of several stores lie in, private and kept out of git as they are. */
+export function createOuterFolder(folder: string): void {
+  try {
+    fs.mkdirSync(path.dirname(folder), { recursive: true });
+    if (makeFolder(folder, { followLink: true })) writeIgnoreFile(path.join(folder, ".gitignore"));
+  } catch (error) {
+    throw fileError("Cannot make the store", folder, error);
   }
 }
 

@@ -29,6 +29,8 @@ export interface WriteTarget {
   readonly knownFolders: Set<string>;
   /** Everything lies inside this folder; it and those above it may be links, those below may not. */
   readonly root: string;
+  /** Whether what is written must survive a power cut: default true. Where not, nothing is synced. */
+  readonly isDurable?: boolean;
 }
 
 /** @param meanwhile called when the chunks are read, while the disk writes them */
@@ -41,11 +43,11 @@ export function* writeOnce(
   yield* ensureFolder(folder, target);
   if (yield* isThere(target.file)) {
     // The writer that came first may not have reached its own fsync of the folder yet.
-    yield* syncFolder(folder);
+    yield* syncFolder(folder, target);
     return "exists";
   }
   const created = yield* fromAside(target, chunks, (aside) => linkOnce(aside, target.file), meanwhile);
-  yield* syncFolder(folder);
+  yield* syncFolder(folder, target);
   return created ? "created" : "exists";
 }
 
@@ -55,7 +57,7 @@ export function* writeOver(target: WriteTarget, chunks: readonly Uint8Array[]): 
   yield* ensureFolder(folder, target);
   yield* isPlainFile(target.file);
   yield* fromAside(target, chunks, (aside) => call("rename", aside, target.file));
-  yield* syncFolder(folder);
+  yield* syncFolder(folder, target);
 }
 
 /** Writes a value aside, durably, and lets `place` give it its name. */
@@ -69,11 +71,11 @@ function* fromAside<T>(
   try {
     try {
       yield* writeAll(aside.fd, chunks);
-      if (meanwhile !== undefined) {
+      if (meanwhile !== undefined && target.isDurable !== false) {
         yield* call("writeBack", aside.file);
         meanwhile();
       }
-      yield* call("fsync", aside.fd);
+      if (target.isDurable !== false) yield* call("fsync", aside.fd);
     } finally {
       yield* call("close", aside.fd);
     }
@@ -97,7 +99,7 @@ export function* beginAside(target: WriteTarget): FileSteps<Aside | undefined> {
   const folder = path.dirname(target.file);
   yield* ensureFolder(folder, target);
   if (yield* isThere(target.file)) {
-    yield* syncFolder(folder); // As in writeOnce.
+    yield* syncFolder(folder, target); // As in writeOnce.
     return undefined;
   }
   return yield* openAside(target);
@@ -107,7 +109,7 @@ export function* finishAside(target: WriteTarget, aside: Aside): FileSteps<"crea
   let created: boolean;
   try {
     try {
-      yield* call("fsync", aside.fd);
+      if (target.isDurable !== false) yield* call("fsync", aside.fd);
     } finally {
       yield* call("close", aside.fd);
     }
@@ -115,7 +117,7 @@ export function* finishAside(target: WriteTarget, aside: Aside): FileSteps<"crea
   } finally {
     yield* removeAside(aside.file);
   }
-  yield* syncFolder(path.dirname(target.file));
+  yield* syncFolder(path.dirname(target.file), target);
   return created ? "created" : "exists";
 }
 
@@ -157,7 +159,7 @@ function* ensureFolder(folder: string, target: WriteTarget): FileSteps<void> {
     if (!isRoot && !(yield* call("lstat", folder)).isDirectory()) throw foreignFile(folder);
   }
   // Also when another process made it: it may not have reached its own fsync yet.
-  yield* syncFolder(parent);
+  yield* syncFolder(parent, target);
   target.knownFolders.add(folder);
 }
 
@@ -243,8 +245,8 @@ function* removeAside(aside: string): FileSteps<void> {
 }
 
 /** Makes the names in a folder durable. Windows cannot open folders, and orders its own metadata. */
-function* syncFolder(folder: string): FileSteps<void> {
-  if (process.platform === "win32") return;
+function* syncFolder(folder: string, { isDurable }: WriteTarget): FileSteps<void> {
+  if (process.platform === "win32" || isDurable === false) return;
   const fd = yield* call("open", folder, constants.O_RDONLY, 0);
   try {
     yield* call("fsync", fd);

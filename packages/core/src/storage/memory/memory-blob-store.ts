@@ -1,5 +1,13 @@
 import { FlowError } from "../../errors/flow-error.ts";
-import type { BlobPage, BlobStoreCapabilities, ByteRange, SyncBlobStore } from "../blob-store.ts";
+import type {
+  BlobFacts,
+  BlobPage,
+  BlobStoreCapabilities,
+  ByteRange,
+  ListQuery,
+  SyncBlobStore,
+  VersionedBlob,
+} from "../blob-store.ts";
 import { checkKey, checkLimit, checkRange, DEFAULT_LIST_LIMIT } from "../check-key.ts";
 
 /** Opens an empty store of values that live as long as the process: for tests and for runs that keep nothing. */
@@ -12,13 +20,22 @@ class MemoryBlobStore implements SyncBlobStore {
     synchronous: true,
     rangeReads: true,
     persistent: false,
+    remote: false,
+    createOnce: "atomic",
+    compareAndSet: true,
+    multipart: false,
   });
-  readonly #values = new Map<string, Uint8Array>();
+  readonly #values = new Map<string, { readonly bytes: Uint8Array; putAt: number; readonly version: string }>();
+  #versions = 0;
   #isClosed = false;
 
   putSync(key: string, chunks: readonly Uint8Array[]): "created" | "exists" {
     this.#check(key);
-    if (this.#values.has(key)) return "exists";
+    const there = this.#values.get(key);
+    if (there !== undefined) {
+      there.putAt = Date.now();
+      return "exists";
+    }
     this.replaceSync(key, chunks);
     return "created";
   }
@@ -31,14 +48,14 @@ class MemoryBlobStore implements SyncBlobStore {
       value.set(chunk, at);
       at += chunk.length;
     }
-    this.#values.set(key, value);
+    this.#values.set(key, { bytes: value, putAt: Date.now(), version: String(++this.#versions) });
   }
 
   getSync(key: string, range?: ByteRange): Uint8Array | undefined {
     this.#check(key);
     checkRange(range);
     // A copy: the caller may write into what it got, and a file would not change by that either.
-    return this.#values.get(key)?.slice(range?.start, range?.end);
+    return this.#values.get(key)?.bytes.slice(range?.start, range?.end);
   }
 
   async put(key: string, chunks: readonly Uint8Array[]): Promise<"created" | "exists"> {
@@ -47,7 +64,7 @@ class MemoryBlobStore implements SyncBlobStore {
 
   async putStream(key: string, pieces: AsyncIterable<Uint8Array>): Promise<"created" | "exists"> {
     this.#check(key);
-    if (this.#values.has(key)) return "exists";
+    if (this.#values.has(key)) return this.putSync(key, []);
     const kept: Uint8Array[] = [];
     for await (const piece of pieces) kept.push(Uint8Array.from(piece)); // `slice` of a Buffer would be no copy.
     return this.putSync(key, kept);
@@ -57,29 +74,46 @@ class MemoryBlobStore implements SyncBlobStore {
     return this.getSync(key, range);
   }
 
-  statSync(key: string): { readonly sizeBytes: number } | undefined {
+  statSync(key: string): BlobFacts | undefined {
     this.#check(key);
     const value = this.#values.get(key);
-    return value === undefined ? undefined : { sizeBytes: value.length };
+    return value === undefined ? undefined : { sizeBytes: value.bytes.length, putAt: value.putAt };
   }
 
-  async stat(key: string): Promise<{ readonly sizeBytes: number } | undefined> {
+  async stat(key: string): Promise<BlobFacts | undefined> {
     return this.statSync(key);
   }
 
-  async list(query: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<BlobPage> {
+  async list(query: ListQuery): Promise<BlobPage> {
     this.#checkOpen();
     const limit = query.limit ?? DEFAULT_LIST_LIMIT;
     checkLimit(limit);
     const after = query.after ?? "";
     const all = [...this.#values.keys()].filter((key) => key.startsWith(query.prefix) && key > after).sort(byCodeUnit);
-    if (all.length <= limit) return { keys: all };
-    return { keys: all.slice(0, limit), next: all[limit - 1]! };
+    const keys = all.slice(0, limit);
+    return {
+      keys,
+      ...(query.withFacts === true ? { facts: keys.map((key) => this.statSync(key)!) } : {}),
+      ...(all.length > limit ? { next: keys.at(-1)! } : {}),
+    };
   }
 
   async delete(key: string): Promise<void> {
     this.#check(key);
     this.#values.delete(key);
+  }
+
+  async getVersioned(key: string): Promise<VersionedBlob | undefined> {
+    this.#check(key);
+    const value = this.#values.get(key);
+    return value === undefined ? undefined : { bytes: value.bytes.slice(), version: value.version };
+  }
+
+  async compareAndSet(key: string, bytes: Uint8Array, expected: string | undefined): Promise<string | undefined> {
+    this.#check(key);
+    if (this.#values.get(key)?.version !== expected) return undefined;
+    this.replaceSync(key, [bytes]);
+    return this.#values.get(key)!.version;
   }
 
   async close(): Promise<void> {

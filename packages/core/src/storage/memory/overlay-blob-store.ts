@@ -11,9 +11,11 @@ export function openOverlayBlobStore(base: SyncBlobStore): SyncBlobStore {
     memory.getSync(key, range) ?? base.getSync(key, range, into);
   const put = (key: string, chunks: readonly Uint8Array[]): "created" | "exists" =>
     base.getSync(key, { start: 0, end: 1 }) === undefined ? memory.putSync(key, chunks) : "exists";
-  const hidden: Pick<BlobStore, "list" | "delete"> = {
+  const hidden: Pick<BlobStore, "list" | "delete" | "getVersioned" | "compareAndSet"> = {
     list: (query) => base.list(query),
     delete: (key) => memory.delete(key),
+    getVersioned: (key) => memory.getVersioned(key),
+    compareAndSet: (key, bytes, expected) => memory.compareAndSet(key, bytes, expected),
   };
   return {
     ...hidden,

@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import type { StoreChoice } from "../../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../../config/process-identity.ts";
+import { isFlowError } from "../../errors/flow-error.ts";
 import { runName } from "../../lineage/run-name.ts";
 import type { MetadataStore } from "../../metadata/metadata-store.ts";
 import type { Connection } from "../../metadata/sqlite/connection.ts";
@@ -40,11 +41,8 @@ async function recordFindings(file: string, blobs: string): Promise<readonly Fou
       const isLooked = size <= LOOK_BYTES;
       const [answer] = isLooked ? (db.pragma("quick_check(1)") as { readonly quick_check: string }[]) : [];
       const facts = { schemaVersion: version, knownVersion: SCHEMA_VERSION, bytes: size, isLooked };
-      if (answer !== undefined && answer.quick_check !== "ok") {
-        const [first] = answer.quick_check.split("\n");
-        const next = "Stop what uses the store and restore it from a copy; flow store verify says what is affected";
-        return [{ check, status: "fail", found: `the database is damaged: ${first}`, next, facts }];
-      }
+      if (answer !== undefined && answer.quick_check !== "ok")
+        return [damagedFinding(answer.quick_check.split("\n")[0]!, facts)];
       if (version > 0 && !isFolder(blobs) && namesFiles(db)) {
         const found = `the records name values in ${blobs}, which is not there`;
         const next = "Put the folder back from a copy of the store; flow store verify names what is missing";
@@ -67,8 +65,21 @@ async function recordFindings(file: string, blobs: string): Promise<readonly Fou
       db.close();
     }
   } catch (error) {
-    throw metadataError("Cannot look at the records", file, error);
+    const failed = metadataError("Cannot look at the records", file, error);
+    // Some damage ends the look at the structure, where other damage is its answer.
+    if (!isFlowError(failed, "FLOW_METADATA_CORRUPT") || !(error instanceof Error)) throw failed;
+    return [damagedFinding(error.message, { code: failed.code })];
   }
+}
+
+function damagedFinding(why: string, facts: NonNullable<Found["facts"]>): Found {
+  return {
+    check: "records",
+    status: "fail",
+    found: `the database is damaged: ${why}`,
+    next: "Stop what uses the store and restore it from a copy; flow store verify says what is affected",
+    facts,
+  };
 }
 
 /** Reads on only where there is no value in a file, so where there are few. */

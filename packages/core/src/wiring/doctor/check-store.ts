@@ -49,20 +49,22 @@ export function isFolder(place: string): boolean {
 const FROM: Readonly<Record<StoreChoice["from"], string>> = {
   option: "named by --store",
   environment: "named by MILLRACE_STORE",
+  file: "named by millrace.json",
   found: "found from the working directory upwards",
   workspace: "the place for a new one",
 };
 
 function placeFinding(choice: StoreChoice, { folder, database }: StoreLayout, cwd: string): Found {
   const check = "place";
-  const { from } = choice;
+  const { from, bucket } = choice;
   const searched = from === "workspace" ? [...foldersUpwards(path.resolve(cwd))] : [folder];
-  const facts = { folder, from, searched };
+  const facts = { folder, from, searched, ...(bucket === undefined ? {} : { bucket: bucket.text }) };
+  const place = bucket === undefined ? folder : `${bucket.text} with its records in ${folder}`;
   const state = fs.statSync(folder, { throwIfNoEntry: false });
   if (state === undefined) {
-    const isNamed = from === "option" || from === "environment";
+    const isNamed = from === "option" || from === "environment" || from === "file";
     const found = isNamed
-      ? `there is no store in ${folder}, ${FROM[from]}`
+      ? `there is no store in ${place}, ${FROM[from]}`
       : `there is none from ${cwd} upwards; the first run makes one in ${folder}`;
     return isNamed
       ? { check, status: "warn", found, next: "Run a flow, which makes it, or name another folder", facts }
@@ -75,9 +77,9 @@ function placeFinding(choice: StoreChoice, { folder, database }: StoreLayout, cw
   checkStoreOwner(choice, { cwd, user: process.geteuid?.() });
   if (fs.lstatSync(database, { throwIfNoEntry: false }) === undefined) {
     const next = "Run a flow, which makes them; if there were runs, restore millrace.db from a copy";
-    return { check, status: "warn", found: `${folder}, ${FROM[from]}, holds no records yet`, next, facts };
+    return { check, status: "warn", found: `${place}, ${FROM[from]}, holds no records yet`, next, facts };
   }
-  return { check, status: "ok", found: `${folder}, ${FROM[from]}`, facts };
+  return { check, status: "ok", found: `${place}, ${FROM[from]}`, facts };
 }
 
 /** Private, and this user's: what others may change cannot be trusted, what they may read is no secret. */
@@ -181,6 +183,8 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
   const [recordBytes, logBytes] = [sizeOf(layout.database), sizeOf(`${layout.database}-wal`)];
   const blobs = measureFolder(layout.blobs);
   const copies = fs.readdirSync(layout.folder).filter((name) => name.startsWith("millrace.db.before-"));
+  const spool = path.join(layout.folder, "spool");
+  const waiting = isFolder(spool) ? measureFolder(spool) : undefined;
   const facts = {
     recordBytes,
     logBytes,
@@ -188,9 +192,10 @@ function filesFindings(layout: StoreLayout, nowMs: number): readonly Found[] {
     blobFiles: blobs.files,
     isWhole: blobs.isWhole,
     copies,
+    ...(waiting === undefined ? {} : { spoolBytes: waiting.bytes, spoolFiles: waiting.files }),
   };
   const atLeast = blobs.isWhole ? "" : "at least ";
-  const found = `${sizeText(recordBytes)} of records, ${atLeast}${sizeText(blobs.bytes)} in ${countText(blobs.files, "value file")}${copies.length === 0 ? "" : `, ${countText(copies.length, "copy", "copies")} from before an upgrade`}`;
+  const found = `${sizeText(recordBytes)} of records, ${atLeast}${sizeText(blobs.bytes)} in ${countText(blobs.files, "value file")}${copies.length === 0 ? "" : `, ${countText(copies.length, "copy", "copies")} from before an upgrade`}${waiting === undefined || waiting.files === 0 ? "" : `; ${countText(waiting.files, "value")} with ${sizeText(waiting.bytes)} on the way into the bucket, or left there by runs that failed`}`;
   const findings: Found[] = [{ check, status: "ok", found, facts }];
   for (const place of [layout.blobs, layout.temporary]) {
     const state = fs.lstatSync(place, { throwIfNoEntry: false });

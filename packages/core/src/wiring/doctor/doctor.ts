@@ -7,6 +7,7 @@
  */
 import { type Environment, resolveConfig } from "../../config/config.ts";
 import { isFlowError } from "../../errors/flow-error.ts";
+import { bucketChecks } from "./check-bucket.ts";
 import { cacheChecks } from "./check-caches.ts";
 import { installationChecks } from "./check-installation.ts";
 import { processChecks } from "./check-processes.ts";
@@ -33,13 +34,11 @@ export interface DoctorRequest {
  * const { ok, findings } = await examine({ cwd: process.cwd(), environment: process.env });
  */
 export async function examine(request: DoctorRequest): Promise<DoctorReport> {
-  const { store } = resolveConfig(request);
   const now = request.now ?? Date.now;
   const checks: readonly Check[] = [
     ...installationChecks(request),
     ...projectChecks(request),
-    ...storeChecks(store, request),
-    ...recordChecks(store, now),
+    ...checksOfStore(request, now),
     ...processChecks(),
     ...cacheChecks(request.cwd),
   ];
@@ -48,6 +47,16 @@ export async function examine(request: DoctorRequest): Promise<DoctorReport> {
   const totals = { ok: 0, warn: 0, fail: 0 };
   for (const { status } of findings) totals[status]++;
   return { ok: totals.fail === 0, totals, findings };
+}
+
+/** What names no store is a finding, as a store that is not well. */
+function checksOfStore(request: DoctorRequest, now: () => number): readonly Check[] {
+  try {
+    const { store } = resolveConfig(request);
+    return [...storeChecks(store, request), ...bucketChecks(store), ...recordChecks(store, now)];
+  } catch (error) {
+    return [{ area: "store", check: "place", run: () => Promise.reject(error) }];
+  }
 }
 
 /** One after the other: a machine in trouble is not to be asked for everything at once. */

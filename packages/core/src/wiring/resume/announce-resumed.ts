@@ -16,7 +16,7 @@ export interface Resumed {
   readonly subject: ResumeSubject;
   readonly plan: ResumePlan;
   readonly pins: PinnedUpstreams;
-  readonly stores: Pick<OpenStores, "folder">;
+  readonly stores: Pick<OpenStores, "place">;
 }
 
 /** Says what goes on, what is kept, what runs again and why, and what there is to be careful about. */
@@ -32,7 +32,7 @@ export function announceResumed(resumed: Resumed, emit: (event: RunEvent) => voi
     execution: row.execution.number,
     flow: `${row.flow.project}/${row.flow.name}`,
     tags: row.tags,
-    store: stores.folder,
+    store: stores.place,
     ...(plan.kind === "fork" ? { origin: runName(subject.row) } : {}),
     kept: plan.kept,
     again: plan.kind === "fork" ? plan.rerun.map(({ reason, ...rest }) => ({ ...rest, reason: inWords(reason) })) : [],

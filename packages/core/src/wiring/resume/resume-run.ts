@@ -68,7 +68,7 @@ export async function resumeRun(
   };
   const config = resolveConfig({ cwd: request.cwd, environment: request.environment });
   const environment = environmentOf(asked, config);
-  const workers = workersOf(asked);
+  const workers = workersOf(asked, request.from ?? failedStep(subject.row));
   workers.catch(() => {}); // Awaited later, unless the run is refused before.
   try {
     const planned = await prepare(asked, stores, subject);
@@ -123,6 +123,11 @@ export async function resumeRun(
 }
 
 type Asked = ResumeRunRequest & StartRunRequest;
+
+/** Of the task that a run failed with, `Train/17/fit/3`. */
+function failedStep({ failure }: RunRow): string | undefined {
+  return failure?.task?.split("/")[2];
+}
 
 /** How the run was asked to run the last time, for what is not asked otherwise now. */
 async function optionsBefore({ metadata }: OpenStores, row: RunRow): Promise<RunOptions> {

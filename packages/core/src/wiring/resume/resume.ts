@@ -10,7 +10,7 @@ import { RunningFlow } from "../running.ts";
  *
  * @param run the run itself, `"Train/17"`, a run id, or `"Train"` for the newest one; left out (`undefined`), the newest
  *   run that stopped without success
- * @throws FlowError (when awaited) FLOW_RUN_FAILED, FLOW_RUN_CANCELLED, FLOW_RESUME_VALUE_READ when finished tasks read a
+ * @throws FlowError (when awaited) FLOW_RUN_FAILED, FLOW_RUN_CANCELLED, FLOW_STORAGE_ as `run`, FLOW_RESUME_VALUE_READ when finished tasks read a
  *   parameter that is to change, other FLOW_RESUME_ codes, and FLOW_METADATA_RUN_ALIVE when another process executes the run
  * @example
  * ```ts

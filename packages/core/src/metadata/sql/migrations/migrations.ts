@@ -6,6 +6,7 @@ import { metricsMigration, withoutMetrics } from "./0005-metrics.ts";
 import { lineageMigration } from "./0006-lineage.ts";
 import { cacheDigestsMigration, withoutCache, withoutCacheDigests } from "./0007-cache-digests.ts";
 import { signaturesMigration, withoutSignatures } from "./0008-signatures.ts";
+import { bucketsMigration, withoutBucket } from "./0009-buckets.ts";
 
 /** All migrations in order: number n (from 1) leads from schema n - 1 to schema n. */
 export const migrations: readonly (readonly string[])[] = [
@@ -17,6 +18,7 @@ export const migrations: readonly (readonly string[])[] = [
   lineageMigration,
   cacheDigestsMigration,
   signaturesMigration,
+  bucketsMigration,
 ];
 
 /** The schema that this program writes and reads. */
@@ -31,6 +33,7 @@ export const readerViews: Readonly<Record<number, readonly string[]>> = {
     ...withoutMetrics,
     ...withoutCache,
     ...withoutSignatures,
+    ...withoutBucket,
   ],
   2: [
     ...withoutTaskDigests,
@@ -39,10 +42,12 @@ export const readerViews: Readonly<Record<number, readonly string[]>> = {
     ...withoutMetrics,
     ...withoutCacheDigests,
     ...withoutSignatures,
+    ...withoutBucket,
   ],
-  3: [...schema3AsSchema4, ...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures],
-  4: [...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures],
-  5: [...withoutCacheDigests, ...withoutSignatures],
-  6: [...withoutCacheDigests, ...withoutSignatures],
-  7: withoutSignatures,
+  3: [...schema3AsSchema4, ...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures, ...withoutBucket],
+  4: [...withoutMetrics, ...withoutCacheDigests, ...withoutSignatures, ...withoutBucket],
+  5: [...withoutCacheDigests, ...withoutSignatures, ...withoutBucket],
+  6: [...withoutCacheDigests, ...withoutSignatures, ...withoutBucket],
+  7: [...withoutSignatures, ...withoutBucket],
+  8: withoutBucket,
 };

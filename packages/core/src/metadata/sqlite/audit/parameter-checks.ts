@@ -1,4 +1,6 @@
 /** What runs are found by when a parameter's value is asked for, computed again from the parameters of each run. */
+
+import { readPlace } from "../../stored-json.ts";
 import type { Connection } from "../connection.ts";
 import { parameterDigest } from "../parameter-digest.ts";
 import { DIGEST_SCHEMA, isAsGiven } from "../record-faults.ts";
@@ -29,7 +31,7 @@ export function* wrongParameters(db: Connection): Generator<{
       if (!isSame(rows, JSON.parse(kept))) yield { run, rows, isAsGiven: hasDigests && isAsGiven(db, run) === true };
     }
     if (runs.length < PAGE) return;
-    after = runs.at(-1)![0];
+    after = readPlace(runs.at(-1)![0], "run.sequence");
   }
 }
 

@@ -7,15 +7,18 @@
  */
 import type { Digest } from "../../../artifact/artifact.ts";
 import { FlowError } from "../../../errors/flow-error.ts";
+import type { BucketSide } from "../../bucket-audit.ts";
 import type { BlobRow } from "../../metadata-store.ts";
 import type { AuditedBlob, AuditedPackage, BlobUse, BlobUses, RecordAudit, RecordFault } from "../../record-audit.ts";
 import { bytesOfDigest, digestOfBytes, toBlobRow } from "../../sql/rows.ts";
 import type { BlobTable } from "../../sql/schema.ts";
+import { readPlace } from "../../stored-json.ts";
 import { type Connection, openReader } from "../connection.ts";
 import { schemaVersionOf, showAsNewest } from "../migrate.ts";
 import { DIGEST_SCHEMA } from "../record-faults.ts";
 import { metadataError, sqliteCode } from "../sqlite-error.ts";
 import { readLostItems, readUses } from "./blob-uses.ts";
+import { bucketSide } from "./bucket-side.ts";
 import { foreignKeyFaults, integrityFaults, schemaFaults } from "./database-checks.ts";
 import { deletionChecks } from "./deletion-checks.ts";
 import { derivedRules } from "./derived.ts";
@@ -66,6 +69,7 @@ function readError(action: string, file: string, error: unknown): unknown {
 
 class SqliteAudit implements RecordAudit {
   readonly schemaVersion: number;
+  readonly bucket: BucketSide;
   readonly #db: Connection;
   readonly #file: string;
   readonly #names: RowNames;
@@ -75,6 +79,7 @@ class SqliteAudit implements RecordAudit {
     this.#file = file;
     this.schemaVersion = schemaVersionOf(db, file);
     this.#names = new RowNames(db);
+    this.bucket = bucketSide(db, (question) => this.#ask(question));
   }
 
   async *databaseFaults(): AsyncGenerator<RecordFault> {
@@ -130,7 +135,7 @@ class SqliteAudit implements RecordAudit {
       let page: readonly AuditedBlob[] | undefined;
       for (const fault of this.#guarded("the values", () => {
         const rows = this.#db.prepare(sql).all(after) as Row[];
-        after = rows.at(-1)?.place ?? after;
+        after = readPlace(rows.at(-1)?.place ?? after, "blob.rowid");
         page = rows.map((row) => ({
           ...toBlobRow(row),
           isInline: row.is_inline === 1,
@@ -231,14 +236,10 @@ class SqliteAudit implements RecordAudit {
     });
   }
 
-  async totals(): Promise<{ readonly blobs: number; readonly storedBytes: number }> {
-    return this.#ask(
-      () =>
-        this.#db.prepare("SELECT count(*) AS blobs, coalesce(sum(stored_bytes), 0) AS storedBytes FROM blob").get() as {
-          blobs: number;
-          storedBytes: number;
-        },
-    );
+  async totals(): Promise<{ readonly blobs: number; readonly storedBytes: number; readonly runs: number }> {
+    const sql =
+      "SELECT count(*) AS blobs, coalesce(sum(stored_bytes), 0) AS storedBytes, (SELECT count(*) FROM run) AS runs FROM blob";
+    return this.#ask(() => this.#db.prepare(sql).get() as { blobs: number; storedBytes: number; runs: number });
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,8 @@ import type { FaultRow, RecordCheck } from "./reference-checks.ts";
 
 const FINAL = "('succeeded', 'failed', 'cancelled', 'lost')";
 const FINAL_TASK = "('succeeded', 'failed', 'caught', 'cancelled', 'lost', 'skipped')";
+/** What was lost has no end that anybody saw, where it was imported or rebuilt so; whoever continues a run gives it one. */
+const HAS_AN_END = "x.status <> 'lost'";
 /** A task that its successors can build on. */
 const COMPLETE = "('succeeded', 'caught', 'skipped')";
 
@@ -73,7 +75,7 @@ const sizeChecks = (
 const states: readonly RecordCheck[] = [
   state("run", {
     columns: { run: "x.sequence", found: "x.status" },
-    rest: `FROM run AS x WHERE (x.status IN ${FINAL}) <> (x.finished_at IS NOT NULL)`,
+    rest: `FROM run AS x WHERE (x.status IN ${FINAL}) <> (x.finished_at IS NOT NULL) AND ${HAS_AN_END}`,
     say: ({ found }) => `{run} is ${found}, and its end is ${found === "running" ? "recorded" : "not recorded"}`,
   }),
   state("run", {
@@ -121,7 +123,7 @@ const states: readonly RecordCheck[] = [
   state("execution", {
     columns: { run: "x.sequence", found: "y.status" },
     rest: `FROM run AS x JOIN execution AS y ON y.run = x.sequence AND y.number = x.execution
-      WHERE y.status <> 'running' AND y.ended_at IS NULL AND y.status = x.status`,
+      WHERE y.status <> 'running' AND y.ended_at IS NULL AND y.status = x.status AND ${HAS_AN_END}`,
     say: ({ found }) => `the current execution of {run} is ${found}, and its end is not recorded`,
     remedy: "repair",
   }),
@@ -171,7 +173,7 @@ const states: readonly RecordCheck[] = [
   }),
   state("task", {
     columns: { run: "x.run", task: "x.sequence", found: "x.status" },
-    rest: `FROM task AS x WHERE (x.status IN ${FINAL_TASK}) <> (x.finished_at IS NOT NULL) AND ${windowOf("sequence")}`,
+    rest: `FROM task AS x WHERE (x.status IN ${FINAL_TASK}) <> (x.finished_at IS NOT NULL) AND ${HAS_AN_END} AND ${windowOf("sequence")}`,
     by: "sequence",
     say: ({ found }) => `{task} is ${found}, and its end is ${found === "running" ? "recorded" : "not recorded"}`,
   }),

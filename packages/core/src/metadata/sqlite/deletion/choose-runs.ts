@@ -10,6 +10,7 @@ import { type Liveness, livenessOf } from "../../liveness.ts";
 import type { RunSequence } from "../../metadata-store.ts";
 import { currentExecution } from "../../sql/executions.ts";
 import { readColumn } from "../../stored-columns.ts";
+import { readPlace } from "../../stored-json.ts";
 import { matchesPattern } from "../../tag-policy.ts";
 import type { Connection } from "../connection.ts";
 import { readPolicies } from "../move-tags.ts";
@@ -185,7 +186,7 @@ export class RunChooser {
         candidates.set(run.sequence, run);
       }
       if (page.length < PAGE) return;
-      before = page.at(-1)!.sequence;
+      before = readPlace(page.at(-1)!.sequence, "run.sequence");
       await nextTurn();
     }
   }

@@ -20,7 +20,7 @@ export function takeGcLock(file: string, action: string): { release(): void } {
     lock.close();
     if (!isBusy(error)) throw metadataError(`Cannot begin to ${action}`, file, error);
     throw new FlowError("FLOW_GC_RUNNING", {
-      message: `Cannot begin to ${action}: another collection or repair goes on in this store`,
+      message: `Cannot begin to ${action}: another collection, repair or copy goes on in this store`,
       hint: "Wait until it has ended",
       context: { path: file },
     });

@@ -1,4 +1,5 @@
 import type { Digest } from "../../../artifact/artifact.ts";
+import { checkWords } from "../../check-words.ts";
 import type {
   Amount,
   DeletedBy,
@@ -76,6 +77,7 @@ class SqliteDeletion implements DeletionStore {
   }
 
   async deleteRuns(choice: RunChoice, by: DeletedBy, onProgress: (runs: number) => void): Promise<DeletedRuns> {
+    checkWords("delete runs", by);
     const left = new Map(choice.going);
     const todo = [...choice.going.keys()];
     const total = { runs: 0, tasks: 0, left: 0 };
