@@ -7,40 +7,51 @@ const GAP_SHARE = 2;
 /** No result waits longer than this for company. */
 const LONGEST_GAP_MS = 50;
 
+export interface CommitPaceOptions {
+  /** Makes a commit; it must not reject. */
+  readonly commit: () => Promise<void>;
+  /** Whether workers have enough to do for a while. */
+  readonly isBusy: () => boolean;
+  /** Whether so many results wait that company for them would save nothing. */
+  readonly isFull: () => boolean;
+}
+
 /**
  * Decides when the next commit is made; there is never more than one at a time.
  *
  * While workers have enough to do, commits leave twice the time between them that the last one took: results that come
- * meanwhile share the next commit, and the disk is never what the workers wait for. A line of steps is not slowed down,
- * since nothing else is in flight there.
+ * meanwhile share the next commit, and the disk is never what the workers wait for. Hundreds of results are written at once: then
+ * it is their rows that take the time, and a main thread that waits has workers waiting for it soon. A line of steps is not
+ * slowed down, since nothing else is in flight there.
  */
 export class CommitPace {
-  readonly #commit: () => Promise<void>;
-  readonly #isBusy: () => boolean;
+  readonly #options: CommitPaceOptions;
   #last = { endedAt: 0, tookMs: 0 };
   #isQueued = false;
   #isRunning = false;
   #isWantedAgain = false;
+  /** Set while a commit is queued that waits for company. */
+  #gapTimer: NodeJS.Timeout | undefined;
   #lazyTimer: NodeJS.Timeout | undefined;
 
-  /**
-   * @param commit makes a commit; it must not reject
-   * @param isBusy whether workers have enough to do for a while
-   */
-  constructor(commit: () => Promise<void>, isBusy: () => boolean) {
-    this.#commit = commit;
-    this.#isBusy = isBusy;
+  constructor(options: CommitPaceOptions) {
+    this.#options = options;
   }
 
   /** A result waits. */
   soon(): void {
     if (this.#isRunning) this.#isWantedAgain = true;
-    if (this.#isRunning || this.#isQueued) return;
+    if (this.#isRunning) return;
+    const isFull = this.#options.isFull();
+    if (this.#isQueued && (this.#gapTimer === undefined || !isFull)) return;
     this.#isQueued = true;
-    const waitMs = this.#isBusy()
-      ? Math.min(this.#last.endedAt + GAP_SHARE * this.#last.tookMs - performance.now(), LONGEST_GAP_MS)
-      : 0;
-    if (waitMs > 1) setTimeout(() => void this.#run(), waitMs);
+    clearTimeout(this.#gapTimer);
+    this.#gapTimer = undefined;
+    const waitMs =
+      !isFull && this.#options.isBusy()
+        ? Math.min(this.#last.endedAt + GAP_SHARE * this.#last.tookMs - performance.now(), LONGEST_GAP_MS)
+        : 0;
+    if (waitMs > 1) this.#gapTimer = setTimeout(() => void this.#run(), waitMs);
     else setImmediate(() => void this.#run());
   }
 
@@ -60,10 +71,11 @@ export class CommitPace {
 
   async #run(): Promise<void> {
     this.#isQueued = false;
+    this.#gapTimer = undefined;
     this.#isRunning = true;
     this.stop();
     const beganAt = performance.now();
-    await this.#commit();
+    await this.#options.commit();
     const endedAt = performance.now();
     this.#last = { endedAt, tookMs: endedAt - beganAt };
     this.#isRunning = false;

@@ -114,7 +114,8 @@ class RunDriver {
     });
     const onPassed = (): void => this.#pace.soon();
     this.#gate = new ResultGate({ settle: options.settleBlobs, onPassed, onError: this.#refused.bind(this) });
-    this.#pace = new CommitPace(this.#commit.bind(this), () => this.#dispatcher.isBusy);
+    const [isBusy, isFull] = [() => this.#dispatcher.isBusy, () => this.#uncommitted.isFull];
+    this.#pace = new CommitPace({ commit: this.#commit.bind(this), isBusy, isFull });
   }
 
   async drive(): Promise<RunEnd> {

@@ -1,5 +1,7 @@
 import type { Settlement } from "./judge.ts";
 
+/** So many results are committed at once: more of them in one transaction would make none of them cheaper. */
+const FULL = 512;
 /** While so many results wait for their commit, nothing more is sent: records that are busy must not fill the memory. */
 const MOST_UNCOMMITTED = 2_048;
 /** The same of the bytes that they hold: a result may have dozens of values that lie in the records, of 16 KiB each, and output. */
@@ -14,6 +16,10 @@ export class Uncommitted {
 
   get isEmpty(): boolean {
     return this.#settlements.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.#settlements.length >= FULL;
   }
 
   /**
