@@ -9,7 +9,7 @@ import {
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { FlowError } from "../errors/flow-error.ts";
-import { coreFileUrl, isCoreSpecifier, runsFromSource } from "./core-package.ts";
+import { coreFileUrl, coreFolder, isCoreSpecifier, runsFromSource } from "./core-package.ts";
 import { EXTERNAL_SCHEME } from "./external-scheme.ts";
 import type { ExternalPackage } from "./flow-package.ts";
 
@@ -50,6 +50,8 @@ interface LoaderState {
   readonly packages: Map<string, LoadedPackage>;
   readonly localOf: Map<string, LocalModule>;
   hooksInstalled: boolean;
+  /** See `hasLoadedOthers`. */
+  hasOthers?: boolean;
 }
 
 const STATE = Symbol.for("millrace.loader.1");
@@ -67,6 +69,14 @@ export function loadedPackages(): Map<string, LoadedPackage> {
   return state().packages;
 }
 
+/**
+ * Whether modules of a flow have loaded others that stay loaded with all that they know when the flow is loaded anew: installed
+ * packages, or files that no bundle has. Millrace and zod know nothing of a run.
+ */
+export function hasLoadedOthers(): boolean {
+  return state().hasOthers === true;
+}
+
 /** Installs the hooks, once a thread. */
 export function installHooks(): void {
   const loader = state();
@@ -74,14 +84,18 @@ export function installHooks(): void {
   loader.hooksInstalled = true;
   registerHooks({
     resolve(specifier, context, nextResolve) {
-      if (!specifier.startsWith(EXTERNAL_SCHEME)) return nextResolve(specifier, context);
+      if (!specifier.startsWith(EXTERNAL_SCHEME)) {
+        const found = nextResolve(specifier, context);
+        if (found.url.startsWith("file:") && isOfUser(context.parentURL)) loader.hasOthers = true;
+        return found;
+      }
       const pack = loader.packages.get(context.parentURL ?? "");
       if (pack === undefined) return nextResolve(specifier, context);
       if (specifier === LOCAL_SPECIFIER)
         return { url: LOCAL_ADDRESS + encodeURIComponent(pack.url), format: "module", shortCircuit: true };
-      return resolveExternal(pack, externalOf(pack, specifier), (wanted, more) =>
-        nextResolve(wanted, { ...context, ...more }),
-      );
+      const external = externalOf(pack, specifier);
+      noteOther(external);
+      return resolveExternal(pack, external, (wanted, more) => nextResolve(wanted, { ...context, ...more }));
     },
     load(url, context, nextLoad) {
       if (url.startsWith(LOCAL_ADDRESS)) return localModuleSource(url);
@@ -89,6 +103,17 @@ export function installHooks(): void {
       return pack === undefined ? nextLoad(url, context) : bundleSource(pack);
     },
   });
+}
+
+const coreAddress = pathToFileURL(coreFolder() + path.sep).href;
+
+/** Whether code of a flow asks for a module: neither Millrace itself nor an installed package. */
+function isOfUser(parent: string | undefined): boolean {
+  return parent?.startsWith("file:") === true && !parent.startsWith(coreAddress) && !parent.includes("/node_modules/");
+}
+
+function noteOther({ name, specifier }: ExternalPackage): void {
+  if (!isCoreSpecifier(specifier) && name !== "zod") state().hasOthers = true;
 }
 
 type Resolve = (specifier: string, context: Partial<ResolveHookContext>) => ResolveFnOutput;
@@ -187,6 +212,7 @@ function requireOf(pack: LoadedPackage, source: LocalModule["source"]): NodeJS.R
   const resolve = (specifier: string, options?: { paths?: string[] }): string => {
     if (!specifier.startsWith(EXTERNAL_SCHEME)) return base.resolve(specifier, options);
     const external = externalOf(pack, specifier);
+    noteOther(external);
     const find: Resolve = (wanted) => ({ url: createRequire(importerFile(pack, external)).resolve(wanted) });
     const found = resolveExternal(pack, external, find).url;
     return found.startsWith("file:") ? fileURLToPath(found) : found;

@@ -31,7 +31,8 @@ export interface LoadablePackage {
  * Loads a code package and gives what its entry module exports.
  *
  * @param pack folder of the package, root that its relative paths start from on this machine, manifest
- * @returns the module's namespace; the same one for each call in a thread
+ * @param instance which instance of its modules is wanted: each has its own variables. Default 1
+ * @returns the module's namespace; the same one for each call in a thread that asks for the same instance
  * @throws FlowError FLOW_PACKAGE_EXTERNAL_MISSING, FLOW_PACKAGE_LOAD_FAILED, FLOW_PACKAGE_DAMAGED
  * @example
  * ```ts
@@ -39,11 +40,11 @@ export interface LoadablePackage {
  * const { default: Train } = await loadPackage(pack);
  * ```
  */
-export async function loadPackage(pack: LoadablePackage): Promise<Readonly<Record<string, unknown>>> {
+export async function loadPackage(pack: LoadablePackage, instance = 1): Promise<Readonly<Record<string, unknown>>> {
   if (!runsFromSource) await writtenImport(coreFileUrl(CORE_NAME)!); // Later, Node would read the source maps of all its files.
   enableSourceMaps();
   installHooks();
-  const url = register(pack);
+  const url = register(pack, instance);
   try {
     return (await withoutExit(pack, () => importModule(url))) as Readonly<Record<string, unknown>>;
   } catch (error) {
@@ -101,7 +102,7 @@ function exitError(pack: LoadablePackage): FlowError {
  * The address of the bundle, with links resolved, as Node's loader does with all files: the cache folder may be behind
  * one. Two roots that share one package folder are two modules: their sources differ by place.
  */
-function register(pack: LoadablePackage): string {
+function register(pack: LoadablePackage, instance: number): string {
   const file = path.join(pack.folder, BUNDLE_FILE);
   if (!fs.existsSync(file)) {
     throw new FlowError("FLOW_PACKAGE_DAMAGED", {
@@ -113,8 +114,11 @@ function register(pack: LoadablePackage): string {
   const real = fs.realpathSync.native(file);
   const plain = pathToFileURL(real).href;
   const taken = packages.get(plain);
-  const url =
-    taken === undefined || taken.root === pack.root ? plain : `${plain}?root=${encodeURIComponent(pack.root)}`;
+  const marks = [
+    ...(taken === undefined || taken.root === pack.root ? [] : [`root=${encodeURIComponent(pack.root)}`]),
+    ...(instance === 1 ? [] : [`instance=${instance}`]),
+  ];
+  const url = marks.length === 0 ? plain : `${plain}?${marks.join("&")}`;
   if (!packages.has(url)) packages.set(url, loadedPackage(url, real, pack));
   return url;
 }

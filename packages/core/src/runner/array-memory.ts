@@ -67,6 +67,11 @@ export class ArrayMemory {
     line.port.unref();
   }
 
+  /** Nobody asks for any of them again. */
+  clear(): void {
+    for (const key of [...this.#kept.keys()]) this.#drop(key);
+  }
+
   #hear(customer: Customer, request: ArrayRequest): void {
     const key = keyOf(request);
     if (request.kind === "take") this.#take(customer, request);

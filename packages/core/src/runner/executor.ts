@@ -14,6 +14,14 @@ export interface Executor {
   onMessage(listener: (message: HeardMessage) => void): void;
   /** Asks all tasks to stop: `this.signal` is aborted, tasks of a batch that did not begin report "cancelled". */
   cancel(): void;
+  /**
+   * Ends a run's use of the workers, which are kept for another one as far as nothing shows in them that the run was there.
+   *
+   * @returns false when none of them can be kept
+   */
+  rest?(): Promise<boolean>;
+  /** After a rest: makes the workers ready for another run of the same flow, as new ones would be. */
+  renew?(): Promise<void>;
   /** Ends all workers at once. Batches still running are lost. */
   close(): Promise<void>;
 }

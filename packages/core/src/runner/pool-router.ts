@@ -16,6 +16,8 @@ export interface PoolRouterOptions {
   readonly open: (placement?: Placement) => Promise<OpenHost>;
   /** Workers of the default placement that start at once. Default all. */
   readonly eager?: number;
+  /** The run is over, and its workers may serve another one. */
+  readonly onRest?: () => void;
 }
 
 /** Pools beside the default one that stay open while they have nothing to do. */
@@ -62,6 +64,20 @@ class PoolRouter implements Executor {
   cancel(): void {
     this.#isCancelled = true;
     for (const pool of this.#pools.values()) pool.cancel();
+  }
+
+  /** Pools of placements are ended: their threads have seen the secrets of a step. */
+  async rest(): Promise<boolean> {
+    if (this.#isCancelled || this.#isClosed) return false;
+    for (const key of this.#pools.keys()) if (key !== DEFAULT_KEY) this.#closePool(key);
+    this.#conduct.forget();
+    const isKept = await this.#pools.get(DEFAULT_KEY)!.rest();
+    this.#options.onRest?.();
+    return isKept;
+  }
+
+  async renew(): Promise<void> {
+    await this.#pools.get(DEFAULT_KEY)!.renew();
   }
 
   async close(): Promise<void> {
@@ -133,11 +149,14 @@ class PoolRouter implements Executor {
 
   #closeIdlePools(): void {
     const idle = [...this.#pools].filter(([key, pool]) => key !== DEFAULT_KEY && pool.isIdle);
-    for (const [key, pool] of idle.slice(0, Math.max(0, idle.length + 1 - IDLE_POOLS_KEPT))) {
-      this.#pools.delete(key);
-      const closing: Promise<void> = pool.close().finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
-    }
+    for (const [key] of idle.slice(0, Math.max(0, idle.length + 1 - IDLE_POOLS_KEPT))) this.#closePool(key);
+  }
+
+  #closePool(key: string): void {
+    const pool = this.#pools.get(key)!;
+    this.#pools.delete(key);
+    const closing: Promise<void> = pool.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   #keyOf(placement: Placement | undefined): string {

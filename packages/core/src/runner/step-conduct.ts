@@ -39,6 +39,13 @@ export class StepConduct {
     return { isReplaced, messages };
   }
 
+  /** What follows is another run. */
+  forget(): void {
+    this.#suspects.clear();
+    this.#told.clear();
+    this.#replacements.clear();
+  }
+
   #isTolerated(step: string): boolean {
     return (this.#replacements.get(step) ?? 0) >= REPLACEMENTS_BORNE;
   }

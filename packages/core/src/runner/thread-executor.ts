@@ -74,8 +74,19 @@ export interface StorageRequest {
 /** A batch as a thread gets it. */
 export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>;
 
-/** What a thread answers to a batch; an error is one of ours. */
-export type ThreadAnswer = { readonly report: WireReport } | { readonly error: unknown };
+/** Between two runs: what a thread is to do, see `WorkerHost`. */
+export interface ThreadTurn {
+  readonly turn: "rest" | "renew";
+}
+
+/** What a thread answers to a batch or a turn; an error is one of ours. */
+export type ThreadAnswer =
+  | { readonly report: WireReport }
+  | { readonly isReady: boolean }
+  | { readonly error: unknown };
+
+/** How long a thread may take to rest or to load its flow anew; one that takes longer is not kept. */
+const TURN_WAIT_MS = 2_000;
 
 /** How long what a thread says last is waited for: its messages are all here when it is gone. */
 const LAST_WORDS_WAIT_MS = 1_000;
@@ -182,8 +193,8 @@ class ThreadHost implements WorkerHost {
     try {
       if (!this.#isOver) this.#options.port.postMessage(message);
       const answered = await this.#gone.before(answer);
-      if ("error" in answered) throw answered.error;
-      return unpackReport(answered.report, batch.tasks);
+      if ("report" in answered) return unpackReport(answered.report, batch.tasks);
+      throw "error" in answered ? answered.error : new Error("it answered something else");
     } catch (cause) {
       this.#isOver = true;
       const lost = this.#lost(cause);
@@ -194,6 +205,31 @@ class ThreadHost implements WorkerHost {
       this.#keepAlive(false);
       this.#heap.stop();
       this.#abortWords = undefined;
+    }
+  }
+
+  rest(): Promise<boolean> {
+    return this.#take({ turn: "rest" });
+  }
+
+  renew(): Promise<boolean> {
+    return this.#take({ turn: "renew" });
+  }
+
+  async #take(turn: ThreadTurn): Promise<boolean> {
+    const { promise: answer, resolve } = Promise.withResolvers<ThreadAnswer>();
+    this.#answered = resolve;
+    this.#keepAlive(true);
+    try {
+      this.#options.port.postMessage(turn);
+      const isThere = await within(TURN_WAIT_MS, this.#gone.before(answer));
+      const answered = isThere ? await answer : undefined;
+      return answered !== undefined && "isReady" in answered && answered.isReady;
+    } catch {
+      return false; // It has ended.
+    } finally {
+      this.#answered = undefined;
+      this.#keepAlive(false);
     }
   }
 

@@ -18,6 +18,14 @@ export interface WorkerHost {
   abort(reason: string): void;
   /** Aborts `this.signal` of all tasks from now on; batches answer "cancelled" for what did not begin. */
   cancel(): void;
+  /**
+   * Lets go of all that it has of a run that is over. Absent where a worker serves one run only.
+   *
+   * @returns whether it is as it was before it loaded the flow, so that another run may have it
+   */
+  readonly rest?: () => Promise<boolean>;
+  /** After a rest: loads the flow anew; false when that failed. */
+  readonly renew?: () => Promise<boolean>;
   /** Ends the worker where it is, and all that it started; resolves when nothing of it is left. */
   close(): Promise<void>;
 }

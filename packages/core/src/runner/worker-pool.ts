@@ -52,7 +52,11 @@ export class WorkerPool implements Executor {
   constructor(options: WorkerPoolOptions) {
     this.slots = options.slots;
     this.#options = options;
-    const eager = Math.min(options.eager ?? 0, this.slots);
+    this.#openEagerly();
+  }
+
+  #openEagerly(): void {
+    const eager = Math.min(this.#options.eager ?? 0, this.slots);
     try {
       while (this.#hosts.size < eager) this.#idle.push(this.#open());
     } catch {
@@ -91,6 +95,25 @@ export class WorkerPool implements Executor {
   cancel(): void {
     this.#isCancelled = true;
     for (const host of this.#hosts) host.cancel();
+  }
+
+  async rest(): Promise<boolean> {
+    const isKept = (host: WorkerHost): Promise<boolean> | undefined =>
+      this.#idle.includes(host) ? host.rest?.() : undefined;
+    await this.#keepThose(isKept);
+    return this.#hosts.size > 0;
+  }
+
+  async renew(): Promise<void> {
+    await this.#keepThose((host) => host.renew?.());
+    this.#openEagerly();
+  }
+
+  async #keepThose(isKept: (host: WorkerHost) => Promise<boolean> | undefined): Promise<void> {
+    const keep = async (host: WorkerHost): Promise<void> => {
+      if ((await isKept(host)) !== true) this.#drop(host);
+    };
+    await Promise.all([...this.#hosts].map(keep));
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,9 @@
 /**
- * Workers of runs that are started inside steps. Starting threads and loading a code package takes longer than a small run
- * does, so those that are done are kept for the next run of the same flow; few of them, and only as long as the run that
- * everything started with.
+ * Workers that are kept from one run to the next of the same flow, since starting threads and loading a code package takes longer
+ * than a small run does; few of them.
+ *
+ * Those of runs that are started inside steps go on as they are, and are kept as long as the run that everything started with.
+ * Those of runs that a program starts begin anew with each run, and are ended when nobody has wanted them for a while.
  */
 import type { Executor } from "../runner/executor.ts";
 import type { HeardMessage } from "../runner/protocol.ts";
@@ -16,34 +18,61 @@ export interface RunWorkers {
 /** Sets of workers that are kept while nobody uses them. */
 const KEPT = 4;
 
+export interface ShelfOptions {
+  /** Workers begin anew with each run, and are ended when they have not been used for so long. Default: neither. */
+  readonly anewForMs?: number;
+}
+
+interface IdleWorkers {
+  readonly key: string;
+  readonly shelved: Shelved;
+  timer?: NodeJS.Timeout;
+}
+
 export class ExecutorShelf {
+  readonly #anewForMs: number | undefined;
   /** The one that was used last at the end. */
-  readonly #idle: { readonly key: string; readonly shelved: Shelved }[] = [];
+  readonly #idle: IdleWorkers[] = [];
   readonly #closing = new Set<Promise<void>>();
   #isClosed = false;
+
+  constructor({ anewForMs }: ShelfOptions = {}) {
+    this.#anewForMs = anewForMs;
+  }
 
   /** @param key equal for workers that can stand in for each other */
   async take(key: string, open: () => Promise<Executor>): Promise<RunWorkers> {
     const index = this.#idle.findLastIndex((entry) => entry.key === key);
-    const shelved = index === -1 ? new Shelved(await open()) : this.#idle.splice(index, 1)[0]!.shelved;
+    const kept = index === -1 ? undefined : this.#remove(this.#idle[index]!);
+    if (this.#anewForMs !== undefined) await kept?.inner.renew?.();
+    const shelved = kept ?? new Shelved(await open());
     const executor = shelved.lend();
     return { executor, release: () => this.#giveBack(key, shelved, executor) };
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { shelved } of this.#idle.splice(0)) this.#end(shelved);
+    for (const entry of [...this.#idle]) this.#end(this.#remove(entry));
     await Promise.all(this.#closing);
   }
 
   async #giveBack(key: string, shelved: Shelved, executor: LentExecutor): Promise<void> {
-    if (executor.isSpent || this.#isClosed) {
+    const isAnew = this.#anewForMs !== undefined;
+    if (executor.isSpent || this.#isClosed || (isAnew && (await shelved.inner.rest?.()) !== true)) {
       await shelved.inner.close();
       return;
     }
     shelved.takeBack();
-    this.#idle.push({ key, shelved });
-    if (this.#idle.length > KEPT) this.#end(this.#idle.shift()!.shelved);
+    const entry: IdleWorkers = { key, shelved };
+    if (isAnew) entry.timer = setTimeout(() => this.#end(this.#remove(entry)), this.#anewForMs).unref();
+    this.#idle.push(entry);
+    if (this.#idle.length > KEPT) this.#end(this.#remove(this.#idle[0]!));
+  }
+
+  #remove(entry: IdleWorkers): Shelved {
+    clearTimeout(entry.timer);
+    this.#idle.splice(this.#idle.indexOf(entry), 1);
+    return entry.shelved;
   }
 
   #end(shelved: Shelved): void {

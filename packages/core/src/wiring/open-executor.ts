@@ -36,6 +36,7 @@ export function openExecutor({
   return openPoolRouter({
     slots,
     eager,
+    onRest: () => arrays.clear(),
     open: async (placement) => {
       if (placement?.isolate !== "process")
         return threadHosts(

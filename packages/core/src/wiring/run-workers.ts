@@ -1,23 +1,34 @@
 /** Workers of a run, from what it is asked to run. Loads little: threads start while everything else is still loaded. */
+import { hash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { FlowDefinition, StepDefinition } from "../flow/definition.ts";
 import type { Executor } from "../runner/executor.ts";
-import type { RunWorkers } from "./executor-shelf.ts";
+import { ExecutorShelf, type RunWorkers } from "./executor-shelf.ts";
 import { openExecutor } from "./open-executor.ts";
 import type { StartRunRequest } from "./start-run.ts";
 
+/** For how long a program keeps the workers of its last runs: between two runs of a test, of a loop, of a busy server. */
+const KEPT_MS = 10_000;
+const kept = new ExecutorShelf({ anewForMs: KEPT_MS });
+
 /**
- * Starts the workers early: they load the flow while the main thread checks what may refuse the run. Inside a step, those
- * of an earlier run of the same flow are taken, and new ones start when they are needed.
+ * Starts the workers early: they load the flow while the main thread checks what may refuse the run. Inside a step, and where
+ * the program that starts runs goes on, those of an earlier run of the same flow are taken.
  *
  * @param from  the step that a run goes on from
  */
 export async function workersOf(
-  request: Pick<StartRunRequest, "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment" | "within">,
+  request: Pick<
+    StartRunRequest,
+    "package" | "flow" | "stores" | "cwd" | "maxWorkers" | "environment" | "within" | "keepsWorkers"
+  >,
   from?: string,
 ): Promise<RunWorkers> {
   const { folder, root, manifest } = request.package;
-  const { flow, stores, cwd, within } = request;
+  const { flow, stores, cwd, within, environment } = request;
+  // What a thread has opened of a bucket is the main thread's to close.
+  const isKept = request.keepsWorkers === true && within === undefined && stores.location.bucket === undefined;
+  const slots = within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism());
   const open = (): Promise<Executor> =>
     openExecutor({
       worker: {
@@ -25,15 +36,19 @@ export async function workersOf(
         exportName: flow.exportName,
         hasSchemas: hasSchemas(flow.definition),
         store: stores.location,
+        ...(isKept ? { isKept } : {}),
         cwd,
       },
-      slots: within?.family.slots.capacity ?? request.maxWorkers ?? Math.max(2, availableParallelism()),
-      environment: request.environment,
+      slots,
+      environment,
       hidden: secretSources(flow.definition),
       eager: within === undefined ? widthOf(flow.definition.steps, from) : 0,
     });
-  if (within !== undefined)
-    return await within.family.executors.take(JSON.stringify([folder, root, flow.exportName]), open);
+  const code = [folder, root, flow.exportName];
+  if (within !== undefined) return await within.family.executors.take(JSON.stringify(code), open);
+  // Hashed, so that no secret of the environment is kept in yet another place.
+  if (isKept)
+    return await kept.take(hash("sha256", JSON.stringify([code, stores.location, cwd, slots, environment])), open);
   const executor = await open();
   return { executor, release: () => executor.close() };
 }

@@ -36,6 +36,8 @@ export interface StartRunRequest extends PrepareRunRequest {
   readonly stores: Pick<PlannedStores, "location" | "open">;
   /** By name of the upstream. */
   readonly upstreams: Readonly<Record<string, UpstreamRequest>>;
+  /** Whether its workers are kept for a later run of the same flow in this process. */
+  readonly keepsWorkers?: boolean;
   /** Workers at most; default the number of processors, at least 2. */
   readonly maxWorkers?: number;
   /** Whether an upstream that several runs match is an error. */

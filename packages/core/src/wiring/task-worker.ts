@@ -8,18 +8,20 @@ import { readProcess } from "../config/config.ts";
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
+import { hasLoadedOthers } from "../package/load-hooks.ts";
 import { loadPackage } from "../package/load-package.ts";
 import { MODULE_VARIABLES_EXPORT } from "../package/module-variables.ts";
 import { describeUserError } from "../package/user-stack.ts";
 import { emptyResult } from "../runner/empty-result.ts";
 import { BatchExecutor } from "../runner/worker/batch-executor.ts";
+import { Fingerprint } from "../runner/worker/fingerprint.ts";
 import type { ModuleVariables } from "../runner/worker/module-state.ts";
 import type { OutputSink } from "../runner/worker/output-capture.ts";
 import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
 import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
 import { loadZod } from "../util/zod.ts";
-import { openTaskStores } from "./open-task-stores.ts";
+import { openTaskStores, type TaskStores } from "./open-task-stores.ts";
 import { setThreadStore } from "./store-folder.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
 
@@ -35,15 +37,23 @@ interface LoadedFlow {
   readonly moduleVariables: ModuleVariables | undefined;
 }
 
+/** Runs that a worker serves at most: Node never forgets a module, and each run has its own of the flow. */
+const RUNS_AT_MOST = 50;
+
 export class TaskWorker {
   readonly #data: TaskWorkerData;
   readonly #links: WorkerLinks;
-  readonly #loading: Promise<LoadedFlow>;
+  /** How the worker is without a flow. */
+  readonly #empty: Fingerprint | undefined;
+  #loading: Promise<LoadedFlow>;
+  #stores: TaskStores | undefined;
   #executor: BatchExecutor | undefined;
+  #runs = 1;
 
   constructor(data: TaskWorkerData, links: WorkerLinks) {
     this.#data = data;
     this.#links = links;
+    this.#empty = data.isKept === true ? new Fingerprint(environmentNow) : undefined;
     this.#loading = this.#loadFlow();
     // Loaded by its first call, in the build: now, while the main thread prepares the run, rather than in the first task.
     this.#loading.then(() => hash("sha256", "")).catch(() => {}); // What the flow fails with, the first batch reports.
@@ -67,10 +77,34 @@ export class TaskWorker {
     return this.#executor.execute(batch);
   }
 
+  /**
+   * Closes what it has opened for a run. Another one may have the worker when all is as it was before the flow was loaded;
+   * modules of the flow are loaded anew for it, but what they load beside themselves would keep what it knows.
+   */
+  async rest(): Promise<boolean> {
+    await this.#loading.catch(() => {});
+    this.#executor?.close();
+    this.#executor = undefined;
+    this.#stores?.close();
+    this.#stores = undefined;
+    if (this.#empty === undefined || this.#runs >= RUNS_AT_MOST || hasLoadedOthers()) return false;
+    const changes = await this.#empty.look({ isTolerated: false });
+    return changes.length === 0 && (!this.#empty.isUnsure || this.#empty.lookDeeply().length === 0);
+  }
+
+  renew(): Promise<boolean> {
+    this.#runs++;
+    this.#loading = this.#loadFlow();
+    return this.#loading.then(
+      () => true,
+      () => false,
+    );
+  }
+
   async #loadFlow(): Promise<LoadedFlow> {
     const { package: pack, exportName, hasSchemas } = this.#data;
     if (hasSchemas) loadZod();
-    const namespace = await loadPackage(pack);
+    const namespace = await loadPackage(pack, this.#runs);
     const flowClass = namespace[exportName];
     const moduleVariables = namespace[MODULE_VARIABLES_EXPORT] as ModuleVariables | undefined;
     if (typeof flowClass === "function") return { flowClass: flowClass as FlowClass<Flow>, moduleVariables };
@@ -81,13 +115,14 @@ export class TaskWorker {
   #openExecutor(loaded: LoadedFlow): BatchExecutor {
     const { store } = this.#data;
     const stores = openTaskStores(store);
+    this.#stores = stores;
     setThreadStore(path.dirname(store.databaseFile));
     return new BatchExecutor({
       ...loaded,
       reader: stores.records,
       artifacts: stores.artifacts,
       ...this.#links,
-      environment: () => readProcess().environment,
+      environment: environmentNow,
       describeError: (thrown) => this.#describeError(thrown),
     });
   }
@@ -97,3 +132,5 @@ export class TaskWorker {
     return describeUserError(thrown, this.#data.cwd);
   }
 }
+
+const environmentNow = (): Readonly<Record<string, string | undefined>> => readProcess().environment;

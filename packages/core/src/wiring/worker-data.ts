@@ -8,6 +8,8 @@ export interface TaskWorkerData {
   /** Whether its fields have schemas, so that each task needs zod. */
   readonly hasSchemas: boolean;
   readonly store: StoreLocation;
+  /** Whether it may serve several runs, one after another. */
+  readonly isKept?: boolean;
   /** Stack lines are shown relative to it. */
   readonly cwd: string;
 }

@@ -7,6 +7,7 @@ import type {
   ThreadAnswer,
   ThreadBatch,
   ThreadMessage,
+  ThreadTurn,
   ThreadWorkerData,
 } from "../runner/thread-executor.ts";
 import { packReport, unpackBatch } from "../runner/wire.ts";
@@ -25,6 +26,7 @@ process.stdout.write = process.stderr.write.bind(process.stderr);
 const { control, lastWords, port, data } = workerData as ThreadWorkerData;
 const parent = parentPort!;
 relayStorage((line, transfer) => parent.postMessage({ kind: "storage", line } satisfies StorageRequest, [...transfer]));
+port.on("message", (message: ThreadBatch | ThreadTurn) => void answer(message)); // A port that is open before any flow is.
 const worker = new TaskWorker(data as unknown as TaskWorkerData, {
   control: threadControl(new Int32Array(control), (message: ThreadMessage, transfer: readonly MessagePort[]) =>
     parent.postMessage(message, transfer),
@@ -32,11 +34,11 @@ const worker = new TaskWorker(data as unknown as TaskWorkerData, {
   output: new MessageOutput((message: WorkerMessage) => parent.postMessage(message), new LastWords(lastWords)),
   settleWatch: new SettleWatch([parent, port]),
 });
-port.on("message", (batch: ThreadBatch) => void answer(batch));
 
 /** What cannot be posted, or was thrown by our own code, ends this thread. */
-async function answer(batch: ThreadBatch): Promise<void> {
-  port.postMessage(await settled(worker.execute(unpackBatch(batch))));
+async function answer(message: ThreadBatch | ThreadTurn): Promise<void> {
+  if ("turn" in message) port.postMessage({ isReady: await worker[message.turn]() } satisfies ThreadAnswer);
+  else port.postMessage(await settled(worker.execute(unpackBatch(message))));
 }
 
 async function settled(report: Promise<BatchReport>): Promise<ThreadAnswer> {

@@ -60,6 +60,11 @@ export class BatchExecutor {
     this.#loader = new ValueLoader(options.artifacts, (digest) => options.reader.blob(digest), options.control.arrays);
   }
 
+  /** Listens to no output any more. */
+  close(): void {
+    this.#capture.close();
+  }
+
   /** Gives the results of the first tasks; those that did not begin within the time of a message are left out. */
   async execute(batch: WorkerBatch): Promise<BatchReport> {
     const { control } = this.#options;

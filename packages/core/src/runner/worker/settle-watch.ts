@@ -58,6 +58,7 @@ export class SettleWatch {
     process.on("beforeExit", () => this.#emptied());
     holder[HOLD] = () => this.#hold();
     this.#holdForWaits();
+    this.#update();
   }
 
   /** Runs a batch. Only while it does, an empty event loop means something. */
