@@ -107,9 +107,10 @@ export function installHooks(): void {
 
 const coreAddress = pathToFileURL(coreFolder() + path.sep).href;
 
-/** Whether code of a flow asks for a module: neither Millrace itself nor an installed package. */
+/** Whether code of a flow asks for a module: neither Millrace itself nor an installed package. Bundles may lie among those. */
 function isOfUser(parent: string | undefined): boolean {
-  return parent?.startsWith("file:") === true && !parent.startsWith(coreAddress) && !parent.includes("/node_modules/");
+  if (parent === undefined || state().packages.has(parent)) return parent !== undefined;
+  return parent.startsWith("file:") && !parent.startsWith(coreAddress) && !parent.includes("/node_modules/");
 }
 
 function noteOther({ name, specifier }: ExternalPackage): void {

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Executor } from "../runner/executor.ts";
+import { ExecutorShelf } from "./executor-shelf.ts";
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => vi.useRealTimers());
+
+/** Says what is asked of it. */
+function executor(log: string[], name: string, isKept = true): Executor {
+  return {
+    slots: 1,
+    submit: () => ({ results: Promise.resolve([]), abort() {}, setWaiting() {}, end() {} }),
+    onMessage() {},
+    cancel: () => void log.push(`${name} cancels`),
+    async rest() {
+      log.push(`${name} rests`);
+      return isKept;
+    },
+    renew: async () => void log.push(`${name} renews`),
+    close: async () => void log.push(`${name} closes`),
+  };
+}
+
+test("workers of runs inside steps go on as they are", async () => {
+  const log: string[] = [];
+  const shelf = new ExecutorShelf();
+  const first = await shelf.take("a", async () => executor(log, "one"));
+  await first.release();
+  await (await shelf.take("a", async () => executor(log, "two"))).release();
+  expect(log).toEqual([]);
+  await shelf.close();
+  expect(log).toEqual(["one closes"]);
+});
+
+test("those of programs begin anew, and are ended when nobody has wanted them for a while", async () => {
+  const log: string[] = [];
+  const shelf = new ExecutorShelf({ anewForMs: 1_000 });
+  const first = await shelf.take("a", async () => executor(log, "one"));
+  await first.release();
+  await vi.advanceTimersByTimeAsync(900);
+  const second = await shelf.take("a", async () => executor(log, "two"));
+  await vi.advanceTimersByTimeAsync(5_000); // While they are used, no time runs.
+  await second.release();
+  expect(log).toEqual(["one rests", "one renews", "one rests"]);
+  await vi.advanceTimersByTimeAsync(999);
+  expect(log).toHaveLength(3);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(log.at(-1)).toBe("one closes");
+  await shelf.take("a", async () => executor(log, "three"));
+  expect(log).toHaveLength(4);
+});
+
+test("workers of which none can be kept, and those that were told to stop, are ended", async () => {
+  const log: string[] = [];
+  const shelf = new ExecutorShelf({ anewForMs: 1_000 });
+  await (await shelf.take("a", async () => executor(log, "one", false))).release();
+  const second = await shelf.take("a", async () => executor(log, "two"));
+  second.executor.cancel();
+  await second.release();
+  expect(log).toEqual(["one rests", "one closes", "two cancels", "two closes"]);
+});
