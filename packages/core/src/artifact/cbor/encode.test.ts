@@ -84,6 +84,30 @@ describe("encodeCbor", () => {
     expect(encode(rows).subarray(-3).toString("hex")).toBe("d81d00");
   });
 
+  it("has the keys that an object had at first, also when a getter takes one away or adds one", () => {
+    const value: Record<string, unknown> = {
+      get first() {
+        delete value.second;
+        value.fourth = 4;
+        return 1;
+      },
+      second: 2,
+      third: 3,
+    };
+    expect(decodeCbor(encode(value))).toStrictEqual({ first: 1, second: undefined, third: 3 });
+  });
+
+  it("leaves out what a program has added to the prototype of all objects", () => {
+    const prototype = Object.prototype as unknown as Record<string, unknown>;
+    prototype.added = "inherited";
+    try {
+      const bytes = encode({ own: 1 });
+      expect(bytes.equals(Buffer.from([0xa1, 0x63, ...Buffer.from("own"), 1]))).toBe(true);
+    } finally {
+      delete prototype.added;
+    }
+  });
+
   it("gives large bytes out without copying them, also between shared values", () => {
     const large = new Uint8Array(70_000).fill(7);
     const shared = { name: "shared" };

@@ -114,11 +114,22 @@ export class CborEncoder extends ByteWriter {
     const { keys } = this;
     this.reserve(9);
     this.head(MAJOR.map, names.length);
-    for (let index = 0; index < names.length; index++) {
-      const name = names[index]!;
-      this.text(name);
+    const values = object as Readonly<Record<string, unknown>>;
+    let index = 0;
+    // V8 reads what for-in names by its place in the object, others by a search. A getter may take keys away on the way, and a
+    // prototype may add some: then the names that were counted are gone through one by one.
+    for (const name in values) {
+      if (name !== names[index]) break;
       keys[depth] = name;
-      this.encode((object as Readonly<Record<string, unknown>>)[name]);
+      this.text(name);
+      this.encode(values[name]);
+      index++;
+    }
+    for (; index < names.length; index++) {
+      const name = names[index]!;
+      keys[depth] = name;
+      this.text(name);
+      this.encode(values[name]);
     }
     this.leave();
   }
