@@ -50,6 +50,13 @@ test("those of programs begin anew, and are ended when nobody has wanted them fo
   expect(log).toHaveLength(4);
 });
 
+test("no more sets are kept than it has room for; those that were used last stay", async () => {
+  const log: string[] = [];
+  const shelf = new ExecutorShelf({ most: 2, anewForMs: 1_000 });
+  for (const name of ["one", "two", "three"]) await (await shelf.take(name, async () => executor(log, name))).release();
+  expect(log).toEqual(["one rests", "two rests", "three rests", "one closes"]);
+});
+
 test("workers of which none can be kept, and those that were told to stop, are ended", async () => {
   const log: string[] = [];
   const shelf = new ExecutorShelf({ anewForMs: 1_000 });

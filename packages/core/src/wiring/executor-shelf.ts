@@ -15,10 +15,9 @@ export interface RunWorkers {
   release(): Promise<void>;
 }
 
-/** Sets of workers that are kept while nobody uses them. */
-const KEPT = 4;
-
 export interface ShelfOptions {
+  /** Sets of workers that are kept while nobody uses them. Default 4. */
+  readonly most?: number;
   /** Workers begin anew with each run, and are ended when they have not been used for so long. Default: neither. */
   readonly anewForMs?: number;
 }
@@ -30,13 +29,15 @@ interface IdleWorkers {
 }
 
 export class ExecutorShelf {
+  readonly #most: number;
   readonly #anewForMs: number | undefined;
   /** The one that was used last at the end. */
   readonly #idle: IdleWorkers[] = [];
   readonly #closing = new Set<Promise<void>>();
   #isClosed = false;
 
-  constructor({ anewForMs }: ShelfOptions = {}) {
+  constructor({ most = 4, anewForMs }: ShelfOptions = {}) {
+    this.#most = most;
     this.#anewForMs = anewForMs;
   }
 
@@ -66,7 +67,7 @@ export class ExecutorShelf {
     const entry: IdleWorkers = { key, shelved };
     if (isAnew) entry.timer = setTimeout(() => this.#end(this.#remove(entry)), this.#anewForMs).unref();
     this.#idle.push(entry);
-    if (this.#idle.length > KEPT) this.#end(this.#remove(this.#idle[0]!));
+    if (this.#idle.length > this.#most) this.#end(this.#remove(this.#idle[0]!));
   }
 
   #remove(entry: IdleWorkers): Shelved {

@@ -9,7 +9,7 @@ import type { StartRunRequest } from "./start-run.ts";
 
 /** For how long a program keeps the workers of its last runs: between two runs of a test, of a loop, of a busy server. */
 const KEPT_MS = 10_000;
-const kept = new ExecutorShelf({ anewForMs: KEPT_MS });
+const kept = new ExecutorShelf({ most: 2, anewForMs: KEPT_MS });
 
 /**
  * Starts the workers early: they load the flow while the main thread checks what may refuse the run. Inside a step, and where
