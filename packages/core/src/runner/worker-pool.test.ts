@@ -141,3 +141,43 @@ test("where no worker can be started a batch is told so, and waits where there a
   await results[1];
   await pool.close();
 });
+
+test("a rest waits for workers that are looked at, and ends those that are of no more use", async () => {
+  const told: unknown[] = [];
+  const closed: string[] = [];
+  const looks: PromiseWithResolvers<BatchReport>[] = [];
+  const names = ["first", "second"];
+  const pool = new WorkerPool({
+    slots: 2,
+    eager: 2,
+    conduct: new StepConduct(),
+    open: () => {
+      const name = names.shift()!;
+      return {
+        run: (batch) => {
+          if (batch.tasks.length > 0) return Promise.resolve({ results: [], isUnsure: true });
+          looks.push(Promise.withResolvers());
+          return looks.at(-1)!.promise;
+        },
+        abort() {},
+        cancel() {},
+        rest: async () => name === "second",
+        renew: async () => true,
+        close: async () => void closed.push(name),
+      };
+    },
+  });
+  pool.onMessage((message) => told.push(message));
+  const batch = { step: { name: "work" }, tasks: [{ sequence: 1 }] } as unknown as Batch;
+  await Promise.all([pool.submit(batch).results, pool.submit(batch).results]);
+  expect(looks).toHaveLength(2);
+  const resting = pool.rest();
+  for (const look of looks) look.resolve({ results: [] });
+  expect(await resting).toBe(true);
+  expect(closed).toEqual(["first"]);
+  expect(told).toEqual([]);
+  names.push("third");
+  await pool.renew();
+  expect(names).toEqual([]); // As many as a new pool would have.
+  await pool.close();
+});

@@ -4,6 +4,7 @@
  * was opened for, so nobody waits for ever. Not here: what runs again after a loss (the driver).
  */
 import { serializeError } from "../errors/flow-error.ts";
+import { within } from "../util/within.ts";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
 import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 import type { StepConduct } from "./step-conduct.ts";
@@ -44,6 +45,7 @@ export class WorkerPool implements Executor {
   readonly #listeners: ((message: HeardMessage) => void)[] = [];
   #queue: Job[] = [];
   #waiting = 0;
+  readonly #looks = new Set<Promise<void>>();
   /** Workers whose look is waited for. */
   #looking = 0;
   #isCancelled = false;
@@ -98,6 +100,7 @@ export class WorkerPool implements Executor {
   }
 
   async rest(): Promise<boolean> {
+    await within(LOOK_LIMIT_MS, Promise.all(this.#looks));
     const isKept = (host: WorkerHost): Promise<boolean> | undefined =>
       this.#idle.includes(host) ? host.rest?.() : undefined;
     await this.#keepThose(isKept);
@@ -183,7 +186,7 @@ export class WorkerPool implements Executor {
       if (job.abortReason !== undefined) host.abort(job.abortReason);
       const report = await reported;
       delete job.host;
-      if (report.isUnsure === true) void this.#lookAfter(batch, host, report);
+      if (report.isUnsure === true) this.#look(batch, host, report);
       else this.#release(step, host, report);
       results.resolve((report.tasksToRedo ?? 0) === 0 ? report.results : this.#redone(job, report));
     } catch (error) {
@@ -209,6 +212,11 @@ export class WorkerPool implements Executor {
       delete job.redo;
     }
     return [...results, ...redone];
+  }
+
+  #look(batch: Batch, host: WorkerHost, report: BatchReport): void {
+    const look: Promise<void> = this.#lookAfter(batch, host, report).finally(() => this.#looks.delete(look));
+    this.#looks.add(look);
   }
 
   /** Before a worker is free again, it looks at what its tasks have left; they are over, whatever comes of that. */

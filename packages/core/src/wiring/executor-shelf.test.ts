@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Executor } from "../runner/executor.ts";
+import type { HeardMessage } from "../runner/protocol.ts";
 import { ExecutorShelf } from "./executor-shelf.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
@@ -48,6 +49,27 @@ test("those of programs begin anew, and are ended when nobody has wanted them fo
   expect(log.at(-1)).toBe("one closes");
   await shelf.take("a", async () => executor(log, "three"));
   expect(log).toHaveLength(4);
+});
+
+test("a run that is over hears nothing more of its workers", async () => {
+  const heard: HeardMessage[] = [];
+  const tell: ((message: HeardMessage) => void)[] = [];
+  const message: HeardMessage = { kind: "stuck", step: "start" };
+  const talking: Executor = {
+    ...executor([], "one"),
+    onMessage: (listener) => void tell.push(listener),
+    async rest() {
+      for (const listener of tell) listener(message);
+      return true;
+    },
+  };
+  const shelf = new ExecutorShelf({ anewForMs: 1_000 });
+  const { executor: lent, release } = await shelf.take("a", async () => talking);
+  lent.onMessage((told) => void heard.push(told));
+  for (const listener of tell) listener(message);
+  expect(heard).toEqual([message]);
+  await release();
+  expect(heard).toEqual([message]);
 });
 
 test("no more sets are kept than it has room for; those that were used last stay", async () => {

@@ -59,11 +59,12 @@ export class ExecutorShelf {
 
   async #giveBack(key: string, shelved: Shelved, executor: LentExecutor): Promise<void> {
     const isAnew = this.#anewForMs !== undefined;
-    if (executor.isSpent || this.#isClosed || (isAnew && (await shelved.inner.rest?.()) !== true)) {
+    const isOfUse = !executor.isSpent && !this.#isClosed;
+    if (isOfUse) shelved.takeBack(); // Workers that do not end are told to the run that made them so.
+    if (!isOfUse || (isAnew && (await shelved.inner.rest?.()) !== true)) {
       await shelved.inner.close();
       return;
     }
-    shelved.takeBack();
     const entry: IdleWorkers = { key, shelved };
     if (isAnew) entry.timer = setTimeout(() => this.#end(this.#remove(entry)), this.#anewForMs).unref();
     this.#idle.push(entry);
