@@ -67,6 +67,7 @@ test.each([
   ["a function in place of Node's", "Math.random = () => 0.5;"],
   ["a listener", 'process.on("SIGUSR2", () => {});'],
   ["a timer that repeats", "setInterval(() => {}, 60_000);"],
+  ["a timer that fires once", "setTimeout(() => {}, 60_000);"],
 ])("a thread in which a step left %s is not kept", async (_, body) => {
   projectOf(body);
   const [first, second] = await runsOf(2);

@@ -89,7 +89,7 @@ export class TaskWorker {
     this.#stores = undefined;
     if (this.#empty === undefined || this.#runs >= RUNS_AT_MOST || hasLoadedOthers()) return false;
     const changes = await this.#empty.look({ isTolerated: false });
-    return changes.length === 0 && (!this.#empty.isUnsure || this.#empty.lookDeeply().length === 0);
+    return changes.length === 0 && !this.#empty.isUnsure; // A timer that is set would fire in the next run.
   }
 
   renew(): Promise<boolean> {
