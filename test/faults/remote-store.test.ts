@@ -233,7 +233,7 @@ test("what has waited in the spool for a week is dropped", async () => {
   const weekAgo = Date.now() / 1_000 - 8 * 24 * 3_600;
   fs.utimesSync(spooled(old.key), weekAgo, weekAgo);
   expect(remote.store.settleSync(young.key, 20_000)).toBe(true); // The first call opens the store.
-  await expect.poll(() => fs.existsSync(spooled(old.key))).toBe(false);
+  await expect.poll(() => fs.existsSync(spooled(old.key)), { timeout: 20_000 }).toBe(false);
 });
 
 describe("the cache", () => {
@@ -244,7 +244,7 @@ describe("the cache", () => {
     remote.store.putSync(waiting.key, [waiting.bytes]);
     for (const { key, bytes } of values) expect(Buffer.compare((await remote.store.get(key))!, bytes)).toBe(0);
     const left = () => values.filter(({ key }) => fs.existsSync(cached(key)));
-    await expect.poll(() => left().length).toBeLessThanOrEqual(5);
+    await expect.poll(() => left().length, { timeout: 20_000 }).toBeLessThanOrEqual(5);
     expect(fs.existsSync(cached(values.at(-1)!.key))).toBe(true);
     expect(fs.existsSync(cached(values[0]!.key))).toBe(false);
     expect(fs.existsSync(spooled(waiting.key))).toBe(true);

@@ -71,10 +71,13 @@ export function putVerb(under: BlobStoreUnderTest): void {
         const { putAt } = (await under.store.stat("k"))!;
         // Clocks of services count seconds: it is put again until the next one has begun.
         await expect
-          .poll(async () => {
-            expect(await under.store.put("k", [text("kept")])).toBe("exists");
-            return (await under.store.stat("k"))!.putAt;
-          })
+          .poll(
+            async () => {
+              expect(await under.store.put("k", [text("kept")])).toBe("exists");
+              return (await under.store.stat("k"))!.putAt;
+            },
+            { timeout: 10_000 },
+          )
           .toBeGreaterThan(putAt!);
         expect(await under.store.get("k")).toEqual(text("kept"));
       });

@@ -92,7 +92,7 @@ test("a store that is locked for a while takes the next beat", { timeout: 30_000
   beatEvery(20);
   await expect.poll(lastBeat, { timeout: 20_000 }).toBeGreaterThan(BEGAN.getTime());
   const holder = openWriter(databaseFile);
-  await expect.poll(() => tryTo(() => holder.exec("BEGIN IMMEDIATE"))).toBe(true);
+  await expect.poll(() => tryTo(() => holder.exec("BEGIN IMMEDIATE")), { timeout: 20_000 }).toBe(true);
   const held = await lastBeat();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   expect(await lastBeat()).toBe(held);

@@ -108,16 +108,17 @@ export function badCodec(codec: Pick<ClassCodec, "name" | "class">, reason: stri
   });
 }
 
+function reasonAgainst(name: unknown): string | undefined {
+  if (typeof name !== "string") return "options need a name, which is a text";
+  if (name.startsWith("js.")) return 'names that start with "js." are reserved';
+  if (name.length > 128) return `it has ${name.length} characters, the limit is 128`;
+  return NAME.test(name) ? undefined : "it is no name";
+}
+
 const NAME = /^@?[A-Za-z][\w$-]*(?:[./][A-Za-z_$][\w$-]*)*$/;
 
 function checkName(name: string): void {
-  const reason = name.startsWith("js.")
-    ? 'names that start with "js." are reserved'
-    : name.length > 128
-      ? `it has ${name.length} characters, the limit is 128`
-      : NAME.test(name)
-        ? undefined
-        : "it is no name";
+  const reason = reasonAgainst(name);
   if (reason === undefined) return;
   throw new FlowError("FLOW_ARTIFACT_BAD_CODEC", {
     message: `Cannot register a class as "${name}": ${reason}`,
