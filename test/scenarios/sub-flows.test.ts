@@ -276,6 +276,7 @@ test("a run that is under way when its worker ends is awaited by the next attemp
       @step({ retry: { times: 1, delay: "1ms" } }) async start() {
         if (current.attempt === 1) { const dying = run(Slow); dying.then(() => {}); await until("slow-began"); process.exit(3); }
         const running = run(Slow);
+        await wait(300); // The main thread finds the run under way, and only then it goes on to its end.
         done("second");
         this.came = await (await running).data.came;
       }`,
