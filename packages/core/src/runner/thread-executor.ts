@@ -14,7 +14,14 @@ import type { ArrayLine, ArrayMemory } from "./array-memory.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 import { HeapWatch, threadHeapMb } from "./heap-watch.ts";
 import { type ChunkCounts, LastWords } from "./last-words.ts";
-import { CANCEL_WORD, type CallMessage, type HeardMessage, type Placement, type WorkerMessage } from "./protocol.ts";
+import {
+  CANCEL_WORD,
+  type CallMessage,
+  type HeardMessage,
+  type Placement,
+  type RunContext,
+  type WorkerMessage,
+} from "./protocol.ts";
 import { SecretMask } from "./secret-mask.ts";
 import { noteStuckWorker } from "./stuck-workers.ts";
 import { packBatch, unpackReport, type WireBatch, type WireReport } from "./wire.ts";
@@ -72,14 +79,20 @@ export interface StorageRequest {
 }
 
 /** A batch as a thread gets it. */
-export type ThreadBatch = WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>;
+export type ThreadBatch = Omit<WireBatch<WorkerBatch & { readonly abortWords?: SharedArrayBuffer }>, "run"> & {
+  /** Absent where it is that of the batch before. */
+  readonly run?: RunContext;
+};
 
 /** Between two runs: what a thread is to do, see `WorkerHost`. */
 export interface ThreadTurn {
   readonly turn: "rest" | "renew";
 }
 
-/** What a thread answers to a batch or a turn; an error is one of ours. */
+/**
+ * What a thread answers to a batch or a turn; an error is one of ours. After a report that is unsure it looks at itself, and
+ * tells what it found in another report: whoever asks for the look, by a batch without tasks, is to hear that one.
+ */
 export type ThreadAnswer =
   | { readonly report: WireReport }
   | { readonly isReady: boolean }
@@ -152,11 +165,16 @@ class ThreadHost implements WorkerHost {
   readonly #options: ThreadHostOptions;
   readonly #heap: HeapWatch;
   #mask: SecretMask;
+  /** That of the last batch. */
+  #run: RunContext | undefined;
   readonly #gone = new Ending();
   readonly #heard = new HeardChunks();
   #abortWords: AbortWords | undefined;
-  /** Of the batch that runs. */
+  /** Takes the answer to what runs. */
   #answered: ((answer: ThreadAnswer) => void) | undefined;
+  /** An answer that nobody has asked for yet. */
+  #early: ThreadAnswer | undefined;
+  #isBusy = false;
   /** Of the batch that runs or ran last. */
   #step = "";
   #isOver = false;
@@ -167,7 +185,7 @@ class ThreadHost implements WorkerHost {
     this.#options = options;
     this.#mask = new SecretMask(options.secrets);
     this.#heap = new HeapWatch(worker, options.limitMb, () => void this.close());
-    port.on("message", (answer: ThreadAnswer) => this.#answered?.(answer));
+    port.on("message", (answer: ThreadAnswer) => this.#hear(answer));
     worker.on("message", (message: ThreadMessage) => {
       if (message.kind === "arrays") return options.arrays.serve(message);
       if (message.kind === "storage") return options.serveStorage?.(message.line);
@@ -180,19 +198,14 @@ class ThreadHost implements WorkerHost {
   }
 
   async run(batch: WorkerBatch): Promise<BatchReport> {
-    const { promise: answer, resolve } = Promise.withResolvers<ThreadAnswer>();
-    this.#answered = resolve;
-    this.#keepAlive(true);
+    this.#begin();
     this.#step = batch.step.name;
     this.#heap.start();
-    this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(batch.run.secrets)]);
     this.#abortWords = batch.isWatched === true ? new AbortWords() : undefined;
-    const packed = packBatch(batch);
-    const message: ThreadBatch =
-      this.#abortWords === undefined ? packed : { ...packed, abortWords: this.#abortWords.buffer };
     try {
-      if (!this.#isOver) this.#options.port.postMessage(message);
-      const answered = await this.#gone.before(answer);
+      const isLook = batch.tasks.length === 0 && batch.hook === undefined;
+      if (!this.#isOver && !isLook) this.#send(batch);
+      const answered = await this.#gone.before(this.#answer());
       if ("report" in answered) return unpackReport(answered.report, batch.tasks);
       throw "error" in answered ? answered.error : new Error("it answered something else");
     } catch (cause) {
@@ -201,11 +214,47 @@ class ThreadHost implements WorkerHost {
       await this.#tellLastWords();
       throw lost;
     } finally {
-      this.#answered = undefined;
-      this.#keepAlive(false);
+      this.#end();
       this.#heap.stop();
       this.#abortWords = undefined;
     }
+  }
+
+  /** What a thread is told of a run once, it knows for the batches that follow. */
+  #send(batch: WorkerBatch): void {
+    const { run, ...packed } = packBatch(batch);
+    const isKnown = run === this.#run;
+    if (!isKnown) this.#mask = new SecretMask([...this.#options.secrets, ...Object.values(run.secrets)]);
+    const abortWords = this.#abortWords === undefined ? {} : { abortWords: this.#abortWords.buffer };
+    const message: ThreadBatch = { ...packed, ...abortWords, ...(isKnown ? {} : { run }) };
+    this.#options.port.postMessage(message);
+    this.#run = run;
+  }
+
+  #begin(): void {
+    this.#isBusy = true;
+    this.#keepAlive(true);
+  }
+
+  #end(): void {
+    this.#isBusy = false;
+    this.#answered = undefined;
+    this.#keepAlive(false);
+  }
+
+  #answer(): Promise<ThreadAnswer> {
+    const { promise, resolve } = Promise.withResolvers<ThreadAnswer>();
+    if (this.#early === undefined) this.#answered = resolve;
+    else resolve(this.#early);
+    this.#early = undefined;
+    return promise;
+  }
+
+  #hear(answer: ThreadAnswer): void {
+    const heard = this.#answered;
+    this.#answered = undefined;
+    if (heard === undefined) this.#early = answer;
+    else heard(answer);
   }
 
   rest(): Promise<boolean> {
@@ -217,19 +266,17 @@ class ThreadHost implements WorkerHost {
   }
 
   async #take(turn: ThreadTurn): Promise<boolean> {
-    const { promise: answer, resolve } = Promise.withResolvers<ThreadAnswer>();
-    this.#answered = resolve;
-    this.#keepAlive(true);
+    this.#begin();
     try {
       this.#options.port.postMessage(turn);
+      const answer = this.#answer();
       const isThere = await within(TURN_WAIT_MS, this.#gone.before(answer));
       const answered = isThere ? await answer : undefined;
       return answered !== undefined && "isReady" in answered && answered.isReady;
     } catch {
       return false; // It has ended.
     } finally {
-      this.#answered = undefined;
-      this.#keepAlive(false);
+      this.#end();
     }
   }
 
@@ -244,7 +291,7 @@ class ThreadHost implements WorkerHost {
 
   close(): Promise<void> {
     this.#isOver = true;
-    this.#closed ??= this.#end();
+    this.#closed ??= this.#terminate();
     return this.#closed;
   }
 
@@ -262,7 +309,7 @@ class ThreadHost implements WorkerHost {
   }
 
   /** Terminates the thread, rejects what it runs, and waits until it is gone; but not for ever. */
-  async #end(): Promise<void> {
+  async #terminate(): Promise<void> {
     const { worker, port } = this.#options;
     this.#gone.come(new Error("the worker thread was ended"));
     const isGone = await within(END_WAIT_MS, worker.terminate());
@@ -276,7 +323,7 @@ class ThreadHost implements WorkerHost {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#gone.come(cause);
-    if (this.#answered === undefined) this.#options.events.died(this.#lost(cause));
+    if (!this.#isBusy) this.#options.events.died(this.#lost(cause));
   }
 
   #lost(cause: unknown): ExecutorLostError {

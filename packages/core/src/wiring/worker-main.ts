@@ -1,7 +1,7 @@
 /** Entry file of a worker thread. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { LastWords } from "../runner/last-words.ts";
-import type { WorkerMessage } from "../runner/protocol.ts";
+import type { RunContext, WorkerMessage } from "../runner/protocol.ts";
 import type {
   StorageRequest,
   ThreadAnswer,
@@ -14,7 +14,7 @@ import { packReport, unpackBatch } from "../runner/wire.ts";
 import { MessageOutput } from "../runner/worker/message-output.ts";
 import { SettleWatch } from "../runner/worker/settle-watch.ts";
 import { threadControl } from "../runner/worker/thread-control.ts";
-import type { BatchReport } from "../runner/worker-host.ts";
+import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
 import { relayStorage } from "./storage-thread.ts";
 import { TaskWorker } from "./task-worker.ts";
 import type { TaskWorkerData } from "./worker-data.ts";
@@ -35,10 +35,21 @@ const worker = new TaskWorker(data as unknown as TaskWorkerData, {
   settleWatch: new SettleWatch([parent, port]),
 });
 
+let run: RunContext | undefined;
+
 /** What cannot be posted, or was thrown by our own code, ends this thread. */
 async function answer(message: ThreadBatch | ThreadTurn): Promise<void> {
-  if ("turn" in message) port.postMessage({ isReady: await worker[message.turn]() } satisfies ThreadAnswer);
-  else port.postMessage(await settled(worker.execute(unpackBatch(message))));
+  if ("turn" in message) {
+    port.postMessage({ isReady: await worker[message.turn]() } satisfies ThreadAnswer);
+    return;
+  }
+  run = message.run ?? run;
+  const batch = unpackBatch<WorkerBatch>({ ...message, run: run! });
+  const told = await settled(worker.execute(batch));
+  port.postMessage(told);
+  if (!("report" in told) || told.report.isUnsure !== true) return;
+  // While the main thread records what it was told: the next step waits for both.
+  port.postMessage(await settled(worker.execute({ ...batch, tasks: [] })));
 }
 
 async function settled(report: Promise<BatchReport>): Promise<ThreadAnswer> {

@@ -8,6 +8,7 @@
  * values (storage/).
  */
 
+import type { Statement } from "better-sqlite3";
 import type { Digest } from "../../artifact/artifact.ts";
 import { FlowError } from "../../errors/flow-error.ts";
 import type { BucketRecords } from "../bucket-records.ts";
@@ -104,6 +105,8 @@ function openChecked(file: string, options: SqliteMetadataOptions): Connection {
 /** Made by `openSqliteMetadata` and `openMemoryMetadata`. */
 export class SqliteMetadata extends SqliteReader implements MetadataStore {
   #tickWriter: TickWriter | undefined;
+  readonly #transaction = this.db.transaction((work: (on: Statements) => unknown) => work(this.statements));
+  #readVersion: Statement<unknown[], unknown> | undefined;
   #dataVersion: unknown;
   readonly #holds: HoldsBlob | undefined;
   readonly #ahead: BlobsAhead | undefined;
@@ -233,9 +236,10 @@ export class SqliteMetadata extends SqliteReader implements MetadataStore {
     try {
       return await this.turns.take(() => {
         this.checkOpen();
-        const answer = this.db.transaction(() => work(this.statements)).immediate();
+        const answer = this.#transaction.immediate(work) as T;
         // Grows by commits of other connections alone: the cheapest way to see that the store is shared.
-        const dataVersion = this.db.pragma("data_version", { simple: true });
+        this.#readVersion ??= this.db.prepare<unknown[], unknown>("PRAGMA data_version").pluck();
+        const dataVersion = this.#readVersion.get();
         if (this.#dataVersion !== undefined && dataVersion !== this.#dataVersion) this.turns.othersWrote();
         this.#dataVersion = dataVersion;
         return answer;

@@ -125,7 +125,9 @@ export class BatchExecutor {
       glanced = results.length;
     }
     // A result that is alone is no other's concern: it is told, and the look follows while the main thread commits it.
-    const isAlone = batch.tasks.length === 1 && results[0]?.outcome.kind === "succeeded";
+    const outcome = batch.tasks.length === 1 ? results[0]?.outcome : undefined;
+    const isAlone = outcome?.kind === "succeeded";
+    if (isAlone && outcome.takenFrom === undefined) run.left(batch.tasks[0]!, outcome.artifacts);
     if (isAlone && batch.isSuspect !== true && batch.step.isLast !== true) return { results, isUnsure: true };
     const pollution = await fingerprint.look({ isTolerated });
     const { isUnsure } = fingerprint;

@@ -42,6 +42,14 @@ export class VisibleArtifacts {
     this.#reader = reader;
   }
 
+  /** Takes over what a task has left that ended here: whoever starts from it need not read it. */
+  left({ task, inherits, artifacts }: LeftArtifacts): void {
+    const parent = inherits === undefined ? undefined : this.#kept(inherits);
+    if (inherits !== undefined && parent === undefined) return;
+    const rows = artifacts.map(({ name, codec, digest, sizeBytes }) => ({ name, codec, digest, sizeBytes }));
+    this.#keep(task, tableOf(byName(rows.sort((one, other) => (one.name < other.name ? -1 : 1))), parent));
+  }
+
   /** All artifacts that a finished task leaves visible, by name. */
   of(task: TaskSequence): ArtifactTable {
     return allOf(this.#table(task));

@@ -47,6 +47,11 @@ export class WorkerRun {
     this.upstreams = new Map(reader.upstreams(context.sequence).map((row) => [row.name, row]));
   }
 
+  /** A task has ended in this worker, and the next one may start from it. */
+  left({ sequence, inherits }: ReadyTask, artifacts: readonly ArtifactRow[]): void {
+    this.#visible.left({ task: sequence, ...(inherits === undefined ? {} : { inherits }), artifacts });
+  }
+
   /** The artifacts that a finished task leaves visible. */
   visible(task: TaskSequence): ArtifactTable {
     return this.#visible.of(task);
