@@ -59,6 +59,34 @@ describe("VisibleArtifacts", () => {
     }
   });
 
+  it("does not read what a task has left that ended here", () => {
+    const left: Record<number, Left> = { 1: { own: { b: "1", a: "1" } } };
+    for (let task = 2; task <= 40; task++)
+      left[task] = {
+        inherits: task - 1,
+        own: task % 3 === 0 ? {} : { [`a${task % 7}`]: String(task), b: String(task) },
+      };
+    const { visible, count, all } = tasks(left);
+    for (let task = 1; task <= 40; task++) {
+      const artifacts = Object.entries(left[task]!.own).map(([name, digest]) => ({
+        ...{ name, codec: "cbor", digest: digest as Digest, sizeBytes: 1 },
+        term: { isTransient: true },
+      }));
+      const inherits = task === 1 ? {} : { inherits: (task - 1) as TaskSequence };
+      visible.left({ task: task as TaskSequence, artifacts, ...inherits });
+      expect(shown(visible.of(task as TaskSequence))).toEqual(sorted(all(task)));
+      for (const row of visible.of(task as TaskSequence).values()) expect(row).not.toHaveProperty("term");
+    }
+    expect(count.statements).toBe(0);
+  });
+
+  it("reads what a task has left that starts from one it knows nothing of", () => {
+    const { visible, count, all } = tasks({ 1: { own: { b: "1" } }, 2: { inherits: 1, own: { a: "2" } } });
+    visible.left({ task: 2 as TaskSequence, inherits: 1 as TaskSequence, artifacts: [] });
+    expect(shown(visible.of(2 as TaskSequence))).toEqual(sorted(all(2)));
+    expect(count.statements).toBe(2);
+  });
+
   it("gives nothing of a task that is not there", () => {
     expect(tasks({}).visible.of(7 as TaskSequence).size).toBe(0);
   });
