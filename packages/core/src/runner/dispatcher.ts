@@ -73,13 +73,14 @@ const NO_POLICY: AttemptPolicy = {};
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #sizes = new BatchSize();
+  readonly #sizes: BatchSize;
   readonly #batchesOfStep = new Map<string, number>();
   readonly #watched = new Map<number, Watched>();
   readonly #out = new Set<Watched>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#sizes = options.executor.sizes ?? new BatchSize();
   }
 
   /** Whether nothing is out. */

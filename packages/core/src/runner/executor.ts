@@ -3,11 +3,14 @@
  * follow without a change to the driver or the scheduler. An executor runs what it is given and decides nothing: limits of
  * time, further attempts and what a failure means are the driver's.
  */
+import type { BatchSize } from "./batch-size.ts";
 import type { Batch, HeardMessage, TaskResult } from "./protocol.ts";
 
 export interface Executor {
   /** How many batches run at the same time. */
   readonly slots: number;
+  /** How long tasks of each step took, of all runs that these workers have served: they are of one flow. */
+  readonly sizes?: BatchSize | undefined;
   /** Starts a batch, or queues it until a worker is free. */
   submit(batch: Batch): Submission;
   /** Told of everything that workers send beside results, in the order of each worker; calls with the way back. */

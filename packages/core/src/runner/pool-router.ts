@@ -3,6 +3,7 @@
  * start when the first batch asks for them, and pools that nobody uses are closed when there are many.
  */
 import { createHash } from "node:crypto";
+import { BatchSize } from "./batch-size.ts";
 import { type Executor, ExecutorLostError, type Submission } from "./executor.ts";
 import type { Batch, HeardMessage, Placement, TaskResult } from "./protocol.ts";
 import { StepConduct } from "./step-conduct.ts";
@@ -31,6 +32,7 @@ export async function openPoolRouter(options: PoolRouterOptions): Promise<Execut
 
 class PoolRouter implements Executor {
   readonly slots: number;
+  readonly sizes = new BatchSize();
   readonly #options: PoolRouterOptions;
   readonly #conduct = new StepConduct();
   /** By key, the one that was used last at the end. */

@@ -5,6 +5,7 @@
  * Those of runs that are started inside steps go on as they are, and are kept as long as the run that everything started with.
  * Those of runs that a program starts begin anew with each run, and are ended when nobody has wanted them for a while.
  */
+import type { BatchSize } from "../runner/batch-size.ts";
 import type { Executor } from "../runner/executor.ts";
 import type { HeardMessage } from "../runner/protocol.ts";
 
@@ -115,6 +116,10 @@ class LentExecutor implements Executor {
 
   get slots(): number {
     return this.#inner.slots;
+  }
+
+  get sizes(): BatchSize | undefined {
+    return this.#inner.sizes;
   }
 
   submit(...batch: Parameters<Executor["submit"]>): ReturnType<Executor["submit"]> {
