@@ -1,6 +1,7 @@
 /** Workers that a program's run leaves to its next run of the same flow: as new ones would be, or not kept at all. */
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { MessagePort } from "node:worker_threads";
 import { run } from "@millrace/core";
 import { afterEach, expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
@@ -35,6 +36,19 @@ export default class Kept extends Flow {
 }
 `;
 }
+
+const WIDE = `
+import { Flow, join, step } from "@millrace/core";
+export default class Wide extends Flow {
+  items!: number[];
+  @step({ next: "work", foreach: "items" })
+  start() { this.items = Array.from({ length: 400 }, (_, index) => index); }
+  @step({ next: "end" })
+  work(item: number) {}
+  @join()
+  end() {}
+}
+`;
 
 /** The values of so many runs, one after another. */
 async function runsOf(count: number, between?: (number: number) => void) {
@@ -113,6 +127,25 @@ test("a run that failed or was cancelled leaves no thread", async () => {
   fs.unlinkSync(project.file("fail"));
   const [last] = await runsOf(1);
   expect(last!.thread).not.toBe(first!.thread);
+});
+
+test("the next run sends many short tasks at once from the beginning", async () => {
+  project = new Project({ "wide.ts": WIDE });
+  const counts: number[] = [];
+  const { postMessage } = MessagePort.prototype;
+  MessagePort.prototype.postMessage = function (this: MessagePort, message: any, ...more: any[]) {
+    if (message?.step?.name === "work") counts.push(message.tasks.count ?? message.tasks.length);
+    return (postMessage as any).call(this, message, ...more);
+  } as typeof postMessage;
+  try {
+    await run<any>(project.file("wide.ts"));
+    expect(counts[0]).toBe(1); // Nobody knows yet how long they take.
+    counts.length = 0;
+    await run<any>(project.file("wide.ts"));
+    expect(counts[0]).toBeGreaterThan(10);
+  } finally {
+    MessagePort.prototype.postMessage = postMessage;
+  }
 });
 
 test("a store that was deleted and made anew is read and written as it is", async () => {

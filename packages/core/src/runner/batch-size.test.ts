@@ -36,6 +36,14 @@ describe("batch size", () => {
     expect(sizes.of("work", 2, 2)).toBe(2);
   });
 
+  test("the first messages are small, so that something comes back soon", () => {
+    const sizes = new BatchSize();
+    for (let index = 0; index < 20; index++) sizes.measured("work", 0.01);
+    expect(sizes.of("work", 10_000, 2, true)).toBe(100);
+    expect(sizes.of("work", 10_000, 2, false)).toBe(256);
+    expect(sizes.of("work", 10, 2, true)).toBe(100);
+  });
+
   test("a slow first task does not keep the next ones apart for long", () => {
     const sizes = new BatchSize();
     sizes.measured("work", 50);

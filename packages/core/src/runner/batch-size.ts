@@ -11,8 +11,8 @@ const MOST_TASKS = 256;
 const LEAST_MS = 2;
 /** Weight of the newest measurement in the moving average. */
 const WEIGHT = 0.3;
-/** No task takes less, whatever the clock says. */
-const LEAST_AVERAGE_MS = 0.01;
+/** No task takes less of its worker, whatever the clock says: so much is done around it. */
+const LEAST_AVERAGE_MS = 0.02;
 /** A measurement below this share of the average replaces it: the first task in a worker pays for compiling the step. */
 const COLD_SHARE = 0.5;
 /**
@@ -40,13 +40,18 @@ export class BatchSize {
     this.#averageMs.set(step, isFirstWarm ? durationMs : before + WEIGHT * (counted - before));
   }
 
-  /** Tasks for the next message of a step of which `ready` tasks wait for `slots` workers. */
-  of(step: string, ready: number, slots: number): number {
+  /**
+   * Tasks for the next message of a step of which `ready` tasks wait for `slots` workers.
+   *
+   * @param isFirst whether workers have nothing else of it: then something comes back soon, and the main thread is not idle meanwhile
+   */
+  of(step: string, ready: number, slots: number, isFirst = false): number {
     const averageMs = this.#averageMs.get(step);
     if (averageMs === undefined) return 1;
     const within = (ms: number, eachMs: number): number => Math.floor(ms / Math.max(eachMs, LEAST_AVERAGE_MS));
     const isCold = this.#measured.get(step)! <= slots;
-    const fairShare = Math.max(Math.ceil(ready / (2 * slots)), within(LEAST_MS, averageMs));
+    const least = within(LEAST_MS, averageMs);
+    const fairShare = isFirst ? least : Math.max(Math.ceil(ready / (2 * slots)), least);
     return Math.max(1, Math.min(within(TARGET_MS, averageMs * (isCold ? WARM_SHARE : 1)), fairShare, MOST_TASKS));
   }
 

@@ -6,13 +6,13 @@ afterEach(() => vi.useRealTimers());
 
 /** A pace whose first commit has just ended; each takes so long. */
 async function paceAfterCommit({ tookMs, isBusy = true }: { readonly tookMs: number; readonly isBusy?: boolean }) {
-  const state = { commits: 0, isFull: false };
+  const state = { commits: 0, isFull: false, isBusy };
   const commit = () =>
     new Promise<void>((resolve) => {
       state.commits++;
       setTimeout(resolve, tookMs);
     });
-  const pace = new CommitPace({ commit, isBusy: () => isBusy, isFull: () => state.isFull });
+  const pace = new CommitPace({ commit, isBusy: () => state.isBusy, isFull: () => state.isFull });
   pace.soon();
   await vi.advanceTimersByTimeAsync(tookMs);
   expect(state.commits).toBe(1);
@@ -37,6 +37,19 @@ test("where enough of them wait, none waits any longer", async () => {
   await vi.advanceTimersByTimeAsync(1);
   expect(state.commits).toBe(2);
   await vi.advanceTimersByTimeAsync(100); // The wait that was given up makes no commit of its own.
+  expect(state.commits).toBe(2);
+});
+
+test("the last results wait no longer once workers run out of work", async () => {
+  const { state, pace } = await paceAfterCommit({ tookMs: 20 });
+  pace.soon();
+  await vi.advanceTimersByTimeAsync(5);
+  pace.soon();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(state.commits).toBe(1);
+  state.isBusy = false;
+  pace.soon();
+  await vi.advanceTimersByTimeAsync(1);
   expect(state.commits).toBe(2);
 });
 

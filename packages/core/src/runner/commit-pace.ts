@@ -21,8 +21,8 @@ export interface CommitPaceOptions {
  *
  * While workers have enough to do, commits leave twice the time between them that the last one took: results that come
  * meanwhile share the next commit, and the disk is never what the workers wait for. Hundreds of results are written at once: then
- * it is their rows that take the time, and a main thread that waits has workers waiting for it soon. A line of steps is not
- * slowed down, since nothing else is in flight there.
+ * it is their rows that take the time, and a main thread that waits has workers waiting for it soon. So are the last ones, as soon as
+ * workers run out of work. A line of steps is not slowed down, since nothing else is in flight there.
  */
 export class CommitPace {
   readonly #options: CommitPaceOptions;
@@ -42,15 +42,14 @@ export class CommitPace {
   soon(): void {
     if (this.#isRunning) this.#isWantedAgain = true;
     if (this.#isRunning) return;
-    const isFull = this.#options.isFull();
-    if (this.#isQueued && (this.#gapTimer === undefined || !isFull)) return;
+    const mayWait = this.#options.isBusy() && !this.#options.isFull();
+    if (this.#isQueued && (this.#gapTimer === undefined || mayWait)) return;
     this.#isQueued = true;
     clearTimeout(this.#gapTimer);
     this.#gapTimer = undefined;
-    const waitMs =
-      !isFull && this.#options.isBusy()
-        ? Math.min(this.#last.endedAt + GAP_SHARE * this.#last.tookMs - performance.now(), LONGEST_GAP_MS)
-        : 0;
+    const waitMs = mayWait
+      ? Math.min(this.#last.endedAt + GAP_SHARE * this.#last.tookMs - performance.now(), LONGEST_GAP_MS)
+      : 0;
     if (waitMs > 1) this.#gapTimer = setTimeout(() => void this.#run(), waitMs);
     else setImmediate(() => void this.#run());
   }

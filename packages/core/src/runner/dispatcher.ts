@@ -226,7 +226,9 @@ export class Dispatcher {
   }
 
   #sizeOf(step: string, ready: number): number {
-    return travelsAlone(this.#policy(step)) ? 1 : this.#sizes.of(step, ready, this.#options.slots.capacity);
+    const { capacity } = this.#options.slots;
+    const isFirst = (this.#batchesOfStep.get(step) ?? 0) < capacity;
+    return travelsAlone(this.#policy(step)) ? 1 : this.#sizes.of(step, ready, capacity, isFirst);
   }
 
   #policy(step: string): AttemptPolicy {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { BatchSize } from "../runner/batch-size.ts";
 import type { Executor } from "../runner/executor.ts";
 import type { HeardMessage } from "../runner/protocol.ts";
 import { ExecutorShelf } from "./executor-shelf.ts";
@@ -49,6 +50,15 @@ test("those of programs begin anew, and are ended when nobody has wanted them fo
   expect(log.at(-1)).toBe("one closes");
   await shelf.take("a", async () => executor(log, "three"));
   expect(log).toHaveLength(4);
+});
+
+test("the next run knows how long tasks took", async () => {
+  const shelf = new ExecutorShelf({ anewForMs: 1_000 });
+  const sizes = new BatchSize();
+  const first = await shelf.take("a", async () => ({ ...executor([], "one"), sizes }));
+  expect(first.executor.sizes).toBe(sizes);
+  await first.release();
+  expect((await shelf.take("a", async () => executor([], "two"))).executor.sizes).toBe(sizes);
 });
 
 test("a run that is over hears nothing more of its workers", async () => {
