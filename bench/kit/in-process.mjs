@@ -18,5 +18,5 @@ export function useStoreIn(folder) {
 
 /** Runs a flow of the benchmarks to its end. */
 export function runHere(flow, options = {}) {
-  return run(benchFlow(flow), options).then((finished) => finished);
+  return run(benchFlow(flow), { reuseWorkers: true, ...options }).then((finished) => finished);
 }

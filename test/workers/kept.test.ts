@@ -54,7 +54,7 @@ export default class Wide extends Flow {
 async function runsOf(count: number, between?: (number: number) => void) {
   const seen: { thread: number; calls: number; read: string }[] = [];
   for (let number = 1; number <= count; number++) {
-    const { data } = await run<any>(project.file("kept.ts"));
+    const { data } = await run<any>(project.file("kept.ts"), { reuseWorkers: true });
     seen.push({ thread: await data.thread, calls: await data.calls, read: await data.read });
     between?.(number);
   }
@@ -119,7 +119,7 @@ test("a run that failed or was cancelled leaves no thread", async () => {
   projectOf(failing);
   const [first] = await runsOf(1);
   project.write({ fail: "" });
-  const failed = await run<any>(project.file("kept.ts")).then(
+  const failed = await run<any>(project.file("kept.ts"), { reuseWorkers: true }).then(
     () => undefined,
     (error: Error) => error,
   );
@@ -138,10 +138,10 @@ test("the next run sends many short tasks at once from the beginning", async () 
     return (postMessage as any).call(this, message, ...more);
   } as typeof postMessage;
   try {
-    await run<any>(project.file("wide.ts"));
+    await run<any>(project.file("wide.ts"), { reuseWorkers: true });
     expect(counts[0]).toBe(1); // Nobody knows yet how long they take.
     counts.length = 0;
-    await run<any>(project.file("wide.ts"));
+    await run<any>(project.file("wide.ts"), { reuseWorkers: true });
     expect(counts[0]).toBeGreaterThan(10);
   } finally {
     MessagePort.prototype.postMessage = postMessage;
@@ -178,7 +178,7 @@ test("two runs at once have threads of their own", async () => {
 test("threads that are kept do not keep the program", () => {
   projectOf();
   project.write({
-    "program.mjs": `import { run } from "@millrace/core"; await run("./kept.ts"); console.log((await run("./kept.ts")).status);`,
+    "program.mjs": `import { run } from "@millrace/core"; const reuse = { reuseWorkers: true }; await run("./kept.ts", reuse); console.log((await run("./kept.ts", reuse)).status);`,
   });
   const env = { ...process.env, MILLRACE_STORE: project.store };
   // They are kept for ten seconds: a program that waited for them would be ended by the limit.

@@ -12,6 +12,12 @@ export interface RunOptions<T extends Flow> {
   /** Why the run is to have its tags: kept in the log, and asked for by some policies. */
   readonly tagReason?: string;
   readonly signal?: AbortSignal;
+  /**
+   * Whether the run may take the worker threads that an earlier run of the same flow has left to this program, and leaves its own.
+   * That saves starting threads and compiling code, 50 to 150 ms a run. The modules of the flow are loaded anew; what a step has changed in
+   * Node itself may be seen by the next run. Default false: each run has new threads.
+   */
+  readonly reuseWorkers?: boolean;
   readonly upstreams?: {
     // biome-ignore lint/suspicious/noExplicitAny: a run of any flow; `Run<Flow>` would refuse runs of classes with steps
     readonly [K in keyof Upstreams<T>]?: string | { readonly tags: readonly string[] } | Run<any>;
@@ -19,7 +25,7 @@ export interface RunOptions<T extends Flow> {
 }
 
 /** How `resume` goes on with a run. */
-export interface ResumeOptions<T extends Flow> extends RunOptions<T> {
+export interface ResumeOptions<T extends Flow> extends Omit<RunOptions<T>, "reuseWorkers"> {
   /** This step and all after it run again. */
   readonly from?: StepName<T>;
   /** Steps whose code changed since run again, and all that depends on them. */

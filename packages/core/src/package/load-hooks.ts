@@ -86,7 +86,7 @@ export function installHooks(): void {
     resolve(specifier, context, nextResolve) {
       if (!specifier.startsWith(EXTERNAL_SCHEME)) {
         const found = nextResolve(specifier, context);
-        if (found.url.startsWith("file:") && isOfUser(context.parentURL)) loader.hasOthers = true;
+        if (!found.url.startsWith("node:") && isOfUser(context.parentURL)) loader.hasOthers = true;
         return found;
       }
       const pack = loader.packages.get(context.parentURL ?? "");
@@ -107,10 +107,13 @@ export function installHooks(): void {
 
 const coreAddress = pathToFileURL(coreFolder() + path.sep).href;
 
-/** Whether code of a flow asks for a module: neither Millrace itself nor an installed package. Bundles may lie among those. */
+/** What Millrace loads by itself. */
+const OWN_PACKAGES = ["/node_modules/zod/", "/node_modules/better-sqlite3/"];
+
+/** Whether code of a flow asks for a module, or a package that it has loaded: neither Millrace nor what that loads. */
 function isOfUser(parent: string | undefined): boolean {
   if (parent === undefined || state().packages.has(parent)) return parent !== undefined;
-  return parent.startsWith("file:") && !parent.startsWith(coreAddress) && !parent.includes("/node_modules/");
+  return !parent.startsWith(coreAddress) && !OWN_PACKAGES.some((folder) => parent.includes(folder));
 }
 
 function noteOther({ name, specifier }: ExternalPackage): void {

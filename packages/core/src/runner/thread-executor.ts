@@ -98,8 +98,8 @@ export type ThreadAnswer =
   | { readonly isReady: boolean }
   | { readonly error: unknown };
 
-/** How long a thread may take to rest or to load its flow anew; one that takes longer is not kept. */
-const TURN_WAIT_MS = 2_000;
+/** How long a thread may take to rest and to load its flow anew; one that takes longer is not kept. */
+const TURN_WAIT_MS = { rest: 200, renew: 2_000 };
 
 /** How long what a thread says last is waited for: its messages are all here when it is gone. */
 const LAST_WORDS_WAIT_MS = 1_000;
@@ -270,7 +270,7 @@ class ThreadHost implements WorkerHost {
     try {
       this.#options.port.postMessage(turn);
       const answer = this.#answer();
-      const isThere = await within(TURN_WAIT_MS, this.#gone.before(answer));
+      const isThere = await within(TURN_WAIT_MS[turn.turn], this.#gone.before(answer));
       const answered = isThere ? await answer : undefined;
       return answered !== undefined && "isReady" in answered && answered.isReady;
     } catch {

@@ -32,7 +32,7 @@ export function openExecutor({
 }: OpenExecutorOptions): Promise<Executor> {
   const environment = Object.fromEntries(Object.entries(all).filter(([name]) => !hidden.includes(name)));
   const arrays = new ArrayMemory(sharedMemoryBytes(all));
-  const shared = { data: { ...worker }, environment, isOwnEnvironment: hidden.length > 0 };
+  const shared = { data: { ...worker }, environment, isOwnEnvironment: hidden.length > 0 || worker.isKept === true };
   return openPoolRouter({
     slots,
     eager,

@@ -34,7 +34,7 @@ export async function runFromCode<T extends Flow>(
       package: pack,
       flow: chosen,
       stores: planDefaultStores(),
-      keepsWorkers: true,
+      keepsWorkers: o.reuseWorkers === true,
       fields: { flags: {}, values: (o.params ?? {}) as Readonly<Record<string, unknown>> },
       tags: o.tags ?? [],
       ...(o.tagReason === undefined ? {} : { tagReason: o.tagReason }),

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import path from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { readProcess } from "../config/config.ts";
 import { FlowError, type SerializedError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -17,6 +18,8 @@ import { BatchExecutor } from "../runner/worker/batch-executor.ts";
 import { Fingerprint } from "../runner/worker/fingerprint.ts";
 import type { ModuleVariables } from "../runner/worker/module-state.ts";
 import type { OutputSink } from "../runner/worker/output-capture.ts";
+import { pendingTimers } from "../runner/worker/pending-timers.ts";
+import { RunTraces } from "../runner/worker/run-traces.ts";
 import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
 import type { BatchReport, WorkerBatch } from "../runner/worker-host.ts";
@@ -39,21 +42,31 @@ interface LoadedFlow {
 
 /** Runs that a worker serves at most: Node never forgets a module, and each run has its own of the flow. */
 const RUNS_AT_MOST = 50;
+/** What the heap of a worker may hold that is kept: modules may have large tables, and so have those of the runs before. */
+const HEAP_AT_MOST = { bytes: 96 * 1024 * 1024, share: 0.25 };
+/** A flow that takes longer to load is quicker in new threads, which load it while the run is prepared. */
+const LOAD_AT_MOST_MS = 300;
+/** How long what a run has left under way is waited for. */
+const QUIET_WAIT_MS = 20;
 
 export class TaskWorker {
   readonly #data: TaskWorkerData;
   readonly #links: WorkerLinks;
   /** How the worker is without a flow. */
   readonly #empty: Fingerprint | undefined;
+  readonly #traces: RunTraces | undefined;
   #loading: Promise<LoadedFlow>;
   #stores: TaskStores | undefined;
   #executor: BatchExecutor | undefined;
   #runs = 1;
+  /** How long the flow took to load; absent until it has. */
+  #loadMs: number | undefined;
 
   constructor(data: TaskWorkerData, links: WorkerLinks) {
     this.#data = data;
     this.#links = links;
     this.#empty = data.isKept === true ? new Fingerprint(environmentNow) : undefined;
+    this.#traces = data.isKept === true ? new RunTraces() : undefined;
     this.#loading = this.#loadFlow();
     // Loaded by its first call, in the build: now, while the main thread prepares the run, rather than in the first task.
     this.#loading.then(() => hash("sha256", "")).catch(() => {}); // What the flow fails with, the first batch reports.
@@ -78,22 +91,27 @@ export class TaskWorker {
   }
 
   /**
-   * Closes what it has opened for a run. Another one may have the worker when all is as it was before the flow was loaded;
-   * modules of the flow are loaded anew for it, but what they load beside themselves would keep what it knows.
+   * Closes what it has opened for a run. Another one may have the worker when nothing is under way and all is as it was before the flow
+   * was loaded; modules of the flow are loaded anew for it, but what they load beside themselves would keep what it knows.
    */
   async rest(): Promise<boolean> {
-    await this.#loading.catch(() => {});
-    this.#executor?.close();
-    this.#executor = undefined;
     this.#stores?.close();
     this.#stores = undefined;
-    if (this.#empty === undefined || this.#runs >= RUNS_AT_MOST || hasLoadedOthers()) return false;
-    const changes = await this.#empty.look({ isTolerated: false });
-    return changes.length === 0 && !this.#empty.isUnsure; // A timer that is set would fire in the next run.
+    if (this.#empty === undefined || this.#traces === undefined || this.#runs >= RUNS_AT_MOST || hasLoadedOthers())
+      return false;
+    if (this.#loadMs === undefined || this.#loadMs > LOAD_AT_MOST_MS) return false;
+    if (!(await this.#links.settleWatch.isQuiet(QUIET_WAIT_MS))) return false;
+    if (pendingTimers().length > 0) return false; // Looked for by collecting garbage: what the heap holds now is in use.
+    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+    if (used > Math.min(HEAP_AT_MOST.bytes, HEAP_AT_MOST.share * limit)) return false;
+    this.#executor?.close(); // Until here, what tasks have left to write is theirs.
+    this.#executor = undefined;
+    return (await this.#empty.look({ isTolerated: false })).length === 0 && this.#traces.areNone();
   }
 
   renew(): Promise<boolean> {
     this.#runs++;
+    this.#links.control.beginRun?.();
     this.#loading = this.#loadFlow();
     return this.#loading.then(
       () => true,
@@ -103,8 +121,11 @@ export class TaskWorker {
 
   async #loadFlow(): Promise<LoadedFlow> {
     const { package: pack, exportName, hasSchemas } = this.#data;
+    const begin = performance.now();
     if (hasSchemas) loadZod();
+    if (hasSchemas) this.#traces?.zodIsLoaded();
     const namespace = await loadPackage(pack, this.#runs);
+    this.#loadMs = performance.now() - begin;
     const flowClass = namespace[exportName];
     const moduleVariables = namespace[MODULE_VARIABLES_EXPORT] as ModuleVariables | undefined;
     if (typeof flowClass === "function") return { flowClass: flowClass as FlowClass<Flow>, moduleVariables };

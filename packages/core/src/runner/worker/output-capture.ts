@@ -24,8 +24,17 @@ export interface SinkOutput {
   close(): { readonly logs: readonly LogChunk[]; readonly liveChunks: number };
 }
 
+/** Who writes: a task of a capture. */
+interface Writing {
+  readonly capture: OutputCapture;
+  readonly output: SinkOutput;
+}
+
+/** Of all captures that had this thread for themselves, one after another. */
+const aloneTasks = new AsyncLocalStorage<Writing>();
+
 export class OutputCapture {
-  readonly #tasks = new AsyncLocalStorage<SinkOutput>();
+  readonly #tasks: AsyncLocalStorage<Writing>;
   readonly #open = new Set<SinkOutput>();
   readonly #sink: OutputSink;
   readonly #release: () => void;
@@ -37,10 +46,13 @@ export class OutputCapture {
    */
   constructor(sink: OutputSink, { isAlone = false }: { readonly isAlone?: boolean } = {}) {
     this.#sink = sink;
+    this.#tasks = isAlone ? aloneTasks : new AsyncLocalStorage();
     if (captures.size === 0) process.on("exit", flushAll);
     captures.add(this);
     this.#release = listenToOutput((stream) => {
-      const output = this.#tasks.getStore() ?? (isAlone ? this.#running : undefined);
+      const writing = this.#tasks.getStore();
+      if (writing !== undefined && writing.capture !== this) return () => {}; // Of a run that is over: nobody's, and least of all this one's.
+      const output = writing?.output ?? (isAlone ? this.#running : undefined);
       return output === undefined ? undefined : (piece) => output.write(stream, piece);
     });
   }
@@ -56,7 +68,7 @@ export class OutputCapture {
     this.#open.add(output);
     this.#running = output;
     try {
-      const value = await this.#tasks.run(output, body);
+      const value = await this.#tasks.run({ capture: this, output }, body);
       return { value, ...output.close() };
     } finally {
       this.#open.delete(output);

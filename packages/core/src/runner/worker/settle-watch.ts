@@ -51,6 +51,8 @@ export class SettleWatch {
   #task: WatchedTask | undefined;
   #holds = 0;
   #isRunning = false;
+  /** Set while somebody wants to know whether anything is under way. */
+  #onEmpty: (() => void) | undefined;
 
   /** @param ports of the main thread; those that it does not know keep the loop alive, and then nothing is noticed */
   constructor(ports: readonly Port[]) {
@@ -104,6 +106,25 @@ export class SettleWatch {
     });
   }
 
+  /**
+   * Whether nothing is under way in this thread: then its event loop is empty but for the ports of the main thread. Timers, servers and
+   * connections that were unref'ed do not count.
+   *
+   * @param limitMs how long what is about to end is waited for
+   */
+  async isQuiet(limitMs: number): Promise<boolean> {
+    if (this.#holds > 0) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const limit = setTimeout(() => resolve(false), limitMs).unref();
+    this.#onEmpty = () => resolve(true);
+    for (const port of this.#ports) port.unref();
+    const isQuiet = await promise;
+    this.#onEmpty = undefined;
+    clearTimeout(limit);
+    this.#update();
+    return isQuiet;
+  }
+
   #hold(): () => void {
     let isHeld = true;
     this.#holds++;
@@ -126,6 +147,11 @@ export class SettleWatch {
 
   /** Nothing keeps the loop alive. The first time that may be due to what was unref'ed; afterwards it is looked at. */
   #emptied(): void {
+    if (this.#onEmpty !== undefined) {
+      this.#onEmpty();
+      this.#update(); // At once: a thread whose loop is still empty after this ends.
+      return;
+    }
     const task = this.#task;
     if (task === undefined) return;
     if (listenersOf(task.signal) > task.listenersBefore) {

@@ -13,13 +13,18 @@ export function threadControl(
   control: Int32Array,
   post: (message: ThreadMessage, transfer: readonly MessagePort[]) => void,
 ): WorkerControl {
-  const cancel = new AbortController();
+  let cancel = new AbortController();
   const onCancel = (): void => cancel.abort(abortError("The run was cancelled"));
   const waiting = waitAsync(control, CANCEL_WORD, 0);
   if (waiting.async) void waiting.value.then(onCancel);
   else onCancel();
   return {
-    cancelled: cancel.signal,
+    get cancelled() {
+      return cancel.signal;
+    },
+    beginRun() {
+      cancel = new AbortController();
+    },
     isCancelled: () => load(control, CANCEL_WORD) !== 0,
     watchAbort(batch, onAbort) {
       const words = (batch as ThreadBatch).abortWords;

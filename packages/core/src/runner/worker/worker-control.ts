@@ -7,6 +7,8 @@ import type { CallLine } from "./flow-calls.ts";
 export interface WorkerControl extends CallLine {
   /** Aborted when the run is cancelled. */
   readonly cancelled: AbortSignal;
+  /** The worker has another run now: nothing that listened for the one before is told of this one. */
+  beginRun?(): void;
   /** Whether the run is cancelled; also true where a step that never pauses kept the signal from knowing. */
   isCancelled(): boolean;
   /**
