@@ -12,15 +12,17 @@ afterEach(() => project[Symbol.asyncDispose]());
 /** A flow that says in which thread it ran and what its module knows; `top` stands before it, `body` in its step. */
 function flow(body = "", top = ""): string {
   return `
+import crypto from "node:crypto";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import { threadId } from "node:worker_threads";
-import { Flow, step } from "@millrace/core";
+import { Flow, param, step, z } from "@millrace/core";
 ${top}
 const state = { calls: 0 }; // A change inside of an object is not seen by the look at what tasks leave.
 const read = fs.readFileSync(new URL("facts.txt", import.meta.url), "utf8");
 
 export default class Kept extends Flow {
+  readonly given = param(z.string().default("nothing"));
   thread!: number;
   calls!: number;
   read!: string;
@@ -82,6 +84,16 @@ test.each([
   ["a listener", 'process.on("SIGUSR2", () => {});'],
   ["a timer that repeats", "setInterval(() => {}, 60_000);"],
   ["a timer that fires once", "setTimeout(() => {}, 60_000);"],
+  ["a timer that keeps nothing alive", "setTimeout(() => {}, 60_000).unref();"],
+  ["a signal that waits", 'AbortSignal.timeout(60_000).addEventListener("abort", () => {});'],
+  ["work of a thread pool", 'crypto.pbkdf2("a", "b", 2_000_000, 64, "sha512", () => {});'],
+  ["a promise that nobody awaits", "void (async () => { for (;;) await fs.promises.stat('.'); })();"],
+  ["a turn of the event loop after each other", "const turn = () => void setImmediate(turn); turn();"],
+  ["a variable under a symbol", '(globalThis as any)[Symbol.for("of a library")] = 1;'],
+  ["a hidden variable", 'Object.defineProperty(globalThis, "left", { value: 1 });'],
+  ["a clock of its own", "globalThis.Date = class extends Date {} as DateConstructor;"],
+  ["a property of the process", "(process as any).left = 1;"],
+  ["settings of zod", "z.config(z.locales.de());"],
 ])("a thread in which a step left %s is not kept", async (_, body) => {
   projectOf(body);
   const [first, second] = await runsOf(2);
@@ -105,6 +117,31 @@ test.each([
     expect(second!.calls).toBe(1);
   },
 );
+
+test("threads are new where nobody asked for others", async () => {
+  projectOf();
+  const thread = async (): Promise<number> => await (await run<any>(project.file("kept.ts"))).data.thread;
+  const [first, second] = [await thread(), await thread()];
+  expect(second).not.toBe(first);
+  const [reused] = await runsOf(1);
+  expect(reused!.thread).not.toBe(second); // Nothing was left for it either.
+});
+
+test("a signal that a run has listened to is not that of the next run", async () => {
+  projectOf(`this.calls = (this.signal as any).seen ?? 0; (this.signal as any).seen = 1;`);
+  const [first, second] = await runsOf(2);
+  expect(second).toEqual(first);
+});
+
+test("a flow that is slow to load, or fills the heap, has new threads each time", async () => {
+  projectOf("", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);");
+  const slow = await runsOf(2);
+  expect(slow[1]!.thread).not.toBe(slow[0]!.thread);
+  await project[Symbol.asyncDispose]();
+  projectOf("(state as any).table = Array.from({ length: 3_000_000 }, (_, id) => ({ id, next: id + 0.5 }));");
+  const large = await runsOf(2);
+  expect(large[1]!.thread).not.toBe(large[0]!.thread);
+});
 
 test("modules that leave something when they are loaded do not leave it twice", async () => {
   projectOf(

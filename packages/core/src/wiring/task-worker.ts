@@ -18,7 +18,7 @@ import { BatchExecutor } from "../runner/worker/batch-executor.ts";
 import { Fingerprint } from "../runner/worker/fingerprint.ts";
 import type { ModuleVariables } from "../runner/worker/module-state.ts";
 import type { OutputSink } from "../runner/worker/output-capture.ts";
-import { pendingTimers } from "../runner/worker/pending-timers.ts";
+import { countUnrefs, pendingTimers } from "../runner/worker/pending-timers.ts";
 import { RunTraces } from "../runner/worker/run-traces.ts";
 import type { SettleWatch } from "../runner/worker/settle-watch.ts";
 import type { WorkerControl } from "../runner/worker/worker-control.ts";
@@ -55,6 +55,9 @@ export class TaskWorker {
   /** How the worker is without a flow. */
   readonly #empty: Fingerprint | undefined;
   readonly #traces: RunTraces | undefined;
+  readonly #unrefs: () => number;
+  /** Timers that were unref'ed before this run. */
+  #unrefsBefore = 0;
   #loading: Promise<LoadedFlow>;
   #stores: TaskStores | undefined;
   #executor: BatchExecutor | undefined;
@@ -65,6 +68,7 @@ export class TaskWorker {
   constructor(data: TaskWorkerData, links: WorkerLinks) {
     this.#data = data;
     this.#links = links;
+    this.#unrefs = data.isKept === true ? countUnrefs() : () => 0;
     this.#empty = data.isKept === true ? new Fingerprint(environmentNow) : undefined;
     this.#traces = data.isKept === true ? new RunTraces() : undefined;
     this.#loading = this.#loadFlow();
@@ -100,8 +104,10 @@ export class TaskWorker {
     if (this.#empty === undefined || this.#traces === undefined || this.#runs >= RUNS_AT_MOST || hasLoadedOthers())
       return false;
     if (this.#loadMs === undefined || this.#loadMs > LOAD_AT_MOST_MS) return false;
+    const unrefs = this.#unrefs();
     if (!(await this.#links.settleWatch.isQuiet(QUIET_WAIT_MS))) return false;
-    if (pendingTimers().length > 0) return false; // Looked for by collecting garbage: what the heap holds now is in use.
+    if (unrefs > this.#unrefsBefore && pendingTimers().length > 0) return false; // Takes a garbage collection.
+    this.#unrefsBefore = this.#unrefs();
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
     if (used > Math.min(HEAP_AT_MOST.bytes, HEAP_AT_MOST.share * limit)) return false;
     this.#executor?.close(); // Until here, what tasks have left to write is theirs.

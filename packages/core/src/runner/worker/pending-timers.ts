@@ -25,6 +25,26 @@ export function pendingTimers(): readonly PendingTimer[] {
   });
 }
 
+/**
+ * Counts the timers of this thread that are unref'ed from now on: Node lists those that keep the event loop alive, and who has unref'ed none
+ * need not look for others. Promises of `node:timers/promises` with `ref: false` are not seen.
+ */
+export function countUnrefs(): () => number {
+  const sample = setTimeout(() => {}, 0);
+  clearTimeout(sample);
+  const prototype = Object.getPrototypeOf(sample) as NodeJS.Timeout;
+  const own = Object.getOwnPropertyDescriptor(prototype, "unref")!;
+  let count = 0;
+  const { unref } = {
+    unref(this: NodeJS.Timeout): NodeJS.Timeout {
+      count++;
+      return own.value.call(this);
+    },
+  };
+  Object.defineProperty(prototype, "unref", { ...own, value: unref });
+  return () => count;
+}
+
 /** As `util.inspect` shows them. */
 function shownTimers(timer: new () => unknown): readonly string[] {
   const { emitWarning } = process;
