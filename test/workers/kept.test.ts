@@ -138,7 +138,10 @@ test("a flow that is slow to load, or fills the heap, has new threads each time"
   const slow = await runsOf(2);
   expect(slow[1]!.thread).not.toBe(slow[0]!.thread);
   await project[Symbol.asyncDispose]();
-  projectOf("(state as any).table = Array.from({ length: 3_000_000 }, (_, id) => ({ id, next: id + 0.5 }));");
+  projectOf(
+    "hold(Array.from({ length: 2_000_000 }, (_, id) => ({ id, next: id + 0.5 })));",
+    "const hold = (() => { let held: unknown; return (value: unknown) => { held = value; return held; }; })();",
+  );
   const large = await runsOf(2);
   expect(large[1]!.thread).not.toBe(large[0]!.thread);
 });
