@@ -15,7 +15,7 @@ export interface RunOptions<T extends Flow> {
   /**
    * Whether the run may take the worker threads that an earlier run of the same flow has left to this program, and leaves its own.
    * That saves starting threads and compiling code, 50 to 150 ms a run. The modules of the flow are loaded anew; what a step has changed in
-   * Node itself may be seen by the next run. Default false: each run has new threads.
+   * Node itself may be seen by the next run. Default false: each run has new threads. Runs inside steps share workers anyway.
    */
   readonly reuseWorkers?: boolean;
   readonly upstreams?: {
