@@ -11,7 +11,7 @@ export default function lineTopic() {
     {
       what: "line of 20 no-op steps",
       repeats: 21,
-      warmUps: 3,
+      warmUps: 25, // As of foreaches: V8 compiles while the first runs go on.
       async open({ folder }) {
         const store = useStoreIn(folder);
         await runHere("line");
