@@ -118,13 +118,6 @@ async function bundle(name, options) {
     },
     plugins: name === "core" ? [lateZod(esbuild), compileQueries(esbuild), bundleSqlite()] : [],
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: true } },
-    ...(name === "cli"
-      ? {
-          banner: {
-            js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-          },
-        }
-      : {}),
   });
   if (options.merge !== undefined)
     await mergeChunks({
