@@ -3,9 +3,6 @@
 import fs from "node:fs";
 import path from "node:path";
 
-/** A file that is loaded costs about as much as compiled code of so many bytes that nobody calls. */
-const SMALL_BYTES = 32_768;
-
 /**
  * Merges chunks of a build with splitting, in its folder. Chunks are merged when the same ones of `roots` need them without
  * a dynamic import, so that nobody loads what he did not load before, and files depend on each other in no circle.
@@ -46,13 +43,12 @@ export async function mergeChunks({ esbuild, folder, base, outputs, roots, exter
 function readChunks(folder, base, outputs) {
   const fileOf = (output) => path.relative(folder, path.resolve(base, output));
   const chunks = new Map();
-  for (const [output, { entryPoint, exports, imports, bytes }] of Object.entries(outputs)) {
+  for (const [output, { entryPoint, exports, imports }] of Object.entries(outputs)) {
     if (!output.endsWith(".js")) continue;
     chunks.set(fileOf(output), {
       entryPoint,
       isEntry: entryPoint !== undefined,
       exports,
-      bytes,
       imports: imports
         .filter(({ kind, external }) => kind === "import-statement" && !external)
         .map((item) => fileOf(item.path)),
@@ -82,49 +78,16 @@ function groupChunks(chunks, roots) {
   for (const [file, chunk] of chunks) {
     const isAlone = neededBy.get(file) === "" || !file.startsWith("chunks/");
     const name = isAlone ? file : `chunks/core${neededBy.get(file)}.js`;
-    if (!groups.has(name)) {
-      const ways = isAlone ? undefined : new Set(neededBy.get(file).split("-").slice(1));
-      groups.set(name, { name, members: [], ways });
-    }
+    if (!groups.has(name)) groups.set(name, { name, members: [] });
     groups.get(name).members.push(file);
     chunk.group = groups.get(name);
   }
-  joinSmallGroups(chunks, groups);
   for (const group of [...groups.values()].filter(({ members }) => members.length === 1)) {
     groups.delete(group.name);
     group.name = group.members[0];
     groups.set(group.name, group);
   }
   return groups;
-}
-
-/**
- * Puts small groups into others that are loaded whenever they are. Whoever loads such a one has a little more to read, and one file less. Only
- * where that brings nothing else along: all that the small one imports is loaded with the other one already, so no circle comes of it either.
- */
-function joinSmallGroups(chunks, groups) {
-  const bytesOf = ({ members }) => members.reduce((sum, file) => sum + chunks.get(file).bytes, 0);
-  const small = [...groups.values()].filter((group) => group.ways !== undefined && bytesOf(group) < SMALL_BYTES);
-  for (const group of small.sort((one, other) => bytesOf(one) - bytesOf(other))) {
-    const imported = new Set(
-      group.members.flatMap((file) => chunks.get(file).imports.map((to) => chunks.get(to).group)),
-    );
-    imported.delete(group);
-    const isLoadedBy = (other) =>
-      other !== group &&
-      other.ways !== undefined &&
-      isWithin(group.ways, other.ways) &&
-      [...imported].every((each) => each === other || (each.ways !== undefined && isWithin(other.ways, each.ways)));
-    const [host] = [...groups.values()].filter(isLoadedBy).sort((one, other) => one.ways.size - other.ways.size);
-    if (host === undefined) continue;
-    for (const file of group.members) chunks.get(file).group = host;
-    host.members.push(...group.members);
-    groups.delete(group.name);
-  }
-}
-
-function isWithin(part, whole) {
-  return [...part].every((each) => whole.has(each));
 }
 
 /** Exports of merged chunks carry the number of their chunk: two chunks may call different things alike. */
