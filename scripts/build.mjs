@@ -54,6 +54,14 @@ const packages = {
       ["src/wiring/start-run.ts", "src/wiring/resume/resume-run.ts"],
       ["src/wiring/worker-main.ts"],
     ],
+    // A command goes on to stores and runs, which are most of what it shares with them; a worker has what starts it.
+    also: [
+      [[1], [2, 3, 4]],
+      [[2, 4], [1]],
+      [[0, 1], [5]],
+      [[0, 2], [1]],
+      [[4, 5], [3]],
+    ],
   },
   cli: {
     entries: { flow: "src/main.ts" },
@@ -64,6 +72,7 @@ const packages = {
       ["src/main.ts"],
       ["run", "resume", "runs", "show", "graph", "tag", "validate", "logs"].map((verb) => `src/commands/${verb}.ts`),
     ],
+    also: [[[0], [1]]],
   },
   ml: {
     entries: { index: "src/index.ts", testing: "src/testing/index.ts" },
@@ -126,6 +135,7 @@ async function bundle(name, options) {
       base: folder,
       outputs: metafile.outputs,
       roots: options.merge,
+      also: options.also,
       external: options.external,
     });
   if (name !== "ml")

@@ -5,16 +5,19 @@ import path from "node:path";
 
 /**
  * Merges chunks of a build with splitting, in its folder. Chunks are merged when the same ones of `roots` need them without
- * a dynamic import, so that nobody loads what he did not load before, and files depend on each other in no circle.
+ * a dynamic import, or nearly the same ones: see `also`. Whoever is imported is needed by all that need its importer, and
+ * stays so when both sets are widened by the same rules, so files depend on each other in no circle.
  *
  * @param options.folder  the output folder of the build
  * @param options.outputs  `metafile.outputs` of the build, with paths relative to `options.base`
  * @param options.roots  sources that are entry points or are imported dynamically; each stands for one way to be started.
  *   Several in a list count as one way: what one of them needs, the others may load too
+ * @param options.also  pairs of lists of roots, by number: what all of the first need, those of the second may load too.
+ *   It makes fewer files where ways are mostly taken together, or where little is loaded in vain
  */
-export async function mergeChunks({ esbuild, folder, base, outputs, roots, external }) {
+export async function mergeChunks({ esbuild, folder, base, outputs, roots, also = [], external }) {
   const chunks = readChunks(folder, base, outputs);
-  const groups = groupChunks(chunks, roots);
+  const groups = groupChunks(chunks, roots, also);
   const aside = `${folder}.merged`; // As deep as the folder: source maps name their sources from where they lie.
   await esbuild.build({
     entryPoints: [...groups.values()].map(({ name, members }) => ({
@@ -32,8 +35,8 @@ export async function mergeChunks({ esbuild, folder, base, outputs, roots, exter
     external,
     plugins: [asGrouped(folder, chunks, groups)],
   });
-  for (const [file, { group }] of chunks)
-    if (group.members.length > 1 && chunks.get(file).isEntry) writeDoor(path.join(aside, file), file, chunks.get(file));
+  for (const file of fs.readdirSync(aside, { recursive: true }).filter((each) => each.endsWith(".js")))
+    importGroups(path.join(aside, file), chunks);
   for (const output of Object.keys(outputs)) fs.rmSync(path.resolve(base, output));
   fs.cpSync(aside, folder, { recursive: true });
   fs.rmSync(aside, { recursive: true });
@@ -58,14 +61,14 @@ function readChunks(folder, base, outputs) {
 }
 
 /** Entry points of the build keep their files: they may do something when they are loaded. */
-function groupChunks(chunks, roots) {
-  const neededBy = new Map([...chunks.keys()].map((file) => [file, ""]));
+function groupChunks(chunks, roots, also) {
+  const neededBy = new Map([...chunks.keys()].map((file) => [file, new Set()]));
   roots.forEach((entryPoints, index) => {
     const seen = new Set();
     const visit = (file) => {
       if (seen.has(file)) return;
       seen.add(file);
-      neededBy.set(file, `${neededBy.get(file)}-${index}`);
+      neededBy.get(file).add(index);
       chunks.get(file).imports.forEach(visit);
     };
     for (const entryPoint of entryPoints) {
@@ -76,8 +79,8 @@ function groupChunks(chunks, roots) {
   });
   const groups = new Map();
   for (const [file, chunk] of chunks) {
-    const isAlone = neededBy.get(file) === "" || !file.startsWith("chunks/");
-    const name = isAlone ? file : `chunks/core${neededBy.get(file)}.js`;
+    const isAlone = neededBy.get(file).size === 0 || !file.startsWith("chunks/");
+    const name = isAlone ? file : `chunks/core-${[...widened(neededBy.get(file), also)].sort().join("-")}.js`;
     if (!groups.has(name)) groups.set(name, { name, members: [] });
     groups.get(name).members.push(file);
     chunk.group = groups.get(name);
@@ -88,6 +91,14 @@ function groupChunks(chunks, roots) {
     groups.set(group.name, group);
   }
   return groups;
+}
+
+/** As often as one rule may call for another. */
+function widened(roots, also) {
+  let wide = roots;
+  for (const _ of also)
+    for (const [given, more] of also) if (given.every((root) => wide.has(root))) wide = new Set([...wide, ...more]);
+  return wide;
 }
 
 /** Exports of merged chunks carry the number of their chunk: two chunks may call different things alike. */
@@ -104,14 +115,16 @@ function asGrouped(folder, chunks, groups) {
       build.onLoad({ filter: /.*/, namespace: "group" }, ({ path: name }) => ({
         contents: groups
           .get(name)
-          .members.map((file) =>
-            reexport(
+          .members.map((file) => {
+            const chunk = chunks.get(file);
+            const names = reexport(
               `./${file}`,
-              exportsOf(file, chunks.get(file)),
+              exportsOf(file, chunk),
               (each) => each.name,
               (each) => each.grouped,
-            ),
-          )
+            );
+            return chunk.isEntry ? `${names}export * as ${wholeOf(file, chunk.group)} from "./${file}";\n` : names;
+          })
           .join(""),
         resolveDir: folder,
       }));
@@ -145,18 +158,19 @@ function asGrouped(folder, chunks, groups) {
   };
 }
 
-/** What a merged chunk is imported dynamically by. */
-function writeDoor(target, file, chunk) {
-  const way = `./${path.relative(path.dirname(file), chunk.group.name)}`;
-  fs.writeFileSync(
-    target,
-    reexport(
-      way,
-      exportsOf(file, chunk),
-      (each) => each.grouped,
-      (each) => each.name,
-    ),
-  );
+/** A merged chunk that is imported dynamically is an object in what its group exports: no file of its own stands before it. */
+function importGroups(file, chunks) {
+  const code = fs.readFileSync(file, "utf8");
+  const grouped = code.replace(/\bimport\("(\.[^"]*\/)([^"/]+\.js)"\)/g, (statement, folder, name) => {
+    const group = chunks.get(`chunks/${name}`)?.group;
+    if (group === undefined || group.members.length === 1) return statement;
+    return `import("${folder}${path.basename(group.name)}").then((group) => group.${wholeOf(`chunks/${name}`, group)})`;
+  });
+  if (grouped !== code) fs.writeFileSync(file, grouped);
+}
+
+function wholeOf(file, { members }) {
+  return `whole$${members.indexOf(file)}`;
 }
 
 function reexport(from, names, imported, exported) {

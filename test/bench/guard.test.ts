@@ -111,13 +111,13 @@ describe("what commands load", () => {
 
   test("flow graph of a prepared flow: neither a store nor a runner", () => {
     const { modules } = flowCommand(["graph", benchFlow("line")]);
-    expect(modules.length).toBeLessThan(150); // about 65
+    expect(modules.length).toBeLessThan(12); // 8
     expect(modules.filter((file) => RUNNER.test(file) || STORE.test(file))).toEqual([]);
   });
 
   test("flow runs: a store, but no runner", () => {
     const { modules, builtIns } = flowCommand(["runs", "--store", storeOf("line")]);
-    expect(modules.length).toBeLessThan(50); // 26
+    expect(modules.length).toBeLessThan(18); // 13
     expect(builtIns.length).toBeGreaterThan(50);
     expect(builtIns.filter((name) => /^(child_process|crypto|fs\/promises|readline|zlib)$/.test(name))).toEqual([]);
     expect(modules.filter((file) => STORE.test(file)).length).toBeGreaterThan(0);
