@@ -1,5 +1,10 @@
 import { defineConfig } from "vitest/config";
 import millrace from "./packages/core/src/package/vitest.ts";
+import { clearSurroundings } from "./test/kit/surroundings.ts";
+
+// Before any test has a process: all of them have what this one has.
+const moved = clearSurroundings(process.env);
+if (moved !== undefined) console.warn(moved);
 
 export default defineConfig({
   plugins: [millrace()],
