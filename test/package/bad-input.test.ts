@@ -49,6 +49,15 @@ describe("a path that is no flow file", () => {
     expect(error.hint).toBe(`Did you mean "${error.root}/flows/train.ts"?`);
   });
 
+  test("a file that nothing is near lists those that are there; with none, it says where paths begin", async () => {
+    const listed = await refused({ "src/train.ts": HELLO, "src/trial.md": "" }, "src/entirely-other.ts");
+    expect(listed.hint).toBe(`Its folder has "${listed.root}/src/train.ts"`);
+    for (const missing of ["src/entirely-other.ts", "elsewhere/entirely-other.ts"]) {
+      const empty = await refused({ "src/trial.md": "" }, missing);
+      expect(empty.hint).toBe("Give the path of a flow file, from the folder that the command is started in");
+    }
+  });
+
   test("a folder lists the files in it", async () => {
     const error = await refused({ "flows/train.ts": HELLO, "flows/notes.md": "" }, "flows");
     expect(error.code).toBe("FLOW_PACKAGE_NOT_A_FILE");

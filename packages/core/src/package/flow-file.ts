@@ -7,6 +7,8 @@ import type { FlowPackage, PackagedFlow } from "./flow-package.ts";
 
 /** How the name of a built flow ends. */
 export const ARCHIVE_ENDING = ".flow";
+/** A hint lists so many modules of a folder. */
+const MODULES_SHOWN = 8;
 const MODULE = /\.(?:[cm]?[jt]sx?|flow)$/;
 
 /**
@@ -88,25 +90,29 @@ function missingError(file: string): FlowError {
     near === undefined ? undefined : path.join(folder, near, isFile ? "" : path.relative(missing, file));
   return new FlowError("FLOW_PACKAGE_FILE_MISSING", {
     message: `Cannot find "${displayPath(file)}": ${isFile ? "there is no such file" : `there is no folder "${displayPath(missing)}"`}`,
-    ...(suggestion === undefined ? {} : { hint: `Did you mean "${displayPath(suggestion.replace(/[\\/]$/, ""))}"?` }),
+    hint:
+      suggestion === undefined
+        ? (modulesHint("Its folder has", folder, isFile) ??
+          "Give the path of a flow file, from the folder that the command is started in")
+        : `Did you mean "${displayPath(suggestion.replace(/[\\/]$/, ""))}"?`,
     context: { file },
   });
 }
 
 function notAFileError(file: string, isFolder: boolean): FlowError {
-  const modules = isFolder
-    ? listFolder(file)
-        .filter((entry) => entry.isFile() && MODULE.test(entry.name))
-        .map((entry) => entry.name)
-    : [];
-  const shown = modules.slice(0, 8).map((name) => `"${displayPath(path.join(file, name))}"`);
   return new FlowError("FLOW_PACKAGE_NOT_A_FILE", {
     message: `Cannot load "${displayPath(file)}": it is ${isFolder ? "a folder" : "not a regular file"}`,
-    ...(shown.length === 0
-      ? { hint: "Give a flow file, for example train.ts" }
-      : { hint: `Give a file in it: ${shown.join(", ")}${modules.length > shown.length ? ", …" : ""}` }),
+    hint: modulesHint("Give a file in it:", file, isFolder) ?? "Give a flow file, for example train.ts",
     context: { file },
   });
+}
+
+/** Names the modules of a folder, the first few of them; undefined where there are none. */
+function modulesHint(lead: string, folder: string, isThere: boolean): string | undefined {
+  const modules = isThere ? listFolder(folder).filter((entry) => entry.isFile() && MODULE.test(entry.name)) : [];
+  if (modules.length === 0) return undefined;
+  const shown = modules.slice(0, MODULES_SHOWN).map(({ name }) => `"${displayPath(path.join(folder, name))}"`);
+  return `${lead} ${shown.join(", ")}${modules.length > shown.length ? ", …" : ""}`;
 }
 
 function listFolder(folder: string): readonly fs.Dirent[] {

@@ -4,7 +4,7 @@ export const packageCodes = {
   FLOW_PACKAGE_FILE_MISSING: {
     meaning: "The flow file is not there",
     cause: "A misspelt path, or a command started in another folder",
-    remedy: "Give the path of an existing flow file; the message names the nearest one in the folder",
+    remedy: "Give the path of an existing flow file; the hint names the nearest one, or those of the folder",
   },
   FLOW_PACKAGE_NOT_A_FILE: {
     meaning: "The path names a folder or something else that is not a file",
