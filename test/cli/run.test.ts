@@ -315,6 +315,25 @@ test("with --quiet a new store is told, once", async () => {
   expect((await shop.flow(["run", "train.ts", "-q", "-k", "2"])).stderr).toBe("");
 });
 
+test("a store above the project is used and named, until there is one that is nearer", async () => {
+  using above = temporaryFolder();
+  const home = join(above.path, "shop");
+  mkdirSync(join(home, "node_modules/@millrace"), { recursive: true });
+  symlinkSync(CORE, join(home, "node_modules/@millrace/core"));
+  writeFileSync(join(home, "package.json"), JSON.stringify({ name: "shop", type: "module" }));
+  writeFileSync(join(home, "train.ts"), FLOWS["train.ts"]);
+  const run = async (...words: readonly string[]) => await flow(["run", "train.ts", ...words], { cwd: home });
+  expect((await flow(["run", "shop/train.ts"], { cwd: above.path })).stderr).toContain("Made a new store");
+  const said = `Uses the store in ${join(above.path, ".millrace")}, above this project\n`;
+  expect((await run()).stderr).toContain(said);
+  expect((await run("-q")).stderr).toBe("");
+  const [created] = lines((await run("--json")).stdout);
+  expect(created).toMatchObject({ kind: "run.created", storeIsAbove: true });
+  expect((await flow(["store", "init", ".millrace"], { cwd: home })).code).toBe(0);
+  const own = await run();
+  expect([own.code, own.stderr.includes("store")]).toEqual([0, false]);
+});
+
 test("a user's error is told whole, whatever it holds", async () => {
   using shop = project();
   writeFileSync(

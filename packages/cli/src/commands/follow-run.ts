@@ -4,7 +4,7 @@ import type { Core } from "../core.ts";
 import { EXIT, exitCodeFor } from "../exit-code.ts";
 import { renderTaskError, renderWarning } from "../render/errors.ts";
 import { createProgress, freshLine, REDRAW_MS, silentProgress } from "../render/progress.ts";
-import { renderNewStore, renderOutcome, renderResumed, renderUpstream } from "../render/run-lines.ts";
+import { renderOutcome, renderResumed, renderStore, renderUpstream } from "../render/run-lines.ts";
 import { createStepBoard, summary } from "../render/step-board.ts";
 import { tookText } from "../render/took.ts";
 import type { Context } from "./command.ts";
@@ -74,8 +74,8 @@ export async function followRun(
       } else if (event.kind === "run.warning") {
         say(renderWarning(event, stderr.paint));
       } else {
-        // Said with --quiet too: it is a change of the user's folder, not progress.
-        if (event.kind === "run.created") say(renderNewStore(event, stderr.paint));
+        // A new store is said with --quiet too: it is a change of the user's folder, not progress.
+        if (event.kind === "run.created" && (event.storeIsNew || !options.quiet)) say(renderStore(event, stderr.paint));
         progress.apply(event);
         if (event.kind === "run.resumed" && !options.quiet)
           for (const line of renderResumed(event, stderr.paint)) say(line);

@@ -5,9 +5,13 @@ import { harmless } from "./text.ts";
 
 type EventOf<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind }>;
 
-/** `Train/17 in .millrace (new)` is said aloud when the store is made. */
-export function renderNewStore(event: EventOf<"run.created">, paint: Paint): string | undefined {
-  return event.storeIsNew ? paint.dim(`Made a new store in ${event.store}`) : undefined;
+/** Where records go is said aloud when the store is made, and when it is not the project's own. */
+export function renderStore(
+  event: Pick<EventOf<"run.created">, "store" | "storeIsNew" | "storeIsAbove">,
+  paint: Paint,
+): string | undefined {
+  if (event.storeIsNew) return paint.dim(`Made a new store in ${event.store}`);
+  return event.storeIsAbove ? paint.dim(`Uses the store in ${event.store}, above this project`) : undefined;
 }
 
 /** `model ← Train/17 (prod:v1), the newest of 3` */

@@ -15,7 +15,7 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noteBucket } from "./bucket-folder.ts";
 import { resolveConfig, resolveTrustedConfig } from "./config.ts";
-import { checkStoreOwner } from "./find-store.ts";
+import { checkStoreOwner, isAboveProject } from "./find-store.ts";
 import { MILLRACE_VERSION } from "./version.ts";
 
 let root: string;
@@ -52,6 +52,25 @@ test("the nearest store upwards is found, also above the workspace", () => {
   expect(resolveConfig({ cwd, environment: {} }).store).toEqual({ folder: store, from: "found" });
   const nearer = folder("a", ".millrace");
   expect(resolveConfig({ cwd, environment: {} }).store.folder).toBe(nearer);
+});
+
+test("a store that was found outside of the project is not taken for its own", () => {
+  const isAbove = (cwd: string, input: { store?: string; variable?: string } = {}): boolean => {
+    const { variable, ...option } = input;
+    const environment = variable === undefined ? {} : { MILLRACE_STORE: variable };
+    return isAboveProject(resolveConfig({ ...option, cwd, environment }).store, cwd);
+  };
+  const store = folder(".millrace");
+  const cwd = folder("a", "b");
+  expect(isAbove(cwd)).toBe(false); // Folders without a package.json are no projects.
+  writeFileSync(join(root, "a", "package.json"), "{}");
+  expect(isAbove(cwd)).toBe(true);
+  expect([isAbove(cwd, { store }), isAbove(cwd, { variable: store })]).toEqual([false, false]);
+  writeFileSync(join(root, "package.json"), JSON.stringify({ workspaces: ["a"] }));
+  expect(isAbove(cwd)).toBe(false);
+  rmSync(join(root, "package.json"));
+  folder("a", ".millrace");
+  expect(isAbove(cwd)).toBe(false);
 });
 
 test("a file called .millrace is no store", () => {

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { FlowError } from "../errors/flow-error.ts";
 import { bucketOfFolder, findBucketFolder } from "./bucket-folder.ts";
 import { type BucketUrl, parseStoreText } from "./bucket-url.ts";
@@ -51,6 +51,17 @@ export function findStore(input: {
   const store = findFolder(cwd);
   if (store !== undefined) return atFolder({ folder: store, from: "found" }, cwd, config);
   return { folder: join(findWorkspaceRoot(cwd), STORE_FOLDER), from: "workspace" };
+}
+
+/**
+ * Whether a store was found that lies outside of the project around `cwd`: it may be meant, as one for several projects, and
+ * it may be one that somebody left in a home folder or in `/tmp`, which takes the runs of all that is below.
+ */
+export function isAboveProject({ folder, from }: Pick<StoreChoice, "folder" | "from">, cwd: string): boolean {
+  if (from !== "found") return false;
+  const root = findWorkspaceRoot(cwd);
+  const isProject = existsSync(join(root, "package.json")) || existsSync(join(root, "pnpm-workspace.yaml"));
+  return isProject && relative(root, folder).startsWith("..");
 }
 
 /** The nearest `.millrace` from a folder upwards. */

@@ -28,6 +28,8 @@ export type RunEvent =
       /** Its folder, or the URL of its bucket. */
       readonly store: string;
       readonly storeIsNew: boolean;
+      /** Set where the store was found in a folder above the project, and so may be that of others too. */
+      readonly storeIsAbove?: true;
     })
   | (At & {
       readonly kind: "run.upstream";

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { ArtifactStore } from "../artifact/artifact-store.ts";
 import type { ProjectView } from "../client/validate/project-view.ts";
 import { type Environment, resolveTrustedConfig } from "../config/config.ts";
-import type { StoreChoice } from "../config/find-store.ts";
+import { isAboveProject, type StoreChoice } from "../config/find-store.ts";
 import { isProcessAlive, readProcessIdentity } from "../config/process-identity.ts";
 import { FlowError, serializeError } from "../errors/flow-error.ts";
 import type { MetadataStore } from "../metadata/metadata-store.ts";
@@ -30,6 +30,8 @@ export interface OpenStores {
   readonly place: string;
   /** Whether this call created the store. */
   readonly isNew: boolean;
+  /** Whether it was found outside of the project that it was asked for in. */
+  readonly isAbove: boolean;
   /** Whether only reading is possible: the folder is not writable for this user. */
   readonly isReadonly: boolean;
   readonly metadata: MetadataStore;
@@ -110,6 +112,7 @@ export async function openStores(input: OpenStoresInput): Promise<OpenStores> {
       folder: store.folder,
       place: placeOf(store),
       isNew,
+      isAbove: isAboveProject(store, input.cwd),
       isReadonly,
       metadata,
       blobs,

@@ -266,6 +266,7 @@ function announce(
     tags: row.tags,
     store: stores.place,
     storeIsNew: stores.isNew,
+    ...(stores.isAbove ? { storeIsAbove: true } : {}),
   });
   for (const upstream of upstreams) {
     if (upstream.run === undefined) continue;
