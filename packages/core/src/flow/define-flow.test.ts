@@ -335,6 +335,19 @@ describe("exports of a module", () => {
 });
 
 describe("all that is wrong with a flow", () => {
+  test("an option of another decorator leads to it; one of none, to those that there are", () => {
+    class Wrong extends Flow {
+      @untyped.step!({ next: "end", on: "size" })
+      start() {}
+      @untyped.step!({ colour: "red" })
+      end() {}
+    }
+    expect(problemsOf(Wrong).map(({ hint }) => hint)).toEqual([
+      "It is an option of @choose",
+      expect.stringMatching(/^@step takes next, foreach, retry, /),
+    ]);
+  });
+
   test("is told at once, with places and hints", () => {
     class Wrong extends Flow {
       readonly tag = param(z.string());

@@ -87,6 +87,12 @@ function defineStep(
   };
 }
 
+/** For an option that is like none of its decorator: the decorator that has it, else those that this one has. */
+function whoTakes(option: string, kind: StepKind): string {
+  const other = (Object.keys(KNOWN) as StepKind[]).find((each) => KNOWN[each].includes(option));
+  return other === undefined ? `@${kind} takes ${KNOWN[kind].join(", ")}` : `It is an option of @${other}`;
+}
+
 /** @returns whether the graph is whole all the same: an unknown option may be meant for a transition (`nxt`) */
 function checkOptions(fact: StepFact, problems: Problem[]): boolean {
   const known = KNOWN[fact.kind];
@@ -100,7 +106,7 @@ function checkOptions(fact: StepFact, problems: Problem[]): boolean {
       fact,
       "FLOW_DEFINITION_BAD_OPTION",
       `Step "${fact.name}" has the unknown option "${option}"`,
-      near === undefined ? `@${fact.kind} takes ${known.join(", ")}` : `Did you mean "${near}"?`,
+      near === undefined ? whoTakes(option, fact.kind) : `Did you mean "${near}"?`,
     );
   }
   return isWhole;
