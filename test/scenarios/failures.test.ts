@@ -136,6 +136,23 @@ test.each([
     expect((await project.here(["logs", `${watched.record.run}/start`])).stdout).toBe("about to leave\n");
 });
 
+test("of what ended a worker only the lines of the flow are told, and none where it just left", async () => {
+  const failureOf = async (file: string): Promise<any> => (await project.run(file)).record.failure.error;
+  const exited = await failureOf("exit.ts");
+  expect([exited.hint, exited.cause]).toEqual([expect.stringContaining("process.exit()"), undefined]);
+  for (const [file, message] of [
+    ["rejection.ts", "nobody awaits me"],
+    ["timer.ts", "late timer"],
+  ] as const) {
+    const { hint, cause } = await failureOf(file);
+    expect(hint).toContain("Nobody caught it: await the promise");
+    const [header, ...frames] = cause.stack.split("\n");
+    expect(header).toBe(`Error: ${message}`);
+    expect(frames.length).toBeGreaterThan(0);
+    for (const frame of frames) expect(frame).toContain(file);
+  }
+});
+
 test("a worker that ends takes no other task with it: its company is run again and one task has failed", async () => {
   const watched = await project.run("leaves.ts");
   expect(watched.record.failure).toMatchObject({

@@ -1,5 +1,6 @@
 /** What it takes to drive a run, and how it ends. */
 import type { NewBlob } from "../artifact/artifact.ts";
+import type { SerializedError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { TaskPath } from "../ids/task-path.ts";
@@ -22,6 +23,8 @@ export interface RunDriverOptions {
   readonly metadata: MetadataStore;
   readonly executor: Executor;
   readonly emit: (event: RunEvent) => void;
+  /** An error of the user's code as plain data, its stack the lines of that code. Default: with all lines. */
+  readonly describeError?: (thrown: unknown) => SerializedError;
   /** Shared with the runs that are started inside this one, or that it was started in. Default: as many as the executor has. */
   readonly slots?: Slots;
   /** How many runs this one stands inside of. Default 0. */

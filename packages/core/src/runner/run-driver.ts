@@ -193,7 +193,7 @@ class RunDriver {
     }
     const outcome = this.#isStopping
       ? ({ kind: "cancelled" } as const)
-      : ({ kind: "failed", error: workerEnded(step, error) } as const);
+      : ({ kind: "failed", error: workerEnded(step, error, this.#options.describeError) } as const);
     const now = this.#clock.now();
     for (const task of tasks) this.#reported(flight, emptyResult(task, outcome, flight.sentAt, now));
     this.#pace.soon();

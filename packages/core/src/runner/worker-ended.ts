@@ -3,19 +3,26 @@ import { FlowError, type SerializedError, serializeError } from "../errors/flow-
 import { assertNever } from "../util/assert-never.ts";
 import { ExecutorLostError, type LostReason } from "./executor.ts";
 
-/** What a task failed with whose worker ended before it reported. */
-export function workerEnded(step: string, lost: unknown): SerializedError {
+const UNCAUGHT = "Nobody caught it: await the promise that it came from, or catch it in the callback or timer";
+
+/**
+ * What a task failed with whose worker ended before it reported.
+ *
+ * @param describeError  an error as plain data, its stack the lines of the user's own code. Default: with all lines
+ */
+export function workerEnded(
+  step: string,
+  lost: unknown,
+  describeError: (thrown: unknown) => SerializedError = serializeError,
+): SerializedError {
   const why: LostReason = lost instanceof ExecutorLostError ? lost.why : { kind: "other" };
   const { code, text, hint } = describe(why, lost);
-  const { stack: _, ...error } = serializeError(
-    new FlowError(code, {
-      message: `Step "${step}" ${text}`,
-      hint,
-      context: { step, why },
-      cause: thrownByUser(lost),
-    }),
-  );
-  return error; // Without a stack: this very place would be shown as if something had gone wrong here.
+  const ended = new FlowError(code, { message: `Step "${step}" ${text}`, hint, context: { step, why } });
+  const { stack: _, ...error } = serializeError(ended); // This very place would be shown as if something had gone wrong here.
+  const cause = lost instanceof Error && lost.cause instanceof Error ? describeError(lost.cause) : undefined;
+  if (cause === undefined || !hasFrames(cause)) return error;
+  const isUncaught = why.kind === "other";
+  return { ...error, ...(isUncaught ? { hint: UNCAUGHT } : {}), cause };
 }
 
 function describe(
@@ -64,11 +71,7 @@ function describe(
   }
 }
 
-/** What the user's own code threw outside of the step, if that is what ended the worker: the pool's words have no such frame. */
-function thrownByUser(lost: unknown): unknown {
-  const cause = lost instanceof Error ? lost.cause : undefined;
-  if (!(cause instanceof Error)) return undefined;
-  return (cause.stack ?? "").split("\n").some((line) => /^\s+at /.test(line) && !/node:|node_modules/.test(line))
-    ? cause
-    : undefined;
+/** Whether it is what the user's own code threw, outside of the step: what threads and processes say of their end has no such frame. */
+function hasFrames({ stack = "" }: SerializedError): boolean {
+  return stack.split("\n").some((line) => /^\s+at /.test(line));
 }

@@ -8,6 +8,7 @@ import { isStoreFault } from "../errors/told-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import { runName } from "../lineage/run-name.ts";
 import type { FinishRun, RunRow } from "../metadata/metadata-store.ts";
+import { describeUserError } from "../package/user-stack.ts";
 import { systemClock } from "../runner/clock.ts";
 import type { Executor } from "../runner/executor.ts";
 import { driveRun, type RunDriverOptions, type RunEnd } from "../runner/run-driver.ts";
@@ -70,6 +71,7 @@ export async function executeRun(execution: RunExecution): Promise<RunRow> {
     metadata,
     executor,
     emit,
+    describeError: describeUserError,
     ...settlingOf(stores.artifacts),
     signal: signals.stop,
     endNow: signals.endNow,
