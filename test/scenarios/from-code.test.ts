@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { type RunEvent, run, runs } from "@millrace/core";
+import { type RunEvent, resume, run, runs, verifyStore } from "@millrace/core";
 import { afterAll, expect, test } from "vitest";
 import { Project } from "../kit/project.ts";
 import { flowText } from "./observe.ts";
@@ -202,4 +202,56 @@ test("two runs in one process, and four processes on one store, do not disturb e
   expect(sums.toSorted((a, b) => a - b)).toEqual([3, 4, 5, 6, 7, 8].map((a) => 780 * a + 5000));
   const validated = await project.here(["validate", "--json"]);
   expect([validated.code, validated.lines[0].ok]).toEqual([0, true]);
+});
+
+test("what is misspelt or of another kind is refused: no run begins, no tag moves, and no other run is the answer", async () => {
+  const { run: based } = await project.run("base.ts", { tags: ["held"] });
+  await project.run("base.ts");
+  const list = runs("Base") as any;
+  const at = async (): Promise<readonly string[]> => {
+    const names: string[] = [];
+    for await (const one of runs("Base")) names.push(`${one.name} ${one.tags.join()}`);
+    return names;
+  };
+  const before = await at();
+  const base = project.file("base.ts");
+  const [start, goOn, check] = [run as any, resume as any, verifyStore as any];
+  const first = async (query: unknown): Promise<string> => {
+    for await (const one of list.where(query)) return one.name;
+    return "none";
+  };
+  const wrong: Readonly<Record<string, readonly [() => PromiseLike<unknown>, string, string]>> = {
+    "run({ tag })": [() => start(base, { tag: "x" }), "FLOW_CLIENT_BAD_OPTION", 'no option "tag"'],
+    "run({ tags: text })": [() => start(base, { tags: "x" }), "FLOW_CLIENT_BAD_OPTION", '"tags" is "x"'],
+    "run(null)": [() => start(base, null), "FLOW_CLIENT_BAD_OPTION", "they are null"],
+    "run of nothing": [() => start(undefined), "FLOW_FLOW_NO_SOURCE", "Cannot run undefined"],
+    "resume({ form })": [() => goOn(based!.name, { form: "start" }), "FLOW_CLIENT_BAD_OPTION", 'no option "form"'],
+    "resume of a number": [() => goOn(5), "FLOW_CLIENT_BAD_SELECTOR", "Cannot resume 5"],
+    "latest({ tag })": [() => list.latest({ tag: "held" }), "FLOW_CLIENT_BAD_QUERY", 'no option "tag"'],
+    "where({ tag })": [() => first({ tag: "held" }), "FLOW_CLIENT_BAD_QUERY", 'no option "tag"'],
+    "where({ tags: text })": [() => first({ tags: "held" }), "FLOW_CLIENT_BAD_QUERY", '"tags" is "held"'],
+    "where({ sort: { } })": [() => first({ sort: {} }), "FLOW_CLIENT_BAD_QUERY", "by one thing"],
+    "runs of nothing": [() => (runs as any)(5).latest(), "FLOW_CLIENT_BAD_SELECTOR", "5 is no flow"],
+    "rollback({ too })": [() => list.rollback("held", { too: 1 }), "FLOW_CLIENT_BAD_OPTION", 'no option "too"'],
+    "tagHistory({ At })": [() => list.tagHistory("held", { At: 1 }), "FLOW_CLIENT_BAD_OPTION", 'no option "At"'],
+    "addTags(text)": [() => (based as any).addTags("ab"), "FLOW_CLIENT_BAD_OPTION", '"tags" is "ab"'],
+    "promote({ expects })": [
+      () => (based as any).promote("prod", { expects: "none" }),
+      "FLOW_CLIENT_BAD_OPTION",
+      'no option "expects"',
+    ],
+    "lineage({ way })": [() => (based as any).lineage({ way: "down" }), "FLOW_CLIENT_BAD_OPTION", 'no option "way"'],
+    "lineage sideways": [() => (based as any).lineage({ direction: "side" }), "FLOW_CLIENT_BAD_QUERY", "direction"],
+    "verifyStore({ readdata })": [() => check({ readdata: true }), "FLOW_CLIENT_BAD_OPTION", 'no option "readdata"'],
+  };
+  for (const [name, [call, code, says]] of Object.entries(wrong)) {
+    const refusal = await Promise.resolve()
+      .then(call)
+      .then(
+        (answer) => ({ answered: answer }),
+        (error: unknown) => error,
+      );
+    expect([name, refusal]).toEqual([name, expect.objectContaining({ code, message: expect.stringContaining(says) })]);
+  }
+  expect(await at()).toEqual(before);
 });

@@ -1,4 +1,5 @@
 /** The public API of Millrace, grouped by what a user does. */
+import "./config/check-node.ts";
 
 // Look after a store.
 export type { RepairReport } from "./admin/repair/repair-store.ts";

@@ -1,3 +1,4 @@
+import { checkOptions } from "../errors/check-options.ts";
 import { FlowError } from "../errors/flow-error.ts";
 import type { Lineage, LineageOptions } from "../events/lineage.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -85,7 +86,9 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
   }
 
   /** What the run, or one artifact of it, was made from, or what was made from it. */
-  async lineage({ artifact, ...options }: LineageOptions & { readonly artifact?: string } = {}): Promise<Lineage> {
+  async lineage(given: LineageOptions & { readonly artifact?: string } = {}): Promise<Lineage> {
+    checkOptions("lineage()", given, { direction: "text", depth: "any", limit: "any", artifact: "text" });
+    const { artifact, ...options } = given;
     const { metadata } = this.#context;
     return artifact === undefined
       ? await traceLineage(metadata, this.#row, options)
@@ -93,19 +96,19 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
   }
 
   async addTags(tags: readonly string[], options: TagOptions = {}): Promise<RunHandle<T>> {
-    return await this.#move({ add: tags }, options);
+    return await this.#move("addTags()", { add: tags }, options);
   }
 
   async removeTags(tags: readonly string[], options: TagOptions = {}): Promise<RunHandle<T>> {
-    return await this.#move({ remove: tags }, options);
+    return await this.#move("removeTags()", { remove: tags }, options);
   }
 
   async replaceTag(tag: string, by: string, options: TagOptions = {}): Promise<RunHandle<T>> {
-    return await this.#move({ remove: [tag], add: [by], action: "replace" }, options);
+    return await this.#move("replaceTag()", { remove: [tag], add: [by], action: "replace" }, options);
   }
 
   async promote(to: string, options: TagOptions = {}): Promise<RunHandle<T>> {
-    return await this.#move({ add: [to], action: "promote", take: true }, options);
+    return await this.#move("promote()", { add: [to], action: "promote", take: true }, options);
   }
 
   /** Signs what is recorded of the run, and keeps the signature in the store. */
@@ -126,7 +129,10 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
     return await this.#context.metadata.tagEvents({ run: this.#row.id });
   }
 
-  async #move(tags: MovedTags, { expect, check, forceAge, ...by }: TagOptions): Promise<RunHandle<T>> {
+  async #move(called: string, tags: MovedTags, options: TagOptions): Promise<RunHandle<T>> {
+    checkOptions(called, options, { reason: "text", expect: "any", check: "boolean", forceAge: "boolean" });
+    for (const given of [tags.add, tags.remove]) checkOptions(called, { tags: given }, { tags: "texts" });
+    const { expect, check, forceAge, reason } = options;
     const { metadata } = this.#context;
     const expected = expect === undefined || expect === "none" ? expect : await this.#idsOf([expect].flat());
     const more: MovedTags = {
@@ -135,7 +141,7 @@ export class RunHandle<T extends Flow = Flow> implements Run<T> {
       ...(check === undefined ? {} : { check }),
       ...(forceAge === undefined ? {} : { forceAge }),
     };
-    await moveTags(this.#context, this.#row, more, actorOf(this.#context, by.reason));
+    await moveTags(this.#context, this.#row, more, actorOf(this.#context, reason));
     await tellWebhooks(this.#context);
     return new RunHandle<T>(this.#context, (await metadata.run(this.#row.sequence)) ?? this.#row);
   }

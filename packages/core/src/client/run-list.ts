@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKinds } from "../errors/check-options.ts";
 import { FlowError, problemsError } from "../errors/flow-error.ts";
 import type { FlowIdentity } from "../flow/definition.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -19,6 +20,19 @@ import { actorOf, tellWebhooks } from "./who-moves.ts";
 const PAGE = 50;
 /** A sorted list has no later pages: whoever sorts wants the best ones. */
 const MAX_SORTED = 1_000;
+const QUERY: OptionKinds<Query<Flow>> = {
+  tags: "texts",
+  status: "any",
+  params: "object",
+  metrics: "object",
+  sort: "object",
+  limit: "any",
+};
+const SORT: OptionKinds<{ metric: string; param: string; order: string }> = {
+  metric: "text",
+  param: "text",
+  order: "any",
+};
 const STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "lost"];
 
 /** The runs of one flow, newest first, perhaps filtered. */
@@ -35,6 +49,7 @@ export class RunList<T extends Flow> implements Runs<T> {
 
   /** The same runs with more conditions: tags add up, the rest of the newer query counts. */
   where(query: Query<T>): Runs<T> {
+    checkOptions("where()", query, QUERY, "FLOW_CLIENT_BAD_QUERY");
     const tags = [...(this.#query.tags ?? []), ...(query.tags ?? [])];
     return new RunList<T>(this.#context, this.#flow, {
       ...this.#query,
@@ -49,6 +64,7 @@ export class RunList<T extends Flow> implements Runs<T> {
    * @throws FlowError FLOW_LINEAGE_NO_RUN, with near misses in the hint
    */
   async latest(query: Query<T> = {}): Promise<RunHandle<T>> {
+    checkOptions("latest()", query, QUERY, "FLOW_CLIENT_BAD_QUERY");
     const all = this.where(query) as RunList<T>;
     const { tags = [], params, status, metrics, sort } = all.#query;
     const { metadata, project, warn } = this.#context;
@@ -93,28 +109,30 @@ export class RunList<T extends Flow> implements Runs<T> {
     return new RunHandle<T>(this.#context, found.run);
   }
 
-  async rollback(
-    tag: string,
-    { to, forceAge, reason }: Parameters<Runs<T>["rollback"]>[1] = {},
-  ): Promise<RunHandle<T>> {
+  async rollback(tag: string, back: Parameters<Runs<T>["rollback"]>[1] = {}): Promise<RunHandle<T>> {
+    checkOptions("rollback()", back, { to: "any", reason: "text", forceAge: "boolean" });
+    const { to, forceAge, reason } = back;
     const flow = await this.#identity();
     const target = to === undefined ? undefined : (await this.get(to)).row;
     const options = {
       ...(target === undefined ? {} : { to: target }),
       ...(forceAge === undefined ? {} : { forceAge }),
     };
-    const back = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
+    const given = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
     await tellWebhooks(this.#context);
-    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(back.to.sequence)) ?? back.to);
+    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(given.to.sequence)) ?? given.to);
   }
 
-  async tagHistory(tag: string, { at }: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
+  async tagHistory(tag: string, options: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
+    checkOptions("tagHistory()", options, { at: "date" });
+    const { at } = options;
     const flow = await this.#identity();
     const when = at === undefined ? {} : { at: { from: at, to: new Date(at.getTime() + 1) } };
     return (await tagHistory(this.#context.metadata, { tag, flow, ...when })).map(publicHolding);
   }
 
   async *tagMoves(options: Parameters<Runs<T>["tagMoves"]>[0] = {}): AsyncGenerator<TagMoved> {
+    checkOptions("tagMoves()", options, { tag: "text", after: "number", signal: "signal" });
     const flow = await this.#identity();
     yield* followTagMoves(this.#context.metadata, { flow, ...options });
   }
@@ -212,6 +230,9 @@ function checkMetric(metric: string): void {
 
 function runSort(sort: RunOrder<Flow>): RunSort {
   const { order = "descending" } = sort;
+  checkOptions("sort", sort, SORT, "FLOW_CLIENT_BAD_QUERY");
+  if (Object.hasOwn(sort, "metric") === Object.hasOwn(sort, "param"))
+    throw badQuery("runs are sorted by one thing", 'Write sort: { metric: "NAME" } or sort: { param: "NAME" }');
   if (order !== "descending" && order !== "ascending")
     throw badQuery(`"${String(order)}" is no order`, "Use descending or ascending");
   if ("metric" in sort) {

@@ -5,8 +5,8 @@
 import { isName } from "../ids/names.ts";
 import { parseByteSize } from "../util/byte-size.ts";
 import { parseDurationMs } from "../util/duration.ts";
+import { showOption } from "../util/show-option.ts";
 import type { RetryBehaviour, SecretSource, StepBehaviour, StepResources } from "./definition.ts";
-import { showOption } from "./show-option.ts";
 
 /** The options that are behaviour. */
 export const BEHAVIOURS = [

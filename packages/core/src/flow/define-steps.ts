@@ -1,10 +1,10 @@
 import type { Problem, SourceLocation } from "../errors/flow-error.ts";
 import { locate } from "../util/call-site.ts";
 import { nearestName } from "../util/nearest-name.ts";
+import { showOption } from "../util/show-option.ts";
 import { BEHAVIOURS, readBehaviour } from "./define-behaviour.ts";
 import type { StepBehaviour, StepDefinition, StepKind } from "./definition.ts";
 import type { FlowClass } from "./public-types.ts";
-import { showOption } from "./show-option.ts";
 import { type StepFact, stepFactsOf } from "./step-facts.ts";
 
 const KNOWN: Readonly<Record<StepKind, readonly string[]>> = {

@@ -9,6 +9,7 @@ import type { DeletedRecord } from "../events/run-record.ts";
 import type { RunId } from "../ids/run-id.ts";
 import type { LineageLinkRow, LineageReadRow, LineageRuns } from "../metadata/lineage-rows.ts";
 import type { DeletedRun, MetadataReader, RunRow } from "../metadata/metadata-store.ts";
+import { showOption } from "../util/show-option.ts";
 import { runName } from "./run-name.ts";
 
 /** Far enough for train, predict, report and what they stand on; a terminal shows it at once. */
@@ -37,6 +38,11 @@ export async function traceLineage(
   first: FirstLinks = {},
 ): Promise<Lineage> {
   const { direction = "up", depth = LINEAGE_DEPTH, limit = LINEAGE_LIMIT } = options;
+  if (direction !== "up" && direction !== "down")
+    throw new FlowError("FLOW_CLIENT_BAD_QUERY", {
+      message: `Cannot follow lineage with the direction ${showOption(direction)}`,
+      hint: "Give up or down",
+    });
   checkNumber("depth", depth, 0);
   checkNumber("limit", limit, 1);
   const depths = new Map<RunId, number>([[root.id, 0]]);

@@ -1,4 +1,5 @@
 import { lastMetrics } from "../client/metrics.ts";
+import { checkOptions, type OptionKinds } from "../errors/check-options.ts";
 import { FlowError, type Problem, problemsError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass } from "../flow/public-types.ts";
@@ -9,7 +10,6 @@ import { type Driven, driveGiven } from "./drive-given.ts";
 import { flowRunTasks } from "./flow-run-tasks.ts";
 import type { FlowRun, FlowRunTask, RunFlowOptions } from "./flow-types.ts";
 import { createGivenRun, type GivenRun } from "./given-run.ts";
-import { refuseUnknownOptions } from "./refuse-unknown-options.ts";
 import { seededRunId } from "./seeded-run-id.ts";
 
 /**
@@ -34,7 +34,7 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
   flow: FlowClass<T>,
   options: RunFlowOptions<T> & { readonly allowFailure?: A } = {},
 ): Promise<FlowRun<T, A>> {
-  refuseUnknownOptions("runFlow", options, FLOW_OPTIONS);
+  checkOptions("runFlow", options, FLOW_OPTIONS, "FLOW_TESTING_BAD_OPTION");
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
   // Never closed: what it holds is read when it is asked for, and goes with the result.
   const stores = openMemoryStores();
@@ -63,19 +63,19 @@ export async function runFlow<T extends Flow, const A extends boolean = false>(
   return result as unknown as FlowRun<T, A>;
 }
 
-const FLOW_OPTIONS: Readonly<Record<keyof RunFlowOptions<Flow> | "allowFailure", true>> = {
-  params: true,
-  upstreams: true,
-  tags: true,
-  signal: true,
-  clock: true,
-  seed: true,
-  with: true,
-  finishSiblings: true,
-  environment: true,
-  slots: true,
-  output: true,
-  allowFailure: true,
+const FLOW_OPTIONS: OptionKinds<RunFlowOptions<Flow> & { readonly allowFailure: boolean }> = {
+  params: "object",
+  upstreams: "object",
+  tags: "texts",
+  signal: "signal",
+  clock: "any",
+  seed: "any",
+  with: "any",
+  finishSiblings: "any",
+  environment: "any",
+  slots: "any",
+  output: "any",
+  allowFailure: "any",
 };
 
 type GivenOptions = Parameters<typeof createGivenRun>[2];

@@ -1,5 +1,6 @@
 import { storedItems } from "../artifact/item-pages.ts";
 import { decodeValue } from "../artifact/value-codec.ts";
+import { checkOptions, type OptionKinds } from "../errors/check-options.ts";
 import { FlowError, serializeError } from "../errors/flow-error.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, StepName } from "../flow/public-types.ts";
@@ -16,7 +17,6 @@ import { WorkerRun } from "../runner/worker/worker-run.ts";
 import { type MemoryStores, openMemoryStores } from "../wiring/open-memory-stores.ts";
 import { createGivenRun, type GivenRun } from "./given-run.ts";
 import { type AnyStepOptions, type GivenTaskRow, putTask } from "./given-task.ts";
-import { refuseUnknownOptions } from "./refuse-unknown-options.ts";
 import { seededRunId } from "./seeded-run-id.ts";
 import { stepMetrics } from "./step-metrics.ts";
 import type { RunStepOptions, StepRun } from "./step-types.ts";
@@ -49,7 +49,7 @@ export async function runStep<T extends Flow, const K extends StepName<T>>(
   options: RunStepOptions<T, K>,
 ): Promise<StepRun<T>> {
   const given = options as unknown as AnyStepOptions;
-  refuseUnknownOptions("runStep", given, STEP_OPTIONS);
+  checkOptions("runStep", given, STEP_OPTIONS, "FLOW_TESTING_BAD_OPTION");
   const stores = openMemoryStores();
   try {
     const run = await createGivenRun(stores, flow, {
@@ -67,18 +67,18 @@ export async function runStep<T extends Flow, const K extends StepName<T>>(
   }
 }
 
-const STEP_OPTIONS: Readonly<Record<keyof AnyStepOptions, true>> = {
-  inputs: true,
-  before: true,
-  item: true,
-  index: true,
-  params: true,
-  upstreams: true,
-  tags: true,
-  attempt: true,
-  signal: true,
-  seed: true,
-  output: true,
+const STEP_OPTIONS: OptionKinds<AnyStepOptions> = {
+  inputs: "any",
+  before: "any",
+  item: "any",
+  index: "any",
+  params: "object",
+  upstreams: "object",
+  tags: "texts",
+  attempt: "any",
+  signal: "signal",
+  seed: "any",
+  output: "any",
 };
 
 /** Runs the step; what it throws is thrown. */

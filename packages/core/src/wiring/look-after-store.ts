@@ -3,11 +3,14 @@ import type { RepairOptions, RepairReport } from "../admin/repair/repair-store.t
 import type { VerifyReport } from "../admin/verify/finding.ts";
 import type { VerifyOptions } from "../admin/verify/verify-store.ts";
 import { readProcess } from "../config/config.ts";
+import { checkOptions } from "../errors/check-options.ts";
 
 export interface StoreChoiceOptions {
   /** The folder of the store; default `MILLRACE_STORE`, else `.millrace` in the working directory or above. */
   readonly store?: string;
 }
+
+const WATCH = { store: "text", onFinding: "any", onProgress: "any" } as const;
 
 /**
  * Checks that a store is what was written to it; changes nothing, and may be called while runs write.
@@ -19,6 +22,7 @@ export interface StoreChoiceOptions {
  * @experimental
  */
 export async function verifyStore(options: VerifyOptions & StoreChoiceOptions = {}): Promise<VerifyReport> {
+  checkOptions("verifyStore()", options, { ...WATCH, readData: "any" });
   const { store, ...rest } = options;
   const admin = await import("./store-admin.ts"); // Loaded when it is called: few programs do.
   return admin.verifyStore({ ...chosen(store), ...readProcess() }, rest);
@@ -34,6 +38,7 @@ export async function verifyStore(options: VerifyOptions & StoreChoiceOptions = 
  * @experimental
  */
 export async function repairStore(options: RepairOptions & StoreChoiceOptions = {}): Promise<RepairReport> {
+  checkOptions("repairStore()", options, { ...WATCH, dryRun: "boolean" });
   const { store, ...rest } = options;
   const admin = await import("./store-admin.ts");
   return admin.repairStore({ ...chosen(store), ...readProcess() }, rest);

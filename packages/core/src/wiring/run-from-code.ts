@@ -3,6 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { flowNameOf } from "../client/flow-name.ts";
 import { readProcess } from "../config/config.ts";
+import { FlowError } from "../errors/flow-error.ts";
 import type { RunEvent } from "../events/run-event.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowClass, Run, RunOptions } from "../flow/public-types.ts";
@@ -11,6 +12,7 @@ import { type UpstreamChoice, upstreamRequests } from "../lineage/upstream-choic
 import { selectFlow } from "../package/flow-file.ts";
 import type { FlowPackage, PackagedFlow } from "../package/flow-package.ts";
 import { preparePackage } from "../package/prepare-package.ts";
+import { showOption } from "../util/show-option.ts";
 import { clientOf, openDefaultStores, planDefaultStores } from "./default-store.ts";
 import { refuseUnfinished } from "./refuse-unfinished.ts";
 import type { RunSignals } from "./running.ts";
@@ -61,6 +63,11 @@ async function packageOf(
     const { name } = flowNameOf(flow);
     return { pack, chosen: selectFlow(pack, name) };
   }
+  if (typeof flow !== "string" && !(flow instanceof URL))
+    throw new FlowError("FLOW_FLOW_NO_SOURCE", {
+      message: `Cannot run ${showOption(flow)}: it is no flow`,
+      hint: 'Give the class of a flow, or its file: run("./train.ts")',
+    });
   const file = flow instanceof URL || flow.startsWith("file:") ? fileURLToPath(flow) : path.resolve(flow);
   const pack = await preparePackage(file);
   return { pack, chosen: selectFlow(pack) };

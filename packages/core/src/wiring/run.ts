@@ -1,8 +1,9 @@
+import { checkOptions, type OptionKinds } from "../errors/check-options.ts";
 import { currentCallFlow, isInTask } from "../flow/current.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FlowCall } from "../flow/flow-call.ts";
 import type { FlowClass, Run, Running, RunOptions } from "../flow/public-types.ts";
-import { RunningFlow } from "./running.ts";
+import { RunningFlow, unlessRefused } from "./running.ts";
 
 /**
  * Runs a flow from code: in a test, a script, a server, or in a step of another flow.
@@ -24,7 +25,22 @@ import { RunningFlow } from "./running.ts";
  * ```
  */
 export function run<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T> = {}): Running<T> {
-  if (isInTask()) return runInStep(flow, o);
+  return unlessRefused(
+    () => checkOptions("run()", o, RUN_OPTIONS),
+    () => (isInTask() ? runInStep(flow, o) : runAlone(flow, o)),
+  );
+}
+
+const RUN_OPTIONS: OptionKinds<RunOptions<Flow>> = {
+  params: "object",
+  tags: "texts",
+  tagReason: "text",
+  signal: "signal",
+  reuseWorkers: "boolean",
+  upstreams: "object",
+};
+
+function runAlone<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T>): RunningFlow<Run<T>> {
   let finished: () => Promise<Run<T>>;
   return new RunningFlow<Run<T>>(
     async (emit, signals) => {
@@ -38,7 +54,7 @@ export function run<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOpt
 }
 
 /** The call is made at once, with the values as they are now; what is wrong with it is told like any other failure. */
-function runInStep<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T>): Running<T> {
+function runInStep<T extends Flow>(flow: FlowClass<T> | URL | string, o: RunOptions<T>): RunningFlow<Run<T>> {
   let call: FlowCall | undefined;
   let refusal: unknown;
   const { signal, ...options } = o;

@@ -19,6 +19,17 @@ export interface RunningWatch {
   readonly onWatched: () => void;
 }
 
+/** Starts it, unless its options are refused: that is told like all that refuses a run, when it is awaited. */
+export function unlessRefused<Result>(check: () => void, start: () => RunningFlow<Result>): RunningFlow<Result> {
+  try {
+    check();
+  } catch (error) {
+    const refuse = (): Promise<never> => Promise.reject(error);
+    return new RunningFlow<Result>(refuse, refuse);
+  }
+  return start();
+}
+
 type Finished = Extract<RunEvent, { kind: "run.finished" }>;
 
 export class RunningFlow<Result> implements AsyncIterable<RunEvent>, PromiseLike<Result> {

@@ -52,6 +52,11 @@ export const clientCodes = {
     cause: "A parameter value that cannot be compared, a negative limit or an unknown status",
     remedy: "Compare with the value as it stands on the command line",
   },
+  FLOW_CLIENT_BAD_OPTION: {
+    meaning: "A function was given an option that it does not have, or one that holds something else",
+    cause: "A misspelt name: the compiler sees it only where options are written in place",
+    remedy: "Use one of the options that the hint lists",
+  },
   FLOW_CLIENT_STORE_GONE: {
     meaning: "The store was deleted or replaced while a run was written to it",
     cause: "Another program removed or moved the store's folder",

@@ -1,6 +1,11 @@
 import type { CodeEntry } from "../code-table.ts";
 
 export const configCodes = {
+  FLOW_CONFIG_OLD_NODE: {
+    meaning: "A program that uses Millrace runs in a Node that is too old for it",
+    cause: "Another Node comes first in PATH",
+    remedy: "Install a newer Node, and see that it comes first",
+  },
   FLOW_CONFIG_BAD_STORE: {
     meaning: "What names a store is neither a folder nor the URL of a bucket",
     cause: "A scheme that is not known, a bucket or prefix that no service takes, or credentials inside of the URL",

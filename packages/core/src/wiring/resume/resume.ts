@@ -1,6 +1,9 @@
+import { checkOptions, type OptionKinds } from "../../errors/check-options.ts";
+import { FlowError } from "../../errors/flow-error.ts";
 import type { Flow } from "../../flow/flow.ts";
 import type { ResumeOptions, Run, Running } from "../../flow/public-types.ts";
-import { RunningFlow } from "../running.ts";
+import { showOption } from "../../util/show-option.ts";
+import { RunningFlow, unlessRefused } from "../running.ts";
 
 /**
  * Goes on with a run that failed, was cancelled or was lost, or runs a part of any run again. What is finished is kept.
@@ -19,12 +22,37 @@ import { RunningFlow } from "../running.ts";
  */
 export function resume<T extends Flow>(run: string | Run<T> | undefined, o: ResumeOptions<T> = {}): Running<T> {
   let finished: () => Promise<Run<T>>;
-  return new RunningFlow<Run<T>>(
-    async (emit, signals) => {
-      const { resumeFromCode } = await import("./resume-from-code.ts");
-      finished = await resumeFromCode(run, o, emit, signals);
+  return unlessRefused(
+    () => {
+      checkOptions("resume()", o, RESUME_OPTIONS);
+      if (run !== undefined && typeof run !== "string" && typeof run?.id !== "string") throw noRun(run);
     },
-    () => finished(),
-    o.signal,
+    () =>
+      new RunningFlow<Run<T>>(
+        async (emit, signals) => {
+          const { resumeFromCode } = await import("./resume-from-code.ts");
+          finished = await resumeFromCode(run, o, emit, signals);
+        },
+        () => finished(),
+        o.signal,
+      ),
   );
+}
+
+const RESUME_OPTIONS: OptionKinds<ResumeOptions<Flow>> = {
+  params: "object",
+  tags: "texts",
+  tagReason: "text",
+  signal: "signal",
+  upstreams: "object",
+  from: "text",
+  changed: "boolean",
+  sameCode: "boolean",
+};
+
+function noRun(given: unknown): FlowError {
+  return new FlowError("FLOW_CLIENT_BAD_SELECTOR", {
+    message: `Cannot resume ${showOption(given)}: it is no run`,
+    hint: 'Give a run, or write which one: "Train/17", an id, "Train"',
+  });
 }
