@@ -231,6 +231,11 @@ test("what is misspelt or of another kind is refused: no run begins, no tag move
     "where({ tag })": [() => first({ tag: "held" }), "FLOW_CLIENT_BAD_QUERY", 'no option "tag"'],
     "where({ tags: text })": [() => first({ tags: "held" }), "FLOW_CLIENT_BAD_QUERY", '"tags" is "held"'],
     "where({ sort: { } })": [() => first({ sort: {} }), "FLOW_CLIENT_BAD_QUERY", "by one thing"],
+    "where({ sort: both })": [
+      () => first({ sort: { metric: "a", param: "n" } }),
+      "FLOW_CLIENT_BAD_QUERY",
+      "by one thing",
+    ],
     "runs of nothing": [() => (runs as any)(5).latest(), "FLOW_CLIENT_BAD_SELECTOR", "5 is no flow"],
     "rollback({ too })": [() => list.rollback("held", { too: 1 }), "FLOW_CLIENT_BAD_OPTION", 'no option "too"'],
     "tagHistory({ At })": [() => list.tagHistory("held", { At: 1 }), "FLOW_CLIENT_BAD_OPTION", 'no option "At"'],

@@ -47,7 +47,11 @@ export class RunList<T extends Flow> implements Runs<T> {
     this.#query = query;
   }
 
-  /** The same runs with more conditions: tags add up, the rest of the newer query counts. */
+  /**
+   * The same runs with more conditions: tags add up, the rest of the newer query counts.
+   *
+   * @throws FlowError FLOW_CLIENT_BAD_QUERY for a condition that there is not: nothing less than what was asked for is answered
+   */
   where(query: Query<T>): Runs<T> {
     checkOptions("where()", query, QUERY, "FLOW_CLIENT_BAD_QUERY");
     const tags = [...(this.#query.tags ?? []), ...(query.tags ?? [])];
@@ -61,7 +65,7 @@ export class RunList<T extends Flow> implements Runs<T> {
   /**
    * The newest run that fits; successful ones alone unless the query names a status.
    *
-   * @throws FlowError FLOW_LINEAGE_NO_RUN, with near misses in the hint
+   * @throws FlowError FLOW_LINEAGE_NO_RUN, with near misses in the hint; FLOW_CLIENT_BAD_QUERY
    */
   async latest(query: Query<T> = {}): Promise<RunHandle<T>> {
     checkOptions("latest()", query, QUERY, "FLOW_CLIENT_BAD_QUERY");
@@ -109,18 +113,18 @@ export class RunList<T extends Flow> implements Runs<T> {
     return new RunHandle<T>(this.#context, found.run);
   }
 
-  async rollback(tag: string, back: Parameters<Runs<T>["rollback"]>[1] = {}): Promise<RunHandle<T>> {
-    checkOptions("rollback()", back, { to: "any", reason: "text", forceAge: "boolean" });
-    const { to, forceAge, reason } = back;
+  async rollback(tag: string, asked: Parameters<Runs<T>["rollback"]>[1] = {}): Promise<RunHandle<T>> {
+    checkOptions("rollback()", asked, { to: "any", reason: "text", forceAge: "boolean" });
+    const { to, forceAge, reason } = asked;
     const flow = await this.#identity();
     const target = to === undefined ? undefined : (await this.get(to)).row;
     const options = {
       ...(target === undefined ? {} : { to: target }),
       ...(forceAge === undefined ? {} : { forceAge }),
     };
-    const given = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
+    const back = await rollback(this.#context, flow, tag, options, actorOf(this.#context, reason));
     await tellWebhooks(this.#context);
-    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(given.to.sequence)) ?? given.to);
+    return new RunHandle<T>(this.#context, (await this.#context.metadata.run(back.to.sequence)) ?? back.to);
   }
 
   async tagHistory(tag: string, options: { readonly at?: Date } = {}): Promise<readonly TagHolding[]> {
@@ -231,15 +235,14 @@ function checkMetric(metric: string): void {
 function runSort(sort: RunOrder<Flow>): RunSort {
   const { order = "descending" } = sort;
   checkOptions("sort", sort, SORT, "FLOW_CLIENT_BAD_QUERY");
-  if (Object.hasOwn(sort, "metric") === Object.hasOwn(sort, "param"))
+  const { metric, param } = sort as { readonly metric?: string; readonly param?: string };
+  if ((metric === undefined) === (param === undefined))
     throw badQuery("runs are sorted by one thing", 'Write sort: { metric: "NAME" } or sort: { param: "NAME" }');
   if (order !== "descending" && order !== "ascending")
     throw badQuery(`"${String(order)}" is no order`, "Use descending or ascending");
-  if ("metric" in sort) {
-    checkMetric(sort.metric);
-    return { by: { metric: sort.metric }, order };
-  }
-  return { by: { parameter: sort.param }, order };
+  if (metric === undefined) return { by: { parameter: param! }, order };
+  checkMetric(metric);
+  return { by: { metric }, order };
 }
 
 function badQuery(why: string, hint?: string): FlowError {
