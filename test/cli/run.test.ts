@@ -315,6 +315,21 @@ test("with --quiet a new store is told, once", async () => {
   expect((await shop.flow(["run", "train.ts", "-q", "-k", "2"])).stderr).toBe("");
 });
 
+test("a flow file that waits for ever at its top level is refused by name, and the command ends", async () => {
+  using shop = project();
+  writeFileSync(join(shop.path, "waits.ts"), `await new Promise(() => {});\n${FLOWS["train.ts"]}`);
+  for (const words of [
+    ["run", "waits.ts"],
+    ["graph", "waits.ts"],
+  ]) {
+    const { code, stdout, stderr } = await shop.flow(words);
+    expect([code, stdout, stderr]).toEqual([2, "", expect.stringContaining("FLOW_CLI_NEVER_SETTLED")]);
+    expect(stderr).toContain("an await at the top level of the flow file");
+  }
+  const told = await shop.flow(["run", "waits.ts", "--json"]);
+  expect([told.code, JSON.parse(told.stdout)]).toMatchObject([2, { error: { code: "FLOW_CLI_NEVER_SETTLED" } }]);
+});
+
 test("a store above the project is used and named, until there is one that is nearer", async () => {
   using above = temporaryFolder();
   const home = join(above.path, "shop");

@@ -7,6 +7,7 @@ import type { Context } from "./commands/command.ts";
 import { callFlow, report } from "./dispatch.ts";
 import { endProcess } from "./end-process.ts";
 import { EXIT, exitCodeOf, UNSETTLED } from "./exit-code.ts";
+import { neverSettled } from "./never-settled.ts";
 import { renderWarning } from "./render/errors.ts";
 import { streamOutput } from "./render/output.ts";
 import { asSystemLimit } from "./system-limit.ts";
@@ -26,8 +27,13 @@ process.removeAllListeners("warning").on("warning", (warning: Error & { readonly
   if (name !== "MillraceWarning") for (const tell of toldByNode) tell(warning);
   else context.stderr.write(`${renderWarning({ message, hint: detail }, context.stderr.paint)}\n`);
 });
-// The command ends itself. Nothing left to do before that is said by whoever waits, and not by Node, which shows our own file.
-process.on("beforeExit", () => process.exit(UNSETTLED));
+// The command ends itself. Nothing left to do before that is said by whoever watches, else here, and not by Node, which shows our own file.
+let exitWatchers = 0;
+process.on("beforeExit", () => {
+  if (exitWatchers > 0) process.exit(UNSETTLED);
+  report(neverSettled(), context);
+  process.exit(EXIT.usage);
+});
 const code = await callFlow(context);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 endProcess(code);
@@ -60,7 +66,11 @@ function processContext(): Context {
           process.exitCode = onExit(exitCode);
         };
         process.on("exit", ending);
-        return () => void process.off("exit", ending);
+        exitWatchers++;
+        return () => {
+          process.off("exit", ending);
+          exitWatchers--;
+        };
       },
       exit: (exitCode) => endProcess(exitCode),
     },

@@ -11,6 +11,11 @@ export const cliCodes = {
     cause: "A typing error, a flag of another command, or a parameter that the flow does not declare",
     remedy: "Take the flag that the message suggests, or type the command with --help for the list",
   },
+  FLOW_CLI_NEVER_SETTLED: {
+    meaning: "A command waits for something that never comes",
+    cause: "An await at the top level of a flow file, or of a module that it loads, whose promise nothing resolves",
+    remedy: "Resolve it, or wait inside of a step",
+  },
   FLOW_CLI_MISSING_VALUE: {
     meaning: "A flag that needs a value stands without one",
     cause: "The value was left out, or the next word begins with a dash",
